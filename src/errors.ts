@@ -1,0 +1,67 @@
+/**
+ * What the outside is told when something fails: one row a code. A code is public and stable, its sentence is safe for
+ * anyone to read; what really happened stays in the `cause`, for the log.
+ */
+const table = {
+  bad_path: [400, 'The address contains characters that are not allowed in a path.'],
+  invalid_return_url: [400, 'The return URL must be a path on this site.'],
+  invalid_request: [400, 'The request is not complete or not well formed.'],
+  session_mismatch: [400, 'The sign-out link does not belong to this session.'],
+  login_expired: [400, 'This sign-in has expired or was already completed.'],
+  invalid_logout_token: [400, 'The logout token is not valid.'],
+  not_signed_in: [401, 'You are not signed in.'],
+  step_up_required: [401, 'This action needs a stronger sign-in.'],
+  csrf: [403, 'The request does not prove that it comes from this site.'],
+  login_denied: [403, 'The sign-in was cancelled or denied.'],
+  token_refused: [403, 'No access token may be issued for this resource.'],
+  not_found: [404, 'There is nothing at this address.'],
+  unknown_provider: [404, 'There is no sign-in provider of that name.'],
+  method_not_allowed: [405, 'This address does not accept that method.'],
+  body_too_large: [413, 'The request body is larger than allowed.'],
+  rate_limited: [429, 'Too many requests; please wait a moment.'],
+  internal_error: [500, 'Something went wrong on our side.'],
+  login_failed: [502, 'The sign-in provider answered in a way that could not be accepted.'],
+  upstream_unreachable: [502, 'The server behind this address could not be reached.'],
+  session_store_unavailable: [503, 'Sessions cannot be read at the moment; you are still signed in.'],
+  provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
+  upstream_timeout: [504, 'The server behind this address took too long to answer.'],
+} as const satisfies Record<string, readonly [status: number, sentence: string]>;
+
+/** A failure the outside may see, by its stable name (contract §4). */
+export type ErrorCode = keyof typeof table;
+
+/** Seconds after which a client may try again, for the codes that pass by themselves. */
+const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
+  session_store_unavailable: 2,
+  provider_unavailable: 5,
+  rate_limited: 10,
+};
+
+/** What a failure may carry beside its code. Everything but `cause` is shown to the client. */
+export interface BffErrorOptions {
+  /** The failure behind this one. It reaches the log, never the client. */
+  readonly cause?: unknown;
+  /** Further members of the problem document, `loginUrl` for example (RFC 9457 §3.2). */
+  readonly extensions?: Readonly<Record<string, string>>;
+  /** Further response headers, `Allow` for example. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The one error our own code throws. Only `problem.filter.ts` turns it into a response. */
+export class BffError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly extensions: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, options: BffErrorOptions = {}) {
+    const [status, sentence] = table[code];
+    super(sentence, { cause: options.cause });
+    this.name = 'BffError';
+    this.code = code;
+    this.status = status;
+    this.extensions = options.extensions ?? {};
+    const seconds = retryAfterSeconds[code];
+    this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };
+  }
+}
