@@ -1,0 +1,140 @@
+import {
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  buildAuthorizationUrlWithPAR,
+  type Configuration,
+  randomNonce,
+  randomState,
+} from 'openid-client';
+import { BffError } from '../errors.ts';
+import { checkAuthorizationResponse } from './authorization-response.ts';
+import { type Claims, readClaims } from './claims.ts';
+import { toBffError } from './failure.ts';
+import { createPkcePair } from './pkce.ts';
+import type { Provider } from './provider.ts';
+import { readTokenSet, type TokenSet } from './tokens.ts';
+
+/** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
+export interface LoginSecrets {
+  readonly state: string;
+  readonly nonce: string;
+  readonly codeVerifier: string;
+  readonly redirectUri: string;
+  /** Seconds. Absent: no `max_age` was asked for, so `auth_time` is not judged. */
+  readonly maxAge?: number;
+}
+
+/** A user who has just signed in. */
+export interface SignIn {
+  readonly issuer: string;
+  readonly sub: string;
+  readonly claims: Claims;
+  readonly tokens: TokenSet;
+  /** The provider's own session identifier, for its logout tokens. Absent: the provider sent none. */
+  readonly sid?: string;
+  /** OIDC Session Management `session_state`. Absent: the provider sent none. */
+  readonly sessionState?: string;
+}
+
+/** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
+export type LoginParameters = Readonly<Record<string, string>>;
+
+/** Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+export async function startLogin(
+  provider: Provider,
+  redirectUri: string,
+  parameters: LoginParameters,
+): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
+  const configuration = await provider.configuration();
+  const pkce = await createPkcePair();
+  const maxAge = parameters['max_age'];
+  const secrets: LoginSecrets = {
+    state: randomState(),
+    nonce: randomNonce(),
+    codeVerifier: pkce.codeVerifier,
+    redirectUri,
+    ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
+  };
+  const url = await authorizationUrl(provider, configuration, {
+    ...parameters,
+    redirect_uri: redirectUri,
+    scope: provider.options.scopes.join(' '),
+    state: secrets.state,
+    nonce: secrets.nonce,
+    // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
+    code_challenge: pkce.codeChallenge,
+    code_challenge_method: pkce.codeChallengeMethod,
+  });
+  return { url, secrets };
+}
+
+/**
+ * Ends an authorization code flow: judges the response, redeems the code with the verifier and judges the tokens.
+ * `secrets` must have been taken from where they were kept, so that no second response can use them.
+ * Throws `invalid_request`, `login_denied`, `login_failed` or `provider_unavailable`; after any of them nobody is signed in.
+ */
+export async function finishLogin(
+  provider: Provider,
+  secrets: LoginSecrets,
+  response: URLSearchParams,
+  now: number,
+): Promise<SignIn> {
+  const configuration = await provider.configuration();
+  checkAuthorizationResponse(response, configuration);
+  try {
+    return await redeemCode(provider, configuration, secrets, response, now);
+  } catch (error) {
+    throw toBffError(error);
+  }
+}
+
+async function redeemCode(
+  provider: Provider,
+  configuration: Configuration,
+  secrets: LoginSecrets,
+  response: URLSearchParams,
+  now: number,
+): Promise<SignIn> {
+  // Built from our configuration: the library sends this URL without its query as redirect_uri.
+  const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
+  const tokens = await authorizationCodeGrant(configuration, callbackUrl, {
+    pkceCodeVerifier: secrets.codeVerifier,
+    expectedState: secrets.state,
+    expectedNonce: secrets.nonce,
+    idTokenExpected: true,
+    ...(secrets.maxAge !== undefined && { maxAge: secrets.maxAge }),
+  });
+  const idToken = tokens.claims();
+  if (!idToken) throw new BffError('login_failed', { cause: new Error('no ID token') });
+  const tokenSet = readTokenSet(tokens, now);
+  const sessionState = response.get('session_state');
+  return {
+    issuer: idToken.iss,
+    sub: idToken.sub,
+    claims: await readClaims(configuration, idToken, tokenSet.accessToken, provider.options.scopes),
+    tokens: tokenSet,
+    ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
+    ...(sessionState && { sessionState }),
+  };
+}
+
+async function authorizationUrl(
+  provider: Provider,
+  configuration: Configuration,
+  parameters: Record<string, string>,
+): Promise<URL> {
+  try {
+    return isPushed(provider, configuration)
+      ? await buildAuthorizationUrlWithPAR(configuration, parameters)
+      : buildAuthorizationUrl(configuration, parameters);
+  } catch (error) {
+    throw toBffError(error);
+  }
+}
+
+/** RFC 9126 §5: a provider may insist; `par` decides otherwise. */
+function isPushed(provider: Provider, configuration: Configuration): boolean {
+  const { par } = provider.options;
+  if (par !== 'auto') return par === 'required';
+  return configuration.serverMetadata().require_pushed_authorization_requests === true;
+}

@@ -1,0 +1,45 @@
+import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
+import { toBffError } from './failure.ts';
+import type { Provider } from './provider.ts';
+import type { TokenSet } from './tokens.ts';
+
+/** What the authorization server needs to end its own session and to send the browser back. */
+export interface EndSessionRequest {
+  readonly idToken?: string | undefined;
+  readonly postLogoutRedirectUri: string;
+  readonly state: string;
+}
+
+/**
+ * Where to send the browser to sign out at the authorization server (OIDC RP-Initiated Logout §2).
+ * Absent: the provider has no such endpoint. Throws `provider_unavailable`.
+ */
+export async function endSessionUrl(
+  provider: Provider,
+  request: EndSessionRequest,
+): Promise<URL | undefined> {
+  const configuration = await provider.configuration();
+  if (!configuration.serverMetadata().end_session_endpoint) return undefined;
+  return buildEndSessionUrl(configuration, {
+    ...(request.idToken && { id_token_hint: request.idToken }),
+    post_logout_redirect_uri: request.postLogoutRedirectUri,
+    state: request.state,
+  });
+}
+
+/**
+ * Revokes the refresh token, which ends the access tokens made from it too, or else the access token (RFC 7009 §2.1).
+ * Without a revocation endpoint there is nothing to do. Throws what the provider's failure is.
+ */
+export async function revokeTokens(provider: Provider, tokens: TokenSet): Promise<void> {
+  const configuration = await provider.configuration();
+  if (!configuration.serverMetadata().revocation_endpoint) return;
+  const [token, hint] = tokens.refreshToken
+    ? [tokens.refreshToken, 'refresh_token']
+    : [tokens.accessToken, 'access_token'];
+  try {
+    await tokenRevocation(configuration, token, { token_type_hint: hint });
+  } catch (error) {
+    throw toBffError(error);
+  }
+}

@@ -1,0 +1,100 @@
+import type { CustomFetch, CustomFetchOptions } from 'openid-client';
+import { Dispatcher, request } from 'undici';
+import { BffError } from '../errors.ts';
+
+/** What bounds and directs the calls to one provider. */
+export interface ProviderFetchOptions {
+  readonly issuer: string;
+  /** Where the issuer's own origin is reached from here. Absent: at the issuer's origin itself. */
+  readonly internalUrl?: string | undefined;
+  /** Largest answer that is read, in bytes. */
+  readonly maxResponse: number;
+}
+
+/**
+ * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no answer larger than
+ * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
+ */
+export function createProviderFetch(options: ProviderFetchOptions): CustomFetch {
+  return async (url, init) => {
+    const answer = await send(url, init, options);
+    const unavailable = whyUnavailable(answer);
+    if (unavailable) throw unavailableError(`${init.method} ${url} ${unavailable}`);
+    const bodyless = answer.status === 204 || answer.status === 304;
+    return new Response(bodyless ? null : answer.body, answer);
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+async function send(
+  url: string,
+  init: CustomFetchOptions,
+  options: ProviderFetchOptions,
+): Promise<Answer> {
+  try {
+    const response = await request(routeInternally(url, options), {
+      method: init.method as Dispatcher.HttpMethod,
+      // The provider must see its public name, wherever we reach it: it builds its own URLs from it.
+      headers: { ...init.headers, host: new URL(url).host },
+      body: init.body instanceof URLSearchParams ? init.body.toString() : (init.body as string),
+      signal: init.signal ?? null,
+    });
+    const body = await readAtMost(response.body, options.maxResponse);
+    return { status: response.statusCode, headers: toHeaders(response.headers), body };
+  } catch (error) {
+    throw unavailableError(`${init.method} ${url} failed`, error);
+  }
+}
+
+function routeInternally(url: string, { issuer, internalUrl }: ProviderFetchOptions): string {
+  const { origin } = new URL(issuer);
+  return internalUrl && new URL(url).origin === origin
+    ? new URL(internalUrl).origin + url.slice(origin.length)
+    : url;
+}
+
+async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // Leaving the loop early destroys the stream, and with it the connection.
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function whyUnavailable({ status, headers, body }: Answer): string | undefined {
+  if (status >= 500 || status === 429) return `answered ${status}`;
+  const isRedirect = status >= 300 && status < 400;
+  const isJwt = /^application\/([\w.-]+\+)?jwt\b/i.test(headers.get('content-type') ?? '');
+  if (body === '' || isRedirect || isJwt || isJson(body)) return undefined;
+  return `answered ${status} without JSON`;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // the question was exactly this
+  }
+}
+
+function toHeaders(raw: Record<string, string | string[] | undefined>): Headers {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(raw)) {
+    for (const value of [values ?? []].flat()) headers.append(name, value);
+  }
+  return headers;
+}
+
+function unavailableError(what: string, cause?: unknown): BffError {
+  return new BffError('provider_unavailable', { cause: new Error(what, { cause }) });
+}

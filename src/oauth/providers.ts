@@ -1,0 +1,36 @@
+import { BffError } from '../errors.ts';
+import type { Provider } from './provider.ts';
+
+/** The configured providers, in the order of the configuration; the first is the default one. */
+export class Providers {
+  readonly #byId: ReadonlyMap<string, Provider>;
+
+  constructor(
+    readonly all: readonly Provider[],
+    /** `{publicUrl}{basePath}`: our own endpoints are announced below it, never below what a request claims. */
+    private readonly baseUrl: string,
+  ) {
+    this.#byId = new Map(all.map((provider) => [provider.id, provider]));
+  }
+
+  /** The named provider. Absent name: the default one. Throws `unknown_provider`. */
+  get(id: string | undefined): Provider {
+    const provider = id === undefined ? this.all[0] : this.#byId.get(id);
+    if (!provider) throw new BffError('unknown_provider');
+    return provider;
+  }
+
+  /** The provider of a callback address: the default one has none of its own in it. Throws `unknown_provider`. */
+  atCallback(id: string | undefined): Provider {
+    const provider = this.get(id);
+    const isOtherAddress = id !== undefined && provider === this.all[0];
+    if (isOtherAddress) throw new BffError('unknown_provider');
+    return provider;
+  }
+
+  /** Each provider has a redirect URI of its own, so that a response cannot be taken for another's (RFC 9700 §4.4.2). */
+  redirectUri(provider: Provider): string {
+    const callback = `${this.baseUrl}/callback`;
+    return provider === this.all[0] ? callback : `${callback}/${provider.id}`;
+  }
+}
