@@ -1,0 +1,96 @@
+import { sign, unsign } from 'cookie-signature';
+import type { SessionOptions } from '../config/options.ts';
+
+/** The names of our two cookies (contract §3). */
+export interface CookieNames {
+  readonly session: string;
+  readonly login: string;
+}
+
+/** Both names for a public URL; with https they prove that an HTTPS server set them (RFC 10017 §6.1.3.2). */
+export function cookieNames(publicUrl: string, cookieName: string): CookieNames {
+  const prefix = isSecure(publicUrl) ? '__Host-Http-' : '';
+  return { session: prefix + cookieName, login: `${prefix}${cookieName}-login` };
+}
+
+/** What both cookies share. `secure` follows from `publicUrl`, the way browsers reach us, not from our own socket. */
+export function cookieAttributes(publicUrl: string) {
+  return { httpOnly: true, secure: isSecure(publicUrl), path: '/' } as const;
+}
+
+/** Attributes of the session cookie. Without `persistent` it has no `Max-Age` and ends with the browser. */
+export function sessionCookieAttributes(publicUrl: string, session: SessionOptions) {
+  return {
+    ...cookieAttributes(publicUrl),
+    sameSite: session.sameSite,
+    ...(session.persistent && { maxAge: session.absolute }),
+  } as const;
+}
+
+/** The values of every cookie of that name, in the order sent. */
+export function cookieValues(header: string | undefined, name: string): string[] {
+  return splitCookies(header)
+    .filter((pair) => pair.name === name)
+    .map((pair) => pair.value);
+}
+
+/**
+ * The signed value of a cookie of ours, in express-session's `s:value.signature` form. Absent: no such cookie, a signature
+ * that does not hold, or two cookies of the name, of which one may be planted by another host (cookie tossing).
+ */
+export function readSignedCookie(
+  header: string | undefined,
+  name: string,
+  secrets: readonly string[],
+): string | undefined {
+  const [value, ...others] = cookieValues(header, name);
+  const decoded = value && decode(value);
+  if (!decoded?.startsWith('s:') || others.length > 0) return undefined;
+  for (const secret of secrets) {
+    const original = unsign(decoded.slice(2), secret);
+    if (original !== false) return original;
+  }
+  return undefined;
+}
+
+/** The form `readSignedCookie` reads, signed with the newest secret. */
+export function signedCookieValue(value: string, [newest]: readonly string[]): string {
+  if (newest === undefined) throw new Error('signing a cookie needs a secret');
+  return `s:${sign(value, newest)}`;
+}
+
+/** The `Cookie` header without the cookies of those names, however oddly spelt. Absent: nothing is left. */
+export function withoutCookies(
+  header: string | undefined,
+  names: readonly string[],
+): string | undefined {
+  const ours = new Set(names.map(canonicalName));
+  const kept = splitCookies(header).filter((pair) => !ours.has(canonicalName(pair.name)));
+  return kept.length > 0 ? kept.map((pair) => pair.text).join('; ') : undefined;
+}
+
+function splitCookies(header = '') {
+  return header.split(';').flatMap((part) => {
+    const text = part.trim();
+    const equals = text.indexOf('=');
+    const name = (equals < 0 ? text : text.slice(0, equals)).trim();
+    return text ? [{ text, name, value: equals < 0 ? '' : text.slice(equals + 1).trim() }] : [];
+  });
+}
+
+/** Servers differ in what they trim from a cookie's name and in its case; an upstream must not find ours behind either. */
+function canonicalName(name: string): string {
+  return name.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '').toLowerCase();
+}
+
+function decode(value: string): string | undefined {
+  try {
+    return decodeURIComponent(value.replace(/^"(.*)"$/, '$1'));
+  } catch {
+    return undefined; // not ours: we encode what we set
+  }
+}
+
+function isSecure(publicUrl: string): boolean {
+  return publicUrl.startsWith('https:');
+}

@@ -1,0 +1,26 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { CsrfOptions } from '../config/options.ts';
+import { BffError } from '../errors.ts';
+
+/**
+ * Refuses a request that does not prove that it comes from our own pages (RFC 10017 §6.1.3.3). Three proofs, each enough
+ * against most attackers and required together: the header no foreign page can send without a preflight, and, where the
+ * browser sends them, `Sec-Fetch-Site` and `Origin`. Throws `csrf`.
+ */
+export function refuseForgery(
+  headers: IncomingHttpHeaders,
+  options: CsrfOptions,
+  publicUrl: string,
+): void {
+  const { origin, 'sec-fetch-site': site } = headers;
+  if (headers[options.header.toLowerCase()] !== options.value) {
+    throw forged(`${options.header} is missing or has another value`);
+  }
+  // `same-site` is not enough: a sibling subdomain may be somebody else's (RFC 10017 §6.1.3.3.1).
+  if (site !== undefined && site !== 'same-origin') throw forged(`Sec-Fetch-Site is ${site}`);
+  if (origin !== undefined && origin !== publicUrl) throw forged(`Origin is ${origin}`);
+}
+
+function forged(what: string): BffError {
+  return new BffError('csrf', { cause: new Error(what) });
+}

@@ -1,0 +1,24 @@
+/**
+ * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore` serves the demo and tests
+ * where no Redis can be had. Every method touches one key. Every method throws `session_store_unavailable` when the store
+ * cannot answer.
+ */
+export interface KeyValueStore {
+  /** The value, or `undefined` if there is none (any more). */
+  get(key: string): Promise<string | undefined>;
+  /** Writes a key that does not exist yet; `false` if it does. */
+  create(key: string, value: string, ttlMilliseconds: number): Promise<boolean>;
+  /** Writes a key whose value is still `expected`, keeping its time to live; `false` if it is gone or another. */
+  replace(key: string, expected: string, value: string): Promise<boolean>;
+  /** Reads and removes in one step: of many takers one gets the value. */
+  take(key: string): Promise<string | undefined>;
+  /** Gives an existing key a new time to live; `false` if it is gone. It never brings one back. */
+  touch(key: string, ttlMilliseconds: number): Promise<boolean>;
+  /** Milliseconds until the key ends, or `undefined` if there is no such key. */
+  timeToLive(key: string): Promise<number | undefined>;
+  /** `false` if there was nothing to remove. */
+  remove(key: string): Promise<boolean>;
+  /** Answers when the store does. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

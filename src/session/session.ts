@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import type { Claims } from '../oauth/claims.ts';
+import type { SignIn } from '../oauth/login.ts';
+import type { TokenSet } from '../oauth/tokens.ts';
+
+/** What we remember about a signed-in browser. All times are epoch milliseconds. */
+export interface Session {
+  /** A public name for the session, for `logout?sid=` and lists. It is not what the cookie holds. */
+  readonly id: string;
+  /** The provider's `id` in our configuration. */
+  readonly provider: string;
+  readonly issuer: string;
+  readonly sub: string;
+  readonly claims: Claims;
+  readonly tokens: TokenSet;
+  readonly createdAt: number;
+  /** When it ends however much it is used. The idle end is the record's time to live in the store. */
+  readonly expiresAt: number;
+  /** The provider's name for its own session. */
+  readonly sid?: string;
+  readonly sessionState?: string;
+  readonly userAgent?: string;
+}
+
+/** How long sessions last, in milliseconds. */
+export interface SessionLimits {
+  readonly idle: number;
+  readonly absolute: number;
+}
+
+/** A cookie's value or a binding: 256 random bits that name a record and are written nowhere but in the cookie. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** The session that begins with a sign-in. */
+export function beginSession(
+  signIn: SignIn,
+  provider: string,
+  userAgent: string | undefined,
+  limits: SessionLimits,
+  now: number,
+): Session {
+  return {
+    ...signIn,
+    id: randomBytes(16).toString('base64url'),
+    provider,
+    createdAt: now,
+    expiresAt: now + limits.absolute,
+    ...(userAgent && { userAgent: userAgent.slice(0, 512) }),
+  };
+}
+
+/** How long the session may stay unused from now on, in milliseconds; never beyond its absolute end. */
+export function idleTimeLeft(session: Session, limits: SessionLimits, now: number): number {
+  return Math.min(limits.idle, session.expiresAt - now);
+}
