@@ -1,0 +1,43 @@
+import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+
+/**
+ * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or spend a state that a
+ * mail scanner only wanted to look at.
+ */
+const methods: Readonly<Record<string, readonly string[]>> = {
+  login: ['GET'],
+  callback: ['GET'],
+  user: ['GET', 'HEAD'],
+  logout: ['GET', 'POST'],
+  'logout/callback': ['GET'],
+};
+
+/**
+ * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing cacheable. What Express would
+ * also let pass (other case, a trailing slash) is `not_found`.
+ */
+@Injectable()
+export class EndpointsMiddleware implements NestMiddleware {
+  constructor(@Inject(AUTH_OPTIONS) private readonly options: AuthOptions) {}
+
+  use(request: Request, response: Response, next: NextFunction): void {
+    const name = endpointName(request.originalUrl, this.options.basePath);
+    if (name === undefined) return next();
+    response.setHeader('Cache-Control', 'no-store');
+    const allowed = methods[name.replace(/^callback\/[^/]+$/, 'callback')];
+    if (!allowed) throw new BffError('not_found');
+    if (!allowed.includes(request.method)) {
+      throw new BffError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
+    }
+    next();
+  }
+}
+
+function endpointName(originalUrl: string, basePath: string): string | undefined {
+  const [path = ''] = originalUrl.split('?', 1);
+  if (path === basePath) return '';
+  return path.startsWith(`${basePath}/`) ? path.slice(basePath.length + 1) : undefined;
+}

@@ -1,0 +1,38 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { BffError } from '../errors.ts';
+import type { LoginParameters } from '../oauth/login.ts';
+import { parameter } from './query.ts';
+
+/** What any page may ask of any provider (OIDC Core §3.1.2.1). */
+const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
+
+/**
+ * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
+ * the authorization request. Throws `invalid_request`.
+ */
+export function loginParameters(
+  query: URLSearchParams,
+  furtherAllowed: readonly string[],
+): LoginParameters {
+  const given = [...alwaysAllowed, ...furtherAllowed].flatMap((name) => {
+    const value = parameter(query, name);
+    return value ? [[name, value] as const] : [];
+  });
+  const parameters = Object.fromEntries(given);
+  const maxAge = parameters['max_age'];
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) {
+    throw new BffError('invalid_request', { cause: new Error('max_age is no number of seconds') });
+  }
+  return parameters;
+}
+
+/**
+ * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of another page
+ * (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
+ */
+export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: LoginParameters): void {
+  const destination = headers['sec-fetch-dest'];
+  if (destination === undefined || destination === 'document') return;
+  if (destination === 'iframe' && parameters['prompt'] === 'none') return;
+  throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Dest is ${destination}`) });
+}

@@ -1,0 +1,95 @@
+import { Controller, Get, Inject, Logger, Param, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
+import { finishLogin, startLogin } from '../oauth/login.ts';
+import type { Provider } from '../oauth/provider.ts';
+import { CLOCK, type Clock } from '../session/clock.ts';
+import { LoginCookie } from '../session/login-cookie.service.ts';
+import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
+import { SessionCookie } from '../session/session-cookie.service.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
+import { SessionReader } from '../session/session-reader.service.ts';
+import { beginSession } from '../session/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { loginParameters, refuseHiddenLogin } from './login-request.ts';
+import { Providers } from '../oauth/providers.ts';
+import { parameter, queryOf } from './query.ts';
+import { safeReturnUrl } from './return-url.ts';
+
+/** Signing in: out to the authorization server, and back (contract §1). */
+@Controller()
+export class LoginController {
+  readonly #logger = new Logger(LoginController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly providers: Providers,
+    private readonly pendingLogins: PendingLogins,
+    private readonly loginCookie: LoginCookie,
+    private readonly sessions: SessionReader,
+    private readonly sessionCookie: SessionCookie,
+  ) {}
+
+  /** `GET /bff/login` */
+  @Get('login')
+  async login(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const query = queryOf(request);
+    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const provider = this.providers.get(parameter(query, 'provider'));
+    const parameters = loginParameters(query, provider.options.loginParams);
+    refuseHiddenLogin(request.headers, parameters);
+
+    const redirectUri = this.providers.redirectUri(provider);
+    const { url, secrets } = await startLogin(provider, redirectUri, parameters);
+    // A Strict session cookie does not come along on the way back, so what it names is noted now.
+    const replaces = this.sessions.secretIn(request.headers.cookie);
+    const pending = { provider: provider.id, secrets, returnUrl, ...(replaces && { replaces }) };
+    await this.pendingLogins.put(this.loginCookie.renew(request, response), pending);
+    response.redirect(url.href);
+  }
+
+  /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
+  @Get(['callback', 'callback/:provider'])
+  async callback(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('provider') providerId?: string,
+  ): Promise<void> {
+    const answer = queryOf(request);
+    refuseRepeatedParameters(answer);
+    const provider = this.providers.atCallback(providerId);
+    // Before the state is spent: while the provider cannot be reached, the same callback can be sent again.
+    await provider.configuration();
+    const pending = await this.#takePendingLogin(request, answer.get('state'), provider);
+    if (!pending) return this.#turnAway(request, response);
+
+    const signIn = await finishLogin(provider, pending.secrets, answer, this.clock());
+    const { session: limits } = this.sessionOptions;
+    const userAgent = request.headers['user-agent'];
+    const session = beginSession(signIn, provider.id, userAgent, limits, this.clock());
+    await this.sessionCookie.issue(request, session, pending.replaces);
+    this.#logger.log({ msg: 'signed in', provider: provider.id });
+    response.redirect(pending.returnUrl);
+  }
+
+  /** The pending login of this browser, provider and state, taken so that nobody can use it a second time. */
+  async #takePendingLogin(
+    request: Request,
+    state: string | null,
+    provider: Provider,
+  ): Promise<PendingLogin | undefined> {
+    const binding = this.loginCookie.read(request);
+    if (!binding || !state) return undefined;
+    const pending = await this.pendingLogins.take(binding, state);
+    return pending?.provider === provider.id ? pending : undefined;
+  }
+
+  /** The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. */
+  #turnAway(request: Request, response: Response): void {
+    if (!request.session.signedIn) throw new BffError('login_expired');
+    response.redirect(this.options.returnUrl.defaultReturnUrl);
+  }
+}

@@ -1,0 +1,89 @@
+import { setTimeout } from 'node:timers/promises';
+import { Controller, Get, Inject, Logger, Post, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
+import { SessionCookie } from '../session/session-cookie.service.ts';
+import type { Session } from '../session/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { LogoutState } from './logout-state.ts';
+import { Providers } from '../oauth/providers.ts';
+import { parameter, queryOf } from './query.ts';
+import { safeReturnUrl } from './return-url.ts';
+
+/** The longest a user waits for the authorization server when signing out, in milliseconds. */
+const patience = 2000;
+
+/** Signing out: here first, then at the authorization server (contract §1). */
+@Controller()
+export class LogoutController {
+  readonly #logger = new Logger(LogoutController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    private readonly providers: Providers,
+    private readonly sessionCookie: SessionCookie,
+    private readonly logoutState: LogoutState,
+  ) {}
+
+  /** `GET /bff/logout?sid=`, a navigation: the public session id proves that one of our pages made the link. */
+  @Get('logout')
+  async navigate(@Req() request: Request, @Res() response: Response): Promise<void> {
+    response.redirect(await this.#logout(request, response, 'required'));
+  }
+
+  /** `POST /bff/logout`, for `fetch`: the CSRF header is proof enough. */
+  @Post('logout')
+  async post(@Req() request: Request, @Res() response: Response): Promise<void> {
+    response.json({ location: await this.#logout(request, response, 'optional') });
+  }
+
+  /** `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked at. */
+  @Get('logout/callback')
+  callback(@Req() request: Request, @Res() response: Response): void {
+    const [state] = queryOf(request).getAll('state');
+    const returnUrl = state && this.logoutState.open(state);
+    response.redirect(returnUrl || this.options.returnUrl.defaultReturnUrl);
+  }
+
+  async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
+    const query = queryOf(request);
+    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const sid = parameter(query, 'sid');
+    const session = request.session.signedIn;
+    if (!session) return returnUrl;
+    const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
+    if (isMismatch) throw new BffError('session_mismatch');
+
+    await this.sessionCookie.end(request, response);
+    this.#logger.log({ msg: 'signed out', provider: session.provider });
+    return (await this.#signOutAtProvider(session, returnUrl)) ?? returnUrl;
+  }
+
+  /** Where the authorization server signs the user out. Absent: it cannot, or did not answer in time. */
+  async #signOutAtProvider(session: Session, returnUrl: string): Promise<string | undefined> {
+    const provider = this.providers.get(session.provider);
+    const revoked = revokeTokens(provider, session.tokens);
+    const location = endSessionUrl(provider, {
+      idToken: session.tokens.idToken,
+      postLogoutRedirectUri: this.options.postLogoutRedirectUri,
+      state: this.logoutState.seal(returnUrl),
+    });
+    const [, url] = await Promise.all([
+      this.#withPatience(revoked, 'revocation failed'),
+      this.#withPatience(location, 'end session endpoint unknown'),
+    ]);
+    return url?.href;
+  }
+
+  /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */
+  async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
+    const late = setTimeout(patience, undefined, { ref: false });
+    try {
+      return await Promise.race([promise, late]);
+    } catch (error) {
+      this.#logger.warn({ msg: failure, err: error });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import { BffError } from '../errors.ts';
+
+/** What a return URL is judged against. */
+export interface ReturnUrlRules {
+  /** Our own origin, as browsers see it. */
+  readonly publicUrl: string;
+  readonly basePath: string;
+  /** Used for an absent or empty return URL. */
+  readonly defaultReturnUrl: string;
+  /** Further origins a browser may be sent to. */
+  readonly allowedReturnOrigins: readonly string[];
+}
+
+/**
+ * Where a browser goes after signing in or out: a path on this site, in the form a `Location` header can carry. A path
+ * that one reader could take for another host is refused, not repaired, and so is one of our own sign-in endpoints, which
+ * would send the browser round in circles. Throws `invalid_return_url`.
+ */
+export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+  if (!value) return rules.defaultReturnUrl;
+  if (isAllowedElsewhere(value, rules)) return new URL(value).href;
+  if (!isLocalPath(value)) throw new BffError('invalid_return_url');
+  const url = new URL(value, rules.publicUrl);
+  const path = url.pathname + url.search + url.hash;
+  // Dot segments are gone now: `/.//evil.example` has become `//evil.example`.
+  const isOurs = url.origin === rules.publicUrl && !path.startsWith('//');
+  if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
+    throw new BffError('invalid_return_url');
+  }
+  return path;
+}
+
+/** One leading slash, however often it is decoded, and nothing a browser drops or turns into a slash. */
+function isLocalPath(value: string): boolean {
+  let text = value;
+  for (;;) {
+    if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
+    const decoded = decode(text);
+    if (decoded === undefined) return text !== value;
+    if (decoded === text) return true;
+    text = decoded;
+  }
+}
+
+function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
+  return (
+    !/[\\\p{Cc}\s]/u.test(value) &&
+    rules.allowedReturnOrigins.some((origin) => value === origin || value.startsWith(`${origin}/`))
+  );
+}
+
+function leadsInCircles(pathname: string, basePath: string): boolean {
+  return ['login', 'callback', 'logout'].some((endpoint) => {
+    const path = `${basePath}/${endpoint}`;
+    return pathname === path || pathname.startsWith(`${path}/`);
+  });
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // the caller decides what an undecodable text means
+  }
+}

@@ -1,0 +1,43 @@
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { CLOCK, type Clock } from '../session/clock.ts';
+import { SessionStore } from '../session/session-store.ts';
+import type { Session } from '../session/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { parameter, queryOf } from './query.ts';
+import { claimRecords, userObject } from './user.ts';
+
+/** Who is signed in (contract §1). */
+@Controller()
+export class UserController {
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly store: SessionStore,
+  ) {}
+
+  /** `GET /bff/user` */
+  @Get('user')
+  async user(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const slides = parameter(queryOf(request), 'slide') !== 'false';
+    const session = request.session.signedIn;
+    const idleExpiresAt = session && (await this.#idleExpiry(request.sessionID, session, slides));
+    if (!session || !idleExpiresAt) return this.#nobody(response);
+
+    const now = this.clock();
+    const logoutUrl = `${this.options.basePath}/logout?sid=${encodeURIComponent(session.id)}`;
+    const view = { session, idleExpiresAt, now, logoutUrl };
+    const { format } = this.options.user;
+    response.json(format === 'claims-array' ? claimRecords(view) : userObject(view));
+  }
+
+  async #idleExpiry(secret: string, session: Session, slides: boolean) {
+    return slides ? this.store.slide(secret, session) : this.store.idleExpiry(secret);
+  }
+
+  #nobody(response: Response): void {
+    if (this.options.user.anonymous !== 200) throw new BffError('not_signed_in');
+    response.json(null);
+  }
+}

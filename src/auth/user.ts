@@ -1,0 +1,59 @@
+import type { Session } from '../session/session.ts';
+
+/** Whose times `user` tells. */
+export interface UserView {
+  readonly session: Session;
+  /** Epoch milliseconds. */
+  readonly idleExpiresAt: number;
+  readonly now: number;
+  readonly logoutUrl: string;
+}
+
+/** The signed-in user as `user.format: object` (contract §1). */
+export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
+  return {
+    sub: session.sub,
+    provider: session.provider,
+    claims: session.claims,
+    session: {
+      id: session.id,
+      createdAt: new Date(session.createdAt).toISOString(),
+      expiresAt: new Date(session.expiresAt).toISOString(),
+      idleExpiresAt: new Date(idleExpiresAt).toISOString(),
+      expiresIn: secondsLeft(session, idleExpiresAt, now),
+    },
+    logoutUrl,
+  };
+}
+
+/** One claim in the form front ends written for Duende BFF expect; a claim with several values stands several times. */
+export interface ClaimRecord {
+  readonly type: string;
+  readonly value: unknown;
+  readonly valueType: string | null;
+}
+
+/** The signed-in user as `user.format: claims-array` (contract §1). */
+export function claimRecords({ session, idleExpiresAt, now, logoutUrl }: UserView): ClaimRecord[] {
+  const ofTheUser = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
+    ([type, value]) => [value].flat().map((single) => claimRecord(type, single)),
+  );
+  return [
+    ...ofTheUser,
+    claimRecord('bff:logout_url', logoutUrl),
+    claimRecord('bff:session_expires_in', secondsLeft(session, idleExpiresAt, now)),
+    ...(session.sessionState ? [claimRecord('bff:session_state', session.sessionState)] : []),
+  ];
+}
+
+function claimRecord(type: string, value: unknown): ClaimRecord {
+  const isObject = typeof value === 'object' && value !== null;
+  return isObject
+    ? { type, value: JSON.stringify(value), valueType: 'json' }
+    : { type, value, valueType: null };
+}
+
+/** Whole seconds to the nearer of the idle and the absolute end. */
+function secondsLeft(session: Session, idleExpiresAt: number, now: number): number {
+  return Math.max(0, Math.floor((Math.min(session.expiresAt, idleExpiresAt) - now) / 1000));
+}
