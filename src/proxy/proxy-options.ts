@@ -1,0 +1,19 @@
+import type { CsrfOptions, RouteOptions } from '../config/options.ts';
+
+/** Injects `ProxyOptions`. */
+export const PROXY_OPTIONS = Symbol('proxy options');
+
+/** The slice of the configuration this room works with. */
+export interface ProxyOptions {
+  /** Our own origin, as browsers see it. */
+  readonly publicUrl: string;
+  readonly basePath: string;
+  readonly csrf: CsrfOptions;
+  readonly trustedProxies: readonly string[];
+  readonly ourCookies: readonly string[];
+  readonly routes: readonly RouteOptions[];
+  /** The frontend, if another server has it: a last route without a token. */
+  readonly frontendRoute?: RouteOptions | undefined;
+  /** The provider whose token a route carries that names none. */
+  readonly defaultProvider: string | undefined;
+}

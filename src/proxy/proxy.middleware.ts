@@ -1,0 +1,115 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type NestMiddleware,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import { Agent } from 'undici';
+import { BffError } from '../errors.ts';
+import { AccessTokenService } from '../session/access-token.service.ts';
+import { refuseForgery } from '../session/csrf.ts';
+import { SessionReader } from '../session/session-reader.service.ts';
+import { forward } from './forward.ts';
+import { requestHeaders, responseHeaders } from './headers.ts';
+import { canonicalTarget, type RequestTarget } from './path.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
+import { type Route, Routes, upstreamPath } from './routes.ts';
+import { plainAddress, TrustedPeers } from './trusted-peers.ts';
+
+/** Sends what belongs to a route to its upstream, with the user's access token where the route wants one (contract §2). */
+@Injectable()
+export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
+  readonly #logger = new Logger(ProxyMiddleware.name);
+  readonly #routes: Routes;
+  readonly #trustedPeers: TrustedPeers;
+  readonly #agent = new Agent();
+
+  constructor(
+    @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
+    private readonly sessions: SessionReader,
+    private readonly accessTokens: AccessTokenService,
+  ) {
+    const { routes, frontendRoute, basePath } = options;
+    this.#routes = new Routes([...routes, ...(frontendRoute ? [frontendRoute] : [])], basePath);
+    this.#trustedPeers = new TrustedPeers(options.trustedProxies);
+  }
+
+  async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+    const target = canonicalTarget(request.originalUrl);
+    const route = this.#routes.match(target.path);
+    if (!route) return next();
+    this.#refuseForeignRequest(request, route);
+    const authorization = await this.#authorization(request, route);
+    await this.#forward(request, response, route, target, authorization);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#agent.close();
+  }
+
+  /** Judged before the session: a forged request learns nothing about it. */
+  #refuseForeignRequest(request: Request, { options: { token, csrf } }: Route): void {
+    if (token === 'none' || !csrf) return;
+    refuseForgery(request.headers, this.options.csrf, this.options.publicUrl);
+  }
+
+  /** The `Authorization` the upstream gets. Absent: the route sends none, or an optional one has no user. */
+  async #authorization(request: Request, { options }: Route): Promise<string | undefined> {
+    if (options.token === 'none') return undefined;
+    const provider = options.provider ?? this.options.defaultProvider;
+    const presented = await this.sessions.read(request.headers.cookie);
+    if (presented) this.#slide(presented);
+    // A token goes to the upstreams of its own provider only.
+    if (presented?.session.provider === provider) {
+      const answer = this.accessTokens.accessTokenFor(presented.session);
+      if (answer.kind === 'token') return answer.authorization;
+    }
+    if (options.token === 'optional') return undefined;
+    const loginUrl = `${this.options.basePath}/login${options.provider ? `?provider=${options.provider}` : ''}`;
+    throw new BffError('not_signed_in', { extensions: { loginUrl } });
+  }
+
+  /** The call does not wait for it: a session that ended meanwhile stays ended, and the next call finds out. */
+  #slide(presented: Parameters<SessionReader['slide']>[0]): void {
+    this.sessions.slide(presented).catch((error: unknown) => {
+      this.#logger.debug({ msg: 'the idle time of a session was not renewed', err: error });
+    });
+  }
+
+  async #forward(
+    request: Request,
+    response: Response,
+    route: Route,
+    target: RequestTarget,
+    authorization: string | undefined,
+  ): Promise<void> {
+    const { options, origin } = route;
+    const { publicUrl, ourCookies, csrf } = this.options;
+    const clientAddress = plainAddress(request.socket.remoteAddress);
+    await forward(request, response, {
+      dispatcher: this.#agent,
+      origin,
+      path: upstreamPath(route, target.path) + target.query,
+      headers: requestHeaders(request.headers, {
+        host: new URL(origin).host,
+        authorization,
+        csrfHeader: csrf.header,
+        ourCookies,
+        set: options.headers.set,
+        remove: options.headers.remove,
+        pass: options.token === 'none' ? options.headers.pass : [],
+        clientAddress,
+        publicUrl,
+        requestId: String(request.id),
+        isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+      }),
+      timeout: options.timeout,
+      idleTimeout: options.idleTimeout ?? 0,
+      maxBody: options.maxBody,
+      responseHeaders: (headers) =>
+        responseHeaders(headers, { ourCookies, isPersonal: options.token !== 'none' }),
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import type { RouteOptions } from '../config/options.ts';
+
+/** One configured route, ready to be matched. */
+export interface Route {
+  readonly options: RouteOptions;
+  /** Origin of the upstream. */
+  readonly origin: string;
+  /** Path of the upstream's address, without a trailing slash. */
+  readonly basePath: string;
+}
+
+/** The routes, longest path first. `reserved` is never proxied: our own endpoints live there. */
+export class Routes {
+  readonly #byLength: readonly Route[];
+
+  constructor(
+    routes: readonly RouteOptions[],
+    private readonly reserved: string,
+  ) {
+    this.#byLength = routes.map(toRoute).toSorted((a, b) => pathLength(b) - pathLength(a));
+  }
+
+  /** The route with the longest prefix of a canonical path. Absent: the path is not proxied. */
+  match(path: string): Route | undefined {
+    if (isBelow(path, this.reserved)) return undefined;
+    return this.#byLength.find((route) => isBelow(path, route.options.path));
+  }
+}
+
+/** The path the upstream is asked for. */
+export function upstreamPath(route: Route, path: string): string {
+  const { path: prefix, stripPrefix } = route.options;
+  const rest = stripPrefix && prefix !== '/' ? path.slice(prefix.length) || '/' : path;
+  return route.basePath + rest;
+}
+
+/** Whether a path is a prefix's or lies below it, at a segment boundary: `/apix` is not below `/api`. */
+function isBelow(path: string, prefix: string): boolean {
+  return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
+}
+
+function toRoute(options: RouteOptions): Route {
+  const [address] = options.upstream;
+  if (address === undefined) throw new Error(`route ${options.path} has no upstream`);
+  const { origin, pathname } = new URL(address);
+  return { options, origin, basePath: pathname.replace(/\/$/, '') };
+}
+
+function pathLength(route: Route): number {
+  return route.options.path.length;
+}

@@ -1,0 +1,26 @@
+import { BlockList, isIPv6 } from 'node:net';
+
+/** The addresses and networks whose forwarding headers are believed (`server.trustedProxies`). */
+export class TrustedPeers {
+  readonly #addresses = new BlockList();
+
+  /** Addresses or CIDR blocks. Empty: nobody is trusted. */
+  constructor(addresses: readonly string[]) {
+    for (const address of addresses) {
+      const [host = '', prefix] = address.split('/');
+      const family = isIPv6(host) ? 'ipv6' : 'ipv4';
+      if (prefix === undefined) this.#addresses.addAddress(host, family);
+      else this.#addresses.addSubnet(host, Number(prefix), family);
+    }
+  }
+
+  /** Whether a socket's remote address is one of them. */
+  includes(address: string): boolean {
+    return this.#addresses.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+}
+
+/** A socket's address in its plain form: `::ffff:10.0.0.1` is `10.0.0.1`. */
+export function plainAddress(address = ''): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '');
+}
