@@ -1,0 +1,168 @@
+import { Logger, type Provider as NestProvider } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.ts';
+import { LogoutState } from './auth/logout-state.ts';
+import type { Options } from './config/options.ts';
+import { frontendPolicy } from './frontend/content-security-policy.ts';
+import { frontendRoute } from './frontend/frontend-route.ts';
+import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
+import {
+  MANAGEMENT_OPTIONS,
+  type ManagementRoomOptions,
+  ManagementServer,
+} from './management/management.service.ts';
+import { Provider } from './oauth/provider.ts';
+import { Providers } from './oauth/providers.ts';
+import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
+import { RESPONSE_HEADER_OPTIONS, type ResponseHeaderOptions } from './response-headers.middleware.ts';
+import { AccessTokenService } from './session/access-token.service.ts';
+import { CLOCK, type Clock } from './session/clock.ts';
+import { type CookieNames, cookieNames } from './session/cookies.ts';
+import type { KeyValueStore } from './session/key-value-store.ts';
+import { LoginCookie } from './session/login-cookie.service.ts';
+import { MemoryKeyValueStore } from './session/memory.ts';
+import { PendingLogins } from './session/pending-logins.ts';
+import { RedisKeyValueStore } from './session/redis.ts';
+import { SealedRecords } from './session/sealed-records.ts';
+import { Sealing } from './session/sealing.ts';
+import { SessionCookie } from './session/session-cookie.service.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
+import { SessionReader } from './session/session-reader.service.ts';
+import { SessionStore } from './session/session-store.ts';
+import { SignedInGuard } from './session/signed-in.guard.ts';
+
+/** Injects the whole configuration. Only this file hands it out, in slices. */
+export const OPTIONS = Symbol('options');
+
+/** Injects the `KeyValueStore`. */
+export const STORE = Symbol('store');
+
+/** Everything Nest constructs or injects, a room after the other. */
+export const bffProviders: NestProvider[] = [
+  { provide: CLOCK, useValue: Date.now satisfies Clock },
+  { provide: APP_FILTER, useExisting: ProblemFilter },
+  ProblemFilter,
+  slice(PROBLEM_OPTIONS, (options): ProblemOptions => ({
+    basePath: options.basePath,
+    defaultReturnUrl: options.login.defaultReturnUrl,
+    errorUrl: options.errorUrl,
+  })),
+  slice(RESPONSE_HEADER_OPTIONS, (options): ResponseHeaderOptions => ({
+    isHttps: options.publicUrl.startsWith('https:'),
+    notPages: [options.basePath, ...options.routes.map((route) => route.path)],
+    pagePolicy: frontendPolicy(options.frontend?.contentSecurityPolicy),
+  })),
+
+  // oauth
+  {
+    provide: Providers,
+    inject: [OPTIONS, CLOCK],
+    useFactory: (options: Options, clock: Clock) =>
+      new Providers(
+        options.providers.map((provider) => new Provider(provider, clock)),
+        baseUrl(options),
+      ),
+  },
+
+  // session
+  { provide: STORE, inject: [OPTIONS, CLOCK], useFactory: openStore },
+  slice(Sealing, (options) => new Sealing(options.session.secrets)),
+  {
+    provide: SessionStore,
+    inject: [OPTIONS, STORE, Sealing, CLOCK],
+    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing, clock: Clock) => {
+      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
+      return new SessionStore(records, options.session, clock);
+    },
+  },
+  {
+    provide: PendingLogins,
+    inject: [OPTIONS, STORE, Sealing],
+    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing) =>
+      new PendingLogins(new SealedRecords(store, sealing, `${keyPrefix(options)}login:`)),
+  },
+  slice(SESSION_OPTIONS, (options): SessionRoomOptions => ({
+    publicUrl: options.publicUrl,
+    session: options.session,
+    csrf: options.csrf,
+    cookies: namesOf(options),
+  })),
+  SessionReader,
+  SessionCookie,
+  LoginCookie,
+  AccessTokenService,
+  SignedInGuard,
+
+  // auth
+  slice(AUTH_OPTIONS, (options): AuthOptions => ({
+    basePath: options.basePath,
+    user: options.user,
+    postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
+    returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
+  })),
+  {
+    provide: LogoutState,
+    inject: [Sealing],
+    useFactory: (sealing: Sealing) => new LogoutState(sealing),
+  },
+
+  // proxy
+  slice(PROXY_OPTIONS, (options): ProxyOptions => ({
+    publicUrl: options.publicUrl,
+    basePath: options.basePath,
+    csrf: options.csrf,
+    trustedProxies: options.server.trustedProxies,
+    ourCookies: Object.values(namesOf(options)),
+    routes: options.routes,
+    frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+    defaultProvider: options.providers[0]?.id,
+  })),
+
+  // frontend
+  slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({
+    basePath: options.basePath,
+    directory: options.frontend?.directory,
+  })),
+
+  // management
+  {
+    provide: MANAGEMENT_OPTIONS,
+    inject: [OPTIONS, STORE],
+    useFactory: (options: Options, store: KeyValueStore): ManagementRoomOptions => ({
+      listen: options.management,
+      store,
+      storeName: options.redis ? 'redis' : 'memory',
+    }),
+  },
+  ManagementServer,
+];
+
+/** A provider that needs nothing but the configuration. */
+function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {
+  return { provide: token as symbol, inject: [OPTIONS], useFactory: pick };
+}
+
+function openStore({ redis }: Options, clock: Clock): KeyValueStore {
+  const logger = new Logger('Redis');
+  if (!redis) {
+    logger.warn('no redis.url: sessions live in this process alone and end with it');
+    return new MemoryKeyValueStore(clock);
+  }
+  return new RedisKeyValueStore(redis, (event, cause) => {
+    if (event === 'connected') logger.log('connected');
+    else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
+  });
+}
+
+function namesOf({ publicUrl, session }: Options): CookieNames {
+  return cookieNames(publicUrl, session.cookieName);
+}
+
+function baseUrl({ publicUrl, basePath }: Options): string {
+  return publicUrl + basePath;
+}
+
+function keyPrefix({ redis }: Options): string {
+  return redis?.keyPrefix ?? '';
+}

@@ -1,0 +1,116 @@
+import {
+  type ArgumentsHost,
+  Catch,
+  type ExceptionFilter,
+  HttpException,
+  Inject,
+  Injectable,
+  Logger,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { errorPagePolicy, renderErrorPage } from './error-page.ts';
+import { BffError, type ErrorCode } from './errors.ts';
+
+/** Injects `ProblemOptions`. */
+export const PROBLEM_OPTIONS = Symbol('problem options');
+
+/** The slice of the configuration the answers depend on. */
+export interface ProblemOptions {
+  readonly basePath: string;
+  readonly defaultReturnUrl: string;
+  /** Where page navigations to our endpoints are sent with `?code=`. Absent: they get a page of ours. */
+  readonly errorUrl?: string | undefined;
+}
+
+/** After these, signing in (again) is the way on; after the others, going back is. */
+const mendedBySigningIn = new Set<ErrorCode>([
+  'not_signed_in',
+  'login_expired',
+  'login_denied',
+  'login_failed',
+  'provider_unavailable',
+]);
+
+/**
+ * The only place where an error becomes a response: `application/problem+json` (RFC 9457), or for a page navigation a
+ * small page or a redirect to `errorUrl`. Nothing of the cause is shown.
+ */
+@Injectable()
+@Catch(BffError)
+export class ProblemFilter implements ExceptionFilter<BffError> {
+  readonly #logger = new Logger(ProblemFilter.name);
+
+  constructor(@Inject(PROBLEM_OPTIONS) private readonly options: ProblemOptions) {}
+
+  catch(error: BffError, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    this.#log(error);
+    // An answer that has begun cannot become another one; breaking it off says that it is not whole.
+    if (response.headersSent) return void response.destroy();
+    response.setHeader('Cache-Control', 'no-store');
+    for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
+    if (isNavigation(request)) this.#answerPage(error, request, response);
+    else this.#answerProblem(error, request, response);
+  }
+
+  #answerProblem(error: BffError, request: Request, response: Response): void {
+    const { code, status, message: title } = error;
+    const login = code === 'not_signed_in' ? { loginUrl: `${this.options.basePath}/login` } : {};
+    const problem = {
+      type: `urn:pixie-bff:${code}`,
+      title,
+      status,
+      code,
+      requestId: String(request.id),
+      ...login,
+      ...error.extensions,
+    };
+    response.status(status).type('application/problem+json').send(JSON.stringify(problem));
+  }
+
+  #answerPage(error: BffError, request: Request, response: Response): void {
+    const { basePath, defaultReturnUrl, errorUrl } = this.options;
+    const { code, status, message: sentence } = error;
+    if (errorUrl && request.originalUrl.startsWith(`${basePath}/`)) {
+      return response.redirect(`${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`);
+    }
+    const link = mendedBySigningIn.has(code)
+      ? { href: `${basePath}/login`, label: 'Sign in' }
+      : { href: defaultReturnUrl, label: 'Back to the application' };
+    response.setHeader('Content-Security-Policy', errorPagePolicy);
+    const page = renderErrorPage({ status, code, sentence, link, requestId: String(request.id) });
+    response.status(status).type('html').send(page);
+  }
+
+  #log(error: BffError): void {
+    const { code, cause } = error;
+    // A client's mistake needs its reason in the log, not our stack.
+    if (error.status >= 500) this.#logger.error({ msg: code, code, err: error });
+    else this.#logger.log({ msg: code, code, reason: cause instanceof Error ? cause.message : undefined });
+  }
+}
+
+/** For a server of our own: what Nest and Express throw speaks the same language. A host application keeps its own filters. */
+@Catch()
+export class UnexpectedErrorFilter implements ExceptionFilter {
+  constructor(private readonly problems: ProblemFilter) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const problem = error instanceof BffError ? error : new BffError(codeOf(error), { cause: error });
+    this.problems.catch(problem, host);
+  }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const status = error instanceof HttpException ? error.getStatus() : 500;
+  if (status === 404) return 'not_found';
+  if (status === 413) return 'body_too_large';
+  return status >= 400 && status < 500 ? 'invalid_request' : 'internal_error';
+}
+
+function isNavigation({ headers, method }: Request): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const mode = headers['sec-fetch-mode'];
+  return mode === undefined ? /\btext\/html\b/.test(headers.accept ?? '') : mode === 'navigate';
+}
