@@ -26,8 +26,14 @@ export async function createApp(
   const app = await NestFactory.create<NestExpressApplication>(
     {
       ...bff,
-      imports: [...(bff.imports ?? []), LoggerModule.forRoot(logParams(options.logLevel, logStream))],
-      providers: [...(bff.providers ?? []), ...(clock ? [{ provide: CLOCK, useValue: clock }] : [])],
+      imports: [
+        ...(bff.imports ?? []),
+        LoggerModule.forRoot(logParams(options.logLevel, logStream)),
+      ],
+      providers: [
+        ...(bff.providers ?? []),
+        ...(clock ? [{ provide: CLOCK, useValue: clock }] : []),
+      ],
     },
     {
       bufferLogs: true,

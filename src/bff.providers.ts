@@ -15,7 +15,10 @@ import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
-import { RESPONSE_HEADER_OPTIONS, type ResponseHeaderOptions } from './response-headers.middleware.ts';
+import {
+  RESPONSE_HEADER_OPTIONS,
+  type ResponseHeaderOptions,
+} from './response-headers.middleware.ts';
 import { AccessTokenService } from './session/access-token.service.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 import { type CookieNames, cookieNames } from './session/cookies.ts';

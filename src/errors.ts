@@ -22,7 +22,10 @@ const table = {
   internal_error: [500, 'Something went wrong on our side.'],
   login_failed: [502, 'The sign-in provider answered in a way that could not be accepted.'],
   upstream_unreachable: [502, 'The server behind this address could not be reached.'],
-  session_store_unavailable: [503, 'Sessions cannot be read at the moment; you are still signed in.'],
+  session_store_unavailable: [
+    503,
+    'Sessions cannot be read at the moment; you are still signed in.',
+  ],
   provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;

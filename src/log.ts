@@ -46,7 +46,6 @@ interface ErrorDescription {
   readonly cause?: ErrorDescription;
 }
 
-
 function describeError(thrown: unknown, depth = 0): ErrorDescription {
   if (!(thrown instanceof Error)) return { type: typeof thrown, message: 'not an error' };
   const { name, cause } = thrown;

@@ -87,7 +87,12 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const { code, cause } = error;
     // A client's mistake needs its reason in the log, not our stack.
     if (error.status >= 500) this.#logger.error({ msg: code, code, err: error });
-    else this.#logger.log({ msg: code, code, reason: cause instanceof Error ? cause.message : undefined });
+    else
+      this.#logger.log({
+        msg: code,
+        code,
+        reason: cause instanceof Error ? cause.message : undefined,
+      });
   }
 }
 
@@ -97,7 +102,8 @@ export class UnexpectedErrorFilter implements ExceptionFilter {
   constructor(private readonly problems: ProblemFilter) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const problem = error instanceof BffError ? error : new BffError(codeOf(error), { cause: error });
+    const problem =
+      error instanceof BffError ? error : new BffError(codeOf(error), { cause: error });
     this.problems.catch(problem, host);
   }
 }

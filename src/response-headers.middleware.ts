@@ -15,7 +15,8 @@ export interface ResponseHeaderOptions {
   readonly pagePolicy?: string | undefined;
 }
 
-const nothingAllowed = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const nothingAllowed =
+  "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /**
  * What every answer carries: a request id to quote, and helmet's security headers. They are computed once. An upstream's

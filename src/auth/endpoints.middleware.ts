@@ -24,10 +24,11 @@ export class EndpointsMiddleware implements NestMiddleware {
   constructor(@Inject(AUTH_OPTIONS) private readonly options: AuthOptions) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
-    const name = endpointName(request.originalUrl, this.options.basePath);
-    if (name === undefined) return next();
+    const [path = ''] = request.originalUrl.split('?', 1);
+    const { basePath } = this.options;
+    if (!isBelow(path.toLowerCase(), basePath.toLowerCase())) return next();
     response.setHeader('Cache-Control', 'no-store');
-    const allowed = methods[name.replace(/^callback\/[^/]+$/, 'callback')];
+    const allowed = isBelow(path, basePath) && allowedMethods(path.slice(basePath.length + 1));
     if (!allowed) throw new BffError('not_found');
     if (!allowed.includes(request.method)) {
       throw new BffError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
@@ -36,8 +37,10 @@ export class EndpointsMiddleware implements NestMiddleware {
   }
 }
 
-function endpointName(originalUrl: string, basePath: string): string | undefined {
-  const [path = ''] = originalUrl.split('?', 1);
-  if (path === basePath) return '';
-  return path.startsWith(`${basePath}/`) ? path.slice(basePath.length + 1) : undefined;
+function isBelow(path: string, basePath: string): boolean {
+  return path === basePath || path.startsWith(`${basePath}/`);
+}
+
+function allowedMethods(name: string): readonly string[] | undefined {
+  return methods[name.replace(/^callback\/[^/]+$/, 'callback')];
 }

@@ -46,6 +46,7 @@ async function check(answer: Promise<unknown>): Promise<Check> {
 /** The innermost message says what really happened. */
 function reasonOf(error: unknown): string {
   let innermost = error;
-  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  while (innermost instanceof Error && innermost.cause instanceof Error)
+    innermost = innermost.cause;
   return innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
 }

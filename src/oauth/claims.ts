@@ -38,9 +38,7 @@ export async function readClaims(
   const asksUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
     scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
-  const userInfo = asksUserInfo
-    ? await fetchUserInfo(configuration, accessToken, idToken.sub)
-    : {};
+  const userInfo = asksUserInfo ? await fetchUserInfo(configuration, accessToken, idToken.sub) : {};
   const claims = aboutTheUser({ ...userInfo, ...idToken });
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);
@@ -50,7 +48,8 @@ export async function readClaims(
 
 /** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). */
 function checkSubject(sub: string): void {
-  if (!/^[\x20-\x7e]{1,255}$/.test(sub)) throw refused('a subject that is not 1 to 255 ASCII characters');
+  if (!/^[\x20-\x7e]{1,255}$/.test(sub))
+    throw refused('a subject that is not 1 to 255 ASCII characters');
 }
 
 function aboutTheUser(claims: Claims): Claims {

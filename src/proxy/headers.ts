@@ -88,7 +88,10 @@ export interface ResponseHeaderRules {
 }
 
 /** The headers a browser receives from an upstream (contract §2). */
-export function responseHeaders(upstream: IncomingHttpHeaders, rules: ResponseHeaderRules): Headers {
+export function responseHeaders(
+  upstream: IncomingHttpHeaders,
+  rules: ResponseHeaderRules,
+): Headers {
   const dropped = namedByConnection(upstream.connection);
   const headers: Headers = {};
   for (const [name, value] of Object.entries(upstream)) {

@@ -50,9 +50,13 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   /** Judged before the session: a forged request learns nothing about it. */
-  #refuseForeignRequest(request: Request, { options: { token, csrf } }: Route): void {
-    if (token === 'none' || !csrf) return;
-    refuseForgery(request.headers, this.options.csrf, this.options.publicUrl);
+  #refuseForeignRequest({ method, headers }: Request, { options: { token, csrf } }: Route): void {
+    if (token === 'none') return;
+    // Only a page of another origin has to ask; ours never does.
+    if (method === 'OPTIONS' && 'access-control-request-method' in headers) {
+      throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
+    }
+    if (csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
   /** The `Authorization` the upstream gets. Absent: the route sends none, or an optional one has no user. */
@@ -62,7 +66,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     const presented = await this.sessions.read(request.headers.cookie);
     if (presented) this.#slide(presented);
     // A token goes to the upstreams of its own provider only.
-    if (presented?.session.provider === provider) {
+    if (presented && presented.session.provider === provider) {
       const answer = this.accessTokens.accessTokenFor(presented.session);
       if (answer.kind === 'token') return answer.authorization;
     }

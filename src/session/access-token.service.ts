@@ -4,8 +4,7 @@ import type { Session } from './session.ts';
 
 /** What a route may send on behalf of a session. */
 export type AccessToken =
-  | { readonly kind: 'token'; readonly authorization: string }
-  | { readonly kind: 'expired' };
+  { readonly kind: 'token'; readonly authorization: string } | { readonly kind: 'expired' };
 
 /** A valid access token for a session. */
 @Injectable()

@@ -1,0 +1,121 @@
+import { isIP } from 'node:net';
+import { refuse, scalar, text } from './scalar.ts';
+
+/** Our own address: an origin, https, or http on exactly `localhost` or `127.0.0.1` (contract §3). */
+export function publicOrigin() {
+  return text((value) => {
+    const url = originUrl(value);
+    const isLocal = url.hostname === 'localhost' || url.hostname === '127.0.0.1';
+    if (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) return url.origin;
+    return refuse('must be https; http works only on localhost or 127.0.0.1, for development');
+  });
+}
+
+/** An origin that browsers may be sent to: https, or http on a loopback host. */
+export function browserOrigin() {
+  return text((value) => secured(originUrl(value)).origin);
+}
+
+/** An origin inside the operator's own network, where http is the operator's choice. */
+export function internalOrigin() {
+  return text((value) => webServer(originUrl(value)).origin);
+}
+
+/** An issuer identifier, kept exactly as written: tokens are compared with it by code point (RFC 8414 §3.3). */
+export function issuerIdentifier() {
+  return text((value) => {
+    const url = secured(parseUrl(value));
+    if (url.search || value.includes('?') || value.includes('#'))
+      refuse('must have no query and no fragment (RFC 8414 §2)');
+    return value;
+  });
+}
+
+/** An endpoint of an authorization server: https, or http on a loopback host; no fragment (RFC 6749 §3.1). */
+export function endpointAddress() {
+  return text((value) => {
+    const url = secured(parseUrl(value));
+    if (value.includes('#')) refuse('must have no fragment');
+    return url.href;
+  });
+}
+
+/** A server that requests are forwarded to, perhaps below a path prefix; without a trailing slash. */
+export function serverAddress() {
+  return text(readServerAddress);
+}
+
+/** One upstream, alone or as a list of one. */
+export function upstreamAddresses() {
+  return scalar<readonly string[], string | readonly string[]>((value) => {
+    const addresses: unknown[] = Array.isArray(value) ? value : [value];
+    if (addresses.length === 0) refuse('needs one address');
+    if (addresses.length > 1)
+      refuse('several addresses are not part of this release yet; leave one, or a load balancer');
+    return addresses.map((one) =>
+      typeof one === 'string'
+        ? readServerAddress(one)
+        : refuse('must be an address like http://api:3000'),
+    );
+  });
+}
+
+/** The address of a standalone Redis. It may carry a password, so no sentence ever quotes it. */
+export function redisAddress() {
+  return text((value) => {
+    const url = /^rediss?:\/\//i.test(value) && !/\s/.test(value) ? URL.parse(value) : null;
+    if (!url?.hostname) refuse('must be an address like redis://redis:6379 or rediss://redis:6380');
+    if (!/^(\/\d*)?$/.test(url.pathname) || url.search || url.hash)
+      refuse('may end in a database number (redis://redis:6379/2) and in nothing else');
+    return value;
+  });
+}
+
+/** An IP address, or a range of them as `10.0.0.0/8`. */
+export function addressRange() {
+  return text((value) => {
+    const [address = '', prefix, ...rest] = value.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+    if (bits < 0 || rest.length > 0 || length < 0 || length > bits)
+      refuse('must be an IP address or a range like 10.0.0.0/8; host names do not work here');
+    return value;
+  });
+}
+
+function readServerAddress(value: string): string {
+  const url = webServer(parseUrl(value));
+  if (value.includes('?') || value.includes('#')) refuse('must have no query and no fragment');
+  return url.href.replace(/\/+$/, '');
+}
+
+function originUrl(value: string): URL {
+  const url = parseUrl(value);
+  if (url.pathname !== '/' || value.includes('?') || value.includes('#'))
+    refuse('must be an origin only, like https://app.example.com: no path, query or fragment');
+  return url;
+}
+
+/** `new URL` forgives blanks, backslashes and missing slashes; an operator's typing error deserves to be seen. */
+function parseUrl(value: string): URL {
+  const url = /^[a-z]+:\/\/[^\s\\]+$/i.test(value) ? URL.parse(value) : null;
+  if (!url?.hostname) refuse('must be a complete address, like https://login.example.com');
+  if (url.username || url.password) refuse('must not contain a user name or password');
+  return url;
+}
+
+function webServer(url: URL): URL {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    refuse('must begin with http:// or https://');
+  return url;
+}
+
+function secured(url: URL): URL {
+  if (webServer(url).protocol === 'http:' && !isLoopback(url.hostname))
+    refuse('must be https; http works only on a loopback host such as localhost');
+  return url;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import type { OptionNotes } from './scalar.ts';
+
+/** One option as the schema describes it, for the environment, the documentation and the sentences about mistakes. */
+export interface Option {
+  /** Keys from the top; `*` stands for every entry of a list of blocks. */
+  readonly path: readonly string[];
+  readonly kind: 'scalar' | 'list' | 'map' | 'block' | 'blocks';
+  readonly description: string;
+  /** The default as an operator would write it; undefined if absence means something else. */
+  readonly fallback: unknown;
+  readonly isRequired: boolean;
+  /** Refused today: its feature belongs to a later release. */
+  readonly isLater: boolean;
+  readonly notes: OptionNotes;
+}
+
+/** Every option of a schema in the order it was written, blocks before what they contain. */
+export function optionsOf(
+  schema: z.core.$ZodType,
+  path: readonly string[] = [],
+  isLater = false,
+): Option[] {
+  const { core, ...peeled } = peel(schema);
+  const option = { path, ...peeled, isLater: isLater || peeled.isLater };
+  const below = (inner: z.core.$ZodType, step: readonly string[]) =>
+    optionsOf(inner, [...path, ...step], option.isLater);
+  if (core instanceof z.ZodObject) {
+    const entries = Object.entries<z.core.$ZodType>(core.shape);
+    const children = entries.flatMap(([key, inner]) => below(inner, [key]));
+    return path.length > 0 && path.at(-1) !== '*'
+      ? [{ ...option, kind: 'block' }, ...children]
+      : children;
+  }
+  if (core instanceof z.ZodArray) {
+    if (peel(core.element).notes.scalar) return [{ ...option, kind: 'list' }];
+    return [{ ...option, kind: 'blocks' }, ...below(core.element, ['*'])];
+  }
+  return [{ ...option, kind: option.notes.scalar ? 'scalar' : 'map' }];
+}
+
+/** The options directly below a path of actual keys and indexes. */
+export function optionsBelow(
+  catalogue: readonly Option[],
+  path: readonly (string | number)[],
+): Option[] {
+  const parent = path.map((key) => (typeof key === 'number' ? '*' : key));
+  return catalogue.filter(
+    (option) =>
+      option.path.length === parent.length + 1 &&
+      parent.every((key, depth) => option.path[depth] === key),
+  );
+}
+
+interface Peeled extends Pick<
+  Option,
+  'description' | 'fallback' | 'isRequired' | 'isLater' | 'notes'
+> {
+  readonly core: z.core.$ZodType;
+}
+
+/** What the wrappers around a schema say together; the outermost has the last word. */
+function peel(schema: z.core.$ZodType): Peeled {
+  const layers = layersOf(schema);
+  const notes: OptionNotes & { description?: string } = Object.assign(
+    {},
+    ...layers.toReversed().map((layer) => z.globalRegistry.get(layer)),
+  );
+  if (notes.future && notes.future !== schema)
+    return { ...peel(notes.future), isLater: true, isRequired: false };
+  const prefault = layers.find((layer) => layer instanceof z.ZodPrefault);
+  return {
+    core: layers.at(-1) ?? schema,
+    notes,
+    description: notes.description ?? '',
+    fallback: prefault?.def.defaultValue,
+    isRequired:
+      notes.isRequired ??
+      !layers.some((l) => l instanceof z.ZodPrefault || l instanceof z.ZodOptional),
+    isLater: false,
+  };
+}
+
+function layersOf(schema: z.core.$ZodType): z.core.$ZodType[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
+    return [schema, ...layersOf(schema.def.innerType)];
+  const isScalar = (z.globalRegistry.get(schema) as OptionNotes | undefined)?.scalar;
+  return schema instanceof z.ZodPipe && !isScalar ? [schema, ...layersOf(schema.def.in)] : [schema];
+}

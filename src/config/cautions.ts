@@ -1,0 +1,23 @@
+import type { Options } from './options.ts';
+
+/** Choices that are allowed and dangerous, each as a sentence for the log at the start. */
+export function cautions({ server, providers, routes, frontend }: Options): string[] {
+  const found: string[] = [];
+  if (server.trustedProxies.some((range) => range.endsWith('/0')))
+    found.push(
+      'server.trustedProxies contains every address: anybody may claim any client address',
+    );
+  for (const { id, issuer, internalUrl } of providers)
+    if (issuer.startsWith('https:') && internalUrl?.startsWith('http:'))
+      found.push(
+        `provider ${id}: internalUrl is http, so the client secret and all tokens travel unencrypted`,
+      );
+  for (const { path, token, csrf } of routes)
+    if (token !== 'none' && !csrf)
+      found.push(
+        `route ${path}: csrf is false, so other sites may be able to call it in the name of your users`,
+      );
+  if (frontend?.contentSecurityPolicy === 'off')
+    found.push('frontend.contentSecurityPolicy is off: injected scripts will run');
+  return found;
+}

@@ -1,0 +1,121 @@
+import type { z } from 'zod';
+import type { provider } from './provider-options.ts';
+import type { route } from './route-options.ts';
+import { rule } from './rule.ts';
+
+/** The options that other options must agree with. */
+interface Related {
+  readonly publicUrl: string;
+  readonly server: { readonly port: number };
+  readonly management: { readonly port: number };
+  readonly basePath: string;
+  readonly redis?: object | undefined;
+  readonly frontend?: object | undefined;
+  readonly providers: readonly z.output<typeof provider>[];
+  readonly routes: readonly z.output<typeof route>[];
+}
+
+const sharedSessions = rule<Related>(['publicUrl', 'redis'], ({ publicUrl, redis }, report) => {
+  if (publicUrl.startsWith('https:') && !redis)
+    report(
+      ['redis', 'url'],
+      `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
+    );
+});
+
+const differentPorts = rule<Related>(
+  ['server.port', 'management.port'],
+  ({ server, management }, report) => {
+    if (server.port === management.port && server.port !== 0)
+      report(
+        ['management', 'port'],
+        `is ${management.port} and server.port is ${server.port}; give them different ports`,
+      );
+  },
+);
+
+const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, report) => {
+  for (const [index, first] of repeated(providers.map(({ id }) => id)))
+    report(
+      ['providers', index, 'id'],
+      `is the same as that of providers[${first}]; choose another`,
+    );
+});
+
+const uniqueIssuers = rule<Related>(
+  ['providers.*.issuer', 'providers.*.preset', 'providers.*.type'],
+  ({ providers }, report) => {
+    for (const [index, first] of repeated(providers.map(({ issuer }) => issuer)))
+      report(
+        ['providers', index, 'issuer'],
+        `is the same as that of providers[${first}]; an issuer can be configured once`,
+      );
+  },
+);
+
+const knownProviders = rule<Related>(
+  ['providers.*.id', 'routes.*.provider'],
+  ({ providers, routes }, report) => {
+    const ids = providers.map(({ id }) => id);
+    for (const [index, { provider }] of routes.entries())
+      if (provider !== undefined && !ids.includes(provider))
+        report(
+          ['routes', index, 'provider'],
+          `is ${provider}, but the providers are ${ids.join(', ')}; name one of them`,
+        );
+  },
+);
+
+const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
+  for (const [index, first] of repeated(routes.map(({ path }) => path)))
+    report(['routes', index, 'path'], `is the same as that of routes[${first}]; choose another`);
+});
+
+const pathsBesideOurs = rule<Related>(
+  ['routes.*.path', 'basePath'],
+  ({ routes, basePath }, report) => {
+    for (const [index, { path }] of routes.entries()) {
+      if (path !== '/' && (isBelow(path, basePath) || isBelow(basePath, path)))
+        report(
+          ['routes', index, 'path'],
+          `is ${path} and basePath is ${basePath}; neither may contain the other`,
+        );
+    }
+  },
+);
+
+const oneOwnerOfTheRoot = rule<Related>(
+  ['routes.*.path', 'frontend'],
+  ({ routes, frontend }, report) => {
+    const index = routes.findIndex(({ path }) => path === '/');
+    if (index >= 0 && frontend)
+      report(
+        ['routes', index, 'path'],
+        'is /, but a frontend is configured and serves that; choose a longer path or remove frontend',
+      );
+  },
+);
+
+/** What must hold between the blocks of a configuration. */
+export const consistency = [
+  sharedSessions,
+  differentPorts,
+  uniqueProviderIds,
+  uniqueIssuers,
+  knownProviders,
+  uniquePaths,
+  pathsBesideOurs,
+  oneOwnerOfTheRoot,
+] as const;
+
+/** Each entry that was there before, with the index of its first occurrence. */
+function repeated(values: readonly (string | undefined)[]): [index: number, first: number][] {
+  return values.flatMap((value, index) => {
+    const first = values.indexOf(value);
+    return value !== undefined && first < index ? [[index, first]] : [];
+  });
+}
+
+function isBelow(path: string, prefix: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}/`);
+}

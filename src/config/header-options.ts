@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { type Report, rule } from './rule.ts';
+import { listOf, refuse, text } from './scalar.ts';
+
+const fieldName = /^[\w!#$%&'*+.^`|~-]+$/;
+
+const hopByHop =
+  words(`connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer
+  transfer-encoding upgrade`);
+
+/** Headers that the BFF itself answers for on the way to an upstream. */
+const ours = new Set([
+  ...hopByHop,
+  ...words(`authorization cookie host content-length expect forwarded
+    x-forwarded-for x-forwarded-host x-forwarded-proto`),
+]);
+
+/** What happens to the request headers of a route beyond the rules of contract §2. Names come out in lower case. */
+export const headers = z
+  .strictObject({
+    set: z
+      .record(z.string(), text(readValue))
+      .check(rule([''], judgeNames))
+      .transform(inLowerCase)
+      .prefault({})
+      .describe('Headers with a fixed value that the upstream gets on every request.'),
+    remove: listOf(text(readName))
+      .prefault([])
+      .describe('Request headers that the upstream must not see.'),
+    pass: listOf(text(readPassedName))
+      .prefault([])
+      .describe(
+        'Request headers that are passed on although they would be removed: `Authorization` on a route with `token: none`.',
+      ),
+  })
+  .prefault({})
+  .describe('What happens to request headers beyond the usual.');
+
+/** A header name (RFC 9110 §5.1), in lower case. */
+export function readName(name: string): string {
+  return fieldName.test(name) ? name.toLowerCase() : refuse('is not the name of a header');
+}
+
+/** A header value that cannot begin another header (RFC 9110 §5.5). */
+export function readValue(value: string): string {
+  if (value.includes('${'))
+    refuse('values from claims are not part of this release yet; use a constant');
+  return /^[\t\x20-\x7e]*$/.test(value)
+    ? value
+    : refuse('must be one line of printable ASCII characters');
+}
+
+function readPassedName(name: string): string {
+  return hopByHop.includes(readName(name))
+    ? refuse(`${name} concerns one connection only and is never passed on; remove it`)
+    : readName(name);
+}
+
+function judgeNames(set: Readonly<Record<string, string>>, report: Report): void {
+  const names = Object.keys(set).map((name) => name.toLowerCase());
+  for (const [index, name] of Object.keys(set).entries()) {
+    if (!fieldName.test(name)) report([name], 'is not the name of a header');
+    if (ours.has(name.toLowerCase())) report([name], 'is set by the BFF itself; remove it');
+    if (names.indexOf(name.toLowerCase()) < index)
+      report([name], 'is set twice; header names ignore case');
+  }
+}
+
+function inLowerCase(set: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(set).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+}
+
+function words(list: string): string[] {
+  return list.trim().split(/\s+/);
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { addressRange } from './addresses.ts';
+import { readableFile } from './paths.ts';
+import { later, listOf, port, text, wholeNumber } from './scalar.ts';
+
+const tls = z
+  .strictObject({
+    cert: readableFile().describe(
+      'PEM file with the certificate and its chain. With it the BFF speaks HTTPS itself instead of leaving that to the proxy in front of it.',
+    ),
+    key: readableFile().describe('PEM file with the private key of that certificate.'),
+  })
+  .optional();
+
+/** The listener that browsers reach, directly or through a load balancer. */
+export const server = z
+  .strictObject({
+    port: port()
+      .prefault(8080)
+      .describe(
+        'Port the application answers on. Replicas may differ; addresses sent to browsers come from `publicUrl` alone.',
+      ),
+    host: text()
+      .prefault('0.0.0.0')
+      .describe(
+        'Network address to bind to. `127.0.0.1` makes the BFF reachable from its own machine only.',
+      ),
+    trustedProxies: listOf(addressRange())
+      .prefault([])
+      .describe(
+        'Addresses or ranges of the load balancers in front of the BFF. What they say in `Forwarded` and `X-Forwarded-*` is passed on and extended; from anybody else those headers are removed.',
+      ),
+    tls,
+    workers: later(
+      wholeNumber(1, 1024)
+        .prefault(1)
+        .describe('Number of processes that share the port, to use more than one processor core.'),
+      'running several workers',
+    ),
+  })
+  .prefault({})
+  .describe('The listener that browsers reach, directly or through a load balancer.');
+
+/** The listener for the people and machines that operate the BFF. */
+export const management = z
+  .strictObject({
+    port: port()
+      .prefault(9090)
+      .describe('Port of `/livez`, `/readyz` and `/metrics`. Keep it away from the internet.'),
+    host: text()
+      .prefault('127.0.0.1')
+      .describe(
+        'Network address of the management port. Set `0.0.0.0` where an orchestrator or a metrics collector asks from outside the machine or container.',
+      ),
+    token: later(
+      text().describe(
+        'Bearer token that opens the endpoints for listing and ending sessions. Without it they do not exist.',
+      ),
+      'session administration',
+    ),
+  })
+  .prefault({})
+  .describe('Health and metrics, on a port of their own.');

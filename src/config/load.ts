@@ -1,0 +1,144 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { optionsOf } from './catalogue.ts';
+import { cautions } from './cautions.ts';
+import { type Environment, readSettings, unknownVariables } from './environment.ts';
+import { interpolate } from './interpolate.ts';
+import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
+import { type Options, optionsSchema } from './options.ts';
+import { type Entries, locate, type Origin, overlay } from './overlay.ts';
+import { valueAt, withValue } from './tree.ts';
+import { variablesOf } from './variables.ts';
+import { parseYaml } from './yaml-file.ts';
+
+const catalogue = optionsOf(optionsSchema);
+
+/** A configuration that cannot be obeyed. It names every mistake at once, each with the path it is at. */
+export class ConfigurationError extends Error {
+  readonly mistakes: readonly { readonly path: string; readonly message: string }[];
+
+  constructor(mistakes: readonly Mistake[]) {
+    const spelled = mistakes.map(({ path, message }) => ({ path: spellPath(path), message }));
+    const count = spelled.length === 1 ? 'a mistake' : `${spelled.length} mistakes`;
+    const lines = spelled.map(({ path, message }) => `  ${path}: ${message}`);
+    super([`The configuration has ${count}:`, ...lines].join('\n'));
+    this.name = 'ConfigurationError';
+    this.mistakes = spelled;
+  }
+}
+
+/** Where a configuration comes from. Everything may be left out. */
+export interface Sources {
+  /** The configuration file. Without it `BFF_CONFIG`, else `bff.yaml` if it exists, else the environment alone. */
+  readonly file?: string | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly readFile?: (path: string) => string;
+  /** The folder that relative paths of the command line and the environment belong to. */
+  readonly cwd?: string;
+}
+
+/** Options, what the operator should know about them, and where they came from. */
+export interface LoadedOptions {
+  readonly options: Options;
+  readonly warnings: readonly string[];
+  /** The absolute path of the file, or `environment`. */
+  readonly source: string;
+}
+
+/** Checks options that a host application passes; relative paths belong to `baseDir`, without it to the working directory. */
+export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): Options {
+  const { options, mistakes } = judge(withAbsolutePaths(input, baseDir));
+  if (!options) throw new ConfigurationError(mistakes);
+  return options;
+}
+
+/** Reads the file and lays the environment over it. Throws a `ConfigurationError` with everything that is wrong. */
+export function loadOptions(sources: Sources = {}): LoadedOptions {
+  const { file, env = process.env, readFile = readText, cwd = process.cwd() } = sources;
+  const environment = {
+    variables: env,
+    readFile: (path: string) => readFile(resolve(cwd, path)),
+  };
+  const source = chooseFile(file, env, cwd);
+  const document = source ? readDocument(source, readFile) : { tree: {}, mistakes: [] };
+  const referred = interpolate(document.tree, environment);
+  const fromFile = withAbsolutePaths(referred.result, source ? dirname(source) : cwd);
+  const merged = overlay(fromFile, readSettings(catalogue, environment));
+  const tree = withAbsolutePaths(merged.tree, cwd);
+
+  const early = [...document.mistakes, ...referred.mistakes, ...merged.mistakes];
+  const { options, mistakes } = judge(tree);
+  const origins = [...merged.placed, ...referred.origins];
+  const late = mistakes
+    .filter((mistake) => !early.some(({ path }) => isPrefix(path, mistake.path)))
+    .map((mistake) => withOrigin(mistake, tree, origins, merged.entries));
+  if (!options || early.length > 0) throw new ConfigurationError([...early, ...late]);
+
+  const strays = unknownVariables(catalogue, environment, referred.used);
+  return { options, warnings: [...cautions(options), ...strays], source: source ?? 'environment' };
+}
+
+function judge(tree: unknown): { options?: Options; mistakes: readonly Mistake[] } {
+  const { data, error } = optionsSchema.safeParse(tree, { error: sentence });
+  return error ? { mistakes: mistakesOf(error, catalogue) } : { options: data, mistakes: [] };
+}
+
+function chooseFile(
+  file: string | undefined,
+  env: Environment['variables'],
+  cwd: string,
+): string | undefined {
+  const named = file ?? (env['BFF_CONFIG'] || undefined);
+  if (named !== undefined) return resolve(cwd, named);
+  const usual = resolve(cwd, 'bff.yaml');
+  return existsSync(usual) ? usual : undefined;
+}
+
+function readDocument(path: string, readFile: (path: string) => string) {
+  try {
+    return parseYaml(readFile(path));
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    const message = `the file ${path} cannot be read (${reason})`;
+    return { tree: {}, mistakes: [{ path: [], message }] };
+  }
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+function withAbsolutePaths(input: unknown, baseDir: string): unknown {
+  const paths = catalogue.filter(({ notes }) => notes.isPath).map(({ path }) => path);
+  return paths.reduce((tree, path) => {
+    const value = valueAt(tree, path);
+    return typeof value === 'string' && value.trim() !== ''
+      ? withValue(tree, path, resolve(baseDir, value))
+      : tree;
+  }, input);
+}
+
+/** Says which variable a mistaken value came from, or which one could give a missing value. */
+function withOrigin(
+  { path, message }: Mistake,
+  tree: unknown,
+  origins: readonly Origin[],
+  entries: Entries,
+): Mistake {
+  const from = origins.find((origin) => isPrefix(origin.path, path));
+  if (from) return { path, message: `${message} (from ${from.origin})` };
+  if (valueAt(tree, path) !== undefined) return { path, message };
+  const option = catalogue.find(
+    (candidate) => !candidate.isLater && isSame(locate(candidate.path, entries), path),
+  );
+  const [variable] = option ? variablesOf(option) : [];
+  return { path, message: variable ? `${message} (in the environment: ${variable})` : message };
+}
+
+function isPrefix(prefix: Path, path: Path): boolean {
+  return prefix.every((key, depth) => key === path[depth]);
+}
+
+function isSame(a: Path | undefined, b: Path): boolean {
+  return a?.length === b.length && isPrefix(a, b);
+}

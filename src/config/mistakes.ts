@@ -1,0 +1,48 @@
+import type { z } from 'zod';
+import { type Option, optionsBelow } from './catalogue.ts';
+import { nearest } from './spelling.ts';
+
+/** The way to a value: keys, and indexes of lists. */
+export type Path = readonly (string | number)[];
+
+/** One thing the operator has to change. The message is a sentence about the value at the path and never quotes a secret. */
+export interface Mistake {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/**
+ * A path as people write it: `providers[0].clientId`. Keys come from the operator, and `clientSecret:abc` without a blank
+ * is one: what follows the first character that no option's name contains is not shown.
+ */
+export function spellPath(path: Path): string {
+  const spelled = path.map((key) =>
+    typeof key === 'number' ? `[${key}]` : `.${key.replace(/[^\w-].*$/s, '…')}`,
+  );
+  return spelled.join('').replace(/^\./, '') || 'configuration';
+}
+
+/** What zod itself finds wrong, in the operator's words. */
+export const sentence: z.core.$ZodErrorMap = (issue) => {
+  if (issue.code !== 'invalid_type') return undefined;
+  if (issue.input === undefined) return 'is required';
+  return issue.expected === 'array' ? 'must be a list' : 'must be a block with options of its own';
+};
+
+/** zod's issues as mistakes: one for each unknown key, with the option that was probably meant. */
+export function mistakesOf(error: z.ZodError, catalogue: readonly Option[]): Mistake[] {
+  return error.issues.flatMap((issue): Mistake[] => {
+    const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    const known = optionsBelow(catalogue, path).map((option) => option.path.at(-1) ?? '');
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `is not an option; ${advice(key, known)}`,
+    }));
+  });
+}
+
+function advice(key: string, known: readonly string[]): string {
+  const meant = nearest(key, known);
+  return meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`;
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { flag, later, oneOf, text } from './scalar.ts';
+
+/** What a provider may be told in a later release; refused until then. */
+export const laterProviderOptions = {
+  preset: later(
+    text().describe(
+      'A well-known service (`github`, `discord`, …) whose endpoints and user fields the BFF knows.',
+    ),
+    'a preset',
+  ),
+  user: later(
+    z
+      .record(z.string(), text())
+      .describe(
+        'For `type: oauth2`: which field of the user endpoint is `sub`, `name`, `email` and so on.',
+      ),
+    'reading the user of a plain OAuth 2 service',
+  ),
+  clientKey: later(
+    text().describe(
+      'File with the client’s private key (JWK or PEM), for `private_key_jwt`, JAR and mutual TLS.',
+    ),
+    'a client key',
+  ),
+  clientCert: later(
+    text().describe('File with the client’s certificate, for mutual TLS.'),
+    'a client certificate',
+  ),
+  ca: later(
+    text().describe(
+      'PEM file with the authorities to trust for this provider. `NODE_EXTRA_CA_CERTS` works today, for all connections.',
+    ),
+    'a certificate authority for one provider',
+  ),
+  jar: later(
+    flag().prefault(false).describe('Sign authorization requests (RFC 9101).'),
+    'signing authorization requests (JAR)',
+  ),
+  jarm: later(
+    flag().prefault(false).describe('Ask for signed authorization responses (JARM).'),
+    'JARM',
+  ),
+  dpop: later(
+    flag().prefault(false).describe('Bind tokens to a key of the BFF (RFC 9449).'),
+    'DPoP',
+  ),
+  responseMode: later(
+    oneOf(['query', 'form_post'])
+      .prefault('query')
+      .describe('How the provider sends its answer back to the callback.'),
+    'another response mode',
+  ),
+  profile: later(
+    oneOf(['fapi2']).describe('One switch for everything the FAPI 2.0 security profile asks for.'),
+    'the FAPI 2.0 profile',
+  ),
+  frontchannelLogout: later(
+    flag()
+      .prefault(false)
+      .describe('Let the provider end sessions through an iframe (Front-Channel Logout).'),
+    'front-channel logout',
+  ),
+  logoutToken: later(
+    z.strictObject({
+      allowMissingExp: flag()
+        .prefault(false)
+        .describe('Accept logout tokens that never expire, from providers that send no `exp`.'),
+      allowUntyped: flag()
+        .prefault(false)
+        .describe('Accept logout tokens whose `typ` is not `logout+jwt`.'),
+    }),
+    'relaxing the rules for logout tokens',
+  ),
+};

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { endpointAddress, internalOrigin, issuerIdentifier } from './addresses.ts';
+import { laterProviderOptions } from './provider-options-later.ts';
+import { rule } from './rule.ts';
+import { duration, listOf, oneOf, refuse, size, text } from './scalar.ts';
+
+/** Parameters of an authorization request that the BFF itself answers for. */
+const protocolParameters = new Set(
+  `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
+  request request_uri returnUrl provider`.split(/\s+/),
+);
+
+const signatureAlgorithms =
+  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
+
+/** One authorization server and our registration there. */
+export const provider = z
+  .strictObject({
+    id: text(readId).describe(
+      'Short name of the provider in addresses (`/bff/login?provider=corp`, `/bff/callback/corp`) and in the log: lower-case letters, digits and `-`. The first provider is the default one, whose callback is `/bff/callback`.',
+    ),
+    name: text()
+      .optional()
+      .describe('Name to show to people who choose between providers. Without it, the `id`.'),
+    type: oneOf(['oidc'], { later: ['oauth2'] })
+      .prefault('oidc')
+      .describe('What the provider speaks: OpenID Connect, or OAuth 2 alone.'),
+    issuer: askedForByRule(issuerIdentifier()).describe(
+      'Issuer identifier, exactly as in the ID tokens; endpoints and keys are discovered below it. https, or http on a loopback host.',
+    ),
+    internalUrl: internalOrigin()
+      .optional()
+      .describe(
+        'Origin to which our own calls to the provider go instead of to the issuer: a container’s or a cluster’s name, say. Browsers and tokens keep seeing the issuer.',
+      ),
+    authorizationEndpoint: override('Where browsers are sent to sign in.'),
+    tokenEndpoint: override('Where codes and refresh tokens are exchanged for tokens.'),
+    userinfoEndpoint: override('Where further claims about the user are read.'),
+    jwksUri: override('Where the keys are that ID tokens and logout tokens are signed with.'),
+    endSessionEndpoint: override(
+      'Where browsers are sent to sign out of the provider too (RP-Initiated Logout).',
+    ),
+    revocationEndpoint: override('Where tokens are revoked at sign-out (RFC 7009).'),
+    clientId: text().describe('Client identifier that the provider issued for this application.'),
+    clientSecret: text()
+      .optional()
+      .describe('Client secret that the provider issued; needed unless `clientAuth` is `none`.'),
+    clientAuth: oneOf(['client_secret_basic', 'client_secret_post', 'none'], {
+      later: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+    })
+      .prefault('client_secret_basic')
+      .describe(
+        'How the BFF proves to the provider that it is this client. It must be what the registration says; `none` is for a client without a secret, which PKCE alone protects.',
+      ),
+    scopes: listOf(text(readScope), /[\s,]+/)
+      .prefault(['openid', 'profile', 'email'])
+      .describe(
+        'What a sign-in asks for. Add `offline_access` where the provider gives refresh tokens only on request; without a refresh token API calls need a new sign-in when the access token expires.',
+      ),
+    loginParams: listOf(text(readLoginParameter))
+      .prefault([])
+      .describe(
+        'Further query parameters of `/bff/login` that are handed to the provider (`kc_idp_hint`, `organization`, …). All others are ignored.',
+      ),
+    par: oneOf(['auto', 'required', 'never'])
+      .prefault('auto')
+      .describe(
+        'Pushed authorization requests (RFC 9126), which keep the request out of the browser’s address. `auto`: where the provider offers them; `required`: no sign-in without; `never`: not even where offered.',
+      ),
+    idTokenAlgorithms: listOf(text(readAlgorithm))
+      .min(1, 'needs at least one algorithm')
+      .prefault(['RS256', 'PS256', 'ES256', 'EdDSA'])
+      .describe(
+        'Signature algorithms accepted on ID tokens. A token signed with any other is refused, whatever the provider announces.',
+      ),
+    timeout: duration({ atMost: '24d' })
+      .prefault('10s')
+      .describe('How long one call to the provider may take before it counts as unreachable.'),
+    maxResponse: size()
+      .prefault('1mb')
+      .describe('Largest answer read from the provider; a larger one counts as a failure.'),
+    ...laterProviderOptions,
+  })
+  .check(
+    rule(['issuer', 'type', 'preset'], ({ issuer }, report) => {
+      if (!issuer) report(['issuer'], 'is required');
+    }),
+    rule(['clientAuth', 'clientSecret'], ({ clientAuth, clientSecret }, report) => {
+      if (clientAuth === 'none' && clientSecret)
+        report(['clientSecret'], 'is set, but clientAuth is none; remove one of the two');
+      if (clientAuth !== 'none' && !clientSecret)
+        report(['clientSecret'], `is required because clientAuth is ${clientAuth}`);
+    }),
+    rule(['scopes', 'type', 'preset'], ({ scopes }, report) => {
+      if (!scopes.includes('openid'))
+        report(['scopes'], 'must contain openid; without it the provider sends no ID token');
+    }),
+  )
+  .transform(({ name, ...rest }) => ({ name: name ?? rest.id, ...rest }))
+  .describe('One authorization server and our registration there.');
+
+function override(what: string) {
+  return endpointAddress()
+    .optional()
+    .describe(`${what} Overrides what discovery says; without it, discovery decides.`);
+}
+
+/** Optional for zod, so that a preset of a later release is refused for itself and not for its missing issuer. */
+function askedForByRule<Schema extends z.ZodType>(schema: Schema): Schema {
+  return schema.optional().meta({ isRequired: true }) as unknown as Schema;
+}
+
+function readId(id: string): string {
+  return /^[a-z0-9][a-z0-9-]*$/.test(id)
+    ? id
+    : refuse('may contain only lower-case letters, digits and -, and begins with no -');
+}
+
+function readScope(scope: string): string {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
+    ? scope
+    : refuse('must be one scope: no space, no quote, no backslash (RFC 6749 §3.3)');
+}
+
+function readLoginParameter(name: string): string {
+  if (protocolParameters.has(name)) refuse(`${name} belongs to the BFF itself; remove it`);
+  return /^[\w.:-]+$/.test(name) ? name : refuse('must be the name of a query parameter');
+}
+
+function readAlgorithm(name: string): string {
+  if (/^(none|HS\d+)$/i.test(name))
+    refuse('must not be none or HS*: such a token proves nothing about who issued it');
+  return (
+    signatureAlgorithms.find((known) => known === name) ??
+    refuse(`must be one of ${signatureAlgorithms.join(', ')}`)
+  );
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { parseDuration, parseSize } from './units.ts';
+
+/** What the catalogue, the environment and the documentation know about an option beside its description. */
+export interface OptionNotes {
+  /** Present on everything that one environment variable can carry. */
+  readonly scalar?: true;
+  readonly choices?: readonly string[];
+  readonly laterChoices?: readonly string[];
+  /** How an environment variable separates the entries of a list. */
+  readonly separator?: RegExp;
+  /** Required, though a rule and not the schema says so. */
+  readonly isRequired?: true;
+  /** A file or directory; a relative one belongs to the folder of the file it stands in. */
+  readonly isPath?: true;
+  /** The schema this option will have in the release that obeys it. */
+  readonly future?: z.ZodType;
+}
+
+class Refusal extends Error {}
+
+/** Ends the reading of a value with the sentence that tells the operator what to do. */
+export function refuse(sentence: string): never {
+  throw new Refusal(sentence);
+}
+
+/** A schema made of one function, which returns what the BFF will use or refuses. Absence is "is required". */
+export function scalar<Output, Input>(read: (value: unknown) => Output, notes: OptionNotes = {}) {
+  return z
+    .custom<Input>()
+    .transform((value, context): Output => {
+      try {
+        return value === undefined ? refuse('is required') : read(value);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        context.addIssue(error.message);
+        return z.NEVER;
+      }
+    })
+    .meta({ scalar: true, ...notes });
+}
+
+/** Text that is not empty; `read` may refuse it or turn it into something else. */
+export function text(read: (value: string) => string = (value) => value, notes?: OptionNotes) {
+  return scalar<string, string>((value) => {
+    if (typeof value === 'number') refuse('must be text; put the number in quotes');
+    if (typeof value !== 'string') refuse('must be text');
+    if (value.trim() === '') refuse('is empty; give it a value or remove it');
+    return read(value);
+  }, notes);
+}
+
+/** A whole number, or its spelling in an environment variable. */
+export function wholeNumber(least: number, most: number) {
+  return scalar<number, number | string>((value) => {
+    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+    if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most)
+      return number;
+    return refuse(`must be a whole number from ${least} to ${most}`);
+  });
+}
+
+/** A TCP port; `0` lets the operating system choose one. */
+export function port() {
+  return wholeNumber(0, 65_535);
+}
+
+/** True or false, or its spelling in an environment variable. */
+export function flag() {
+  return scalar<boolean, boolean | 'true' | 'false'>((value) => {
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    return refuse('must be true or false');
+  });
+}
+
+/** Milliseconds, written with a unit so that nobody has to guess it. */
+export function duration({ atMost }: { atMost: string }) {
+  const most = parseDuration(atMost) ?? 0;
+  return scalar<number, string>((value) => {
+    const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
+    if (milliseconds === undefined)
+      return refuse('must be a duration with a unit: 500ms, 10s, 30m, 8h or 7d');
+    if (milliseconds === 0 || milliseconds > most)
+      return refuse(`must be longer than nothing and at most ${atMost}`);
+    return milliseconds;
+  });
+}
+
+/** Bytes, 1024-based. */
+export function size() {
+  return scalar<number, string | number>((value) => {
+    const spelled = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+    const bytes = parseSize(spelled);
+    if (!bytes) return refuse('must be a size above zero: 64kb, 50mb, 1gb or a number of bytes');
+    return bytes;
+  });
+}
+
+/** One of a few words. Those of a later release are refused, saying so. */
+export function oneOf<const Now extends string | number, const Later extends string = never>(
+  now: readonly Now[],
+  { later: announced = [] }: { later?: readonly Later[] } = {},
+) {
+  return scalar<Now, Now | Later | `${Now}`>(
+    (value) => {
+      const chosen = now.find((choice) => String(choice) === String(value));
+      if (chosen !== undefined) return chosen;
+      const known = now.length === 1 ? `leave it at ${now[0]}` : `use one of ${now.join(', ')}`;
+      if (announced.some((choice) => choice === value))
+        return refuse(`${String(value)} is not part of this release yet; ${known}`);
+      return refuse(`must be ${now.length === 1 ? now[0] : `one of ${now.join(', ')}`}`);
+    },
+    { choices: now.map(String), laterChoices: announced },
+  );
+}
+
+/** A list of scalars, which an environment variable carries separated by commas. */
+export function listOf<Item extends z.ZodType>(item: Item, separator = /\s*,\s*/) {
+  return z.array(item).meta({ separator });
+}
+
+/**
+ * An option whose feature belongs to a later release: it is refused, never ignored. Its absence, its default and
+ * the value `off` are accepted, because they ask for nothing.
+ */
+export function later<Schema extends z.ZodType>(schema: Schema, feature: string, off?: unknown) {
+  const asksForNothing = new Set<unknown>([off, schema.safeParse(undefined).data]);
+  asksForNothing.delete(undefined);
+  return z
+    .custom<z.input<Schema>>()
+    .transform((value, context): undefined => {
+      if (value === undefined || asksForNothing.has(schema.safeParse(value).data)) return;
+      context.addIssue(`${feature} is not part of this release yet; remove this option`);
+    })
+    .optional()
+    .meta({ future: schema });
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { redisAddress } from './addresses.ts';
+import { rule } from './rule.ts';
+import { duration, flag, later, listOf, oneOf, refuse, text, wholeNumber } from './scalar.ts';
+
+const node = text().describe('Address of one node, as `host:port`.');
+
+/** Where sessions live. */
+export const redis = z
+  .strictObject({
+    url: redisAddress().describe(
+      'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, `rediss://`, with user, password and database number as needed. Without it they live in the memory of one process and end with it, which is allowed only while `publicUrl` is http.',
+    ),
+    keyPrefix: text()
+      .prefault('bff:')
+      .describe(
+        'What every key begins with. Applications that share a Redis need different ones; changing it signs everybody out.',
+      ),
+    sentinel: later(
+      z.strictObject({
+        master: text().describe('Name of the master that the Sentinels watch.'),
+        nodes: listOf(node).describe('The Sentinels, as `host:port`.'),
+      }),
+      'Redis Sentinel',
+    ),
+    cluster: later(
+      z.strictObject({
+        nodes: listOf(node).describe('Nodes to learn the cluster from, as `host:port`.'),
+      }),
+      'Redis Cluster',
+    ),
+    tls: later(
+      z.strictObject({
+        ca: text().describe('PEM file with the authorities to trust instead of the public ones.'),
+        cert: text().describe('PEM file with the client certificate to show to Redis.'),
+        key: text().describe('PEM file with the private key of that certificate.'),
+        servername: text().describe('Name to expect in the certificate of Redis.'),
+      }),
+      'TLS settings for Redis beyond rediss://',
+    ),
+  })
+  .optional()
+  .describe('Where sessions live. Every replica needs the same one.');
+
+/** How long a sign-in lasts and what its cookie looks like. */
+export const session = z
+  .strictObject({
+    secrets: listOf(sessionSecret())
+      .min(1, 'needs at least one secret; make one with: openssl rand -base64 48')
+      .describe(
+        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted: put a new one in front, and remove the old one after `session.absolute`. Removing it earlier signs out those who still use it.',
+      ),
+    idle: duration({ atMost: '400d' })
+      .prefault('30m')
+      .describe('A session ends when its user has sent nothing for this long.'),
+    absolute: duration({ atMost: '400d' })
+      .prefault('8h')
+      .describe('A session ends this long after the sign-in, however active its user is.'),
+    sameSite: oneOf(['strict', 'lax'])
+      .prefault('strict')
+      .describe(
+        '`strict`: someone who follows a link from another site or a mail arrives signed out until the page asks for `/bff/user` itself. `lax`: they arrive signed in; the CSRF header still protects every call.',
+      ),
+    cookieName: text(readCookieName)
+      .prefault('bff')
+      .describe(
+        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. Changing it signs everybody out.',
+      ),
+    persistent: flag()
+      .prefault(false)
+      .describe(
+        'Whether the cookie survives closing the browser. `session.idle` and `session.absolute` end the session either way.',
+      ),
+    maxPerUser: later(
+      wholeNumber(0, 1_000_000)
+        .prefault(0)
+        .describe(
+          'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
+        ),
+      'limiting the sessions of a user',
+    ),
+    refreshAhead: later(
+      duration({ atMost: '24d' }).describe(
+        'How long before its expiry an access token is renewed, if that is less than a tenth of its lifetime.',
+      ),
+      'choosing when tokens are refreshed',
+    ),
+  })
+  .check(
+    rule(['idle', 'absolute'], ({ idle, absolute }, report) => {
+      if (idle > absolute)
+        report(
+          ['idle'],
+          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of them fit the other`,
+        );
+    }),
+  )
+  .prefault({} as never)
+  .describe('How long a sign-in lasts and what its cookie looks like.');
+
+const advice = 'make one with: openssl rand -base64 48';
+const placeholder =
+  /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;
+
+function sessionSecret() {
+  return text((secret) => {
+    const bytes = Buffer.byteLength(secret);
+    if (bytes < 32) refuse(`has ${bytes} bytes and needs at least 32; ${advice}`);
+    if (new Set(secret).size < 6 || /^(.{1,13})\1{2,}.{0,12}$/s.test(secret))
+      refuse(`repeats itself, so it can be guessed; ${advice}`);
+    if (placeholder.test(secret)) refuse(`is a placeholder, not a secret; ${advice}`);
+    return secret;
+  });
+}
+
+function readCookieName(name: string): string {
+  return /^[A-Za-z0-9_-]+$/.test(name)
+    ? name
+    : refuse('may contain only letters, digits, - and _, like bff');
+}
+
+function spell(milliseconds: number): string {
+  return milliseconds % 60_000 ? `${milliseconds / 1000}s` : `${milliseconds / 60_000}m`;
+}
