@@ -95,13 +95,15 @@ function chooseFile(
 }
 
 function readDocument(path: string, readFile: (path: string) => string) {
+  let content: string;
   try {
-    return parseYaml(readFile(path));
+    content = readFile(path);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     const message = `the file ${path} cannot be read (${reason})`;
     return { tree: {}, mistakes: [{ path: [], message }] };
   }
+  return parseYaml(content);
 }
 
 function readText(path: string): string {

@@ -52,7 +52,7 @@ export const provider = z
       .describe(
         'How the BFF proves to the provider that it is this client. It must be what the registration says; `none` is for a client without a secret, which PKCE alone protects.',
       ),
-    scopes: listOf(text(readScope), /[\s,]+/)
+    scopes: listOf(text(readScope), { separator: /[\s,]+/ })
       .prefault(['openid', 'profile', 'email'])
       .describe(
         'What a sign-in asks for. Add `offline_access` where the provider gives refresh tokens only on request; without a refresh token API calls need a new sign-in when the access token expires.',

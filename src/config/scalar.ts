@@ -116,8 +116,12 @@ export function oneOf<const Now extends string | number, const Later extends str
 }
 
 /** A list of scalars, which an environment variable carries separated by commas. */
-export function listOf<Item extends z.ZodType>(item: Item, separator = /\s*,\s*/) {
-  return z.array(item).meta({ separator });
+export function listOf<Item extends z.ZodType>(
+  item: Item,
+  { separator = /\s*,\s*/, missing = 'is required' } = {},
+) {
+  const error: z.core.$ZodErrorMap = ({ input }) => (input === undefined ? missing : undefined);
+  return z.array(item, { error }).meta({ separator });
 }
 
 /**

@@ -3,6 +3,8 @@ import { redisAddress } from './addresses.ts';
 import { rule } from './rule.ts';
 import { duration, flag, later, listOf, oneOf, refuse, text, wholeNumber } from './scalar.ts';
 
+const advice = 'make one with: openssl rand -base64 48';
+
 const node = text().describe('Address of one node, as `host:port`.');
 
 /** Where sessions live. */
@@ -45,8 +47,8 @@ export const redis = z
 /** How long a sign-in lasts and what its cookie looks like. */
 export const session = z
   .strictObject({
-    secrets: listOf(sessionSecret())
-      .min(1, 'needs at least one secret; make one with: openssl rand -base64 48')
+    secrets: listOf(sessionSecret(), { missing: `is required; ${advice}` })
+      .min(1, `needs at least one secret; ${advice}`)
       .describe(
         'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted: put a new one in front, and remove the old one after `session.absolute`. Removing it earlier signs out those who still use it.',
       ),
@@ -98,7 +100,6 @@ export const session = z
   .prefault({} as never)
   .describe('How long a sign-in lasts and what its cookie looks like.');
 
-const advice = 'make one with: openssl rand -base64 48';
 const placeholder =
   /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;
 

@@ -1,6 +1,6 @@
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import type { Mistake } from './mistakes.ts';
-import { mapStrings } from './tree.ts';
+import { isBlock, mapStrings } from './tree.ts';
 
 /**
  * The tree in a YAML (or JSON) file. A key without a value counts as absent. Sentences name the line and never show
@@ -43,5 +43,11 @@ function showReferences(text: string): string {
 }
 
 function withoutNulls(tree: unknown): unknown {
-  return JSON.parse(JSON.stringify(tree), (_key, value: unknown) => value ?? undefined);
+  if (Array.isArray(tree)) return tree.map(withoutNulls);
+  if (!isBlock(tree)) return tree ?? undefined;
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([key, value]) =>
+      value === null ? [] : [[key, withoutNulls(value)]],
+    ),
+  );
 }

@@ -1,0 +1,139 @@
+import { optionsOf } from '../../src/config/catalogue.ts';
+import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
+import { optionsSchema } from '../../src/config/options.ts';
+
+const options = {
+  publicUrl: 'http://localhost:8080',
+  session: { secrets: ['kB3v9Qe1xZ7pLr5TnW2yHc8MdF4gJs6U'] },
+  providers: [
+    { id: 'corp', issuer: 'https://login.example.com', clientId: 'spa', clientSecret: 's' },
+  ],
+  routes: [{ path: '/api', upstream: 'http://api:3000' }],
+  redis: { url: 'redis://redis' },
+};
+
+/** Every option of a later release, with a value that asks for it. */
+const later: Record<string, unknown> = {
+  'server.workers': 4,
+  'management.token': 'a-long-token',
+  'redis.sentinel': { master: 'main', nodes: ['a:26379'] },
+  'redis.cluster': { nodes: ['a:6379'] },
+  'redis.tls': { ca: 'ca.pem' },
+  'session.maxPerUser': 3,
+  'session.refreshAhead': '1m',
+  'providers.*.preset': 'github',
+  'providers.*.user': { sub: 'id' },
+  'providers.*.clientKey': 'key.pem',
+  'providers.*.clientCert': 'cert.pem',
+  'providers.*.ca': 'ca.pem',
+  'providers.*.jar': true,
+  'providers.*.jarm': true,
+  'providers.*.dpop': 'true',
+  'providers.*.responseMode': 'form_post',
+  'providers.*.profile': 'fapi2',
+  'providers.*.frontchannelLogout': true,
+  'providers.*.logoutToken': { allowMissingExp: true },
+  'routes.*.session': 'none',
+  'routes.*.resource': 'https://reports.example.com',
+  'routes.*.exchange': { audience: 'reports' },
+  'routes.*.scope': 'reports.read',
+  'routes.*.acr': 'mfa',
+  'routes.*.maxAge': '5m',
+  'routes.*.rewrite': '/v1',
+  'routes.*.websocket': true,
+  'routes.*.retry': 2,
+  'routes.*.http2': true,
+  'routes.*.ca': 'ca.pem',
+  'routes.*.clientCert': 'cert.pem',
+  'routes.*.clientKey': 'key.pem',
+  'login.chooser': true,
+  rateLimit: { login: 5 },
+};
+
+function mistakesWith(path: readonly (string | number)[], value: unknown): string[] {
+  const input: unknown = structuredClone(options);
+  let node = input as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) node = (node[key] ??= {}) as typeof node;
+  node[path.at(-1) ?? ''] = value;
+  try {
+    parseOptions(input);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`);
+  }
+}
+
+const withIndexes = (path: string) => path.split('.').map((key) => (key === '*' ? 0 : key));
+
+describe('an option of a later release', () => {
+  it.each(Object.entries(later))('is refused rather than ignored: %s', (path, value) => {
+    const spelled = path.replace('.*', '[0]');
+    expect(mistakesWith(withIndexes(path), value)).toEqual([
+      expect.stringMatching(/: .+ is not part of this release yet; remove this option$/),
+    ]);
+    expect(mistakesWith(withIndexes(path), value)[0]).toMatch(`${spelled}: `);
+  });
+
+  it('is in the table above', () => {
+    const paths = optionsOf(optionsSchema)
+      .filter(({ isLater }) => isLater)
+      .map(({ path }) => path.join('.'));
+    const outermost = paths.filter((path) => !paths.some((other) => path.startsWith(`${other}.`)));
+    expect(Object.keys(later).toSorted()).toEqual(outermost.toSorted());
+  });
+
+  it.each([
+    ['server.workers', 1],
+    ['session.maxPerUser', 0],
+    ['providers.*.jar', false],
+    ['providers.*.dpop', 'false'],
+    ['providers.*.responseMode', 'query'],
+    ['providers.*.frontchannelLogout', false],
+    ['routes.*.session', 'required'],
+    ['routes.*.websocket', false],
+    ['routes.*.retry', 0],
+    ['routes.*.http2', false],
+    ['login.chooser', false],
+  ])('is accepted when it asks for nothing: %s %j', (path, value) => {
+    expect(mistakesWith(withIndexes(path), value)).toEqual([]);
+  });
+});
+
+describe('a value of a later release', () => {
+  it.each([
+    ['providers.*.type', 'oauth2', 'oauth2 is not part of this release yet; leave it at oidc'],
+    [
+      'providers.*.clientAuth',
+      'private_key_jwt',
+      'private_key_jwt is not part of this release yet; use one of',
+    ],
+    [
+      'providers.*.clientAuth',
+      'tls_client_auth',
+      'tls_client_auth is not part of this release yet; use one of',
+    ],
+    [
+      'providers.*.clientAuth',
+      'self_signed_tls_client_auth',
+      'is not part of this release yet; use one of',
+    ],
+    [
+      'routes.*.token',
+      'client',
+      'client is not part of this release yet; use one of user, optional, none',
+    ],
+    [
+      'routes.*.upstream',
+      ['http://a', 'http://b'],
+      'several addresses are not part of this release yet; leave one',
+    ],
+    [
+      'routes.*.headers',
+      { set: { 'X-User': '${claims.sub}' } },
+      'claims are not part of this release yet; use a constant',
+    ],
+  ])('is refused: %s %j', (path, value, sentence) => {
+    expect(mistakesWith(withIndexes(path), value)).toEqual([expect.stringContaining(sentence)]);
+  });
+});

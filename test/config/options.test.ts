@@ -1,0 +1,594 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
+
+const secret = 'kB3v9Qe1xZ7pLr5TnW2yHc8MdF4gJs6U';
+const provider = {
+  id: 'corp',
+  issuer: 'https://login.example.com',
+  clientId: 'spa',
+  clientSecret: 's',
+};
+const route = { path: '/api', upstream: 'http://api:3000' };
+const smallest = {
+  publicUrl: 'https://app.example.com',
+  redis: { url: 'rediss://redis:6380' },
+  session: { secrets: [secret] },
+  providers: [provider],
+};
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bff-options-'));
+  mkdirSync(join(folder, 'web'));
+  mkdirSync(join(folder, 'empty'));
+  writeFileSync(join(folder, 'web', 'index.html'), '<!doctype html>');
+  writeFileSync(join(folder, 'cert.pem'), 'certificate');
+  writeFileSync(join(folder, 'key.pem'), 'key');
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The mistakes of the smallest configuration with some blocks replaced, as `path: message`. */
+function mistakesWith(changes: object): string[] {
+  try {
+    parseOptions({ ...smallest, ...changes }, { baseDir: folder });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.mistakes.map(({ path, message }) => `${path}: ${message}`);
+  }
+}
+
+const parse = (changes: object) => parseOptions({ ...smallest, ...changes }, { baseDir: folder });
+const inProvider = (changes: object) => ({ providers: [{ ...provider, ...changes }] });
+const inRoute = (changes: object) => ({ routes: [{ ...route, ...changes }] });
+const inSession = (changes: object) => ({ session: { secrets: [secret], ...changes } });
+
+describe('the smallest configuration', () => {
+  it('gets every default the contract promises', () => {
+    expect(parse({ routes: [route] })).toEqual({
+      publicUrl: 'https://app.example.com',
+      server: { port: 8080, host: '0.0.0.0', trustedProxies: [] },
+      management: { port: 9090, host: '127.0.0.1' },
+      basePath: '/bff',
+      redis: { url: 'rediss://redis:6380', keyPrefix: 'bff:' },
+      session: {
+        secrets: [secret],
+        idle: 30 * 60_000,
+        absolute: 8 * 3_600_000,
+        sameSite: 'strict',
+        cookieName: 'bff',
+        persistent: false,
+      },
+      providers: [
+        {
+          id: 'corp',
+          name: 'corp',
+          type: 'oidc',
+          issuer: 'https://login.example.com',
+          clientId: 'spa',
+          clientSecret: 's',
+          clientAuth: 'client_secret_basic',
+          scopes: ['openid', 'profile', 'email'],
+          loginParams: [],
+          par: 'auto',
+          idTokenAlgorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+          timeout: 10_000,
+          maxResponse: 1024 ** 2,
+        },
+      ],
+      routes: [
+        {
+          path: '/api',
+          upstream: ['http://api:3000'],
+          token: 'user',
+          stripPrefix: false,
+          timeout: 30_000,
+          maxBody: 100 * 1024 ** 2,
+          csrf: true,
+          headers: { set: {}, remove: [], pass: [] },
+        },
+      ],
+      login: { defaultReturnUrl: '/', allowedReturnOrigins: [] },
+      csrf: { header: 'X-CSRF', value: '1' },
+      user: { anonymous: 401, format: 'object' },
+      logLevel: 'info',
+    });
+  });
+
+  it('needs no Redis on localhost', () => {
+    const options = parse({ publicUrl: 'http://localhost:8080', redis: undefined });
+    expect(options.redis).toBeUndefined();
+  });
+});
+
+describe('values that are accepted', () => {
+  it.each([
+    [{ publicUrl: 'https://APP.example.com:443/' }, { publicUrl: 'https://app.example.com' }],
+    [{ publicUrl: 'http://localhost:8080' }, { publicUrl: 'http://localhost:8080' }],
+    [{ publicUrl: 'http://127.0.0.1:8080' }, { publicUrl: 'http://127.0.0.1:8080' }],
+    [{ server: { port: '0' } }, { server: { port: 0 } }],
+    [
+      { server: { trustedProxies: ['10.0.0.0/8', '::1', 'fd00::/8'] } },
+      { server: { trustedProxies: ['10.0.0.0/8', '::1', 'fd00::/8'] } },
+    ],
+    [{ server: { port: 0 }, management: { port: 0 } }, { management: { port: 0 } }],
+    [{ basePath: '/auth/bff' }, { basePath: '/auth/bff' }],
+    [{ redis: { url: 'redis://user:pw@redis:6379/2' } }, {}],
+    [inSession({ persistent: 'true', sameSite: 'lax' }), { session: { persistent: true } }],
+    [inSession({ idle: '1h', absolute: '1h' }), { session: { idle: 3_600_000 } }],
+    [
+      inProvider({ issuer: 'https://login.example.com/' }),
+      { providers: [{ issuer: 'https://login.example.com/' }] },
+    ],
+    [inProvider({ issuer: 'http://localhost:9000/realms/a' }), {}],
+    [inProvider({ issuer: 'http://127.8.9.1:9000' }), {}],
+    [inProvider({ issuer: 'http://[::1]:9000' }), {}],
+    [
+      inProvider({ internalUrl: 'http://keycloak:8080/' }),
+      { providers: [{ internalUrl: 'http://keycloak:8080' }] },
+    ],
+    [inProvider({ tokenEndpoint: 'https://x.example/token?tenant=1' }), {}],
+    [inProvider({ clientAuth: 'none', clientSecret: undefined }), {}],
+    [inProvider({ clientAuth: 'client_secret_post' }), {}],
+    [inProvider({ idTokenAlgorithms: ['PS512', 'ES384', 'Ed25519'] }), {}],
+    [inProvider({ loginParams: ['kc_idp_hint'] }), {}],
+    [inProvider({ name: 'Corporate' }), { providers: [{ name: 'Corporate' }] }],
+    [inRoute({ path: '/' }), { routes: [{ path: '/' }] }],
+    [inRoute({ path: '/bffs' }), { routes: [{ path: '/bffs' }] }],
+    [
+      inRoute({ upstream: ['https://api.example.com/v1/'] }),
+      { routes: [{ upstream: ['https://api.example.com/v1'] }] },
+    ],
+    [
+      inRoute({ provider: 'corp', idleTimeout: '1m', maxBody: 10 }),
+      { routes: [{ idleTimeout: 60_000, maxBody: 10 }] },
+    ],
+    [
+      inRoute({
+        token: 'none',
+        headers: { set: { 'X-Api-Key': 'k' }, remove: ['X-A'], pass: ['Authorization'] },
+      }),
+      {
+        routes: [
+          { headers: { set: { 'x-api-key': 'k' }, remove: ['x-a'], pass: ['authorization'] } },
+        ],
+      },
+    ],
+    [{ frontend: { url: 'http://web:5173', contentSecurityPolicy: 'off' } }, {}],
+    [
+      { login: { allowedReturnOrigins: ['https://www.example.com/'] } },
+      { login: { allowedReturnOrigins: ['https://www.example.com'] } },
+    ],
+    [{ login: { defaultReturnUrl: '/home?tab=1#top' } }, {}],
+    [{ csrf: { header: 'X-Requested-With', value: 2 } }, { csrf: { value: '2' } }],
+    [{ user: { anonymous: '200', format: 'claims-array' } }, { user: { anonymous: 200 } }],
+    [{ logLevel: 'silent', errorUrl: '/signin-error' }, {}],
+  ])('accepts %j', (changes, expected) => {
+    expect(parse(changes)).toMatchObject(expected);
+  });
+
+  it('resolves files and directories against the folder it is told', () => {
+    const options = parse({
+      server: { tls: { cert: 'cert.pem', key: './key.pem' } },
+      frontend: { directory: 'web' },
+    });
+    expect(options.server.tls).toEqual({
+      cert: join(folder, 'cert.pem'),
+      key: join(folder, 'key.pem'),
+    });
+    expect(options.frontend).toEqual({ directory: join(folder, 'web') });
+  });
+});
+
+describe('our own address', () => {
+  it.each([
+    [undefined, 'is required'],
+    ['http://app.example.com', 'must be https'],
+    ['http://localhost.example.com', 'must be https'],
+    ['http://[::1]:8080', 'must be https'],
+    ['http://127.0.0.2', 'must be https'],
+    ['https://app.example.com/app', 'must be an origin only'],
+    ['https://app.example.com/?a', 'must be an origin only'],
+    ['https://app.example.com/#', 'must be an origin only'],
+    ['https://me:pw@app.example.com', 'must not contain a user name or password'],
+    ['https:app.example.com', 'must be a complete address'],
+    ['https:\\\\app.example.com', 'must be a complete address'],
+    [' https://app.example.com', 'must be a complete address'],
+    ['app.example.com', 'must be a complete address'],
+    ['ftp://app.example.com', 'must be https'],
+    ['', 'is empty'],
+    [7, 'must be text'],
+  ])('is not %j', (publicUrl, sentence) => {
+    const [mistake] = mistakesWith({ publicUrl });
+    expect(mistake).toMatch(`publicUrl: ${sentence}`);
+  });
+
+  it.each([
+    ['/', 'must not be / alone'],
+    ['bff', 'must begin with /'],
+    ['/bff/', 'must not end with /'],
+    ['/a//b', 'must not contain //'],
+    ['/a/../b', 'must not contain //, /./'],
+    ['/b%66f', 'must be written without percent-encoding'],
+    ['/:id', 'may contain only'],
+    ['/bff*', 'may contain only'],
+  ])('has no base path %j', (basePath, sentence) => {
+    expect(mistakesWith({ basePath })[0]).toMatch(`basePath: ${sentence}`);
+  });
+});
+
+describe('listeners', () => {
+  it.each([
+    [{ server: { port: 65_536 } }, 'server.port: must be a whole number from 0 to 65535'],
+    [{ server: { port: '80a' } }, 'server.port: must be a whole number'],
+    [{ server: { port: 1.5 } }, 'server.port: must be a whole number'],
+    [{ server: { host: '' } }, 'server.host: is empty'],
+    [
+      { server: { trustedProxies: ['proxy'] } },
+      'server.trustedProxies[0]: must be an IP address or a range',
+    ],
+    [
+      { server: { trustedProxies: ['10.0.0.0/33'] } },
+      'server.trustedProxies[0]: must be an IP address',
+    ],
+    [
+      { server: { trustedProxies: ['10.0.0.0/'] } },
+      'server.trustedProxies[0]: must be an IP address',
+    ],
+    [{ server: { trustedProxies: '10.0.0.0/8' } }, 'server.trustedProxies: must be a list'],
+    [{ server: 8080 }, 'server: must be a block with options of its own'],
+    [{ server: { tls: { cert: 'cert.pem' } } }, 'server.tls.key: is required'],
+    [{ server: { tls: { key: 'key.pem' } } }, 'server.tls.cert: is required'],
+    [{ server: { tls: { cert: 'no.pem', key: 'key.pem' } } }, 'server.tls.cert: there is no file '],
+    [{ server: { tls: { cert: 'empty', key: 'key.pem' } } }, 'server.tls.cert: there is no file '],
+    [{ management: { port: 8080 } }, 'management.port: is 8080 and server.port is 8080'],
+    [{ management: { port: 'x' } }, 'management.port: must be a whole number'],
+  ])('refuses %j', (changes, sentence) => {
+    const mistakes = mistakesWith(changes);
+    expect(mistakes).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it('does not show a private key that was put where its path belongs', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nMIIabc';
+    const mistakes = mistakesWith({ server: { tls: { cert: 'cert.pem', key } } });
+    expect(mistakes).toEqual(['server.tls.key: must be the path of a file, not its content']);
+  });
+});
+
+describe('redis', () => {
+  it('is required behind https, where restarts and replicas must not sign people out', () => {
+    expect(mistakesWith({ redis: undefined })).toEqual([
+      expect.stringContaining(
+        'redis.url: is required because publicUrl is https://app.example.com',
+      ),
+    ]);
+  });
+
+  it.each([
+    ['http://redis:6379', 'must be an address like redis://'],
+    ['redis:6379', 'must be an address like redis://'],
+    ['redis://', 'must be an address like redis://'],
+    ['redis://:hunter2@redis/x', 'may end in a database number'],
+    ['redis://:hunter2@redis/0?tls=true', 'may end in a database number'],
+  ])('is not at %j', (url, sentence) => {
+    const [mistake] = mistakesWith({ redis: { url } });
+    expect(mistake).toMatch(`redis.url: ${sentence}`);
+    expect(mistake).not.toContain('hunter2');
+  });
+
+  it('needs an address if it is configured at all', () => {
+    expect(mistakesWith({ redis: { keyPrefix: 'a:' } })).toEqual(['redis.url: is required']);
+  });
+});
+
+describe('sessions', () => {
+  it.each([
+    [[], 'session.secrets: needs at least one secret'],
+    [['too-short'], 'has 9 bytes and needs at least 32'],
+    [['a'.repeat(64)], 'repeats itself'],
+    [['keyboard cat '.repeat(4)], 'repeats itself'],
+    [['abc123'.repeat(6)], 'repeats itself'],
+    [['change-me-change-this-before-production'], 'is a placeholder'],
+    [['please-use-your-own-secret-keyboard cat'], 'is a placeholder'],
+    [[secret, 'short'], 'session.secrets[1]: has 5 bytes'],
+  ])('do not accept the secrets %j', (secrets, sentence) => {
+    const mistakes = mistakesWith({ session: { secrets } });
+    expect(mistakes).toEqual([expect.stringContaining(sentence)]);
+    expect(mistakes[0]).toContain('openssl rand -base64 48');
+    for (const one of secrets) expect(mistakes[0]).not.toContain(one);
+  });
+
+  it('count the bytes of a secret, not its characters', () => {
+    expect(mistakesWith({ session: { secrets: ['äöüßéèêñçøåæœðþłš'] } })).toEqual([]);
+  });
+
+  it('need secrets even if nothing else is said about them', () => {
+    expect(mistakesWith({ session: undefined })).toEqual([
+      'session.secrets: is required; make one with: openssl rand -base64 48',
+    ]);
+  });
+
+  it.each([
+    [{ idle: '9h' }, 'session.idle: is 540m, longer than session.absolute (480m)'],
+    [{ idle: '0s' }, 'session.idle: must be longer than nothing'],
+    [{ absolute: '0d' }, 'session.absolute: must be longer than nothing'],
+    [{ absolute: '401d' }, 'session.absolute: must be longer than nothing and at most 400d'],
+    [{ idle: 1800 }, 'session.idle: must be a duration with a unit'],
+    [{ idle: '1800' }, 'session.idle: must be a duration with a unit'],
+    [{ sameSite: 'none' }, 'session.sameSite: must be one of strict, lax'],
+    [{ cookieName: '__Host-bff;' }, 'session.cookieName: may contain only'],
+    [{ persistent: 'yes' }, 'session.persistent: must be true or false'],
+  ])('refuse %j', (changes, sentence) => {
+    expect(mistakesWith(inSession(changes))).toEqual([expect.stringContaining(sentence)]);
+  });
+});
+
+describe('providers', () => {
+  it.each([undefined, []])('are needed: %j is not enough', (providers) => {
+    expect(mistakesWith({ providers })).toEqual([
+      expect.stringContaining('providers: needs at least one provider'),
+    ]);
+  });
+
+  it.each([
+    [{ id: undefined }, 'providers[0].id: is required'],
+    [{ id: 'Corp' }, 'providers[0].id: may contain only lower-case letters'],
+    [{ id: '-corp' }, 'providers[0].id: may contain only lower-case letters'],
+    [{ issuer: undefined }, 'providers[0].issuer: is required'],
+    [{ clientId: undefined }, 'providers[0].clientId: is required'],
+    [{ clientId: 4711 }, 'providers[0].clientId: must be text; put the number in quotes'],
+    [{ issuer: 'http://login.example.com' }, 'providers[0].issuer: must be https'],
+    [{ issuer: 'http://127.evil.example' }, 'providers[0].issuer: must be https'],
+    [{ issuer: 'https://login.example.com?tenant=1' }, 'providers[0].issuer: must have no query'],
+    [{ issuer: 'https://login.example.com#' }, 'providers[0].issuer: must have no query'],
+    [
+      { issuer: 'https://me@login.example.com' },
+      'providers[0].issuer: must not contain a user name',
+    ],
+    [{ issuer: 'login.example.com' }, 'providers[0].issuer: must be a complete address'],
+    [
+      { internalUrl: 'http://keycloak:8080/realms/a' },
+      'providers[0].internalUrl: must be an origin only',
+    ],
+    [
+      { authorizationEndpoint: '/authorize' },
+      'providers[0].authorizationEndpoint: must be a complete',
+    ],
+    [{ tokenEndpoint: 'http://login.example.com/t' }, 'providers[0].tokenEndpoint: must be https'],
+    [
+      { userinfoEndpoint: 'https://x.example/#u' },
+      'providers[0].userinfoEndpoint: must have no fragment',
+    ],
+    [{ jwksUri: 'file:///keys' }, 'providers[0].jwksUri: must be a complete address'],
+    [
+      { endSessionEndpoint: 'ftp://x.example/' },
+      'providers[0].endSessionEndpoint: must begin with http',
+    ],
+    [{ revocationEndpoint: 'http://x.example/' }, 'providers[0].revocationEndpoint: must be https'],
+    [
+      { clientSecret: undefined },
+      'clientSecret: is required because clientAuth is client_secret_basic',
+    ],
+    [{ clientAuth: 'none' }, 'clientSecret: is set, but clientAuth is none'],
+    [{ clientAuth: 'basic' }, 'providers[0].clientAuth: must be one of client_secret_basic'],
+    [{ scopes: ['profile'] }, 'providers[0].scopes: must contain openid'],
+    [{ scopes: ['openid profile'] }, 'providers[0].scopes[0]: must be one scope'],
+    [{ par: 'always' }, 'providers[0].par: must be one of auto, required, never'],
+    [{ idTokenAlgorithms: [] }, 'providers[0].idTokenAlgorithms: needs at least one'],
+    [{ idTokenAlgorithms: ['none'] }, 'idTokenAlgorithms[0]: must not be none or HS*'],
+    [{ idTokenAlgorithms: ['HS256'] }, 'idTokenAlgorithms[0]: must not be none or HS*'],
+    [{ idTokenAlgorithms: ['RS1'] }, 'idTokenAlgorithms[0]: must be one of RS256'],
+    [{ timeout: '25d' }, 'providers[0].timeout: must be longer than nothing and at most 24d'],
+    [{ maxResponse: '0' }, 'providers[0].maxResponse: must be a size above zero'],
+    [{ type: 'saml' }, 'providers[0].type: must be oidc'],
+    [{ loginParams: ['a b'] }, 'loginParams[0]: must be the name of a query parameter'],
+  ])('refuse %j', (changes, sentence) => {
+    expect(mistakesWith(inProvider(changes))).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it.each(
+    `client_id redirect_uri response_type response_mode scope state nonce code_challenge
+    code_challenge_method request request_uri returnUrl provider`.split(/\s+/),
+  )('do not let the browser choose %s', (name) => {
+    expect(mistakesWith(inProvider({ loginParams: [name] }))).toEqual([
+      `providers[0].loginParams[0]: ${name} belongs to the BFF itself; remove it`,
+    ]);
+  });
+
+  it('may be several, but not with the same id or issuer', () => {
+    const second = { ...provider, id: 'partner', issuer: 'https://login.partner.example' };
+    expect(mistakesWith({ providers: [provider, second] })).toEqual([]);
+    expect(mistakesWith({ providers: [provider, provider] })).toEqual([
+      expect.stringContaining('providers[1].id: is the same as that of providers[0]'),
+      expect.stringContaining('providers[1].issuer: is the same as that of providers[0]'),
+    ]);
+  });
+});
+
+describe('routes', () => {
+  it.each([
+    [{ path: undefined }, 'routes[0].path: is required'],
+    [{ path: 'api' }, 'routes[0].path: must begin with /'],
+    [{ path: '/api/' }, 'routes[0].path: must not end with /'],
+    [{ path: '/a/./b' }, 'routes[0].path: must not contain //, /./'],
+    [{ path: '/a/..' }, 'routes[0].path: must not contain //, /./'],
+    [{ path: '//api' }, 'routes[0].path: must not contain //'],
+    [{ path: '/%61pi' }, 'routes[0].path: must be written without percent-encoding'],
+    [{ path: '/api;v=1' }, 'routes[0].path: may contain only'],
+    [{ path: '/api?x' }, 'routes[0].path: may contain only'],
+    [{ path: '/bff' }, 'routes[0].path: is /bff and basePath is /bff'],
+    [{ path: '/bff/api' }, 'routes[0].path: is /bff/api and basePath is /bff'],
+    [{ upstream: undefined }, 'routes[0].upstream: is required'],
+    [{ upstream: [] }, 'routes[0].upstream: needs one address'],
+    [{ upstream: 'api:3000' }, 'routes[0].upstream: must be a complete address'],
+    [{ upstream: 'http://api:3000?x=1' }, 'routes[0].upstream: must have no query'],
+    [{ upstream: 'http://api:3000/#x' }, 'routes[0].upstream: must have no query and no fragment'],
+    [{ upstream: 'http://me:pw@api:3000' }, 'routes[0].upstream: must not contain a user name'],
+    [{ upstream: 'ws://api:3000' }, 'routes[0].upstream: must begin with http'],
+    [{ upstream: { a: 1 } }, 'routes[0].upstream: must be an address'],
+    [{ token: 'maybe' }, 'routes[0].token: must be one of user, optional, none'],
+    [{ provider: 'other' }, 'routes[0].provider: is other, but the providers are corp'],
+    [{ stripPrefix: 1 }, 'routes[0].stripPrefix: must be true or false'],
+    [{ timeout: '30' }, 'routes[0].timeout: must be a duration'],
+    [{ idleTimeout: '0s' }, 'routes[0].idleTimeout: must be longer than nothing'],
+    [{ maxBody: '50 apples' }, 'routes[0].maxBody: must be a size'],
+    [{ csrf: 'off' }, 'routes[0].csrf: must be true or false'],
+    [
+      { headers: { set: { Authorization: 'x' } } },
+      'headers.set.Authorization: is set by the BFF itself',
+    ],
+    [{ headers: { set: { cookie: 'x' } } }, 'headers.set.cookie: is set by the BFF itself'],
+    [{ headers: { set: { HOST: 'x' } } }, 'headers.set.HOST: is set by the BFF itself'],
+    [{ headers: { set: { 'Transfer-Encoding': 'x' } } }, 'is set by the BFF itself'],
+    [{ headers: { set: { 'X-Forwarded-For': 'x' } } }, 'is set by the BFF itself'],
+    [{ headers: { set: { 'X A': 'x' } } }, 'is not the name of a header'],
+    [{ headers: { set: { 'X-A': 'x\r\nX-B: y' } } }, 'headers.set.X-A: must be one line'],
+    [{ headers: { set: { 'X-A': '1', 'x-a': '2' } } }, 'headers.set.x-a: is set twice'],
+    [{ headers: { remove: ['X A'] } }, 'headers.remove[0]: is not the name of a header'],
+    [{ headers: { pass: ['Connection'] } }, 'headers.pass[0]: Connection concerns one connection'],
+    [{ headers: { pass: ['Authorization'] } }, 'names Authorization, but token is user'],
+  ])('refuse %j', (changes, sentence) => {
+    expect(mistakesWith(inRoute(changes))).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it('may neither contain the base path nor be there twice', () => {
+    const changes = { basePath: '/auth/bff', routes: [{ ...route, path: '/auth' }, route, route] };
+    expect(mistakesWith(changes)).toEqual([
+      expect.stringContaining('routes[2].path: is the same as that of routes[1]'),
+      expect.stringContaining('routes[0].path: is /auth and basePath is /auth/bff'),
+    ]);
+  });
+
+  it('leave / to the frontend, if there is one', () => {
+    const changes = { ...inRoute({ path: '/' }), frontend: { directory: 'web' } };
+    expect(mistakesWith(changes)).toEqual([
+      expect.stringContaining('routes[0].path: is /, but a frontend is configured'),
+    ]);
+  });
+});
+
+describe('frontend', () => {
+  it.each([
+    [{}, 'frontend: needs either directory (a built frontend) or url'],
+    [
+      { directory: 'web', url: 'http://web:5173' },
+      'frontend.url: is http://web:5173 while frontend.directory is ',
+    ],
+    [{ directory: 'missing' }, 'frontend.directory: there is no directory '],
+    [{ directory: 'cert.pem' }, 'frontend.directory: there is no directory '],
+    [{ directory: 'empty' }, 'has no readable index.html'],
+    [{ url: 'web:5173' }, 'frontend.url: must be a complete address'],
+    [{ url: 'http://web:5173?x' }, 'frontend.url: must have no query'],
+    [
+      { url: 'http://web', contentSecurityPolicy: "default-src\n'self'" },
+      'contentSecurityPolicy: must be one line',
+    ],
+  ])('refuses %j', (frontend, sentence) => {
+    expect(mistakesWith({ frontend })).toEqual([expect.stringContaining(sentence)]);
+  });
+});
+
+describe('places a browser may be sent to', () => {
+  it.each([
+    'home',
+    '//evil.example',
+    '/\\evil.example',
+    '/%2fevil.example',
+    '/%5cevil.example',
+    '/a\\b',
+    '/a\tb',
+    '/a%0d%0ab',
+    'https://evil.example',
+    '/%zz',
+  ])('do not include %j', (place) => {
+    expect(mistakesWith({ login: { defaultReturnUrl: place }, errorUrl: place })).toEqual([
+      expect.stringMatching(/^login\.defaultReturnUrl: (must be a path on this site|contains)/),
+      expect.stringMatching(/^errorUrl: (must be a path on this site|contains)/),
+    ]);
+  });
+
+  it.each([
+    ['http://www.example.com', 'must be https'],
+    ['https://www.example.com/path', 'must be an origin only'],
+    ['*', 'must be a complete address'],
+  ])('do not include the origin %j', (origin, sentence) => {
+    expect(mistakesWith({ login: { allowedReturnOrigins: [origin] } })).toEqual([
+      expect.stringContaining(`login.allowedReturnOrigins[0]: ${sentence}`),
+    ]);
+  });
+});
+
+describe('the CSRF header, the user endpoint and the log', () => {
+  it.each([
+    [{ csrf: { header: 'X CSRF' } }, 'csrf.header: is not the name of a header'],
+    [{ csrf: { header: 'Accept' } }, 'csrf.header: Accept protects nothing'],
+    [{ csrf: { header: 'Content-Type' } }, 'csrf.header: Content-Type protects nothing'],
+    [{ csrf: { header: 'Sec-Fetch-Site' } }, 'csrf.header: Sec-Fetch-Site protects nothing'],
+    [{ csrf: { value: '' } }, 'csrf.value: must be text'],
+    [{ csrf: { value: 'a\nb' } }, 'csrf.value: must be one line'],
+    [{ user: { anonymous: 403 } }, 'user.anonymous: must be one of 401, 200'],
+    [{ user: { format: 'array' } }, 'user.format: must be one of object, claims-array'],
+    [{ logLevel: 'verbose' }, 'logLevel: must be one of info'],
+  ])('refuse %j', (changes, sentence) => {
+    expect(mistakesWith(changes)).toEqual([expect.stringContaining(sentence)]);
+  });
+});
+
+describe('unknown keys', () => {
+  it.each([
+    [{ public: 'x' }, 'public: is not an option'],
+    [{ sever: {} }, 'sever: is not an option; did you mean server?'],
+    [{ server: { hots: 'x' } }, 'server.hots: is not an option; known here: port, host'],
+    [{ server: { tls: { cert: 'cert.pem', key: 'key.pem', ca: 'x' } } }, 'server.tls.ca: is not'],
+    [{ management: { bind: 'x' } }, 'management.bind: is not an option'],
+    [{ redis: { url: 'redis://r', database: 1 } }, 'redis.database: is not an option'],
+    [inSession({ ttl: '1h' }), 'session.ttl: is not an option'],
+    [
+      inProvider({ clientID: 'x' }),
+      'providers[0].clientID: is not an option; did you mean clientId?',
+    ],
+    [inRoute({ target: 'x' }), 'routes[0].target: is not an option'],
+    [inRoute({ headers: { add: {} } }), 'routes[0].headers.add: is not an option'],
+    [{ frontend: { directory: 'web', index: 'x' } }, 'frontend.index: is not an option'],
+    [{ login: { returnUrl: '/' } }, 'login.returnUrl: is not an option'],
+    [{ csrf: { name: 'x' } }, 'csrf.name: is not an option'],
+    [{ user: { claims: [] } }, 'user.claims: is not an option'],
+  ])('are refused: %j', (changes, sentence) => {
+    expect(mistakesWith(changes)).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it('are not shown beyond what a key can be, because a typing error may hide a secret in one', () => {
+    const [mistake] = mistakesWith(inProvider({ 'clientSecret:hunter2': undefined }));
+    expect(mistake).toMatch(/^providers\[0\]\.clientSecret…: is not an option/);
+  });
+});
+
+it('names every mistake at once, those between options included', () => {
+  const mistakes = mistakesWith({
+    publicUrl: 'https://app.example.com/x',
+    server: { port: 'x', unknown: true },
+    session: { secrets: ['short'], idle: '9h' },
+    providers: [{ ...provider, id: 'A', clientAuth: 'none' }, { id: 'b' }],
+    routes: [{ path: 'api', upstream: 'x' }, route, route],
+    frontend: {},
+  });
+  expect(mistakes.map((mistake) => mistake.split(': ')[0]).toSorted()).toEqual([
+    'frontend',
+    'providers[0].clientSecret',
+    'providers[0].id',
+    'providers[1].clientId',
+    'providers[1].clientSecret',
+    'providers[1].issuer',
+    'publicUrl',
+    'routes[0].path',
+    'routes[0].upstream',
+    'server.port',
+    'server.unknown',
+    'session.idle',
+    'session.secrets[0]',
+  ]);
+});
