@@ -1,0 +1,93 @@
+/// <reference lib="dom" />
+import type { Page, Response } from 'playwright-core';
+import { describeInChromium } from '../support/chromium.ts';
+import { addNote, complaintsOf, showsAda, signIn, signOut } from './demo-page.ts';
+import { type DemoParty, startDemoParty } from './demo-party.ts';
+
+describeInChromium('the demo in a real browser', (open) => {
+  let party: DemoParty;
+  beforeAll(async () => void (party = await startDemoParty()));
+  afterAll(() => party.close());
+
+  it('signs in, calls the API, reloads, opens a second tab and signs out without a complaint', async () => {
+    const context = await open();
+    const page = await context.newPage();
+    const complaints = complaintsOf(page);
+    await page.goto(party.url);
+    await signIn(page);
+    await addNote(page, 'Note G');
+    await page.reload();
+    await showsAda(page);
+    await page.getByRole('listitem').filter({ hasText: 'Note G' }).waitFor();
+
+    const secondTab = await context.newPage();
+    complaints.push(...complaintsOf(secondTab));
+    await secondTab.goto(party.url);
+    await showsAda(secondTab);
+
+    await signOut(page);
+    await secondTab.reload();
+    await secondTab.locator('body[data-state="signed-out"]').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('gives the page no token and no verifier, wherever it looks', async () => {
+    const page = await (await open()).newPage();
+    const received = listen(page, party.url);
+    await page.goto(party.url);
+    await received();
+    await signIn(page);
+    await addNote(page, 'nothing to see here');
+    await page.getByRole('button', { name: 'Who am I?' }).click();
+    await page.locator('.answer pre').filter({ hasText: 'notes:read' }).waitFor();
+
+    const evidence = [...(await received()), ...(await reachOf(page)), page.url()].join('\n');
+    expect(party.secrets.size).toBeGreaterThanOrEqual(5);
+    expect([...party.secrets].filter((secret) => evidence.includes(secret))).toEqual([]);
+    expect(evidence).not.toMatch(/eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+/);
+    expect(await page.evaluate(() => document.cookie)).toBe('');
+  });
+
+  it('signs in from ten tabs at once', async () => {
+    const context = await open();
+    const tabs = await Promise.all(Array.from({ length: 10 }, () => context.newPage()));
+    const [first, ...others] = tabs as [Page, ...Page[]];
+    await first.goto(party.url);
+    await signIn(first);
+    await Promise.all(others.map((tab) => tab.goto(`${party.url}/bff/login?returnUrl=/`)));
+    await Promise.all(tabs.map((tab) => showsAda(tab)));
+  });
+});
+
+/** Everything a page received from its own origin: addresses, headers a script may read, bodies. */
+function listen(page: Page, origin: string): () => Promise<string[]> {
+  const received: Promise<string>[] = [];
+  // Read at once: Chromium forgets the bodies of a page it has left.
+  page.on('response', (response) => {
+    if (response.url().startsWith(origin)) received.push(readable(response));
+  });
+  return () => Promise.all(received);
+}
+
+async function readable(response: Response): Promise<string> {
+  const { 'set-cookie': _, location: __, ...headers } = response.headers();
+  const isRedirect = response.status() >= 300 && response.status() < 400;
+  const body = isRedirect ? '' : await response.text();
+  return [response.url(), JSON.stringify(headers), body].join('\n');
+}
+
+/** Everything a script finds without asking the network. */
+async function reachOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => [
+    document.cookie,
+    JSON.stringify(localStorage),
+    JSON.stringify(sessionStorage),
+    document.documentElement.outerHTML,
+    performance
+      .getEntries()
+      .map((entry) => entry.name)
+      .join('\n'),
+    window.name,
+    history.state ? JSON.stringify(history.state) : '',
+  ]);
+}
