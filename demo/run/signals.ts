@@ -1,0 +1,30 @@
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** One keystroke may arrive twice, from the terminal and from npm. */
+const sameRequestMs = 500;
+
+/**
+ * Calls `end` at the first Ctrl-C or `SIGTERM`; a second one ends the process at once. Under `npm run` the death of npm
+ * counts as well: killed by a signal, it does not pass it on to us.
+ */
+export function onRequestToEnd(end: () => void): void {
+  let askedAt: number | undefined;
+  const ask = () => {
+    if (askedAt === undefined) {
+      askedAt = Date.now();
+      end();
+    } else if (Date.now() - askedAt > sameRequestMs) process.exit(130);
+  };
+  for (const signal of signals) process.on(signal, ask);
+  if (process.env['npm_lifecycle_event']) whenOrphaned(ask);
+}
+
+function whenOrphaned(ask: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    ask();
+  }, 500);
+  timer.unref();
+}
