@@ -22,17 +22,21 @@ export interface UpstreamRequest {
   readonly responseHeaders: (headers: IncomingMessage['headers']) => Headers;
 }
 
+const noBytes = Buffer.alloc(0);
+
 /**
- * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work; an upstream
- * that breaks off breaks off the answer, so that half of it is never taken for the whole. Throws `body_too_large`,
- * `upstream_unreachable` or `upstream_timeout` as long as the answer has not begun.
+ * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
+ * thrown: nobody is left to be told. Throws `body_too_large`, `upstream_unreachable` or `upstream_timeout`; if the answer
+ * has begun by then, whoever catches must break it off, so that half of it is never taken for the whole.
  */
 export async function forward(
   request: IncomingMessage,
   response: ServerResponse,
   upstream: UpstreamRequest,
 ): Promise<void> {
-  refuseTooLarge(Number(request.headers['content-length'] ?? 0), upstream.maxBody);
+  // It may have gone while its session was looked up; `close` will not come again.
+  if (response.closed) return;
+  if (declaredSize(request) > upstream.maxBody) throw new BffError('body_too_large');
   const abort = new AbortController();
   const onClose = () => abort.abort();
   response.once('close', onClose);
@@ -48,20 +52,28 @@ export async function forward(
       bodyTimeout: upstream.idleTimeout,
     });
     response.writeHead(answer.statusCode, upstream.responseHeaders(answer.headers));
-    // Now, not with the first byte: an event stream may be silent for long.
-    response.flushHeaders();
+    // Now, not with the first byte: an event stream may be silent for long. `flushHeaders` would encode them once more.
+    response.write(noBytes);
     await pipeline(answer.body, response);
   } catch (error) {
-    if (response.headersSent) return void response.destroy();
+    if (abort.signal.aborted) return;
+    // An answer that cannot be passed on would keep its connection for ever.
+    abort.abort();
     throw toBffError(error);
   } finally {
     response.off('close', onClose);
+    // A browser reads an early answer only after it has sent everything; let it finish.
+    request.unpipe().resume();
   }
 }
 
 /** RFC 9112 §6.3: without either field a request has no body. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || declaredSize(request) > 0;
+}
+
+function declaredSize({ headers }: IncomingMessage): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
 function limited(request: IncomingMessage, maxBody: number): Transform {
@@ -72,19 +84,15 @@ function limited(request: IncomingMessage, maxBody: number): Transform {
       done(size > maxBody ? new BffError('body_too_large') : null, chunk);
     },
   });
-  // A browser that goes away in the middle must not look to the upstream like the end of the body.
-  request.once('error', (error) => meter.destroy(error));
-  request.once('aborted', () => meter.destroy(new Error('the browser went away')));
+  // Not a pipeline: a body that is too large must not take the connection with it, which still has to carry the answer.
   return request.pipe(meter);
-}
-
-function refuseTooLarge(size: number, maxBody: number): void {
-  if (size > maxBody) throw new BffError('body_too_large', { headers: { Connection: 'close' } });
 }
 
 function toBffError(error: unknown): BffError {
   if (error instanceof BffError) return error;
   const isTimeout =
-    error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError;
+    error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError ||
+    error instanceof errors.ConnectTimeoutError;
   return new BffError(isTimeout ? 'upstream_timeout' : 'upstream_unreachable', { cause: error });
 }

@@ -18,13 +18,18 @@ import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type Route, Routes, upstreamPath } from './routes.ts';
 import { plainAddress, TrustedPeers } from './trusted-peers.ts';
 
+/** Milliseconds a connection may take to come about, where the route's own timeout is not shorter. */
+const connectTimeout = 10_000;
+
+const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
 /** Sends what belongs to a route to its upstream, with the user's access token where the route wants one (contract §2). */
 @Injectable()
 export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   readonly #logger = new Logger(ProxyMiddleware.name);
   readonly #routes: Routes;
   readonly #trustedPeers: TrustedPeers;
-  readonly #agent = new Agent();
+  readonly #agents = new Map<Route, Agent>();
 
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
@@ -37,6 +42,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+    refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
     const route = this.#routes.match(target.path);
     if (!route) return next();
@@ -46,11 +52,15 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.#agent.close();
+    await Promise.all([...this.#agents.values()].map((agent) => agent.close()));
   }
 
   /** Judged before the session: a forged request learns nothing about it. */
   #refuseForeignRequest({ method, headers }: Request, { options: { token, csrf } }: Route): void {
+    // The upstream would answer with the request it got, token included (RFC 9110 §9.3.8).
+    if (method === 'TRACE') {
+      throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
+    }
     if (token === 'none') return;
     // Only a page of another origin has to ask; ours never does.
     if (method === 'OPTIONS' && 'access-control-request-method' in headers) {
@@ -89,21 +99,21 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     target: RequestTarget,
     authorization: string | undefined,
   ): Promise<void> {
-    const { options, origin } = route;
+    const { options, origin, host } = route;
     const { publicUrl, ourCookies, csrf } = this.options;
     const clientAddress = plainAddress(request.socket.remoteAddress);
     await forward(request, response, {
-      dispatcher: this.#agent,
+      dispatcher: this.#agentOf(route),
       origin,
       path: upstreamPath(route, target.path) + target.query,
       headers: requestHeaders(request.headers, {
-        host: new URL(origin).host,
+        host,
         authorization,
         csrfHeader: csrf.header,
         ourCookies,
         set: options.headers.set,
         remove: options.headers.remove,
-        pass: options.token === 'none' ? options.headers.pass : [],
+        pass: options.headers.pass,
         clientAddress,
         publicUrl,
         requestId: String(request.id),
@@ -116,4 +126,19 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
         responseHeaders(headers, { ourCookies, isPersonal: options.token !== 'none' }),
     });
   }
+
+  /** Connections of a route are its own: what holds for one upstream need not for another. */
+  #agentOf(route: Route): Agent {
+    const { timeout } = route.options;
+    const agent =
+      this.#agents.get(route) ??
+      new Agent({ allowH2: false, connect: { timeout: Math.min(timeout, connectTimeout) } });
+    this.#agents.set(route, agent);
+    return agent;
+  }
+}
+
+/** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
+function refuseTwoHosts({ headersDistinct }: Request): void {
+  if ((headersDistinct['host']?.length ?? 0) > 1) throw new BffError('invalid_request');
 }

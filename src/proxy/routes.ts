@@ -5,6 +5,8 @@ export interface Route {
   readonly options: RouteOptions;
   /** Origin of the upstream. */
   readonly origin: string;
+  /** The upstream's `Host`. */
+  readonly host: string;
   /** Path of the upstream's address, without a trailing slash. */
   readonly basePath: string;
 }
@@ -20,18 +22,27 @@ export class Routes {
     this.#byLength = routes.map(toRoute).toSorted((a, b) => pathLength(b) - pathLength(a));
   }
 
-  /** The route with the longest prefix of a canonical path. Absent: the path is not proxied. */
+  /**
+   * The route with the longest prefix of a canonical path. Absent: the path is not proxied. Compared is what the path
+   * means: `/%40me` is `/@me` to any upstream, so it must be to the rules of `/@me`.
+   */
   match(path: string): Route | undefined {
-    if (isBelow(path, this.reserved)) return undefined;
-    return this.#byLength.find((route) => isBelow(path, route.options.path));
+    const meaning = decodeURIComponent(path);
+    if (isBelow(meaning, this.reserved)) return undefined;
+    return this.#byLength.find((route) => isBelow(meaning, route.options.path));
   }
 }
 
 /** The path the upstream is asked for. */
 export function upstreamPath(route: Route, path: string): string {
   const { path: prefix, stripPrefix } = route.options;
-  const rest = stripPrefix && prefix !== '/' ? path.slice(prefix.length) || '/' : path;
+  const rest = stripPrefix && prefix !== '/' ? withoutSegments(path, prefix) : path;
   return route.basePath + rest;
+}
+
+/** Counted in segments: percent-encoded, a prefix has more characters than the route's path. */
+function withoutSegments(path: string, prefix: string): string {
+  return `/${path.split('/').slice(prefix.split('/').length).join('/')}`;
 }
 
 /** Whether a path is a prefix's or lies below it, at a segment boundary: `/apix` is not below `/api`. */
@@ -42,8 +53,8 @@ function isBelow(path: string, prefix: string): boolean {
 function toRoute(options: RouteOptions): Route {
   const [address] = options.upstream;
   if (address === undefined) throw new Error(`route ${options.path} has no upstream`);
-  const { origin, pathname } = new URL(address);
-  return { options, origin, basePath: pathname.replace(/\/$/, '') };
+  const { origin, host, pathname } = new URL(address);
+  return { options, origin, host, basePath: pathname.replace(/\/$/, '') };
 }
 
 function pathLength(route: Route): number {

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { Agent } from 'undici';
+import { forward, type UpstreamRequest } from '../../src/proxy/forward.ts';
+import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
+
+let upstream: Upstream;
+let agent: Agent;
+
+beforeAll(async () => {
+  upstream = await startUpstream();
+  agent = new Agent();
+});
+
+afterAll(async () => {
+  await agent.destroy();
+  await upstream.close();
+});
+
+function to(url: string, changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
+  return {
+    dispatcher: agent,
+    origin: url,
+    path: '/x',
+    headers: {},
+    timeout: 1_000,
+    idleTimeout: 0,
+    maxBody: 1_000,
+    responseHeaders: () => ({}),
+    ...changes,
+  };
+}
+
+/** What `forward` comes to for one request, which `act` may end before it is forwarded. */
+async function forwarded(
+  rule: UpstreamRequest,
+  act: (response: ServerResponse) => Promise<unknown> = async () => undefined,
+  requestLine = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n',
+): Promise<unknown> {
+  const outcome = Promise.withResolvers<unknown>();
+  const server = createServer(async (request: IncomingMessage, response) => {
+    await act(response);
+    outcome.resolve(await forward(request, response, rule).catch((error: unknown) => error));
+    response.destroy();
+  });
+  const { port } = await listen(server, 0);
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  browserSocket = socket;
+  socket.write(requestLine);
+  try {
+    return await outcome.promise;
+  } finally {
+    socket.destroy();
+    await closeServer(server);
+  }
+}
+
+let browserSocket: ReturnType<typeof connect>;
+
+it('does not ask the upstream for a browser that has gone already', async () => {
+  upstream.requests.length = 0;
+  const outcome = await forwarded(to(upstream.url), async (response) => {
+    browserSocket.destroy();
+    await once(response, 'close');
+  });
+  expect(outcome).toBeUndefined();
+  expect(upstream.requests).toEqual([]);
+});
+
+it('says nothing of a browser that goes while the upstream is thinking', async () => {
+  upstream.requests.length = 0;
+  upstream.handler = () => browserSocket.destroy();
+  expect(await forwarded(to(upstream.url))).toBeUndefined();
+  expect(await upstream.last.ended).toBeDefined();
+});
+
+it('lets go of the upstream when its answer cannot be passed on', async () => {
+  upstream.handler = (_request, response) => void response.writeHead(200).write('for ever');
+  const outcome = await forwarded(
+    to(upstream.url, { responseHeaders: () => ({ 'x-broken': 'a\r\nb' }) }),
+  );
+  expect(outcome).toMatchObject({ code: 'upstream_unreachable' });
+  await once(agent, 'disconnect');
+});
+
+it.each([
+  ['by its own word', 'Content-Length: 1001\r\n\r\n'],
+  ['in one chunk', `Transfer-Encoding: chunked\r\n\r\n3e9\r\n${'x'.repeat(1001)}\r\n0\r\n\r\n`],
+  ['in many', `Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(1001)}0\r\n\r\n`],
+])('refuses a body that is too large %s', async (_how, framing) => {
+  upstream.handler = () => undefined;
+  const line = `POST /x HTTP/1.1\r\nHost: x\r\n${framing}`;
+  const outcome = await forwarded(to(upstream.url), async () => undefined, line);
+  expect(outcome).toMatchObject({ code: 'body_too_large', status: 413 });
+});
