@@ -41,10 +41,23 @@ export class ResponseHeadersMiddleware implements NestMiddleware {
   }
 
   #isPage(originalUrl: string): boolean {
-    const [path = ''] = originalUrl.split('?', 1);
-    return !this.options.notPages.some(
-      (prefix) => prefix === '/' || path === prefix || path.startsWith(`${prefix}/`),
+    const path = pathMeant(originalUrl);
+    return (
+      path !== undefined &&
+      !this.options.notPages.some(
+        (prefix) => prefix === '/' || path === prefix || path.startsWith(`${prefix}/`),
+      )
     );
+  }
+}
+
+/** The path as routes are matched: `/%61pi` must not get the policy of a page. Absent: it is no path. */
+function pathMeant(originalUrl: string): string | undefined {
+  const [path = ''] = originalUrl.split('?', 1);
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined; // the request will be refused for it
   }
 }
 

@@ -1,8 +1,8 @@
-import type { ServerResponse } from 'node:http';
+import { extname } from 'node:path';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import sirv from 'sirv';
 import { BffError } from '../errors.ts';
+import { type BuiltFile, BuiltFiles } from './built-files.ts';
 
 /** Injects `FrontendRoomOptions`. */
 export const FRONTEND_OPTIONS = Symbol('frontend options');
@@ -14,8 +14,12 @@ export interface FrontendRoomOptions {
   readonly directory?: string | undefined;
 }
 
-/** A hash in the name (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`): the content of this address never changes. */
-const hashedName = /[-.](?=[\w-]*\d)[\w-]{8,}\.\w+$/;
+/**
+ * A hash in the name (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`): the content of this address never changes. What only might
+ * be one (`report-20240101.pdf`, `bootstrap-datepicker3.css`) is none, for nobody can call back what is kept for a year.
+ */
+const hashedName =
+  /[-.]((?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}|(?=[A-Za-z_]*\d)(?=[a-z0-9_]*[A-Z])\w{8,})\.\w+$/;
 
 /**
  * Serves a built single-page application: its files, precompressed where `.br` or `.gz` lie beside them, and `index.html`
@@ -23,43 +27,71 @@ const hashedName = /[-.](?=[\w-]*\d)[\w-]{8,}\.\w+$/;
  */
 @Injectable()
 export class FrontendMiddleware implements NestMiddleware {
-  readonly #serve: ReturnType<typeof sirv> | undefined;
+  readonly #files: BuiltFiles | undefined;
 
   constructor(@Inject(FRONTEND_OPTIONS) private readonly options: FrontendRoomOptions) {
-    const { directory } = options;
-    this.#serve = directory
-      ? sirv(directory, { etag: true, brotli: true, gzip: true, setHeaders: cacheRule })
-      : undefined;
+    this.#files = options.directory === undefined ? undefined : new BuiltFiles(options.directory);
   }
 
-  use(request: Request, response: Response, next: NextFunction): void {
-    const { originalUrl, method } = request;
-    const [path = ''] = originalUrl.split('?', 1);
-    const { basePath } = this.options;
-    if (!this.#serve || path === basePath || path.startsWith(`${basePath}/`)) return next();
-    if (method !== 'GET' && method !== 'HEAD') {
+  async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+    const [rawPath = ''] = request.originalUrl.split('?', 1);
+    // The proxy has refused what cannot be decoded.
+    const path = decodeURIComponent(rawPath);
+    const { basePath, directory } = this.options;
+    const isEndpoint = path === basePath || path.startsWith(`${basePath}/`);
+    if (!this.#files || directory === undefined || isEndpoint) return next();
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
     }
-    const serve = this.#serve;
-    const notFound = () => next(new BffError('not_found'));
-    const fallback = () => serve(at('/', request), response, notFound);
-    serve(at(originalUrl, request), response, isNavigation(request) ? fallback : notFound);
+    const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
+    const file =
+      (await this.#files.find(path, accepts)) ??
+      (isNavigation(request) ? await this.#files.find('/', accepts) : undefined);
+    if (!file) throw new BffError('not_found');
+    await sendBuiltFile(response, directory, file);
   }
 }
 
-/** Express trims `url` under a wildcard; the file server reads it, and keeps what it parsed. */
-function at(url: string, request: Request): Request {
-  request.url = url;
-  Reflect.deleteProperty(request, '_parsedUrl');
-  return request;
+/** Answers with a file; ranges and conditions (RFC 9110 §13, §14) are Express' business. */
+async function sendBuiltFile(
+  response: Response,
+  root: string,
+  { name, source, coding, etag }: BuiltFile,
+): Promise<void> {
+  response.type(extname(name) || 'application/octet-stream');
+  response.set({
+    ETag: etag,
+    Vary: 'Accept-Encoding',
+    'Cache-Control': hashedName.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...(coding && { 'Content-Encoding': coding }),
+  });
+  const error = await new Promise<SendError | undefined>((resolve) => {
+    // Image builds give every file the same date; the ETag knows better.
+    const options = { root, dotfiles: 'allow', cacheControl: false, lastModified: false } as const;
+    response.sendFile(source, options, (failure) => resolve(failure as SendError | undefined));
+  });
+  // Browsers go away in the middle of a download; that is no failure.
+  if (error && error.code !== 'ECONNABORTED' && !response.closed) refuse(response, error);
+}
+
+/** What Express says about a file it could not send. */
+interface SendError extends Error {
+  readonly status?: number;
+  readonly code?: string;
+}
+
+/** A file that vanished under our hands is not found; a range or condition that does not fit is the client's mistake. */
+function refuse(response: Response, cause: SendError): void {
+  for (const name of ['ETag', 'Vary', 'Content-Type', 'Content-Encoding', 'Content-Length']) {
+    if (!response.headersSent) response.removeHeader(name);
+  }
+  if (cause.status === 416 || cause.status === 412) {
+    return void response.status(cause.status).set('Cache-Control', 'no-store').end();
+  }
+  throw new BffError(cause.status === 404 ? 'not_found' : 'internal_error', { cause });
 }
 
 function isNavigation({ headers }: Request): boolean {
   const mode = headers['sec-fetch-mode'];
   return mode === undefined ? /\btext\/html\b/.test(headers.accept ?? '') : mode === 'navigate';
-}
-
-function cacheRule(response: ServerResponse, pathname: string): void {
-  const rule = hashedName.test(pathname) ? 'public, max-age=31536000, immutable' : 'no-cache';
-  response.setHeader('Cache-Control', rule);
 }

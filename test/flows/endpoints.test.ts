@@ -1,0 +1,58 @@
+import supertest from 'supertest';
+import { startBff, type TestBff } from '../support/bff.ts';
+
+/** Method, address, status, and the code or the `Location` of the answer, for a client that has no cookie. */
+const table = [
+  ['GET', '/bff/login', 302, /\/auth\?/],
+  ['GET', '/bff/login?provider=nobody', 404, 'unknown_provider'],
+  ['GET', '/bff/login?returnUrl=//evil.example', 400, 'invalid_return_url'],
+  ['GET', '/bff/login?returnUrl=/a&returnUrl=/b', 400, 'invalid_request'],
+  ['HEAD', '/bff/login', 405, undefined],
+  ['POST', '/bff/login', 405, 'method_not_allowed'],
+  ['GET', '/bff/callback?code=x&state=y', 400, 'login_expired'],
+  ['GET', '/bff/callback?code=x&code=x&state=y', 400, 'invalid_request'],
+  ['GET', '/bff/callback/nobody?code=x&state=y', 404, 'unknown_provider'],
+  ['HEAD', '/bff/callback?code=x&state=y', 405, undefined],
+  ['GET', '/bff/user', 401, 'not_signed_in'],
+  ['DELETE', '/bff/user', 405, 'method_not_allowed'],
+  ['GET', '/bff/logout', 302, '/'],
+  ['GET', '/bff/logout?returnUrl=/bye', 302, '/bye'],
+  ['GET', '/bff/logout?returnUrl=https://evil.example', 400, 'invalid_return_url'],
+  ['POST', '/bff/logout', 200, undefined],
+  ['PUT', '/bff/logout', 405, 'method_not_allowed'],
+  ['GET', '/bff/logout/callback', 302, '/'],
+  ['GET', '/bff/logout/callback?state=forged', 302, '/'],
+  ['GET', '/bff', 404, 'not_found'],
+  ['GET', '/bff/', 404, 'not_found'],
+  ['GET', '/bff/user/', 404, 'not_found'],
+  ['GET', '/BFF/user', 404, 'not_found'],
+  ['GET', '/bff/sessions', 404, 'not_found'],
+  ['GET', '/bff/constructor', 404, 'not_found'],
+  ['GET', '/bff/%2e%2e/api', 400, 'bad_path'],
+] as const;
+
+describe('every endpoint, asked by somebody without a cookie', () => {
+  let bff: TestBff;
+  beforeAll(async () => void (bff = await startBff({ store: 'memory' })));
+  afterAll(() => bff.close());
+
+  it.each(table)('%s %s answers %i', async (method, address, status, outcome) => {
+    const call = method.toLowerCase() as 'get';
+    const answer = await supertest(bff.app.getHttpServer())[call](address).set('X-CSRF', '1');
+    expect(answer.status).toBe(status);
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(answer.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
+    if (status === 302) expect(answer.headers['location']).toMatch(outcome ?? '');
+    else expect((answer.body as { code?: string }).code).toBe(outcome);
+    if (status === 405) expect(answer.headers['allow']).toMatch(/^GET/);
+  });
+
+  it('refuses the endpoints that scripts call without the CSRF header, signed in or not', async () => {
+    const server = supertest(bff.app.getHttpServer());
+    for (const answer of [await server.get('/bff/user'), await server.post('/bff/logout')]) {
+      expect(answer.status).toBe(403);
+      expect(answer.type).toBe('application/problem+json');
+      expect((answer.body as { code: string }).code).toBe('csrf');
+    }
+  });
+});
