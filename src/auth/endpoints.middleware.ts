@@ -7,13 +7,13 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
  * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or spend a state that a
  * mail scanner only wanted to look at.
  */
-const methods: Readonly<Record<string, readonly string[]>> = {
-  login: ['GET'],
-  callback: ['GET'],
-  user: ['GET', 'HEAD'],
-  logout: ['GET', 'POST'],
-  'logout/callback': ['GET'],
-};
+const methods: ReadonlyMap<string, readonly string[]> = new Map([
+  ['login', ['GET']],
+  ['callback', ['GET']],
+  ['user', ['GET', 'HEAD']],
+  ['logout', ['GET', 'POST']],
+  ['logout/callback', ['GET']],
+]);
 
 /**
  * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing cacheable. What Express would
@@ -42,5 +42,5 @@ function isBelow(path: string, basePath: string): boolean {
 }
 
 function allowedMethods(name: string): readonly string[] | undefined {
-  return methods[name.replace(/^callback\/[^/]+$/, 'callback')];
+  return methods.get(name.replace(/^callback\/[^/]+$/, 'callback'));
 }

@@ -47,7 +47,9 @@ export class LoginController {
     // A Strict session cookie does not come along on the way back, so what it names is noted now.
     const replaces = this.sessions.secretIn(request.headers.cookie);
     const pending = { provider: provider.id, secrets, returnUrl, ...(replaces && { replaces }) };
-    await this.pendingLogins.put(this.loginCookie.renew(request, response), pending);
+    const binding = this.loginCookie.bindingFor(request);
+    await this.pendingLogins.put(binding, pending);
+    this.loginCookie.set(response, binding);
     response.redirect(url.href);
   }
 
@@ -61,8 +63,6 @@ export class LoginController {
     const answer = queryOf(request);
     refuseRepeatedParameters(answer);
     const provider = this.providers.atCallback(providerId);
-    // Before the state is spent: while the provider cannot be reached, the same callback can be sent again.
-    await provider.configuration();
     const pending = await this.#takePendingLogin(request, answer.get('state'), provider);
     if (!pending) return this.#turnAway(request, response);
 
@@ -70,7 +70,7 @@ export class LoginController {
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
     const session = beginSession(signIn, provider.id, userAgent, limits, this.clock());
-    await this.sessionCookie.issue(request, session, pending.replaces);
+    await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     response.redirect(pending.returnUrl);
   }
@@ -83,6 +83,8 @@ export class LoginController {
   ): Promise<PendingLogin | undefined> {
     const binding = this.loginCookie.read(request);
     if (!binding || !state) return undefined;
+    // Before the state is spent: while the provider is not known, the same callback can be sent again.
+    await provider.configuration();
     const pending = await this.pendingLogins.take(binding, state);
     return pending?.provider === provider.id ? pending : undefined;
   }

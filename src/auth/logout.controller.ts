@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { Controller, Get, Inject, Logger, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Logger, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
@@ -34,6 +34,7 @@ export class LogoutController {
 
   /** `POST /bff/logout`, for `fetch`: the CSRF header is proof enough. */
   @Post('logout')
+  @HttpCode(200)
   async post(@Req() request: Request, @Res() response: Response): Promise<void> {
     response.json({ location: await this.#logout(request, response, 'optional') });
   }
@@ -42,8 +43,9 @@ export class LogoutController {
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
     const [state] = queryOf(request).getAll('state');
-    const returnUrl = state && this.logoutState.open(state);
-    response.redirect(returnUrl || this.options.returnUrl.defaultReturnUrl);
+    const returnUrl = state ? this.logoutState.open(state) : undefined;
+    // Judged again: a state does not expire, and an origin that was allowed once may not be any more.
+    response.redirect(safeReturnUrl(returnUrl, this.options.returnUrl));
   }
 
   async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
@@ -62,7 +64,8 @@ export class LogoutController {
 
   /** Where the authorization server signs the user out. Absent: it cannot, or did not answer in time. */
   async #signOutAtProvider(session: Session, returnUrl: string): Promise<string | undefined> {
-    const provider = this.providers.get(session.provider);
+    const provider = this.providers.find(session.provider);
+    if (!provider) return undefined; // taken out of the configuration since the sign-in
     const revoked = revokeTokens(provider, session.tokens);
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
@@ -78,12 +81,16 @@ export class LogoutController {
 
   /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */
   async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
-    const late = setTimeout(patience, undefined, { ref: false });
     try {
-      return await Promise.race([promise, late]);
+      return await Promise.race([promise, tooLate()]);
     } catch (error) {
       this.#logger.warn({ msg: failure, err: error });
       return undefined;
     }
   }
+}
+
+async function tooLate(): Promise<never> {
+  await setTimeout(patience, undefined, { ref: false });
+  throw new Error(`no answer within ${patience} ms`);
 }

@@ -8,6 +8,11 @@ export function toBffError(error: unknown): BffError {
   return unavailability(error) ?? new BffError('login_failed', { cause: error });
 }
 
+/** Whether a token was signed with a key that the provider's published keys do not contain. */
+export function isUnknownKey(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'OAUTH_KEY_SELECTION_FAILED';
+}
+
 /** openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain of causes. */
 function unavailability(error: unknown): BffError | undefined {
   for (let link = error; link instanceof Error; link = link.cause) {

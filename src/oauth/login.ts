@@ -9,7 +9,8 @@ import {
 import { BffError } from '../errors.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
-import { toBffError } from './failure.ts';
+import { isUnknownKey, toBffError } from './failure.ts';
+import { checkIdToken } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
 import type { Provider } from './provider.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
@@ -84,6 +85,8 @@ export async function finishLogin(
   try {
     return await redeemCode(provider, configuration, secrets, response, now);
   } catch (error) {
+    // The provider has new keys. The code is spent, but the next sign-in shall find them.
+    if (isUnknownKey(error)) provider.renew();
     throw toBffError(error);
   }
 }
@@ -105,13 +108,15 @@ async function redeemCode(
     ...(secrets.maxAge !== undefined && { maxAge: secrets.maxAge }),
   });
   const idToken = tokens.claims();
-  if (!idToken) throw new BffError('login_failed', { cause: new Error('no ID token') });
   const tokenSet = readTokenSet(tokens, now);
+  const { accessToken, idToken: encoded } = tokenSet;
+  if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
+  checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
   const sessionState = response.get('session_state');
   return {
     issuer: idToken.iss,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, tokenSet.accessToken, provider.options.scopes),
+    claims: await readClaims(configuration, idToken, accessToken, provider.options.scopes),
     tokens: tokenSet,
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionState && { sessionState }),
@@ -132,9 +137,13 @@ async function authorizationUrl(
   }
 }
 
-/** RFC 9126 §5: a provider may insist; `par` decides otherwise. */
+/** Wherever the provider offers it, unless `par` decides otherwise (RFC 9126 §5). */
 function isPushed(provider: Provider, configuration: Configuration): boolean {
   const { par } = provider.options;
   if (par !== 'auto') return par === 'required';
-  return configuration.serverMetadata().require_pushed_authorization_requests === true;
+  const metadata = configuration.serverMetadata();
+  return (
+    metadata.pushed_authorization_request_endpoint !== undefined ||
+    metadata.require_pushed_authorization_requests === true
+  );
 }

@@ -18,7 +18,7 @@ export interface ProviderFetchOptions {
 export function createProviderFetch(options: ProviderFetchOptions): CustomFetch {
   return async (url, init) => {
     const answer = await send(url, init, options);
-    const unavailable = whyUnavailable(answer);
+    const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) throw unavailableError(`${init.method} ${url} ${unavailable}`);
     const bodyless = answer.status === 204 || answer.status === 304;
     return new Response(bodyless ? null : answer.body, answer);
@@ -70,11 +70,17 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function whyUnavailable({ status, headers, body }: Answer): string | undefined {
+/** The library names what it accepts in every call but revocation, whose answer means nothing but its status (RFC 7009 §2.2). */
+function whyUnavailable(
+  { status, headers, body }: Answer,
+  asksForJson: boolean,
+): string | undefined {
   if (status >= 500 || status === 429) return `answered ${status}`;
-  const isRedirect = status >= 300 && status < 400;
+  if (status >= 300 && status < 400) return `answered ${status} instead of an answer`;
   const isJwt = /^application\/([\w.-]+\+)?jwt\b/i.test(headers.get('content-type') ?? '');
-  if (body === '' || isRedirect || isJwt || isJson(body)) return undefined;
+  // A refusal may be in the header alone (RFC 6750 §3).
+  const isRefusal = status >= 400 && headers.has('www-authenticate');
+  if (!asksForJson || isJwt || isRefusal || isJson(body)) return undefined;
   return `answered ${status} without JSON`;
 }
 

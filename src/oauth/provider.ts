@@ -56,6 +56,11 @@ export class Provider {
     return this.#known?.configuration ?? this.#discovering;
   }
 
+  /** Asks for metadata and keys again when they are next needed, however young they are. What is known serves until then. */
+  renew(): void {
+    if (this.#known) this.#known = { ...this.#known, discoveredAt: -Infinity };
+  }
+
   #mayAsk(): boolean {
     return !this.#failure || this.clock() - this.#failure.at >= pauseAfterFailure;
   }

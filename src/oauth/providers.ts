@@ -13,9 +13,14 @@ export class Providers {
     this.#byId = new Map(all.map((provider) => [provider.id, provider]));
   }
 
+  /** The provider of that name, or `undefined` if the configuration has none (any more). */
+  find(id: string): Provider | undefined {
+    return this.#byId.get(id);
+  }
+
   /** The named provider. Absent name: the default one. Throws `unknown_provider`. */
   get(id: string | undefined): Provider {
-    const provider = id === undefined ? this.all[0] : this.#byId.get(id);
+    const provider = id === undefined ? this.all[0] : this.find(id);
     if (!provider) throw new BffError('unknown_provider');
     return provider;
   }

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
+import type { IDToken } from 'openid-client';
+import { BffError } from '../errors.ts';
+
+/** How far the provider's clock may be ahead of ours, in milliseconds. */
+const clockTolerance = 5 * 60 * 1000;
+
+/** What an ID token is judged against, beside what openid-client has verified: signature, `iss`, `aud`, `exp`, `nonce`. */
+export interface IdTokenContext {
+  /** The token itself, of which `claims` have been read. */
+  readonly encoded: string;
+  /** What came with it. */
+  readonly accessToken: string;
+  readonly clientId: string;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** The checks of OIDC Core §3.1.3.7 and §3.1.3.8 that the library leaves to its users. Throws `login_failed`. */
+export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
+  const { encoded, accessToken, clientId, now } = context;
+  // "If an azp Claim is present, the Client SHOULD verify that its client_id is the Claim Value", however many audiences.
+  if (claims.azp !== undefined && claims.azp !== clientId)
+    throw refused('for another client (azp)');
+  if (claims.iat * 1000 > now + clockTolerance) throw refused('from the future (iat)');
+  // It binds the two tokens of one answer: neither can be exchanged for that of another sign-in.
+  const { at_hash: hash } = claims;
+  if (hash !== undefined && hash !== accessTokenHash(encoded, accessToken)) {
+    throw refused('for another access token (at_hash)');
+  }
+}
+
+/** The left half of a hash by the algorithm of the signature (OIDC Core §3.1.3.6). */
+function accessTokenHash(idToken: string, accessToken: string): string {
+  const { alg = '' } = decodeProtectedHeader(idToken);
+  // Ed25519 has no number in its name; its own hash is SHA-512.
+  const bits = /(256|384|512)$/.exec(alg)?.[1] ?? '512';
+  const digest = createHash(`sha${bits}`).update(accessToken).digest();
+  return digest.subarray(0, digest.length / 2).toString('base64url');
+}
+
+function refused(what: string): BffError {
+  return new BffError('login_failed', {
+    cause: new Error(`the provider sent an ID token ${what}`),
+  });
+}

@@ -1,0 +1,41 @@
+import type { Request } from 'express';
+import { parameter, queryOf } from '../../src/auth/query.ts';
+
+const ask = (originalUrl: string) => queryOf({ originalUrl } as Request);
+
+describe('the query of a request', () => {
+  it.each([
+    ['/bff/login', undefined],
+    ['/bff/login?', undefined],
+    ['/bff/login?a', ''],
+    ['/bff/login?a=', ''],
+    ['/bff/login?a=1', '1'],
+    ['/bff/login?a=1?b=2', '1?b=2'],
+    ['/bff/login?b=2&a=x%20y+z', 'x y z'],
+    ['/bff/login?%61=1', '1'],
+  ])('of %s has %j for a', (url, value) => {
+    expect(parameter(ask(url), 'a')).toBe(value);
+  });
+
+  it.each([
+    '?a=1&a=2',
+    '?a=1&a=1',
+    '?a&a',
+    '?a=1&%61=2',
+    '?a[]=1',
+    '?a[0]=1',
+    '?a[b]=1',
+    '?a[=1',
+    '?a=%00',
+    '?a=%7f',
+    '?a=%0d%0a',
+  ])('is refused as %s', (query) => {
+    expect(() => parameter(ask(`/bff/login${query}`), 'a')).toThrow(
+      expect.objectContaining({ code: 'invalid_request' }),
+    );
+  });
+
+  it('is not refused for what others repeat', () => {
+    expect(parameter(ask('/bff/login?utm=1&utm=2&aa[]=1&a=x'), 'a')).toBe('x');
+  });
+});
