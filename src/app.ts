@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Logger, LoggerModule } from 'nestjs-pino';
 import type { DestinationStream } from 'pino';
 import { BffModule } from './bff.module.ts';
+import { ConfigurationError } from './config/load.ts';
 import type { Options } from './config/options.ts';
-import { logParams } from './log.ts';
+import { ServerLog } from './log.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from './problem.filter.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 
@@ -17,38 +18,48 @@ export interface AppSurroundings {
   readonly clock?: Clock;
 }
 
-/** The BFF as a server of its own. It does not listen yet. */
+/** A load balancer keeps idle connections for a minute; were we the first to close one, a request on it would be lost. */
+const keepAliveTimeout = 75_000;
+
+/** The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a certificate that cannot be used. */
 export async function createApp(
   options: Options,
   { logStream, clock }: AppSurroundings = {},
 ): Promise<NestExpressApplication> {
-  const bff = BffModule.withOptions(options);
-  const app = await NestFactory.create<NestExpressApplication>(
-    {
-      ...bff,
-      imports: [
-        ...(bff.imports ?? []),
-        LoggerModule.forRoot(logParams(options.logLevel, logStream)),
-      ],
-      providers: [
-        ...(bff.providers ?? []),
-        ...(clock ? [{ provide: CLOCK, useValue: clock }] : []),
-      ],
-    },
-    {
-      bufferLogs: true,
-      // A parser would eat the bodies that are to be proxied.
-      bodyParser: false,
-      ...(options.server.tls && { httpsOptions: readTls(options.server.tls) }),
-    },
-  );
-  app.useLogger(app.get(Logger));
+  const log = new ServerLog(options.logLevel, logStream);
+  const app = await NestFactory.create<NestExpressApplication>(rootModule(options, clock), {
+    logger: log,
+    // Nest would print its own account of what failed and end the process; that is for the caller to do.
+    abortOnError: false,
+    // A parser would eat the bodies that are to be proxied.
+    bodyParser: false,
+    ...(options.server.tls && { httpsOptions: readTls(options.server.tls) }),
+  });
+  app.use(log.middleware);
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');
+  app.getHttpServer().keepAliveTimeout = keepAliveTimeout;
   return app;
 }
 
+function rootModule(options: Options, clock: Clock | undefined) {
+  const bff = BffModule.withOptions(options);
+  const substitutes = clock ? [{ provide: CLOCK, useValue: clock }] : [];
+  return { ...bff, providers: [...(bff.providers ?? []), ...substitutes] };
+}
+
 function readTls({ cert, key }: NonNullable<Options['server']['tls']>) {
-  return { cert: readFileSync(cert), key: readFileSync(key), minVersion: 'TLSv1.2' } as const;
+  const options = {
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    minVersion: 'TLSv1.2',
+  } as const;
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const message = `cert and key cannot be used together (${(error as Error).message}); give a PEM certificate and the private key that belongs to it`;
+    throw new ConfigurationError([{ path: ['server', 'tls'], message }]);
+  }
+  return options;
 }

@@ -1,23 +1,26 @@
 import {
   type DynamicModule,
+  type FactoryProvider,
   Inject,
   type MiddlewareConsumer,
   Module,
   type ModuleMetadata,
   type NestModule,
   type OnApplicationShutdown,
+  type Provider as NestProvider,
   RequestMethod,
 } from '@nestjs/common';
-import { RouterModule } from '@nestjs/core';
+import { HttpAdapterHost, RouterModule } from '@nestjs/core';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
 import { LoginController } from './auth/login.controller.ts';
 import { LogoutController } from './auth/logout.controller.ts';
 import { UserController } from './auth/user.controller.ts';
 import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
-import { parseOptions } from './config/load.ts';
+import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
+import { refuseBodyParsers } from './raw-bodies.ts';
 import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/csrf.middleware.ts';
 import type { KeyValueStore } from './session/key-value-store.ts';
@@ -27,19 +30,24 @@ import { SESSION_OPTIONS } from './session/session-options.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
 
 /** Options that another module of the host application provides. */
-export interface BffAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+export interface BffAsyncOptions
+  extends
+    Pick<ModuleMetadata, 'imports'>,
+    Pick<FactoryProvider<OptionsInput>, 'inject' | 'useFactory'> {
   /** Where the endpoints are; it must be known before the other options. Absent: `/bff`. */
   readonly basePath?: string;
-  readonly inject?: readonly unknown[];
-  readonly useFactory: (...injected: never[]) => OptionsInput | Promise<OptionsInput>;
 }
 
-/** The Backend-for-Frontend as a module of a NestJS application on `@nestjs/platform-express` with `bodyParser: false`. */
+/**
+ * The Backend-for-Frontend as a module of a NestJS application on `@nestjs/platform-express` with `bodyParser: false`. Import
+ * it once; `SignedInGuard` then works in every module.
+ */
 @Module({})
 export class BffModule implements NestModule, OnApplicationShutdown {
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(STORE) private readonly store: KeyValueStore,
+    private readonly adapterHost: HttpAdapterHost,
   ) {}
 
   /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
@@ -47,14 +55,14 @@ export class BffModule implements NestModule, OnApplicationShutdown {
     return this.withOptions(parseOptions(input));
   }
 
-  /** With options from a factory. Throws `ConfigurationError` when the application starts. */
-  static forRootAsync({ basePath = '/bff', ...async }: BffAsyncOptions): DynamicModule {
-    const useFactory = async.useFactory as (...injected: unknown[]) => Promise<OptionsInput>;
-    return describeModule(basePath, async.imports, {
+  /** With options from a factory. The application's start fails with a `ConfigurationError` that names every mistake. */
+  static forRootAsync(async: BffAsyncOptions): DynamicModule {
+    const { basePath = '/bff', imports, inject = [], useFactory } = async;
+    return describeModule(basePath, imports, {
       provide: OPTIONS,
-      inject: [...(async.inject ?? [])] as never[],
+      inject,
       useFactory: async (...injected: unknown[]) =>
-        parseOptions({ ...(await useFactory(...injected)), basePath }),
+        parseOptions(at(basePath, await useFactory(...injected))),
     });
   }
 
@@ -66,7 +74,9 @@ export class BffModule implements NestModule, OnApplicationShutdown {
   /** The request pipeline. Its order is policy. */
   configure(consumer: MiddlewareConsumer): void {
     const { basePath } = this.options;
-    const everything = '{*path}';
+    refuseBodyParsers(this.adapterHost.httpAdapter);
+    // Not a wildcard: Express would decode what it stands for, and fail before our own rules for paths are heard.
+    const everything = '/';
     consumer
       .apply(ResponseHeadersMiddleware, ProxyMiddleware, EndpointsMiddleware)
       .forRoutes(everything)
@@ -89,13 +99,22 @@ export class BffModule implements NestModule, OnApplicationShutdown {
 function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
-  options: NonNullable<ModuleMetadata['providers']>[number],
+  options: NestProvider<Options>,
 ): DynamicModule {
   return {
     module: BffModule,
+    global: true,
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
     controllers: [LoginController, UserController, LogoutController],
     providers: [options, ...bffProviders],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],
   };
+}
+
+/** The endpoints are mounted before the factory runs, so it cannot move them. */
+function at(basePath: string, input: OptionsInput): OptionsInput {
+  const { basePath: wanted = basePath } = input;
+  if (wanted === basePath) return { ...input, basePath };
+  const message = `is ${wanted}, but must be given beside useFactory, not by it`;
+  throw new ConfigurationError([{ path: ['basePath'], message }]);
 }

@@ -67,4 +67,13 @@ export class BffError extends Error {
     const seconds = retryAfterSeconds[code];
     this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };
   }
+
+  /** With `expose` the convention of `http-errors`: a host application's own filter, or Express, answers with our status and sentence. */
+  get statusCode(): number {
+    return this.status;
+  }
+
+  get expose(): boolean {
+    return true;
+  }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type ArgumentsHost,
   Catch,
@@ -45,7 +46,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
   catch(error: BffError, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
-    this.#log(error);
+    this.#log(error, response);
     // An answer that has begun cannot become another one; breaking it off says that it is not whole.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
@@ -62,7 +63,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
       title,
       status,
       code,
-      requestId: String(request.id),
+      requestId: requestIdOf(request),
       ...login,
       ...error.extensions,
     };
@@ -79,20 +80,22 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
       ? { href: `${basePath}/login`, label: 'Sign in' }
       : { href: defaultReturnUrl, label: 'Back to the application' };
     response.setHeader('Content-Security-Policy', errorPagePolicy);
-    const page = renderErrorPage({ status, code, sentence, link, requestId: String(request.id) });
+    const page = renderErrorPage({ status, code, sentence, link, requestId: requestIdOf(request) });
     response.status(status).type('html').send(page);
   }
 
-  #log(error: BffError): void {
+  #log(error: BffError, response: Response): void {
     const { code, cause } = error;
+    // Whoever went away ended the work for it; that is no failure of ours.
+    if (response.closed)
+      return this.#logger.debug({ msg: code, code, reason: 'the client went away' });
+    if (error.status >= 500) return this.#logger.error({ msg: code, code, err: error });
     // A client's mistake needs its reason in the log, not our stack.
-    if (error.status >= 500) this.#logger.error({ msg: code, code, err: error });
-    else
-      this.#logger.log({
-        msg: code,
-        code,
-        reason: cause instanceof Error ? cause.message : undefined,
-      });
+    this.#logger.log({
+      msg: code,
+      code,
+      reason: cause instanceof Error ? cause.message : undefined,
+    });
   }
 }
 
@@ -102,17 +105,21 @@ export class UnexpectedErrorFilter implements ExceptionFilter {
   constructor(private readonly problems: ProblemFilter) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const problem =
-      error instanceof BffError ? error : new BffError(codeOf(error), { cause: error });
-    this.problems.catch(problem, host);
+    this.problems.catch(error instanceof BffError ? error : translate(error), host);
   }
 }
 
-function codeOf(error: unknown): ErrorCode {
+/** The text of a refusal by Nest quotes the address with its query, so it is no cause we keep. */
+function translate(error: unknown): BffError {
   const status = error instanceof HttpException ? error.getStatus() : 500;
-  if (status === 404) return 'not_found';
-  if (status === 413) return 'body_too_large';
-  return status >= 400 && status < 500 ? 'invalid_request' : 'internal_error';
+  if (status >= 500) return new BffError('internal_error', { cause: error });
+  if (status === 404) return new BffError('not_found');
+  return new BffError(status === 413 ? 'body_too_large' : 'invalid_request');
+}
+
+/** Every request has one by now, unless a host application takes it past our pipeline. */
+function requestIdOf(request: Request): string {
+  return String((request.id ??= randomUUID()));
 }
 
 function isNavigation({ headers, method }: Request): boolean {

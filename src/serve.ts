@@ -1,55 +1,92 @@
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './app.ts';
-import { loadOptions } from './config/load.ts';
-import type { Options } from './config/options.ts';
+import { type LoadedOptions, loadOptions } from './config/load.ts';
+import type { ServerOptions } from './config/options.ts';
+import { Connections } from './connections.ts';
+import { listenFailure } from './management/listen-failure.ts';
 
-/** How long requests under way may take after `SIGTERM`, in milliseconds. */
+/** How long requests under way may take after a signal to stop, in milliseconds. */
 const drainTime = 25_000;
+
+/** Two signals closer together than this, in milliseconds, are one: npm and a terminal both pass on the same Ctrl-C. */
+const echoTime = 1000;
 
 /** Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws when it cannot start. */
 export async function serve(file: string | undefined): Promise<void> {
-  const { options, warnings, source } = loadOptions({ file });
-  const app = await createApp(options);
+  const loaded = loadOptions({ file });
+  const app = await createApp(loaded.options);
   const logger = new Logger('Server');
-  for (const warning of warnings) logger.warn(warning);
-  await listen(app, options);
-  const { publicUrl, server, management } = options;
-  logger.log({
-    msg: 'listening',
+  logStrayErrors(logger);
+  for (const warning of loaded.warnings) logger.warn(warning);
+  // The management listener opens here, and says itself why it cannot.
+  await app.init();
+  const connections = new Connections(app.getHttpServer());
+  await listen(app, loaded.options.server);
+  logger.log({ msg: 'listening', ...whereabouts(loaded) });
+  stopOnSignal(app, connections, logger);
+}
+
+async function listen(app: NestExpressApplication, server: ServerOptions): Promise<void> {
+  try {
+    await app.listen(server.port, server.host);
+  } catch (error) {
+    throw listenFailure('server', server, error);
+  }
+}
+
+function whereabouts({ options: { publicUrl, server, management }, source }: LoadedOptions) {
+  return {
     publicUrl,
     address: `${server.host}:${server.port}`,
     management: `${management.host}:${management.port}`,
     configuration: source,
+  };
+}
+
+/**
+ * A promise that nobody waited for belongs to one request: the others go on. After an exception that nobody caught nothing
+ * is certain any more, and the process ends. Node would print both with all their properties, which may be tokens.
+ */
+function logStrayErrors(logger: Logger): void {
+  process.on('unhandledRejection', (error) =>
+    logger.error({ msg: 'unhandled rejection', err: error }),
+  );
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ msg: 'uncaught exception', err: error });
+    process.exit(1);
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => void drain(app, logger));
-  }
 }
 
-async function listen(app: NestExpressApplication, { server }: Options): Promise<void> {
-  try {
-    await app.listen(server.port, server.host);
-  } catch (error) {
-    const { code, port = server.port } = error as { code?: string; port?: number };
-    if (code !== 'EADDRINUSE') throw error;
-    const option = port === server.port ? 'server.port' : 'management.port';
-    throw new Error(
-      `Port ${port} is taken. Stop what listens there, or choose another one with ${option}.`,
-      { cause: error },
-    );
-  }
+/** The first signal lets requests finish. Whoever sends another one does not want to wait. */
+function stopOnSignal(app: NestExpressApplication, connections: Connections, logger: Logger): void {
+  let stoppedAt: number | undefined;
+  const stop = () => {
+    if (stoppedAt === undefined) {
+      stoppedAt = performance.now();
+      void drain(app, connections, logger);
+    } else if (performance.now() - stoppedAt > echoTime) {
+      connections.closeAll();
+    }
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
 }
 
-async function drain(app: NestExpressApplication, logger: Logger): Promise<void> {
+async function drain(
+  app: NestExpressApplication,
+  connections: Connections,
+  logger: Logger,
+): Promise<void> {
   logger.log('draining');
-  const server = app.getHttpServer();
-  // Connections that fall idle while we wait would otherwise be kept alive for their next request.
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
-  const deadline = setTimeout(() => server.closeAllConnections(), drainTime);
-  await app.close();
-  clearInterval(sweep);
-  clearTimeout(deadline);
+  // A connection that falls idle while we wait would otherwise be kept alive for its next request.
+  setInterval(() => connections.closeIdle(), 50);
+  setTimeout(() => connections.closeAll(), drainTime);
+  try {
+    await app.close();
+  } catch (error) {
+    logger.error({ msg: 'stopped uncleanly', err: error });
+    process.exit(1);
+  }
   logger.log('stopped');
   process.exit(0);
 }

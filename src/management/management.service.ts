@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -11,7 +10,8 @@ import {
 import type { ManagementOptions } from '../config/options.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/key-value-store.ts';
-import { readiness } from './readiness.ts';
+import { listenFailure } from './listen-failure.ts';
+import { type Check, readiness } from './readiness.ts';
 
 /** Injects `ManagementRoomOptions`. */
 export const MANAGEMENT_OPTIONS = Symbol('management options');
@@ -38,39 +38,45 @@ export class ManagementServer
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
-  /** Where it listens, once it does. */
-  get address(): AddressInfo {
-    return this.#server.address() as AddressInfo;
-  }
-
+  /** Throws `ConfigurationError` for an address that cannot be listened on. */
   async onApplicationBootstrap(): Promise<void> {
-    const { port, host } = this.options.listen;
-    this.#server.listen(port, host);
-    await once(this.#server, 'listening');
+    const { listen } = this.options;
+    try {
+      this.#server.listen(listen.port, listen.host);
+      await once(this.#server, 'listening');
+    } catch (error) {
+      throw listenFailure('management', listen, error);
+    }
   }
 
+  /** It listens on while requests finish, and says that no new ones should be sent. */
   beforeApplicationShutdown(): void {
     this.#isDraining = true;
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  onApplicationShutdown(): void {
     this.#server.close();
     this.#server.closeAllConnections();
   }
 
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path] = url.split('?', 1);
-    if (method !== 'GET' && method !== 'HEAD') return answer(response, 405, { status: 'error' });
-    if (path === '/livez') return answer(response, 200, { status: 'ok' });
-    if (path !== '/readyz') return answer(response, 404, { status: 'not found' });
-    const { store, storeName } = this.options;
-    const state = await readiness(store, storeName, this.providers);
-    const status = this.#isDraining ? 'unavailable' : state.status;
-    answer(response, status === 'unavailable' ? 503 : 200, { ...state, status });
+    if (path !== '/livez' && path !== '/readyz') return answer(response, 404, 'not found');
+    if (method !== 'GET' && method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      return answer(response, 405, 'method not allowed');
+    }
+    if (path === '/livez') return answer(response, 200, 'ok');
+    if (this.#isDraining)
+      return answer(response, 503, 'unavailable', { checks: { server: draining } });
+    const { status, checks } = await readiness(this.options, this.providers);
+    answer(response, status === 'unavailable' ? 503 : 200, status, { checks });
   }
 }
 
-function answer(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
-  response.end(JSON.stringify(body));
+const draining: Check = { status: 'unavailable', reason: 'draining' };
+
+function answer(response: ServerResponse, code: number, status: string, more: object = {}): void {
+  response.writeHead(code, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify({ status, ...more }));
 }

@@ -1,4 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
+import { isNativeError } from 'node:util/types';
+import { probeProvider } from '../oauth/provider-probe.ts';
+import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/key-value-store.ts';
 
@@ -19,19 +22,30 @@ const patience = 1800;
 
 /** Asks every dependency at once. Never throws, and answers within two seconds. */
 export async function readiness(
-  store: KeyValueStore,
-  storeName: 'redis' | 'memory',
-  providers: Providers,
+  { store, storeName }: { readonly store: KeyValueStore; readonly storeName: string },
+  { all }: Providers,
 ): Promise<Readiness> {
-  const [sessions, ...logins] = await Promise.all([
+  const [sessions, ...signIns] = await Promise.all([
     check(store.ping()),
-    ...providers.all.map((provider) => check(provider.configuration())),
+    ...all.map((provider) => check(mayServe(provider))),
   ]);
-  const named = providers.all.map((provider, n) => [`provider:${provider.id}`, logins[n]]);
-  const checks = Object.fromEntries([[storeName, sessions], ...named]) as Record<string, Check>;
-  const isDegraded = logins.some(({ status }) => status !== 'ok');
-  const status = sessions.status === 'ok' ? (isDegraded ? 'degraded' : 'ok') : 'unavailable';
-  return { status, checks };
+  const named = all.map(({ id }, index) => [`provider:${id}`, signIns[index]] as const);
+  return {
+    status: verdict(sessions, signIns),
+    checks: Object.fromEntries([[storeName, sessions] as const, ...named]) as Record<string, Check>,
+  };
+}
+
+function verdict(sessions: Check, signIns: readonly Check[]): Readiness['status'] {
+  if (sessions.status !== 'ok') return 'unavailable';
+  return signIns.every(({ status }) => status === 'ok') ? 'ok' : 'degraded';
+}
+
+/** What is known of a provider serves for long after it has gone, so it is asked whether it is there as well. */
+async function mayServe(provider: Provider): Promise<void> {
+  // A little later than we look away, so that what is said is that there was no answer.
+  const signal = AbortSignal.timeout(patience + 100);
+  await Promise.all([provider.configuration(), probeProvider(provider, signal)]);
 }
 
 async function check(answer: Promise<unknown>): Promise<Check> {
@@ -43,10 +57,14 @@ async function check(answer: Promise<unknown>): Promise<Check> {
   return Promise.race([answered, setTimeout(patience, tooLate, { ref: false })]);
 }
 
-/** The innermost message says what really happened. */
-function reasonOf(error: unknown): string {
-  let innermost = error;
-  while (innermost instanceof Error && innermost.cause instanceof Error)
-    innermost = innermost.cause;
-  return innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
+/** The innermost message says what really happened; an error for several addresses has but a code. */
+export function reasonOf(error: unknown): string {
+  if (!isError(error)) return String(error);
+  if (isError(error.cause)) return reasonOf(error.cause);
+  return error.message || (error as NodeJS.ErrnoException).code || error.name;
+}
+
+/** An error of another realm, `node:vm`'s for example, is none for `instanceof`. */
+function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || isNativeError(thrown);
 }

@@ -69,7 +69,7 @@ export class Command {
     return waitFor(() => this.lines.find(({ msg }) => msg === message) ?? this.#refuseWhenDead());
   }
 
-  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT'): void {
+  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGHUP'): void {
     this.#child.kill(name);
   }
 

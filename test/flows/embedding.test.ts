@@ -1,0 +1,314 @@
+/* oxlint-disable typescript/no-extraneous-class -- a NestJS module is a class with nothing in it */
+import {
+  type ArgumentsHost,
+  Catch,
+  Controller,
+  type DynamicModule,
+  Get,
+  Injectable,
+  Module,
+  type NestApplicationOptions,
+  NotFoundException,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
+import { BaseExceptionFilter, NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { RequestHandler, Response } from 'express';
+import {
+  BffError,
+  BffModule,
+  ConfigurationError,
+  CurrentUser,
+  type OptionsInput,
+  SignedInGuard,
+  type User,
+} from '../../src/index.ts';
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from '../support/authorization-server.ts';
+import { LittleBrowser } from '../support/browser.ts';
+import { freePort } from '../support/ports.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
+
+const secrets = ['a session secret for tests, long enough'];
+
+let authorizationServer: AuthorizationServer;
+let upstream: Upstream;
+
+beforeAll(async () => {
+  authorizationServer = await startAuthorizationServer();
+  upstream = await startUpstream();
+});
+
+afterAll(() => Promise.all([authorizationServer.close(), upstream.close()]));
+
+/** A part of the host application that knows nothing of the module but the guard and the decorator. */
+@Controller('host')
+class HostController {
+  @Get('open')
+  open() {
+    return { open: true };
+  }
+
+  @Get('me')
+  @UseGuards(SignedInGuard)
+  me(@CurrentUser() user: User) {
+    return user;
+  }
+
+  @Get('missing')
+  missing() {
+    throw new NotFoundException('the host says so');
+  }
+
+  @Get('bug')
+  bug() {
+    throw new TypeError('the bug of the host');
+  }
+}
+
+@Module({ controllers: [HostController] })
+class HostFeature {}
+
+async function options(changes: object = {}): Promise<OptionsInput> {
+  const port = await freePort();
+  const basePath = (changes as OptionsInput).basePath ?? '/bff';
+  authorizationServer.registerClient({
+    redirect_uris: [`http://localhost:${port}${basePath}/callback`],
+    post_logout_redirect_uris: [`http://localhost:${port}${basePath}/logout/callback`],
+  });
+  return {
+    publicUrl: `http://localhost:${port}`,
+    management: { port: await freePort() },
+    session: { secrets },
+    providers: [
+      {
+        id: 'corp',
+        issuer: authorizationServer.issuer,
+        clientId: authorizationServer.clientId,
+        clientSecret: authorizationServer.clientSecret,
+      },
+    ],
+    routes: [{ path: '/api', upstream: upstream.url }],
+    ...changes,
+  };
+}
+
+interface Host extends AsyncDisposable {
+  readonly url: string;
+  readonly app: NestExpressApplication;
+  browser(): LittleBrowser;
+}
+
+/** Starts a host application around the module. */
+async function startHost(
+  bff: DynamicModule,
+  { publicUrl }: OptionsInput,
+  prepare: (app: NestExpressApplication) => void = () => {},
+  nest: NestApplicationOptions = { bodyParser: false },
+): Promise<Host> {
+  @Module({ imports: [bff, HostFeature] })
+  class HostModule {}
+  const app = await create(HostModule, nest);
+  prepare(app);
+  await app.listen(new URL(publicUrl).port, '127.0.0.1');
+  const close = async () => {
+    app.getHttpServer().closeAllConnections();
+    await app.close();
+  };
+  return {
+    url: publicUrl,
+    app,
+    browser: () => new LittleBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function create(module: Type, nest: NestApplicationOptions): Promise<NestExpressApplication> {
+  return NestFactory.create(module, { logger: false, abortOnError: false, ...nest });
+}
+
+/** Under the name by which Express knows its own. */
+const jsonParser: RequestHandler = (_request, _response, next) => next();
+
+async function json(answered: Response | globalThis.Response): Promise<unknown> {
+  return (answered as globalThis.Response).json();
+}
+
+describe('in a NestJS application of somebody else', () => {
+  it('people sign in, the guard admits them, and the decorator says who they are', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const browser = host.browser();
+    const refused = await browser.fetch('/host/me');
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([
+      401,
+      'application/problem+json; charset=utf-8',
+    ]);
+    expect(await json(refused)).toMatchObject({ code: 'not_signed_in', loginUrl: '/bff/login' });
+    await browser.navigate('/bff/login?returnUrl=/host/open');
+    expect(browser.location).toBe(`${host.url}/host/open`);
+    const me = await browser.fetch('/host/me');
+    expect(await json(me)).toEqual({
+      sub: 'alice',
+      provider: 'corp',
+      claims: expect.objectContaining({ name: 'Alice Adams' }),
+    });
+    const forged = await browser.fetch('/host/me', { csrf: false });
+    expect([forged.status, ((await json(forged)) as { code: string }).code]).toEqual([403, 'csrf']);
+    const call = await browser.fetch('/api/notes', { method: 'POST', body: { text: 'whole' } });
+    expect(await json(call)).toMatchObject({ method: 'POST', body: '{"text":"whole"}' });
+  });
+
+  it('what is the host’s stays the host’s', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const get = async (path: string) => {
+      const answered = await fetch(host.url + path);
+      return [
+        answered.status,
+        answered.headers.get('content-type')?.split(';')[0],
+        await json(answered),
+      ];
+    };
+    expect(await get('/host/open')).toEqual([200, 'application/json', { open: true }]);
+    expect(await get('/host/missing')).toEqual([
+      404,
+      'application/json',
+      { statusCode: 404, error: 'Not Found', message: 'the host says so' },
+    ]);
+    expect(await get('/host/bug')).toMatchObject([500, 'application/json', { statusCode: 500 }]);
+    expect(await get('/nowhere')).toMatchObject([404, 'application/json', { statusCode: 404 }]);
+    expect(await get('/bff/nowhere')).toMatchObject([
+      404,
+      'application/problem+json',
+      { code: 'not_found' },
+    ]);
+  });
+
+  it('takes its options from a factory that the host injects into', async () => {
+    const input = await options();
+
+    @Injectable()
+    class Settings {
+      readonly bff = input;
+    }
+    const SUFFIX = Symbol('suffix');
+
+    @Module({
+      providers: [Settings, { provide: SUFFIX, useValue: 'x' }],
+      exports: [Settings, SUFFIX],
+    })
+    class SettingsModule {}
+
+    const bff = BffModule.forRootAsync({
+      imports: [SettingsModule],
+      inject: [Settings, SUFFIX],
+      useFactory: async (settings: Settings, suffix: string) => ({
+        ...settings.bff,
+        session: { secrets, cookieName: `host-${suffix}` },
+      }),
+    });
+    await using host = await startHost(bff, input);
+    const browser = host.browser();
+    await browser.navigate('/bff/login');
+    expect(browser.cookies().map(({ name }) => name)).toContain('host-x');
+    expect((await browser.fetch('/host/me')).status).toBe(200);
+  });
+
+  it.each([
+    ['forRoot', (input: OptionsInput) => BffModule.forRoot(input)],
+    [
+      'forRootAsync',
+      (input: OptionsInput) => {
+        const { basePath: _, ...rest } = input;
+        return BffModule.forRootAsync({ basePath: '/auth', useFactory: () => rest });
+      },
+    ],
+  ])(
+    '%s can put the endpoints below another path, and /bff is nobody’s then',
+    async (_, module) => {
+      const input = await options({ basePath: '/auth' });
+      await using host = await startHost(module(input), input);
+      const browser = host.browser();
+      await browser.navigate('/auth/login?returnUrl=/host/open');
+      expect(browser.location).toBe(`${host.url}/host/open`);
+      expect(await json(await browser.fetch('/auth/user'))).toMatchObject({
+        sub: 'alice',
+        logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
+      });
+      for (const path of ['/bff/login', '/bff/user']) {
+        const answered = await browser.fetch(path);
+        expect(await json(answered)).toMatchObject({
+          statusCode: 404,
+          message: `Cannot GET ${path}`,
+        });
+      }
+    },
+  );
+
+  it('refuses a base path that comes too late, instead of not obeying it', async () => {
+    const input = await options({ basePath: '/auth' });
+    const bff = BffModule.forRootAsync({ useFactory: () => input });
+    await expect(startHost(bff, input)).rejects.toThrow(
+      'basePath: is /auth, but must be given beside useFactory, not by it',
+    );
+  });
+
+  it('names every mistake in its options, before or at the start', async () => {
+    const input = { ...(await options()), publicUrl: 'nonsense', providers: [] } as OptionsInput;
+    expect(() => BffModule.forRoot(input)).toThrow(ConfigurationError);
+    const asynchronous = BffModule.forRootAsync({ useFactory: () => input });
+    await expect(startHost(asynchronous, await options())).rejects.toMatchObject({
+      mistakes: [{ path: 'publicUrl' }, { path: 'providers' }],
+    });
+  });
+
+  it('does not start behind a body parser, which would empty every body that it forwards', async () => {
+    const input = await options();
+    await expect(startHost(BffModule.forRoot(input), input, () => {}, {})).rejects.toThrow(
+      'bodyParser: false',
+    );
+  });
+
+  it('starts beside a body parser for the host’s own paths', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input, (app) =>
+      app.use('/host', jsonParser),
+    );
+    expect((await fetch(`${host.url}/host/open`)).status).toBe(200);
+  });
+
+  it('says of a taken management port which option that is', async () => {
+    const input = await options();
+    const taken = { ...input, management: { port: upstream.port } };
+    await expect(startHost(BffModule.forRoot(taken), taken)).rejects.toThrow(
+      `management.port: 127.0.0.1:${upstream.port} is taken`,
+    );
+  });
+});
+
+describe('a host that catches everything itself', () => {
+  @Catch()
+  class CatchAll extends BaseExceptionFilter {
+    override catch(error: unknown, host: ArgumentsHost): void {
+      host
+        .switchToHttp()
+        .getResponse<Response>()
+        .setHeader('x-caught', String(error instanceof BffError));
+      super.catch(error, host);
+    }
+  }
+
+  it('gets our errors with the status and the sentence they stand for', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input, (app) =>
+      app.useGlobalFilters(new CatchAll(app.getHttpAdapter())),
+    );
+    const answered = await fetch(`${host.url}/host/me`, { headers: { 'x-csrf': '1' } });
+    expect([answered.status, answered.headers.get('x-caught')]).toEqual([401, 'true']);
+    expect(await json(answered)).toEqual({ statusCode: 401, message: 'You are not signed in.' });
+  });
+});
