@@ -34,6 +34,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-opti
 import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
+import { type Refreshed, TokenRefresher } from './session/token-refresher.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');
@@ -76,8 +77,14 @@ export const bffProviders: NestProvider[] = [
     inject: [OPTIONS, STORE, Sealing, CLOCK],
     useFactory: (options: Options, store: KeyValueStore, sealing: Sealing, clock: Clock) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
-      return new SessionStore(records, options.session, clock);
+      return new SessionStore(records, store, options.session, clock);
     },
+  },
+  {
+    provide: TokenRefresher,
+    inject: [SessionStore, Providers, CLOCK],
+    useFactory: (store: SessionStore, providers: Providers, clock: Clock) =>
+      new TokenRefresher(store, providers, clock, logRefresh),
   },
   {
     provide: PendingLogins,
@@ -156,6 +163,18 @@ function openStore({ redis }: Options, clock: Clock): KeyValueStore {
     if (event === 'connected') logger.log('connected');
     else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
   });
+}
+
+function logRefresh(outcome: Refreshed, provider: string): void {
+  const logger = new Logger('TokenRefresher');
+  switch (outcome.kind) {
+    case 'refreshed':
+      return logger.debug({ msg: 'tokens refreshed', provider });
+    case 'ended':
+      return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    case 'failed':
+      return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
+  }
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {

@@ -6,6 +6,8 @@ export interface TokenSet {
   readonly accessToken: string;
   /** Epoch milliseconds. Absent: the provider did not say; the token is used until it is refused (RFC 6749 §5.1). */
   readonly expiresAt?: number;
+  /** Epoch milliseconds. */
+  readonly obtainedAt: number;
   readonly refreshToken?: string;
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
   readonly idToken?: string;
@@ -27,6 +29,7 @@ export function readTokenSet(
   const seconds = response.expiresIn();
   return {
     accessToken: response.access_token,
+    obtainedAt: now,
     ...(seconds !== undefined && { expiresAt: now + seconds * 1000 }),
     ...(response.refresh_token && { refreshToken: response.refresh_token }),
     ...(response.id_token && { idToken: response.id_token }),

@@ -12,6 +12,11 @@ export interface UpstreamRequest {
   /** Path and query. */
   readonly path: string;
   readonly headers: Headers;
+  /**
+   * Asked when the upstream answers `401` to a request without a body: the headers to ask it once more with. Absent, now or
+   * then: its answer stands.
+   */
+  readonly afterRefusal?: (refusal: IncomingMessage['headers']) => Promise<Headers | undefined>;
   /** Milliseconds to the response headers. */
   readonly timeout: number;
   /** Milliseconds of silence a running response may have. 0: any. */
@@ -41,16 +46,7 @@ export async function forward(
   const onClose = () => abort.abort();
   response.once('close', onClose);
   try {
-    const answer = await upstream.dispatcher.request({
-      origin: upstream.origin,
-      path: upstream.path,
-      method: request.method as Dispatcher.HttpMethod,
-      headers: upstream.headers,
-      body: hasBody(request) ? limited(request, upstream.maxBody) : null,
-      signal: abort.signal,
-      headersTimeout: upstream.timeout,
-      bodyTimeout: upstream.idleTimeout,
-    });
+    const answer = await ask(request, upstream, abort.signal);
     response.writeHead(answer.statusCode, upstream.responseHeaders(answer.headers));
     // Now, not with the first byte: an event stream may be silent for long. `flushHeaders` would encode them once more.
     response.write(noBytes);
@@ -65,6 +61,32 @@ export async function forward(
     // A browser reads an early answer only after it has sent everything; let it finish.
     request.unpipe().resume();
   }
+}
+
+async function ask(
+  request: IncomingMessage,
+  upstream: UpstreamRequest,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const { dispatcher, origin, path, maxBody, timeout, idleTimeout } = upstream;
+  const isBodyless = !hasBody(request);
+  const send = (headers: Headers) =>
+    dispatcher.request({
+      origin,
+      path,
+      method: request.method as Dispatcher.HttpMethod,
+      headers,
+      body: isBodyless ? null : limited(request, maxBody),
+      signal,
+      headersTimeout: timeout,
+      bodyTimeout: idleTimeout,
+    });
+  const answer = await send(upstream.headers);
+  if (answer.statusCode !== 401 || !isBodyless) return answer;
+  const others = await upstream.afterRefusal?.(answer.headers);
+  if (!others) return answer;
+  await answer.body.dump();
+  return send(others);
 }
 
 /** RFC 9112 §6.3: without either field a request has no body. */

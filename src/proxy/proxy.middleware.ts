@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   Inject,
   Injectable,
@@ -10,9 +11,9 @@ import { Agent } from 'undici';
 import { BffError } from '../errors.ts';
 import { AccessTokenService } from '../session/access-token.service.ts';
 import { refuseForgery } from '../session/csrf.ts';
-import { SessionReader } from '../session/session-reader.service.ts';
+import { type PresentedSession, SessionReader } from '../session/session-reader.service.ts';
 import { forward } from './forward.ts';
-import { requestHeaders, responseHeaders } from './headers.ts';
+import { type Headers, requestHeaders, responseHeaders } from './headers.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type Route, Routes, upstreamPath } from './routes.ts';
@@ -22,6 +23,8 @@ import { plainAddress, TrustedPeers } from './trusted-peers.ts';
 const connectTimeout = 10_000;
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+type HeadersWith = (authorization: string | undefined) => Headers;
 
 /** Sends what belongs to a route to its upstream, with the user's access token where the route wants one (contract §2). */
 @Injectable()
@@ -47,8 +50,14 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     const route = this.#routes.match(target.path);
     if (!route) return next();
     this.#refuseForeignRequest(request, route);
-    const authorization = await this.#authorization(request, route);
-    await this.#forward(request, response, route, target, authorization);
+    const presented = await this.#presented(request, route);
+    const authorization = await this.#authorization(presented, route);
+    const headersWith = this.#headersOf(request, route);
+    await forward(request, response, {
+      ...this.#upstream(route, target),
+      headers: headersWith(authorization),
+      afterRefusal: (refusal) => this.#secondTry(refusal, presented, headersWith),
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -69,62 +78,84 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     if (csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
-  /** The `Authorization` the upstream gets. Absent: the route sends none, or an optional one has no user. */
-  async #authorization(request: Request, { options }: Route): Promise<string | undefined> {
+  /** Whose token the upstream gets. Absent: the route sends none, or an optional one has no user of its provider. */
+  async #presented(request: Request, { options }: Route): Promise<PresentedSession | undefined> {
     if (options.token === 'none') return undefined;
-    const provider = options.provider ?? this.options.defaultProvider;
     const presented = await this.sessions.read(request.headers.cookie);
     if (presented) this.#slide(presented);
     // A token goes to the upstreams of its own provider only.
-    if (presented && presented.session.provider === provider) {
-      const answer = this.accessTokens.accessTokenFor(presented.session);
-      if (answer.kind === 'token') return answer.authorization;
-    }
-    if (options.token === 'optional') return undefined;
+    const provider = options.provider ?? this.options.defaultProvider;
+    return presented?.session.provider === provider ? presented : undefined;
+  }
+
+  /** The `Authorization` the upstream gets. Absent: none. */
+  async #authorization(
+    presented: PresentedSession | undefined,
+    { options }: Route,
+  ): Promise<string | undefined> {
+    const answer = presented && (await this.accessTokens.accessTokenFor(presented));
+    if (answer?.kind === 'token') return answer.authorization;
+    if (options.token === 'none' || options.token === 'optional') return undefined;
     const loginUrl = `${this.options.basePath}/login${options.provider ? `?provider=${options.provider}` : ''}`;
     throw new BffError('not_signed_in', { extensions: { loginUrl } });
   }
 
   /** The call does not wait for it: a session that ended meanwhile stays ended, and the next call finds out. */
-  #slide(presented: Parameters<SessionReader['slide']>[0]): void {
+  #slide(presented: PresentedSession): void {
     this.sessions.slide(presented).catch((error: unknown) => {
       this.#logger.debug({ msg: 'the idle time of a session was not renewed', err: error });
     });
   }
 
-  async #forward(
-    request: Request,
-    response: Response,
-    route: Route,
-    target: RequestTarget,
-    authorization: string | undefined,
-  ): Promise<void> {
-    const { options, origin, host } = route;
-    const { publicUrl, ourCookies, csrf } = this.options;
-    const clientAddress = plainAddress(request.socket.remoteAddress);
-    await forward(request, response, {
+  /** Everything about the request to the upstream but its headers. */
+  #upstream(route: Route, target: RequestTarget) {
+    const { options, origin } = route;
+    const isPersonal = options.token !== 'none';
+    const { ourCookies } = this.options;
+    return {
       dispatcher: this.#agentOf(route),
       origin,
       path: upstreamPath(route, target.path) + target.query,
-      headers: requestHeaders(request.headers, {
-        host,
-        authorization,
-        csrfHeader: csrf.header,
-        ourCookies,
-        set: options.headers.set,
-        remove: options.headers.remove,
-        pass: options.headers.pass,
-        clientAddress,
-        publicUrl,
-        requestId: String(request.id),
-        isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      }),
       timeout: options.timeout,
       idleTimeout: options.idleTimeout ?? 0,
       maxBody: options.maxBody,
-      responseHeaders: (headers) =>
-        responseHeaders(headers, { ourCookies, isPersonal: options.token !== 'none' }),
-    });
+      responseHeaders: (headers: IncomingHttpHeaders) =>
+        responseHeaders(headers, { ourCookies, isPersonal }),
+    };
+  }
+
+  /** The headers the upstream receives, but for whose token is in them. */
+  #headersOf(request: Request, { options, host }: Route): HeadersWith {
+    const { publicUrl, ourCookies, csrf } = this.options;
+    const clientAddress = plainAddress(request.socket.remoteAddress);
+    const rules = {
+      host,
+      csrfHeader: csrf.header,
+      ourCookies,
+      ...options.headers,
+      clientAddress,
+      publicUrl,
+      requestId: String(request.id),
+      isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+    };
+    return (authorization) => requestHeaders(request.headers, { ...rules, authorization });
+  }
+
+  /** With a token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
+  async #secondTry(
+    refusal: IncomingHttpHeaders,
+    presented: PresentedSession | undefined,
+    headersWith: HeadersWith,
+  ): Promise<Headers | undefined> {
+    const isAboutToken = /\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '');
+    if (!presented || !isAboutToken) return undefined;
+    try {
+      const answer = await this.accessTokens.replacementFor(presented);
+      return answer.kind === 'token' ? headersWith(answer.authorization) : undefined;
+    } catch (error) {
+      this.#logger.debug({ msg: 'no other token for a second try', err: error });
+      return undefined;
+    }
   }
 
   /** Connections of a route are its own: what holds for one upstream need not for another. */

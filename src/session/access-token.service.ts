@@ -1,21 +1,65 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { TokenSet } from '../oauth/tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
-import type { Session } from './session.ts';
+import type { PresentedSession } from './session-reader.service.ts';
+import { TokenRefresher } from './token-refresher.ts';
+
+/** The longest time before its end at which a token is replaced, in milliseconds. Short-lived ones: a tenth of their life. */
+const refreshAhead = 60_000;
 
 /** What a route may send on behalf of a session. */
 export type AccessToken =
-  { readonly kind: 'token'; readonly authorization: string } | { readonly kind: 'expired' };
+  | { readonly kind: 'token'; readonly authorization: string }
+  /** There is none, and there will be none without another sign-in. */
+  | { readonly kind: 'none' };
 
-/** A valid access token for a session. */
+/** A valid access token for a session, refreshed at most once anywhere. */
 @Injectable()
 export class AccessTokenService {
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly refresher: TokenRefresher,
+  ) {}
 
-  /** The session's access token as an `Authorization` value (RFC 6750 §2.1), unless its time is over. */
-  accessTokenFor({ tokens }: Session): AccessToken {
-    const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= this.clock();
-    return isExpired
-      ? { kind: 'expired' }
-      : { kind: 'token', authorization: `Bearer ${tokens.accessToken}` };
+  /**
+   * The session's access token as an `Authorization` value (RFC 6750 §2.1). One that will end soon still serves while it is
+   * replaced in the background. Throws `provider_unavailable` if it has ended and the provider cannot replace it now.
+   */
+  async accessTokenFor({ secret, session }: PresentedSession): Promise<AccessToken> {
+    const { tokens } = session;
+    const now = this.clock();
+    const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;
+    if (isExpired) return tokens.refreshToken ? this.#refreshed(secret, tokens) : { kind: 'none' };
+    if (tokens.refreshToken && endsSoon(tokens, now)) {
+      // Its failure is noted by the refresher, and repeated by the call that cannot do without.
+      void this.refresher.refresh(secret, tokens).catch(() => undefined);
+    }
+    return bearer(tokens);
   }
+
+  /** Another token in the place of one that its API refused although its time is not over (RFC 6750 §3.1). */
+  async replacementFor({ secret, session }: PresentedSession): Promise<AccessToken> {
+    return session.tokens.refreshToken ? this.#refreshed(secret, session.tokens) : { kind: 'none' };
+  }
+
+  async #refreshed(secret: string, stale: TokenSet): Promise<AccessToken> {
+    const outcome = await this.refresher.refresh(secret, stale);
+    switch (outcome.kind) {
+      case 'refreshed':
+        return bearer(outcome.session.tokens);
+      case 'ended':
+        return { kind: 'none' };
+      case 'failed':
+        throw outcome.error;
+    }
+  }
+}
+
+function endsSoon({ expiresAt, obtainedAt }: TokenSet, now: number): boolean {
+  if (expiresAt === undefined) return false;
+  return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
+}
+
+function bearer({ accessToken }: TokenSet): AccessToken {
+  return { kind: 'token', authorization: `Bearer ${accessToken}` };
 }

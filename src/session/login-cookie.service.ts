@@ -16,15 +16,18 @@ export class LoginCookie {
     return readSignedCookie(request.headers.cookie, cookies.login, session.secrets);
   }
 
-  /** Sets the cookie for another ten minutes. A binding that is there is kept: logins in other tabs depend on it. */
-  renew(request: Request, response: Response): string {
+  /** The binding for one more login. One that is there is kept: logins in other tabs depend on it. */
+  bindingFor(request: Request): string {
+    return this.read(request) ?? newSecret();
+  }
+
+  /** Sets the cookie for another ten minutes. */
+  set(response: Response, binding: string): void {
     const { cookies, publicUrl, session } = this.options;
-    const binding = this.read(request) ?? newSecret();
     response.cookie(cookies.login, signedCookieValue(binding, session.secrets), {
       ...cookieAttributes(publicUrl),
       sameSite: 'lax',
       maxAge: pendingLoginLifetime,
     });
-    return binding;
   }
 }

@@ -1,4 +1,4 @@
-import type { KeyValueStore } from './key-value-store.ts';
+import type { Fence, KeyValueStore } from './key-value-store.ts';
 
 interface Entry {
   readonly value: string;
@@ -25,9 +25,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return true;
   }
 
-  async replace(key: string, expected: string, value: string): Promise<boolean> {
+  async replace(key: string, expected: string, value: string, fence?: Fence): Promise<boolean> {
     const entry = this.#living(key);
     if (entry?.value !== expected) return false;
+    if (fence && this.#living(fence.key)?.value !== fence.value) return false;
     this.#write(key, { value, expiresAt: entry.expiresAt });
     return true;
   }
@@ -45,6 +46,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return true;
   }
 
+  async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
+    return this.#living(key)?.value === expected && this.touch(key, ttlMilliseconds);
+  }
+
   async timeToLive(key: string): Promise<number | undefined> {
     const entry = this.#living(key);
     return entry && entry.expiresAt - this.clock();
@@ -54,6 +59,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
     const existed = this.#living(key) !== undefined;
     this.#entries.delete(key);
     return existed;
+  }
+
+  async removeIf(key: string, expected: string): Promise<boolean> {
+    return this.#living(key)?.value === expected && this.#entries.delete(key);
   }
 
   async ping(): Promise<void> {}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KeyValueStore } from './key-value-store.ts';
+import type { Fence, KeyValueStore } from './key-value-store.ts';
 import type { Sealing } from './sealing.ts';
 
 /** A record as it was read: its text, and the stored value a later write must still find there. */
@@ -33,10 +33,15 @@ export class SealedRecords {
     return this.store.create(key, this.sealing.seal(text, key), ttlMilliseconds);
   }
 
-  /** `false` if the record is gone or was written since it was read; then nothing is written. */
-  async replace(secret: string, read: SealedRecord, text: string): Promise<boolean> {
+  /** `false` if the record is gone or was written since it was read, or the fence does not hold; then nothing is written. */
+  async replace(secret: string, read: SealedRecord, text: string, fence?: Fence): Promise<boolean> {
     const key = this.#key(secret);
-    return this.store.replace(key, read.stored, this.sealing.seal(text, key));
+    return this.store.replace(key, read.stored, this.sealing.seal(text, key), fence);
+  }
+
+  /** The name of a lock on the record, in the record's hash slot. */
+  lockKey(secret: string): string {
+    return `${this.#key(secret)}:refresh`;
   }
 
   /** Reads and removes in one step. */
@@ -58,8 +63,11 @@ export class SealedRecords {
     return this.store.remove(this.#key(secret));
   }
 
-  /** The secrets have 256 random bits, so an unkeyed hash cannot be guessed back and outlives every key rotation. */
+  /**
+   * The secrets have 256 random bits, so an unkeyed hash cannot be guessed back and outlives every key rotation. The braces
+   * make it the hash tag of a Redis Cluster.
+   */
   #key(secret: string): string {
-    return this.prefix + createHash('sha256').update(secret).digest('base64url');
+    return `${this.prefix}{${createHash('sha256').update(secret).digest('base64url')}}`;
   }
 }

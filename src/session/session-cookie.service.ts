@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { sessionCookieAttributes } from './cookies.ts';
+import { sessionCookieAttributes, signedCookieValue } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
@@ -16,17 +16,21 @@ export class SessionCookie {
   /**
    * Gives the browser a new session under a new id, stored when this resolves; the response may then send it away. The
    * session the request showed and the one it `replaces` are over, and nothing of them is copied: an id planted before
-   * the sign-in is worth nothing after it (session fixation).
+   * the sign-in is worth nothing after it (session fixation). When it fails, the browser keeps what it has.
    */
-  async issue(request: Request, session: Session, replaces: string | undefined): Promise<void> {
+  async issue(
+    request: Request,
+    response: Response,
+    session: Session,
+    replaces: string | undefined,
+  ): Promise<void> {
+    const { publicUrl, session: options, cookies } = this.options;
     const shown = request.sessionID;
-    request.sessionStore.generate(request);
-    request.session.signedIn = session;
-    await new Promise<void>((resolve, reject) => {
-      request.session.save((error?: unknown) => (error ? reject(error) : resolve()));
-    });
+    const secret = await storeNewSession(request, session);
     await this.store.end(shown);
     if (replaces) await this.store.end(replaces);
+    const value = signedCookieValue(secret, options.secrets);
+    response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
   }
 
   /** Ends the session of this request and takes its cookie away. */
@@ -34,6 +38,25 @@ export class SessionCookie {
     await this.store.end(request.sessionID);
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
-    Reflect.deleteProperty(request, 'session');
+    forgetSession(request);
   }
+}
+
+/** Stores a session as express-session keeps them, and gives back the secret that names it. */
+async function storeNewSession(request: Request, session: Session): Promise<string> {
+  request.sessionStore.generate(request);
+  const { session: created, sessionID: secret } = request;
+  // Stored once, here, and seen in the answer only when all went well: express-session would store it again and set
+  // the cookie on an error too.
+  forgetSession(request);
+  created.signedIn = session;
+  await new Promise<void>((resolve, reject) => {
+    created.save((error?: unknown) => (error ? reject(error) : resolve()));
+  });
+  return secret;
+}
+
+/** Without it express-session neither stores anything at the end of the response nor sets a cookie. */
+function forgetSession(request: Request): void {
+  Reflect.deleteProperty(request, 'session');
 }

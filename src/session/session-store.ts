@@ -1,8 +1,11 @@
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../errors.ts';
-import type { SealedRecords } from './sealed-records.ts';
-import { idleTimeLeft, type Session, type SessionLimits } from './session.ts';
+import type { TokenSet } from '../oauth/tokens.ts';
+import type { KeyValueStore } from './key-value-store.ts';
+import { RefreshLock } from './refresh-lock.ts';
+import type { SealedRecord, SealedRecords } from './sealed-records.ts';
+import { idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
 
 // Inside the declaration below, `Session` would be express-session's own.
 type SignedInSession = Session;
@@ -14,6 +17,13 @@ declare module 'express-session' {
   }
 }
 
+/** A session as it was read. */
+export interface StoredSession {
+  readonly session: Session;
+  readonly data: SessionData;
+  readonly record: SealedRecord;
+}
+
 /**
  * connect-redis' store, which speaks express-session's language, over sealed records that are only ever created by a
  * sign-in and never brought back: `set` refuses to write what exists, so a late save cannot undo a logout or a refresh.
@@ -22,6 +32,7 @@ declare module 'express-session' {
 export class SessionStore extends RedisStore {
   constructor(
     private readonly records: SealedRecords,
+    private readonly locks: KeyValueStore,
     private readonly limits: SessionLimits,
     private readonly now: () => number,
   ) {
@@ -36,8 +47,32 @@ export class SessionStore extends RedisStore {
 
   /** The session a cookie names, or `undefined` if there is none or its time is over. */
   async read(secret: string): Promise<Session | undefined> {
-    const data = (await this.get(secret)) as SessionData | null | undefined;
-    return data?.signedIn;
+    return (await this.readStored(secret))?.session;
+  }
+
+  /** The same, with what a later write must still find in its place. */
+  async readStored(secret: string): Promise<StoredSession | undefined> {
+    const record = await this.records.read(secret);
+    if (!record) return undefined;
+    const data = this.#living(record.text) as SessionData | null;
+    return data?.signedIn && { session: data.signedIn, data, record };
+  }
+
+  /** The right to refresh a session's tokens. Absent: somebody else has it. */
+  async lockRefresh(secret: string): Promise<RefreshLock | undefined> {
+    return RefreshLock.acquire(this.locks, this.records.lockKey(secret));
+  }
+
+  /** The session with new tokens, or `undefined`, and nothing written, if it was ended or changed since it was read or the lock was lost. */
+  async replaceTokens(
+    secret: string,
+    { session, data, record }: StoredSession,
+    tokens: TokenSet,
+    lock: RefreshLock,
+  ): Promise<Session | undefined> {
+    const signedIn = { ...session, tokens };
+    const text = JSON.stringify({ ...data, signedIn });
+    return (await this.records.replace(secret, record, text, lock)) ? signedIn : undefined;
   }
 
   /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
@@ -58,11 +93,13 @@ export class SessionStore extends RedisStore {
     await this.records.remove(secret);
   }
 
+  /** The record, if its time is not over and this release could have written it. */
   #living(text: string): SessionData {
-    const data = JSON.parse(text) as SessionData;
-    const isOver = !data.signedIn || data.signedIn.expiresAt <= this.now();
+    const data = JSON.parse(text) as Partial<SessionData> | null;
+    const isLiving =
+      data?.cookie && isSession(data.signedIn) && data.signedIn.expiresAt > this.now();
     // express-session takes null for "no such session", though connect-redis' types do not say so.
-    return isOver ? (null as never) : data;
+    return isLiving ? (data as SessionData) : (null as never);
   }
 }
 

@@ -51,6 +51,18 @@ export function beginSession(
   };
 }
 
+/** Whether a stored value has the shape above. A record of another release may not: its user is asked to sign in again. */
+export function isSession(value: unknown): value is Session {
+  const { id, provider, sub, claims, tokens, createdAt, expiresAt } = (value ?? {}) as Session;
+  const texts: unknown[] = [id, provider, sub, tokens?.accessToken];
+  const times: unknown[] = [createdAt, expiresAt];
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    times.every((time) => typeof time === 'number') &&
+    typeof claims === 'object'
+  );
+}
+
 /** How long the session may stay unused from now on, in milliseconds; never beyond its absolute end. */
 export function idleTimeLeft(session: Session, limits: SessionLimits, now: number): number {
   return Math.min(limits.idle, session.expiresAt - now);

@@ -1,0 +1,238 @@
+import { importJWK, type JWK, SignJWT } from 'jose';
+import { answer, slowly, passOn } from '../support/answers.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
+import type { LittleBrowser } from '../support/browser.ts';
+import { testClock } from '../support/clock.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const second = 1000;
+
+/** A BFF whose user signed in so long ago that the access token has ended. */
+async function withExpiredToken(overrides: BffOverrides = {}) {
+  const clock = testClock();
+  const bff = await startBff({
+    clock: clock.now,
+    authorizationServer: { accessTokenSeconds: 60 },
+    ...overrides,
+  });
+  const browser = await bff.signedIn();
+  clock.advance(61 * second);
+  return { bff, browser, clock, [Symbol.asyncDispose]: () => bff.close() };
+}
+
+/** As many replicas of the same BFF, and the same user's browser at each of them. */
+async function replicasOf(bff: TestBff, browser: LittleBrowser, count: number) {
+  const cookie = browser.cookieHeader();
+  const replicas = [
+    bff,
+    ...(await Promise.all(Array.from({ length: count - 1 }, () => bff.replica()))),
+  ];
+  return replicas.map((replica) => {
+    const headers = { cookie, 'x-csrf': '1' };
+    return (signal?: AbortSignal) =>
+      fetch(`http://127.0.0.1:${replica.port}/api/x`, { headers, ...(signal && { signal }) });
+  });
+}
+
+const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
+const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
+
+describe('an access token that has ended', () => {
+  it('is refreshed once, however many calls on however many replicas need it', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    const callers = await replicasOf(bff, browser, 3);
+    const calls = Array.from({ length: 150 }, (_, n) => callers[n % callers.length]?.());
+    const statuses = (await Promise.all(calls)).map((response) => response?.status);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect(refreshes(bff)).toBe(1);
+    const tokens = new Set(bff.upstream.requests.map(({ headers }) => headers.authorization));
+    expect(tokens.size).toBe(1);
+  });
+
+  it('is refreshed for the next call although the one that asked hung up', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    bff.authorizationServer.override('token', slowly(300, passOn()));
+    const [call] = await replicasOf(bff, browser, 1);
+    const abort = new AbortController();
+    const gone = call?.(abort.signal);
+    await waitFor(() => refreshes(bff) === 1);
+    abort.abort();
+    await expect(gone).rejects.toThrow();
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    expect(refreshes(bff)).toBe(1);
+  });
+
+  it('is refreshed again and again with the rotated refresh token', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser, clock } = party;
+    for (let round = 1; round <= 3; round += 1) {
+      expect((await browser.fetch('/api/x')).status).toBe(200);
+      expect(refreshes(bff)).toBe(round);
+      clock.advance(61 * second);
+    }
+    const spent = bff.authorizationServer
+      .tokenRequests('refresh_token')
+      .map(({ form }) => form.get('refresh_token'));
+    expect(new Set(spent).size).toBe(3);
+  });
+
+  it('is refreshed by the next call when the replica that was at it has died', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    const [key = ''] = (await bff.redis.dump()).keys();
+    const { createClient } = await import('redis');
+    const redis = await createClient({ url: bff.redis.url }).connect();
+    await redis.set(`${key}:refresh`, 'of a dead replica', {
+      expiration: { type: 'PX', value: 700 },
+    });
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    expect(refreshes(bff)).toBe(1);
+    redis.destroy();
+  });
+
+  it('ends the session when the provider says that the grant is over', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    bff.authorizationServer.revokeEverything();
+    const refused = await browser.fetch('/api/x');
+    expect([refused.status, await codeOf(refused)]).toEqual([401, 'not_signed_in']);
+    expect(await bff.redis.dump()).toEqual(new Map());
+    expect((await browser.fetch('/bff/user')).status).toBe(401);
+  });
+
+  it.each([
+    ['is down', answer(503, '')],
+    ['limits us', answer(429, '{}', { 'content-type': 'application/json' })],
+    [
+      'refuses our credentials',
+      answer(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
+    ],
+    ['answers with a page', answer(200, '<html>', { 'content-type': 'text/html' })],
+  ])('is 503 and no logout while the provider %s', async (_, handler) => {
+    await using party = await withExpiredToken();
+    const { bff, browser, clock } = party;
+    bff.authorizationServer.override('token', handler);
+    const failed = await browser.fetch('/api/x');
+    expect([failed.status, await codeOf(failed)]).toEqual([503, 'provider_unavailable']);
+    expect(failed.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(failed.headers.get('set-cookie')).toBeNull();
+
+    // Left alone for a moment, the provider is not asked for every call.
+    const asked = refreshes(bff);
+    expect((await browser.fetch('/api/x')).status).toBe(503);
+    expect(refreshes(bff)).toBe(asked);
+
+    bff.authorizationServer.override('token', undefined);
+    clock.advance(5 * second);
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+  });
+
+  it.each([
+    ['another sub ends the session', { sub: 'mallory' }, 401],
+    ['another issuer is not used', { iss: 'https://evil.example' }, 503],
+    ['another audience is not used', { aud: 'another-client' }, 503],
+    ['another nonce is not used', { nonce: 'another' }, 503],
+  ])('with an ID token of %s', async (_, change, status) => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    const { authorizationServer } = bff;
+    authorizationServer.transform('token', async (json) => {
+      const [, payload = ''] = String(json['id_token']).split('.');
+      const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<
+        string,
+        unknown
+      >;
+      const jwk = authorizationServer.signingKeys.find(({ kid }) => kid === 'rsa');
+      if (!jwk) throw new Error('no key');
+      const signer = new SignJWT({ ...claims, at_hash: undefined, ...change });
+      const key = await importJWK({ ...jwk } as JWK, 'RS256');
+      return {
+        ...json,
+        id_token: await signer.setProtectedHeader({ alg: 'RS256', kid: 'rsa' }).sign(key),
+      };
+    });
+    expect((await browser.fetch('/api/x')).status).toBe(status);
+    expect((await bff.redis.dump()).size).toBe(status === 401 ? 0 : 1);
+    expect(bff.upstream.requests).toEqual([]);
+  });
+
+  it('does not bring a session back that was signed out meanwhile, and revokes what came too late', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    const signedOut = Promise.withResolvers<void>();
+    bff.authorizationServer.transform('token', async (json) => {
+      await signedOut.promise;
+      return json;
+    });
+    const call = browser.fetch('/api/x');
+    await waitFor(() => refreshes(bff) === 1);
+    expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
+    signedOut.resolve();
+    expect((await call).status).toBe(401);
+    expect([...(await bff.redis.dump()).keys()].filter((key) => key.includes('session'))).toEqual(
+      [],
+    );
+    await waitFor(() => bff.authorizationServer.requestsTo('revocation').length === 2);
+  });
+});
+
+describe('an access token that is about to end', () => {
+  it('serves on while it is replaced in the background', async () => {
+    const clock = testClock();
+    await using bff = await startBff({
+      clock: clock.now,
+      authorizationServer: { accessTokenSeconds: 600 },
+    });
+    const browser = await bff.signedIn();
+    clock.advance(545 * second);
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    const { authorization } = bff.upstream.last.headers;
+    await waitFor(async () => {
+      await browser.fetch('/api/x');
+      return bff.upstream.last.headers.authorization !== authorization;
+    });
+    expect(refreshes(bff)).toBe(1);
+  });
+
+  it('serves on while the provider is down', async () => {
+    const clock = testClock();
+    await using bff = await startBff({
+      clock: clock.now,
+      authorizationServer: { accessTokenSeconds: 600 },
+    });
+    const browser = await bff.signedIn();
+    bff.authorizationServer.override('token', answer(503, ''));
+    clock.advance(545 * second);
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    await waitFor(() => refreshes(bff) === 1);
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+  });
+});
+
+describe('an access token the API refuses before its time', () => {
+  const refusal = answer(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
+
+  it('is replaced once, and the call is made once more', async () => {
+    await using bff = await startBff();
+    const browser = await bff.signedIn();
+    bff.upstream.handler = (request, response, recorded) =>
+      bff.upstream.requests.length === 1
+        ? refusal(request, response, recorded)
+        : answer(200, 'ok')(request, response, recorded);
+    expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
+    const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
+    expect(next).not.toBe(first);
+    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 1]);
+  });
+
+  it('is passed on when the API refuses the other one too, and when a body would have to be sent twice', async () => {
+    await using bff = await startBff({ upstream: refusal });
+    const browser = await bff.signedIn();
+    expect((await browser.fetch('/api/x')).status).toBe(401);
+    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 1]);
+    expect((await browser.fetch('/api/x', { method: 'POST', body: 'paid' })).status).toBe(401);
+    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([3, 1]);
+  });
+});

@@ -1,0 +1,128 @@
+import {
+  cookieNames,
+  cookieValues,
+  readSignedCookie,
+  sessionCookieAttributes,
+  signedCookieValue,
+  withoutCookies,
+} from '../../src/session/cookies.ts';
+
+const [newest, older] = ['the newest secret of the ring', 'an older secret of the ring'];
+const signed = signedCookieValue('value', [newest]);
+const encoded = encodeURIComponent(signed);
+const names = ['__Host-Http-bff', '__Host-Http-bff-login'];
+
+describe('cookie names', () => {
+  it.each([
+    ['https://app.example.com', 'bff', '__Host-Http-bff', '__Host-Http-bff-login'],
+    ['https://localhost:8443', 'shop', '__Host-Http-shop', '__Host-Http-shop-login'],
+    ['http://localhost:8080', 'bff', 'bff', 'bff-login'],
+    ['http://127.0.0.1:8080', 'shop', 'shop', 'shop-login'],
+  ])('at %s with %s are %s and %s', (publicUrl, cookieName, session, login) => {
+    expect(cookieNames(publicUrl, cookieName)).toEqual({ session, login });
+  });
+});
+
+describe('the session cookie', () => {
+  const session = { sameSite: 'strict', persistent: false, absolute: 8000 } as never;
+
+  it('is HttpOnly, strict, for the whole host, and ends with the browser', () => {
+    expect(sessionCookieAttributes('https://app.example.com', session)).toEqual({
+      httpOnly: true,
+      secure: true,
+      path: '/',
+      sameSite: 'strict',
+    });
+  });
+
+  it('is without Secure only where there is no https', () => {
+    expect(sessionCookieAttributes('http://localhost:1', session).secure).toBe(false);
+  });
+
+  it('outlives the browser only when it is persistent', () => {
+    const persistent = { sameSite: 'lax', persistent: true, absolute: 8000 } as never;
+    expect(sessionCookieAttributes('https://app.example.com', persistent)).toMatchObject({
+      maxAge: 8000,
+      sameSite: 'lax',
+    });
+  });
+});
+
+const read = (header: string | undefined, secrets = [newest]) =>
+  readSignedCookie(header, 'bff', secrets);
+
+describe('a signed cookie', () => {
+  it.each([
+    `bff=${encoded}`,
+    `bff=${signed}`,
+    `bff="${encoded}"`,
+    `  bff = ${encoded} ; other=1`,
+    `other=1;bff=${encoded}`,
+    `xbff=1; bffx=2; BFF=3; bff=${encoded}`,
+  ])('is read from %s', (header) => {
+    expect(read(header)).toBe('value');
+  });
+
+  it('is accepted with every secret of the ring and signed with the newest', () => {
+    const old = signedCookieValue('value', [older]);
+    expect(read(`bff=${old}`, [newest, older])).toBe('value');
+    expect(read(`bff=${old}`, [newest])).toBeUndefined();
+    expect(read(`bff=${signedCookieValue('value', [newest, older])}`, [newest])).toBe('value');
+  });
+
+  it.each([
+    ['no header', undefined],
+    ['no such cookie', 'other=1'],
+    ['an empty value', 'bff='],
+    ['no value', 'bff'],
+    ['no signature', 'bff=s%3Avalue'],
+    ['an empty signature', 'bff=s%3Avalue.'],
+    ['another value under the signature', `bff=${encoded.replace('value', 'other')}`],
+    ['another letter in the signature', `bff=${encoded.slice(0, -1)}_`],
+    ['no s: in front', `bff=${encodeURIComponent(signed.slice(2))}`],
+    ['another case of the name', `BFF=${encoded}`],
+    ['an encoded name', `%62ff=${encoded}`],
+    ['a broken encoding', `bff=${encoded}%`],
+    ['two of them, the same', `bff=${encoded}; bff=${encoded}`],
+    ['two of them, one planted', `bff=planted; bff=${encoded}`],
+    ['two of them, one empty', `bff=${encoded}; bff=`],
+    ['a list of secrets that is empty', `bff=${signedCookieValue('value', [older])}`],
+  ])('is not read when there is %s', (_, header) => {
+    expect(read(header)).toBeUndefined();
+  });
+
+  it('cannot be made without a secret', () => {
+    expect(() => signedCookieValue('value', [])).toThrow('needs a secret');
+  });
+});
+
+describe('cookieValues', () => {
+  it('gives every value of a name in order', () => {
+    expect(cookieValues('a=1; b=2; a=3; a; aa=4', 'a')).toEqual(['1', '3', '']);
+    expect(cookieValues(undefined, 'a')).toEqual([]);
+  });
+});
+
+describe('withoutCookies', () => {
+  const ours = '__Host-Http-bff';
+  it.each([
+    ['nothing', undefined, undefined],
+    ['only ours', `${ours}=1`, undefined],
+    ['ours among others', `a=1; ${ours}=x; b=2`, 'a=1; b=2'],
+    ['both of ours', `a=1; ${ours}=x; ${ours}-login=y`, 'a=1'],
+    ['ours several times', `${ours}=1; a=1; ${ours}=2`, 'a=1'],
+    ['another case', `__HOST-HTTP-BFF=1; a=1`, 'a=1'],
+    ['blanks and tabs around the name', `\t${ours}\t =1; a=1`, 'a=1'],
+    ['no value', `${ours}; a=1`, 'a=1'],
+    ['a no-break space in front', `\u00a0${ours}=1; a=1`, 'a=1'],
+    ['an en quad in front', `\u2000${ours}=1; a=1`, 'a=1'],
+    ['a zero byte in the name', `__Host-\u0000Http-bff=1; a=1`, 'a=1'],
+    ['quotes around the name', `"${ours}"=1; a=1`, 'a=1'],
+    ['a quoted value with a semicolon', `a="${ours}=1; x"; b=2`, 'a="__Host-Http-bff=1; x"; b=2'],
+    ['names that only begin or end like ours', `${ours}2=1; x${ours}=2`, `${ours}2=1; x${ours}=2`],
+    ['others that look odd', `a=b=c; =x; ; d`, 'a=b=c; =x; d'],
+    ['the old $Version form', `$Version=1; ${ours}=1; $Path=/`, '$Version=1; $Path=/'],
+  ])('of a header with %s', (_, header, left) => {
+    expect(withoutCookies(header, names)).toBe(left);
+  });
+});

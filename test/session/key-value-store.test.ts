@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto';
+import type { KeyValueStore } from '../../src/session/key-value-store.ts';
+import { MemoryKeyValueStore } from '../../src/session/memory.ts';
+import { RedisKeyValueStore } from '../../src/session/redis.ts';
+import { testRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+/** A store under test, in a corner of its own. */
+interface Subject {
+  readonly store: KeyValueStore;
+  readonly prefix: string;
+  close(): Promise<void>;
+}
+
+const implementations: Record<string, () => Promise<Subject>> = {
+  RedisKeyValueStore: async () => {
+    const corner = await testRedis();
+    const store = new RedisKeyValueStore(corner);
+    const close = async () => {
+      await store.close();
+      await corner.close();
+    };
+    return { store, prefix: corner.keyPrefix, close };
+  },
+  MemoryKeyValueStore: async () => {
+    const store = new MemoryKeyValueStore();
+    return { store, prefix: 'test:', close: () => store.close() };
+  },
+};
+
+describe.each(Object.entries(implementations))('%s', (_name, open) => {
+  let subject: Subject;
+  let store: KeyValueStore;
+  const newKey = () => subject.prefix + randomBytes(8).toString('hex');
+  beforeAll(async () => {
+    subject = await open();
+    store = subject.store;
+  });
+  afterAll(() => subject.close());
+
+  it('answers the very first question, however early it is asked', async () => {
+    const early = await open();
+    await expect(early.store.get(newKey())).resolves.toBeUndefined();
+    await early.close();
+  });
+
+  it('has nothing under a key nobody wrote', async () => {
+    const key = newKey();
+    await expect(store.get(key)).resolves.toBeUndefined();
+    await expect(store.take(key)).resolves.toBeUndefined();
+    await expect(store.timeToLive(key)).resolves.toBeUndefined();
+    await expect(store.touch(key, 1000)).resolves.toBe(false);
+    await expect(store.remove(key)).resolves.toBe(false);
+    await expect(store.replace(key, '', 'value')).resolves.toBe(false);
+    await expect(store.get(key)).resolves.toBeUndefined();
+  });
+
+  it('extends and removes only what has the expected value', async () => {
+    const key = newKey();
+    await store.create(key, 'mine', 5000);
+    await expect(store.extend(key, 'another', 60_000)).resolves.toBe(false);
+    await expect(store.extend(key, 'mine', 60_000)).resolves.toBe(true);
+    expect(await store.timeToLive(key)).toBeGreaterThan(30_000);
+    await expect(store.removeIf(key, 'another')).resolves.toBe(false);
+    await expect(store.removeIf(key, 'mine')).resolves.toBe(true);
+    await expect(store.removeIf(key, 'mine')).resolves.toBe(false);
+    await expect(store.extend(key, 'mine', 60_000)).resolves.toBe(false);
+  });
+
+  it('replaces nothing for somebody who has lost the lock that fences the write', async () => {
+    const tag = `${subject.prefix}{${randomBytes(8).toString('hex')}}`;
+    const lock = { key: `${tag}:lock`, value: 'holder' };
+    await store.create(tag, 'before', 5000);
+    await expect(store.replace(tag, 'before', 'after', lock)).resolves.toBe(false);
+    await store.create(lock.key, 'somebody else', 5000);
+    await expect(store.replace(tag, 'before', 'after', lock)).resolves.toBe(false);
+    await store.replace(lock.key, 'somebody else', 'holder');
+    await expect(store.replace(tag, 'before', 'after', lock)).resolves.toBe(true);
+    await expect(store.get(tag)).resolves.toBe('after');
+  });
+
+  it.each(['value', '', '🍪\u0000\r\n', 'x'.repeat(300_000)])(
+    'keeps a value as it was written (%#)',
+    async (value) => {
+      const key = newKey();
+      await expect(store.create(key, value, 60_000)).resolves.toBe(true);
+      await expect(store.get(key)).resolves.toBe(value);
+    },
+  );
+
+  it('creates a key once: the first value stays', async () => {
+    const key = newKey();
+    await store.create(key, 'first', 60_000);
+    await expect(store.create(key, 'second', 1)).resolves.toBe(false);
+    await expect(store.get(key)).resolves.toBe('first');
+    await expect(store.timeToLive(key)).resolves.toBeGreaterThan(50_000);
+  });
+
+  it('lets one of twenty creators win', async () => {
+    const key = newKey();
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => store.create(key, `${n}`, 60_000)),
+    );
+    expect(results.filter(Boolean)).toHaveLength(1);
+    await expect(store.get(key)).resolves.toBe(String(results.indexOf(true)));
+  });
+
+  it('replaces a value only while it is the one that was read', async () => {
+    const key = newKey();
+    await store.create(key, 'first', 60_000);
+    await expect(store.replace(key, 'other', 'lost')).resolves.toBe(false);
+    await expect(store.get(key)).resolves.toBe('first');
+    await expect(store.replace(key, 'first', 'second')).resolves.toBe(true);
+    await expect(store.get(key)).resolves.toBe('second');
+  });
+
+  it('keeps the time to live when it replaces', async () => {
+    const key = newKey();
+    await store.create(key, 'first', 60_000);
+    await store.replace(key, 'first', 'second');
+    const left = await store.timeToLive(key);
+    expect(left).toBeGreaterThan(50_000);
+    expect(left).toBeLessThanOrEqual(60_000);
+  });
+
+  it('lets one of twenty replacers win', async () => {
+    const key = newKey();
+    await store.create(key, 'first', 60_000);
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => store.replace(key, 'first', `${n}`)),
+    );
+    expect(results.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('gives a value to one of twenty takers, and keeps nothing', async () => {
+    const key = newKey();
+    await store.create(key, 'once', 60_000);
+    const taken = await Promise.all(Array.from({ length: 20 }, () => store.take(key)));
+    expect(taken.filter((value) => value !== undefined)).toEqual(['once']);
+    await expect(store.get(key)).resolves.toBeUndefined();
+  });
+
+  it('forgets a value when its time is over', async () => {
+    const key = newKey();
+    await store.create(key, 'short', 30);
+    await waitFor(async () => (await store.get(key)) === undefined);
+    await expect(store.touch(key, 60_000)).resolves.toBe(false);
+    await expect(store.replace(key, 'short', 'again')).resolves.toBe(false);
+    await expect(store.take(key)).resolves.toBeUndefined();
+    await expect(store.create(key, 'new', 60_000)).resolves.toBe(true);
+  });
+
+  it('begins a new time to live with a touch, longer or shorter', async () => {
+    const key = newKey();
+    await store.create(key, 'value', 10_000);
+    await expect(store.touch(key, 60_000)).resolves.toBe(true);
+    await expect(store.timeToLive(key)).resolves.toBeGreaterThan(50_000);
+    await expect(store.touch(key, 5_000.5)).resolves.toBe(true);
+    await expect(store.timeToLive(key)).resolves.toBeLessThanOrEqual(5_001);
+    await expect(store.get(key)).resolves.toBe('value');
+  });
+
+  it('never brings back with a touch or a replacement what was removed', async () => {
+    const key = newKey();
+    await store.create(key, 'value', 60_000);
+    await expect(store.remove(key)).resolves.toBe(true);
+    await expect(store.touch(key, 60_000)).resolves.toBe(false);
+    await expect(store.replace(key, 'value', 'value')).resolves.toBe(false);
+    await expect(store.get(key)).resolves.toBeUndefined();
+  });
+
+  it('says that it is there', async () => {
+    await expect(store.ping()).resolves.toBeUndefined();
+  });
+
+  it('can be closed twice', async () => {
+    const other = await open();
+    await other.store.close();
+    await expect(other.close()).resolves.toBeUndefined();
+  });
+});
+
+describe('MemoryKeyValueStore', () => {
+  it('sweeps away what nobody asked for again', async () => {
+    let now = 0;
+    const store = new MemoryKeyValueStore(() => now);
+    for (let n = 0; n < 999; n += 1) await store.create(`key ${n}`, 'value', 10);
+    now = 20;
+    await store.create('last', 'value', 10);
+    now = 0;
+    await expect(store.get('key 1')).resolves.toBeUndefined();
+    await expect(store.get('last')).resolves.toBe('value');
+  });
+});

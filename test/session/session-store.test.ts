@@ -1,0 +1,149 @@
+import { MemoryKeyValueStore } from '../../src/session/memory.ts';
+import { SealedRecords } from '../../src/session/sealed-records.ts';
+import { Sealing } from '../../src/session/sealing.ts';
+import { SessionStore } from '../../src/session/session-store.ts';
+import { beginSession, type Session } from '../../src/session/session.ts';
+
+const minute = 60_000;
+const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
+const signIn = {
+  issuer: 'https://login.example.com',
+  sub: 'alice',
+  claims: { name: 'Alice' },
+  tokens: { accessToken: 'token', obtainedAt: 0 },
+};
+
+/** A store at time 0, which `at` moves. */
+function openStore() {
+  let now = 0;
+  const clock = () => now;
+  const sealing = new Sealing(['a session secret for tests, long enough']);
+  const values = new MemoryKeyValueStore(clock);
+  const records = new SealedRecords(values, sealing, 'session:');
+  const store = new SessionStore(records, values, limits, clock);
+  const begin = () => beginSession(signIn, 'corp', 'Browser/1.0', limits, now);
+  const at = (time: number) => void (now = time);
+  return { store, records, begin, at };
+}
+
+/** What express-session hands to a store. */
+const asData = (signedIn?: unknown) => ({ cookie: { originalMaxAge: null }, signedIn }) as never;
+
+function save(store: SessionStore, secret: string, session: Session): Promise<unknown> {
+  return store.set(secret, asData(session));
+}
+
+describe('the session store', () => {
+  it('reads a session that was begun', async () => {
+    const { store, begin } = openStore();
+    const session = begin();
+    await save(store, 'secret', session);
+    await expect(store.read('secret')).resolves.toEqual(session);
+    await expect(store.read('another')).resolves.toBeUndefined();
+  });
+
+  it('refuses to write a session that exists, so that a late save cannot undo anything', async () => {
+    const { store, begin } = openStore();
+    const session = begin();
+    await save(store, 'secret', session);
+    await expect(save(store, 'secret', { ...session, sub: 'mallory' })).rejects.toMatchObject({
+      code: 'internal_error',
+    });
+    expect((await store.read('secret'))?.sub).toBe('alice');
+  });
+
+  it('stores nothing for a browser that is not signed in', async () => {
+    const { store, records } = openStore();
+    await store.set('secret', asData());
+    await expect(records.read('secret')).resolves.toBeUndefined();
+  });
+
+  it('does not bring an ended session back', async () => {
+    const { store, begin } = openStore();
+    const session = begin();
+    await save(store, 'secret', session);
+    await store.end('secret');
+    await store.touch('secret', asData(session));
+    await expect(store.slide('secret', session)).resolves.toBeUndefined();
+    await expect(store.idleExpiry('secret')).resolves.toBeUndefined();
+    await expect(store.read('secret')).resolves.toBeUndefined();
+    await expect(store.end('secret')).resolves.toBeUndefined();
+  });
+
+  it('ends a session that stays idle', async () => {
+    const { store, begin, at } = openStore();
+    await save(store, 'secret', begin());
+    await expect(store.idleExpiry('secret')).resolves.toBe(30 * minute);
+    at(30 * minute - 1);
+    await expect(store.read('secret')).resolves.toBeDefined();
+    at(30 * minute);
+    await expect(store.read('secret')).resolves.toBeUndefined();
+  });
+
+  it('begins a new idle period when it slides, and not when it is only read or touched', async () => {
+    const { store, begin, at } = openStore();
+    const session = begin();
+    await save(store, 'secret', session);
+    at(20 * minute);
+    await store.read('secret');
+    await store.touch('secret', asData(session));
+    await expect(store.idleExpiry('secret')).resolves.toBe(30 * minute);
+    await expect(store.slide('secret', session)).resolves.toBe(50 * minute);
+    at(49 * minute);
+    await expect(store.read('secret')).resolves.toBeDefined();
+  });
+
+  it('ends a session at its absolute end, however busy it is', async () => {
+    const { store, begin, at } = openStore();
+    const session = begin();
+    await save(store, 'secret', session);
+    for (let time = 0; time < limits.absolute; time += 20 * minute) {
+      at(time);
+      const idleEnd = await store.slide('secret', session);
+      expect(idleEnd).toBe(Math.min(time + limits.idle, limits.absolute));
+    }
+    at(limits.absolute - 1);
+    await expect(store.read('secret')).resolves.toBeDefined();
+    at(limits.absolute);
+    await expect(store.read('secret')).resolves.toBeUndefined();
+  });
+
+  it('refuses a session past its absolute end even while the record still lives', async () => {
+    const { store, records, begin, at } = openStore();
+    await save(store, 'secret', begin());
+    await records.touch('secret', 24 * 60 * minute);
+    at(limits.absolute);
+    await expect(records.read('secret')).resolves.toBeDefined();
+    await expect(store.read('secret')).resolves.toBeUndefined();
+  });
+
+  it.each([
+    ['null', null],
+    ['an empty object', {}],
+    ['no session in it', asData()],
+    ['a session without tokens', asData({ ...signIn, tokens: undefined })],
+    ['a session of text', asData('alice')],
+    ['a list', []],
+    ['an older release without createdAt', asData({ ...signIn, id: 'x', expiresAt: 1e15 })],
+    ['no cookie of express-session', { signedIn: { ...signIn, id: 'x', expiresAt: 1e15 } }],
+  ])('takes a record with %s for nobody', async (_, data) => {
+    const { store, records } = openStore();
+    await records.create('secret', JSON.stringify(data), minute);
+    await expect(store.read('secret')).resolves.toBeUndefined();
+    const answer = await new Promise((resolve) =>
+      store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
+    );
+    expect(answer).toEqual([null, null]);
+  });
+
+  it('takes a record that does not open for nobody', async () => {
+    const { store, records } = openStore();
+    const foreign = new SealedRecords(
+      (records as unknown as { store: MemoryKeyValueStore }).store,
+      new Sealing(['a secret of somebody else, long enough']),
+      'session:',
+    );
+    await foreign.create('secret', JSON.stringify(asData(signIn)), minute);
+    await expect(store.read('secret')).resolves.toBeUndefined();
+  });
+});
