@@ -1,24 +1,22 @@
-FROM node:24-bookworm-slim AS build
+FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # The image brings Node.js itself; the `node` development dependency is for machines that have none.
 RUN npm ci --ignore-scripts
+
+FROM dependencies AS build
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 # The demo's authorization server and API: development dependencies, never part of the product's image.
-FROM node:24-bookworm-slim AS demo
-ENV NODE_ENV=production
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+FROM dependencies AS demo
 COPY demo ./demo
 USER node
 ENTRYPOINT ["node"]
 
 FROM node:24-bookworm-slim AS pixie-bff
-ENV NODE_ENV=production BFF_MANAGEMENT_HOST=127.0.0.1
+ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -39,7 +39,10 @@ export async function createApp(
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');
-  app.getHttpServer().keepAliveTimeout = keepAliveTimeout;
+  const server = app.getHttpServer();
+  server.keepAliveTimeout = keepAliveTimeout;
+  // Node's limit of five minutes is for the whole request: it would cut off an honest upload. Headers keep theirs.
+  server.requestTimeout = 0;
   return app;
 }
 

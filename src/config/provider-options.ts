@@ -65,7 +65,7 @@ export const provider = z
     par: oneOf(['auto', 'required', 'never'])
       .prefault('auto')
       .describe(
-        'Pushed authorization requests (RFC 9126), which keep the request out of the browser’s address. `auto`: where the provider offers them; `required`: no sign-in without; `never`: not even where offered.',
+        'Pushed authorization requests (RFC 9126), which keep the request out of the browser’s address. `auto`: where the provider insists on them; `required`: always; `never`: not even where it insists.',
       ),
     idTokenAlgorithms: listOf(text(readAlgorithm))
       .min(1, 'needs at least one algorithm')

@@ -137,13 +137,9 @@ async function authorizationUrl(
   }
 }
 
-/** Wherever the provider offers it, unless `par` decides otherwise (RFC 9126 §5). */
+/** Where the provider insists, unless `par` decides otherwise (RFC 9126 §5). */
 function isPushed(provider: Provider, configuration: Configuration): boolean {
   const { par } = provider.options;
   if (par !== 'auto') return par === 'required';
-  const metadata = configuration.serverMetadata();
-  return (
-    metadata.pushed_authorization_request_endpoint !== undefined ||
-    metadata.require_pushed_authorization_requests === true
-  );
+  return configuration.serverMetadata().require_pushed_authorization_requests === true;
 }

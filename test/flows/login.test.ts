@@ -324,8 +324,8 @@ describe('login with other options', () => {
     expect((await browser.fetch('/bff/user')).status).toBe(404);
   });
 
-  it('pushes the request where the provider offers that, so that only a reference is in the address', async () => {
-    await using bff = await startBff({ store: 'memory', authorizationServer: { par: 'offered' } });
+  it('pushes the request where the provider insists on that, so that only a reference is in the address', async () => {
+    await using bff = await startBff({ store: 'memory', authorizationServer: { par: 'required' } });
     const browser = bff.browser();
     const { request } = await beginLogin(bff, browser);
     expect([...request.searchParams.keys()].toSorted()).toEqual(['client_id', 'request_uri']);
@@ -337,6 +337,7 @@ describe('login with other options', () => {
 
   it.each([
     ['never', 'offered'],
+    ['auto', 'offered'],
     ['auto', 'off'],
   ] as const)('does not push it with par: %s where it is %s', async (par, offered) => {
     await using bff = await startBff({
@@ -348,7 +349,7 @@ describe('login with other options', () => {
   });
 
   it('never falls back to an open request when pushing fails', async () => {
-    await using bff = await startBff({ store: 'memory', authorizationServer: { par: 'offered' } });
+    await using bff = await startBff({ store: 'memory', authorizationServer: { par: 'required' } });
     bff.authorizationServer.override('par', (_request, response) =>
       response
         .writeHead(400, { 'content-type': 'application/json' })
