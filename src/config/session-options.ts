@@ -73,6 +73,11 @@ export const session = z
       .describe(
         'Whether the cookie survives closing the browser. `session.idle` and `session.absolute` end the session either way.',
       ),
+    refreshAhead: duration({ atMost: '24d' })
+      .prefault('60s')
+      .describe(
+        'How long before its end an access token is refreshed, by the first call that comes then; the call itself does not wait. A tenth of the token’s lifetime where that is less.',
+      ),
     maxPerUser: later(
       wholeNumber(0, 1_000_000)
         .prefault(0)
@@ -80,12 +85,6 @@ export const session = z
           'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
         ),
       'limiting the sessions of a user',
-    ),
-    refreshAhead: later(
-      duration({ atMost: '24d' }).describe(
-        'How long before its expiry an access token is renewed, if that is less than a tenth of its lifetime.',
-      ),
-      'choosing when tokens are refreshed',
     ),
   })
   .check(

@@ -1,11 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { TokenSet } from '../oauth/tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import type { PresentedSession } from './session-reader.service.ts';
 import { TokenRefresher } from './token-refresher.ts';
-
-/** The longest time before its end at which a token is replaced, in milliseconds. Short-lived ones: a tenth of their life. */
-const refreshAhead = 60_000;
 
 /** What a route may send on behalf of a session. */
 export type AccessToken =
@@ -17,6 +15,7 @@ export type AccessToken =
 @Injectable()
 export class AccessTokenService {
   constructor(
+    @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly refresher: TokenRefresher,
   ) {}
@@ -30,7 +29,8 @@ export class AccessTokenService {
     const now = this.clock();
     const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;
     if (isExpired) return tokens.refreshToken ? this.#refreshed(secret, tokens) : { kind: 'none' };
-    if (tokens.refreshToken && endsSoon(tokens, now)) {
+    const { refreshAhead } = this.options.session;
+    if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
       // Its failure is noted by the refresher, and repeated by the call that cannot do without.
       void this.refresher.refresh(secret, tokens).catch(() => undefined);
     }
@@ -55,7 +55,8 @@ export class AccessTokenService {
   }
 }
 
-function endsSoon({ expiresAt, obtainedAt }: TokenSet, now: number): boolean {
+/** Within `refreshAhead` of its end, or the last tenth of its lifetime, whichever begins later. */
+function endsSoon({ expiresAt, obtainedAt }: TokenSet, refreshAhead: number, now: number): boolean {
   if (expiresAt === undefined) return false;
   return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
 }

@@ -20,7 +20,6 @@ const later: Record<string, unknown> = {
   'redis.cluster': { nodes: ['a:6379'] },
   'redis.tls': { ca: 'ca.pem' },
   'session.maxPerUser': 3,
-  'session.refreshAhead': '1m',
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
   'providers.*.clientKey': 'key.pem',

@@ -62,6 +62,7 @@ describe('the smallest configuration', () => {
         sameSite: 'strict',
         cookieName: 'bff',
         persistent: false,
+        refreshAhead: 60_000,
       },
       providers: [
         {
@@ -120,6 +121,7 @@ describe('values that are accepted', () => {
     [{ redis: { url: 'redis://user:pw@redis:6379/2' } }, {}],
     [inSession({ persistent: 'true', sameSite: 'lax' }), { session: { persistent: true } }],
     [inSession({ idle: '1h', absolute: '1h' }), { session: { idle: 3_600_000 } }],
+    [inSession({ refreshAhead: '5m' }), { session: { refreshAhead: 300_000 } }],
     [
       inProvider({ issuer: 'https://login.example.com/' }),
       { providers: [{ issuer: 'https://login.example.com/' }] },
@@ -319,6 +321,7 @@ describe('sessions', () => {
     [{ absolute: '401d' }, 'session.absolute: must be longer than nothing and at most 400d'],
     [{ idle: 1800 }, 'session.idle: must be a duration with a unit'],
     [{ idle: '1800' }, 'session.idle: must be a duration with a unit'],
+    [{ refreshAhead: '0s' }, 'session.refreshAhead: must be longer than nothing'],
     [{ sameSite: 'none' }, 'session.sameSite: must be one of strict, lax'],
     [{ cookieName: '__Host-bff;' }, 'session.cookieName: may contain only'],
     [{ persistent: 'yes' }, 'session.persistent: must be true or false'],

@@ -196,6 +196,26 @@ describe('an access token that is about to end', () => {
     expect(refreshes(bff)).toBe(1);
   });
 
+  it.each([
+    ['is left alone until session.refreshAhead', '10s', 580, 0],
+    ['is replaced within session.refreshAhead', '30s', 580, 1],
+    ['is left alone until the last tenth of its lifetime', '5m', 530, 0],
+  ])('%s', async (_, refreshAhead, age, expected) => {
+    const clock = testClock();
+    await using bff = await startBff({
+      clock: clock.now,
+      authorizationServer: { accessTokenSeconds: 600 },
+      session: { refreshAhead },
+    });
+    const browser = await bff.signedIn();
+    clock.advance(age * second);
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    // Signing out revokes at the provider, so that what the call began has reached it by then.
+    expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
+    await waitFor(() => refreshes(bff) >= expected);
+    expect(refreshes(bff)).toBe(expected);
+  });
+
   it('serves on while the provider is down', async () => {
     const clock = testClock();
     await using bff = await startBff({
