@@ -85,9 +85,6 @@ export type RouteOptions = Options['routes'][number];
 /** Exactly one of `directory` (absolute) and `url` is set; `contentSecurityPolicy` absent means the strict default. */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
-/** Where browsers may be sent after a sign-in. */
-export type LoginOptions = Options['login'];
-
 /** The header that proves a call comes from our own pages. */
 export type CsrfOptions = Options['csrf'];
 

@@ -55,7 +55,7 @@ describeInChromium('the demo in a real browser', (open) => {
     await first.goto(party.url);
     await signIn(first);
     await Promise.all(others.map((tab) => tab.goto(`${party.url}/bff/login?returnUrl=/`)));
-    await Promise.all(tabs.map((tab) => showsAda(tab)));
+    await expect(Promise.all(tabs.map((tab) => showsAda(tab)))).resolves.toHaveLength(10);
   });
 });
 

@@ -34,10 +34,13 @@ if (!compose) {
 }
 
 function findCompose(): readonly string[] | undefined {
-  const succeeds = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
   if (!succeeds('docker', 'info')) return undefined;
   if (succeeds('docker', 'compose', 'version')) return ['docker', 'compose'];
   return succeeds('docker-compose', 'version') ? ['docker-compose'] : undefined;
+}
+
+function succeeds(command: string, ...args: readonly string[]): boolean {
+  return spawnSync(command, args).status === 0;
 }
 
 function docker(...args: readonly string[]): string {

@@ -7,18 +7,18 @@ const table = [
   ['GET', '/bff/login?provider=nobody', 404, 'unknown_provider'],
   ['GET', '/bff/login?returnUrl=//evil.example', 400, 'invalid_return_url'],
   ['GET', '/bff/login?returnUrl=/a&returnUrl=/b', 400, 'invalid_request'],
-  ['HEAD', '/bff/login', 405, undefined],
+  ['HEAD', '/bff/login', 405, ''],
   ['POST', '/bff/login', 405, 'method_not_allowed'],
   ['GET', '/bff/callback?code=x&state=y', 400, 'login_expired'],
   ['GET', '/bff/callback?code=x&code=x&state=y', 400, 'invalid_request'],
   ['GET', '/bff/callback/nobody?code=x&state=y', 404, 'unknown_provider'],
-  ['HEAD', '/bff/callback?code=x&state=y', 405, undefined],
+  ['HEAD', '/bff/callback?code=x&state=y', 405, ''],
   ['GET', '/bff/user', 401, 'not_signed_in'],
   ['DELETE', '/bff/user', 405, 'method_not_allowed'],
   ['GET', '/bff/logout', 302, '/'],
   ['GET', '/bff/logout?returnUrl=/bye', 302, '/bye'],
   ['GET', '/bff/logout?returnUrl=https://evil.example', 400, 'invalid_return_url'],
-  ['POST', '/bff/logout', 200, undefined],
+  ['POST', '/bff/logout', 200, ''],
   ['PUT', '/bff/logout', 405, 'method_not_allowed'],
   ['GET', '/bff/logout/callback', 302, '/'],
   ['GET', '/bff/logout/callback?state=forged', 302, '/'],
@@ -42,9 +42,10 @@ describe('every endpoint, asked by somebody without a cookie', () => {
     expect(answer.status).toBe(status);
     expect(answer.headers['cache-control']).toBe('no-store');
     expect(answer.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
-    if (status === 302) expect(answer.headers['location']).toMatch(outcome ?? '');
-    else expect((answer.body as { code?: string }).code).toBe(outcome);
-    if (status === 405) expect(answer.headers['allow']).toMatch(/^GET/);
+    const { code } = answer.body as { code?: string };
+    const told = status === 302 ? answer.headers['location'] : (code ?? '');
+    expect(told).toMatch(outcome instanceof RegExp ? outcome : new RegExp(`^${outcome}$`));
+    expect(answer.headers['allow'] ?? '').toMatch(status === 405 ? /^GET/ : /^$/);
   });
 
   it('refuses the endpoints that scripts call without the CSRF header, signed in or not', async () => {

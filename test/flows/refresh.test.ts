@@ -59,7 +59,7 @@ describe('an access token that has ended', () => {
     const gone = call?.(abort.signal);
     await waitFor(() => refreshes(bff) === 1);
     abort.abort();
-    await expect(gone).rejects.toThrow();
+    await expect(gone).rejects.toThrow('aborted');
     expect((await browser.fetch('/api/x')).status).toBe(200);
     expect(refreshes(bff)).toBe(1);
   });
