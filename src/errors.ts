@@ -30,7 +30,7 @@ const table = {
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
-/** A failure the outside may see, by its stable name (contract §4). */
+/** A failure the outside may see, by its stable name. */
 export type ErrorCode = keyof typeof table;
 
 /** Seconds after which a client may try again, for the codes that pass by themselves. */

@@ -17,7 +17,7 @@ import { Providers } from '../oauth/providers.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
-/** Signing in: out to the authorization server, and back (contract §1). */
+/** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
 @Controller()
 export class LoginController {
   readonly #logger = new Logger(LoginController.name);

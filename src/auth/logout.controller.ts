@@ -14,7 +14,7 @@ import { safeReturnUrl } from './return-url.ts';
 /** The longest a user waits for the authorization server when signing out, in milliseconds. */
 const patience = 2000;
 
-/** Signing out: here first, then at the authorization server (contract §1). */
+/** Signing out: here first, then at the authorization server (OIDC RP-Initiated Logout). */
 @Controller()
 export class LogoutController {
   readonly #logger = new Logger(LogoutController.name);

@@ -8,7 +8,7 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { parameter, queryOf } from './query.ts';
 import { claimRecords, userObject } from './user.ts';
 
-/** Who is signed in (contract §1). */
+/** Who is signed in, by claims, never by tokens. */
 @Controller()
 export class UserController {
   constructor(

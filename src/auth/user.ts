@@ -9,7 +9,7 @@ export interface UserView {
   readonly logoutUrl: string;
 }
 
-/** The signed-in user as `user.format: object` (contract §1). */
+/** The signed-in user as `user.format: object`. */
 export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
   return {
     sub: session.sub,
@@ -33,7 +33,7 @@ export interface ClaimRecord {
   readonly valueType: string | null;
 }
 
-/** The signed-in user as `user.format: claims-array` (contract §1). */
+/** The signed-in user as `user.format: claims-array`. */
 export function claimRecords({ session, idleExpiresAt, now, logoutUrl }: UserView): ClaimRecord[] {
   const ofTheUser = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
     ([type, value]) => [value].flat().map((single) => claimRecord(type, single)),

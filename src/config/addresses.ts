@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { refuse, scalar, text } from './scalar.ts';
 
-/** Our own address: an origin, https, or http on exactly `localhost` or `127.0.0.1` (contract §3). */
+/** Our own address: an origin, https, or http on exactly `localhost` or `127.0.0.1`. */
 export function publicOrigin() {
   return text((value) => {
     const url = originUrl(value);

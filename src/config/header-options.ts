@@ -15,7 +15,7 @@ const ours = new Set([
     x-forwarded-for x-forwarded-host x-forwarded-proto`),
 ]);
 
-/** What happens to the request headers of a route beyond the rules of contract §2. Names come out in lower case. */
+/** What happens to the request headers of a route beyond the rules of `proxy/headers.ts`. Names come out in lower case. */
 export const headers = z
   .strictObject({
     set: z

@@ -12,8 +12,8 @@ import { redis, session } from './session-options.ts';
 const noProvider = 'needs at least one provider with issuer and clientId (BFF_OIDC_ISSUER, …)';
 
 /**
- * Everything that may be configured: the one source of types, defaults, environment names and the documentation
- * (contract §5). Unknown keys are refused at every level, because a misspelt option is an option that is not obeyed.
+ * Everything that may be configured: the one source of types, defaults, environment names and the documentation.
+ * Unknown keys are refused at every level, because a misspelt option is an option that is not obeyed.
  */
 export const optionsSchema = z
   .strictObject({

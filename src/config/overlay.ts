@@ -11,7 +11,7 @@ export interface Origin {
 /** The entry of a list of blocks that the short names describe. */
 export type Entries = Readonly<Record<string, number>>;
 
-/** The environment laid over the file; the environment wins (contract §5). */
+/** The environment laid over the file; the environment wins. */
 export function overlay(file: unknown, settings: readonly Setting[]) {
   const { tree: withEntries, entries, mistakes } = withDescribedEntries(file, settings);
   const placed: Origin[] = [];

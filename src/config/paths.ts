@@ -17,7 +17,7 @@ export function requestPath() {
   return text(canonicalPath);
 }
 
-/** A return URL as contract §5 defines it: a path on this site that cannot be read as anything else. */
+/** A path on this site that no browser can read as anything else, for addresses that people are sent to. */
 export function localPath() {
   return text((value) => {
     const decoded = decode(value);

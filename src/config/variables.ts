@@ -1,9 +1,9 @@
 import type { Option } from './catalogue.ts';
 
-/** The provider and the route that the environment alone can describe (contract §5). */
+/** The provider and the route that the environment alone can describe. */
 const shortPrefixes: Readonly<Record<string, string>> = { providers: 'OIDC', routes: 'API' };
 
-/** Names that contract §5 promises beside those that follow from the path. */
+/** Shorter names, beside those that follow from the path. */
 const shortNames: Readonly<Record<string, string>> = {
   'session.secrets': 'BFF_SESSION_SECRET',
   'frontend.directory': 'BFF_FRONTEND_DIR',

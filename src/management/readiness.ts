@@ -11,7 +11,7 @@ export interface Check {
   readonly reason?: string;
 }
 
-/** What `/readyz` says (contract §8). Without sessions nothing works; without a provider only new sign-ins do not. */
+/** What `/readyz` says. Without sessions nothing works; without a provider only new sign-ins do not. */
 export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable';
   readonly checks: Readonly<Record<string, Check>>;

@@ -71,7 +71,7 @@ function carriedOver({ refreshToken, idToken, scope }: TokenSet): Partial<TokenS
   };
 }
 
-/** Only the authorization server's own word that the grant is over ends a session (contract §6). */
+/** Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2). */
 function outcomeOf(error: unknown): RefreshOutcome {
   if (error instanceof ResponseBodyError && error.error === 'invalid_grant') {
     return { kind: 'ended', reason: 'invalid_grant' };

@@ -78,7 +78,7 @@ export interface RequestHeaderRules extends ForwardingFacts {
   readonly pass: readonly string[];
 }
 
-/** The headers an upstream receives (contract §2). */
+/** The headers an upstream receives: what the client sent, less what only we may say, and what we say. */
 export function requestHeaders(incoming: IncomingHttpHeaders, rules: RequestHeaderRules): Headers {
   const removed = new Set(rules.remove.map(spelling));
   const replaced = [rules.csrfHeader, ...Object.keys(rules.set)].map(spelling);
@@ -122,7 +122,7 @@ export interface ResponseHeaderRules {
   readonly isPersonal: boolean;
 }
 
-/** The headers a browser receives from an upstream (contract §2). */
+/** The headers a browser receives: the upstream's, less what is not for one upstream to decide. */
 export function responseHeaders(
   upstream: IncomingHttpHeaders,
   rules: ResponseHeaderRules,

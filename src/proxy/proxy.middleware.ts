@@ -26,7 +26,7 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 type HeadersWith = (authorization: string | undefined) => Headers;
 
-/** Sends what belongs to a route to its upstream, with the user's access token where the route wants one (contract §2). */
+/** Sends what belongs to a route to its upstream, with the user's access token where the route wants one. */
 @Injectable()
 export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   readonly #logger = new Logger(ProxyMiddleware.name);

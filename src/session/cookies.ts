@@ -1,7 +1,7 @@
 import { sign, unsign } from 'cookie-signature';
 import type { SessionOptions } from '../config/options.ts';
 
-/** The names of our two cookies (contract §3). */
+/** The names of our two cookies. */
 export interface CookieNames {
   readonly session: string;
   readonly login: string;

@@ -8,7 +8,7 @@ const commandTimeout = 1500;
 const connectTimeout = 1500;
 const longestPauseBeforeReconnecting = 1000;
 
-/** `SET` only while the value is the one that was read (contract §6); the time to live stays. */
+/** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
 const replaceScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end

@@ -28,7 +28,7 @@ const session: Session = {
 const view = { session, idleExpiresAt: hour / 2, now: 900, logoutUrl: '/bff/logout?sid=public-id' };
 
 describe('the user as an object', () => {
-  it('has exactly the members of the contract', () => {
+  it('has exactly the promised members', () => {
     expect(userObject(view)).toEqual({
       sub: 'alice',
       provider: 'corp',

@@ -48,7 +48,7 @@ const inRoute = (changes: object) => ({ routes: [{ ...route, ...changes }] });
 const inSession = (changes: object) => ({ session: { secrets: [secret], ...changes } });
 
 describe('the smallest configuration', () => {
-  it('gets every default the contract promises', () => {
+  it('gets every default the documentation promises', () => {
     expect(parse({ routes: [route] })).toEqual({
       publicUrl: 'https://app.example.com',
       server: { port: 8080, host: '0.0.0.0', trustedProxies: [] },

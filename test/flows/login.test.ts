@@ -96,7 +96,7 @@ describe.each(modes)('login with $mode', ({ https, prefix, secure }) => {
     expect(page.history[0]?.setCookie).toHaveLength(1);
   });
 
-  it('sets the session cookie at the callback with exactly the attributes of the contract', async () => {
+  it('sets the session cookie at the callback with exactly the promised attributes', async () => {
     const browser = bff.browser();
     const page = await visitCallback(bff, browser, await untilCallback(bff, browser));
     expect(cookieLines(page)).toEqual([`${prefix}bff; HttpOnly; Path=/; SameSite=Strict${secure}`]);

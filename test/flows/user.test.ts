@@ -21,7 +21,7 @@ describe('/bff/user', () => {
   });
   afterAll(() => bff.close());
 
-  it('tells who is signed in, exactly in the shape of the contract', async () => {
+  it('tells who is signed in, in exactly the promised shape', async () => {
     const before = Date.now();
     const browser = await bff.signedIn();
     const response = await browser.fetch('/bff/user');

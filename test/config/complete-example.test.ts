@@ -58,7 +58,7 @@ const env = {
 let folder: string;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'bff-contract-'));
+  folder = mkdtempSync(join(tmpdir(), 'bff-example-'));
   mkdirSync(join(folder, 'web'));
   writeFileSync(join(folder, 'web', 'index.html'), '<!doctype html>');
   writeFileSync(join(folder, 'cert.pem'), 'certificate');
