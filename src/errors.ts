@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /**
  * What the outside is told when something fails: one row a code. A code is public and stable, its sentence is safe for
  * anyone to read; what really happened stays in the `cause`, for the log.
@@ -76,4 +78,16 @@ export class BffError extends Error {
   get expose(): boolean {
     return true;
   }
+}
+
+/** Whether something thrown is an error. One of another realm, `node:vm`'s for example, is none for `instanceof`. */
+export function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || isNativeError(thrown);
+}
+
+/** What really happened, for the operator: the innermost message. An error for several addresses has but a code. */
+export function reasonOf(thrown: unknown): string {
+  if (!isError(thrown)) return String(thrown);
+  if (isError(thrown.cause)) return reasonOf(thrown.cause);
+  return thrown.message || (thrown as NodeJS.ErrnoException).code || thrown.name;
 }

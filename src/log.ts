@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isNativeError } from 'node:util/types';
 import { Logger, PinoLogger } from 'nestjs-pino';
 import type { DestinationStream } from 'pino';
 import { type HttpLogger, type Options, pinoHttp } from 'pino-http';
+import { isError } from './errors.ts';
 
 /** The logger of the request under way, so that every line of its work carries its id, whoever writes it. */
 const ofThisRequest = new AsyncLocalStorage<PinoLogger['logger']>();
@@ -138,9 +138,4 @@ function describeError(thrown: unknown, depth = 0): ErrorDescription {
     ...(depth === 0 && !isQuoting && { stack: thrown.stack }),
     ...(isError(cause) && depth < 5 && { cause: describeError(cause, depth + 1) }),
   };
-}
-
-/** An error of another realm, `node:vm`'s for example, is none for `instanceof`. */
-function isError(thrown: unknown): thrown is Error {
-  return thrown instanceof Error || isNativeError(thrown);
 }

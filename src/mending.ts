@@ -1,4 +1,4 @@
-import { reasonOf } from './management/readiness.ts';
+import { reasonOf } from './errors.ts';
 
 const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { isNativeError } from 'node:util/types';
+import { reasonOf } from '../errors.ts';
 import { probeProvider } from '../oauth/provider-probe.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
@@ -55,16 +55,4 @@ async function check(answer: Promise<unknown>): Promise<Check> {
     (error: unknown) => ({ status: 'unavailable', reason: reasonOf(error) }) as const,
   );
   return Promise.race([answered, setTimeout(patience, tooLate, { ref: false })]);
-}
-
-/** The innermost message says what really happened; an error for several addresses has but a code. */
-export function reasonOf(error: unknown): string {
-  if (!isError(error)) return String(error);
-  if (isError(error.cause)) return reasonOf(error.cause);
-  return error.message || (error as NodeJS.ErrnoException).code || error.name;
-}
-
-/** An error of another realm, `node:vm`'s for example, is none for `instanceof`. */
-function isError(thrown: unknown): thrown is Error {
-  return thrown instanceof Error || isNativeError(thrown);
 }
