@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 import { ConfigurationError, loadOptions } from './config/load.ts';
-import type { FrontendOptions, Options, ProviderOptions, RedisOptions } from './config/options.ts';
+import type { FrontendOptions, Options, RedisOptions } from './config/options.ts';
 import { whyAndHowToMend } from './mending.ts';
 import { diagnoseProvider, type Remark } from './oauth/provider-diagnosis.ts';
 import { Provider } from './oauth/provider.ts';
+import { Providers } from './oauth/providers.ts';
 import { reach } from './proxy/reachability.ts';
 import { diagnoseRedis } from './session/redis-diagnosis.ts';
 
@@ -63,11 +64,17 @@ async function findings(file: string | undefined): Promise<Finding[]> {
 }
 
 function lookAround(options: Options): Promise<Finding>[] {
-  const { redis, providers, routes, frontend } = options;
+  const { publicUrl, basePath, redis, routes, frontend } = options;
+  const providers = new Providers(
+    options.providers.map((provider) => new Provider(provider)),
+    publicUrl + basePath,
+  );
   return [
     finding('redis', '', () => lookAtRedis(redis)),
-    ...providers.map((provider) =>
-      finding(`provider:${provider.id}`, provider.issuer, () => lookAtProvider(provider, options)),
+    ...providers.all.map((provider) =>
+      finding(`provider:${provider.id}`, provider.options.issuer, () =>
+        lookAtProvider(provider, providers.redirectUri(provider)),
+      ),
     ),
     ...routes.flatMap(({ path, upstream }) =>
       upstream.map((address) => finding(`upstream:${path}`, address, () => lookAtServer(address))),
@@ -102,11 +109,11 @@ async function lookAtRedis(redis: RedisOptions | undefined): Promise<Verdict> {
   );
 }
 
-async function lookAtProvider(provider: ProviderOptions, options: Options): Promise<Verdict> {
-  const remarks = await diagnoseProvider(new Provider(provider));
-  if (remarks.length > 0) return summary(`${provider.issuer} answers`, remarks);
-  const redirectUri = callbackOf(provider, options);
-  return ok(`${provider.issuer} answers; ${redirectUri} must be a redirect URI of ours there`);
+async function lookAtProvider(provider: Provider, redirectUri: string): Promise<Verdict> {
+  const remarks = await diagnoseProvider(provider);
+  const { issuer } = provider.options;
+  if (remarks.length > 0) return summary(`${issuer} answers`, remarks);
+  return ok(`${issuer} answers; ${redirectUri} must be a redirect URI of ours there`);
 }
 
 async function lookAtServer(address: string): Promise<Verdict> {
@@ -123,12 +130,6 @@ function summary(first: string, remarks: readonly Remark[]): Verdict {
   const isFailure = remarks.some(({ status }) => status === 'error');
   const message = [first, ...remarks.map((remark) => remark.message)].join('; ');
   return isFailure ? error(message) : warning(message);
-}
-
-/** The first provider's callback has no name in it. */
-function callbackOf({ id }: ProviderOptions, { publicUrl, basePath, providers }: Options): string {
-  const callback = `${publicUrl}${basePath}/callback`;
-  return id === providers[0]?.id ? callback : `${callback}/${id}`;
 }
 
 function ok(message: string): Verdict {
