@@ -11,6 +11,7 @@ import {
 import type { Request, Response } from 'express';
 import { errorPagePolicy, renderErrorPage } from './error-page.ts';
 import { BffError, type ErrorCode } from './errors.ts';
+import { isNavigation } from './frontend/navigation.ts';
 
 /** Injects `ProblemOptions`. */
 export const PROBLEM_OPTIONS = Symbol('problem options');
@@ -120,10 +121,4 @@ function translate(error: unknown): BffError {
 /** Every request has one by now, unless a host application takes it past our pipeline. */
 function requestIdOf(request: Request): string {
   return String((request.id ??= randomUUID()));
-}
-
-function isNavigation({ headers, method }: Request): boolean {
-  if (method !== 'GET' && method !== 'HEAD') return false;
-  const mode = headers['sec-fetch-mode'];
-  return mode === undefined ? /\btext\/html\b/.test(headers.accept ?? '') : mode === 'navigate';
 }

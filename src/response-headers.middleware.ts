@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
+import { isBelow } from './config/path-prefix.ts';
 
 /** Injects `ResponseHeaderOptions`. */
 export const RESPONSE_HEADER_OPTIONS = Symbol('response header options');
@@ -42,12 +43,7 @@ export class ResponseHeadersMiddleware implements NestMiddleware {
 
   #isPage(originalUrl: string): boolean {
     const path = pathMeant(originalUrl);
-    return (
-      path !== undefined &&
-      !this.options.notPages.some(
-        (prefix) => prefix === '/' || path === prefix || path.startsWith(`${prefix}/`),
-      )
-    );
+    return path !== undefined && !this.options.notPages.some((prefix) => isBelow(path, prefix));
   }
 }
 

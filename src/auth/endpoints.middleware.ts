@@ -1,5 +1,6 @@
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 
@@ -35,10 +36,6 @@ export class EndpointsMiddleware implements NestMiddleware {
     }
     next();
   }
-}
-
-function isBelow(path: string, basePath: string): boolean {
-  return path === basePath || path.startsWith(`${basePath}/`);
 }
 
 function allowedMethods(name: string): readonly string[] | undefined {

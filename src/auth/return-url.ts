@@ -1,3 +1,4 @@
+import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 
 /** What a return URL is judged against. */
@@ -50,10 +51,9 @@ function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
 }
 
 function leadsInCircles(pathname: string, basePath: string): boolean {
-  return ['login', 'callback', 'logout'].some((endpoint) => {
-    const path = `${basePath}/${endpoint}`;
-    return pathname === path || pathname.startsWith(`${path}/`);
-  });
+  return ['login', 'callback', 'logout'].some((endpoint) =>
+    isBelow(pathname, `${basePath}/${endpoint}`),
+  );
 }
 
 function decode(text: string): string | undefined {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isBelow } from './path-prefix.ts';
 import type { provider } from './provider-options.ts';
 import type { route } from './route-options.ts';
 import { rule } from './rule.ts';
@@ -114,8 +115,4 @@ function repeated(values: readonly (string | undefined)[]): [index: number, firs
     const first = values.indexOf(value);
     return value !== undefined && first < index ? [[index, first]] : [];
   });
-}
-
-function isBelow(path: string, prefix: string): boolean {
-  return path === prefix || path.startsWith(`${prefix}/`);
 }

@@ -1,8 +1,10 @@
 import { extname } from 'node:path';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 import { type BuiltFile, BuiltFiles } from './built-files.ts';
+import { isNavigation } from './navigation.ts';
 
 /** Injects `FrontendRoomOptions`. */
 export const FRONTEND_OPTIONS = Symbol('frontend options');
@@ -38,8 +40,7 @@ export class FrontendMiddleware implements NestMiddleware {
     // The proxy has refused what cannot be decoded.
     const path = decodeURIComponent(rawPath);
     const { basePath, directory } = this.options;
-    const isEndpoint = path === basePath || path.startsWith(`${basePath}/`);
-    if (!this.#files || directory === undefined || isEndpoint) return next();
+    if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
     }
@@ -89,9 +90,4 @@ function refuse(response: Response, cause: SendError): void {
     return void response.status(cause.status).set('Cache-Control', 'no-store').end();
   }
   throw new BffError(cause.status === 404 ? 'not_found' : 'internal_error', { cause });
-}
-
-function isNavigation({ headers }: Request): boolean {
-  const mode = headers['sec-fetch-mode'];
-  return mode === undefined ? /\btext\/html\b/.test(headers.accept ?? '') : mode === 'navigate';
 }

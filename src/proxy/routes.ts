@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { isBelow } from '../config/path-prefix.ts';
 
 /** One configured route, ready to be matched. */
 export interface Route {
@@ -43,11 +44,6 @@ export function upstreamPath(route: Route, path: string): string {
 /** Counted in segments: percent-encoded, a prefix has more characters than the route's path. */
 function withoutSegments(path: string, prefix: string): string {
   return `/${path.split('/').slice(prefix.split('/').length).join('/')}`;
-}
-
-/** Whether a path is a prefix's or lies below it, at a segment boundary: `/apix` is not below `/api`. */
-function isBelow(path: string, prefix: string): boolean {
-  return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
 }
 
 function toRoute(options: RouteOptions): Route {
