@@ -20,7 +20,7 @@ export function banner({ bff, management, authorizationServer, api, sessions }: 
     line('Open', styleText(['bold', 'underline'], bff)),
     line('Sign in as', who),
     '',
-    line('BFF', bff, `health and metrics at ${management}`),
+    line('BFF', bff, `health at ${management}`),
     line('Authorization server', authorizationServer),
     line('API', api),
     line('Sessions', sessions),

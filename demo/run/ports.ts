@@ -24,7 +24,7 @@ export function readPorts(env: NodeJS.ProcessEnv): DemoPorts {
     bff: read('the BFF', 'DEMO_PORT', 8080),
     authorizationServer: read('the authorization server', 'DEMO_AUTH_PORT', 4000),
     api: read('the API', 'DEMO_API_PORT', 3000),
-    management: read('the BFF’s health and metrics', 'DEMO_MANAGEMENT_PORT', 9090),
+    management: read('the BFF’s health', 'DEMO_MANAGEMENT_PORT', 9090),
   };
   requireDifferent(Object.values(ports));
   return ports;

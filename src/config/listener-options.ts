@@ -46,11 +46,11 @@ export const management = z
   .strictObject({
     port: port()
       .prefault(9090)
-      .describe('Port of `/livez`, `/readyz` and `/metrics`. Keep it away from the internet.'),
+      .describe('Port of `/livez` and `/readyz`. Keep it away from the internet.'),
     host: text()
       .prefault('127.0.0.1')
       .describe(
-        'Network address of the management port. Set `0.0.0.0` where an orchestrator or a metrics collector asks from outside the machine or container.',
+        'Network address of the management port. Set `0.0.0.0` where an orchestrator asks from outside the machine or container.',
       ),
     token: later(
       text().describe(
@@ -60,4 +60,4 @@ export const management = z
     ),
   })
   .prefault({})
-  .describe('Health and metrics, on a port of their own.');
+  .describe('Health, on a port of its own.');

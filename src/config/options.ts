@@ -67,7 +67,7 @@ export type OptionsInput = Immutable<z.input<typeof optionsSchema>>;
 /** The listener browsers reach. `tls` absent means plain HTTP, behind something that ends TLS. */
 export type ServerOptions = Options['server'];
 
-/** The listener for health and metrics. */
+/** The listener for health. */
 export type ManagementOptions = Options['management'];
 
 /** One standalone Redis. Absent in `Options`: sessions live in the process's memory. */

@@ -36,7 +36,7 @@ export const provider = z
     authorizationEndpoint: override('Where browsers are sent to sign in.'),
     tokenEndpoint: override('Where codes and refresh tokens are exchanged for tokens.'),
     userinfoEndpoint: override('Where further claims about the user are read.'),
-    jwksUri: override('Where the keys are that ID tokens and logout tokens are signed with.'),
+    jwksUri: override('Where the keys are that ID tokens are signed with.'),
     endSessionEndpoint: override(
       'Where browsers are sent to sign out of the provider too (RP-Initiated Logout).',
     ),
