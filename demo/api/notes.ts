@@ -7,6 +7,7 @@ export interface Note {
   readonly createdAt: string;
 }
 
+/** Characters. */
 export const maxNoteLength = 280;
 const maxNotes = 50;
 

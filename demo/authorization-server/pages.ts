@@ -13,6 +13,7 @@ export interface SignInPage {
   readonly isWrong: boolean;
 }
 
+/** Where people sign in: by choosing one of the two, or by typing. */
 export function signInPage({ uid, clientName, people, username, isWrong }: SignInPage): Page {
   const action = `${cookiePath}/interaction/${uid}`;
   return {
@@ -100,6 +101,7 @@ export interface ConsentPage {
   readonly mayRefresh: boolean;
 }
 
+/** Asks whether the client may have what it wants; both answers are plain forms. */
 export function consentPage(consent: ConsentPage): Page {
   const action = `${cookiePath}/interaction/${consent.uid}`;
   const scopes = [...consent.scopes, ...(consent.mayRefresh ? ['offline_access'] : [])];
@@ -157,6 +159,7 @@ export function signOutPage(form: string): Page {
   };
 }
 
+/** For who signed out without an application to go back to. */
 export function signedOutPage(): Page {
   return {
     title: 'Signed out',

@@ -10,6 +10,7 @@ export interface Person {
   readonly knownFor: string;
 }
 
+/** Everyone who can sign in. */
 export const people: readonly Person[] = [
   {
     sub: 'user-ada',

@@ -87,6 +87,6 @@ function isReadable(path: string): boolean {
     accessSync(path, constants.R_OK);
     return true;
   } catch {
-    return false;
+    return false; // the question was exactly this
   }
 }

@@ -5,9 +5,9 @@ export interface Fence {
 }
 
 /**
- * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore` serves the demo and tests
- * where no Redis can be had. Every method touches one key, or two of one hash tag. Every method throws `session_store_unavailable` when the store
- * cannot answer.
+ * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore` serves development, the demo
+ * and tests where no Redis can be had. Every method touches one key, or two of one hash tag, and throws
+ * `session_store_unavailable` when the store cannot answer.
  */
 export interface KeyValueStore {
   /** The value, or `undefined` if there is none (any more). */

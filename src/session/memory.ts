@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import type { Fence, KeyValueStore } from './key-value-store.ts';
 
 interface Entry {
@@ -8,12 +9,12 @@ interface Entry {
 /** Sweeping every so many writes keeps abandoned entries from piling up. */
 const writesBetweenSweeps = 1000;
 
-/** A store in this process alone, for the demo and tests: no second replica sees it and a restart empties it. */
+/** A store in this process alone, for development, the demo and tests: no second replica sees it and a restart empties it. */
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   #writes = 0;
 
-  constructor(private readonly clock: () => number = Date.now) {}
+  constructor(private readonly clock: Clock = Date.now) {}
 
   async get(key: string): Promise<string | undefined> {
     return this.#living(key)?.value;

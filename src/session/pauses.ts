@@ -1,5 +1,7 @@
 import type { BffError } from '../errors.ts';
+import type { Clock } from './clock.ts';
 
+/** Milliseconds. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
@@ -19,7 +21,7 @@ interface Pause {
 export class Pauses {
   readonly #bySession = new Map<string, Pause>();
 
-  constructor(private readonly clock: () => number) {}
+  constructor(private readonly clock: Clock) {}
 
   /** The failure a pause stands for. Absent: there is none now. */
   at(session: string): BffError | undefined {
@@ -27,6 +29,7 @@ export class Pauses {
     return pause && pause.until > this.clock() ? pause.error : undefined;
   }
 
+  /** Begins the next pause, twice as long as the last one. */
   begin(session: string, error: BffError): void {
     const before = this.#bySession.get(session);
     const length = Math.min(before ? before.length * 2 : firstPause, longestPause);
@@ -36,6 +39,7 @@ export class Pauses {
     if (this.#bySession.size > maxPauses && oldest) this.#bySession.delete(oldest);
   }
 
+  /** The provider has answered: its next failure is a first one again. */
   end(session: string): void {
     this.#bySession.delete(session);
   }

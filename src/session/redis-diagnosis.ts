@@ -12,6 +12,7 @@ export interface RedisDiagnosis {
   readonly maxmemoryPolicy: string | undefined;
 }
 
+/** Milliseconds. */
 const connectTimeout = 3000;
 
 /**

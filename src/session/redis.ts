@@ -3,9 +3,11 @@ import type { RedisOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import type { Fence, KeyValueStore } from './key-value-store.ts';
 
-/** Redis answers in well under a millisecond; one that has not after this long counts as down. */
+/** Milliseconds. Redis answers in well under one; a Redis that has not after this long counts as down. */
 const commandTimeout = 1500;
+/** Milliseconds. */
 const connectTimeout = 1500;
+/** Milliseconds. */
 const longestPauseBeforeReconnecting = 1000;
 
 /** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */

@@ -2,6 +2,7 @@ import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../errors.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
+import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { RefreshLock } from './refresh-lock.ts';
 import type { SealedRecord, SealedRecords } from './sealed-records.ts';
@@ -34,13 +35,13 @@ export class SessionStore extends RedisStore {
     private readonly records: SealedRecords,
     private readonly locks: KeyValueStore,
     private readonly limits: SessionLimits,
-    private readonly now: () => number,
+    private readonly clock: Clock,
   ) {
     super({
       client: asRedisClient(records),
       prefix: '',
       disableTouch: true,
-      ttl: (data: SessionData) => secondsLeft(data, limits, now()),
+      ttl: (data: SessionData) => secondsLeft(data, limits, clock()),
       serializer: { stringify: JSON.stringify, parse: (text) => this.#living(text) },
     });
   }
@@ -63,7 +64,10 @@ export class SessionStore extends RedisStore {
     return RefreshLock.acquire(this.locks, this.records.lockKey(secret));
   }
 
-  /** The session with new tokens, or `undefined`, and nothing written, if it was ended or changed since it was read or the lock was lost. */
+  /**
+   * The session with new tokens. Absent: nothing was written, because it was ended or changed since it was read, or the
+   * lock was lost.
+   */
   async replaceTokens(
     secret: string,
     { session, data, record }: StoredSession,
@@ -77,7 +81,7 @@ export class SessionStore extends RedisStore {
 
   /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
   async slide(secret: string, session: Session): Promise<number | undefined> {
-    const now = this.now();
+    const now = this.clock();
     const left = idleTimeLeft(session, this.limits, now);
     return (await this.records.touch(secret, left)) ? now + left : undefined;
   }
@@ -85,7 +89,7 @@ export class SessionStore extends RedisStore {
   /** When the session ends if it stays unused, in epoch milliseconds. Absent: the session is gone. */
   async idleExpiry(secret: string): Promise<number | undefined> {
     const left = await this.records.timeToLive(secret);
-    return left === undefined ? undefined : this.now() + left;
+    return left === undefined ? undefined : this.clock() + left;
   }
 
   /** Ends a session. Ending one that has ended already is no error. */
@@ -97,7 +101,7 @@ export class SessionStore extends RedisStore {
   #living(text: string): SessionData {
     const data = JSON.parse(text) as Partial<SessionData> | null;
     const isLiving =
-      data?.cookie && isSession(data.signedIn) && data.signedIn.expiresAt > this.now();
+      data?.cookie && isSession(data.signedIn) && data.signedIn.expiresAt > this.clock();
     // express-session takes null for "no such session", though connect-redis' types do not say so.
     return isLiving ? (data as SessionData) : (null as never);
   }

@@ -5,6 +5,7 @@ import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
 import { refreshTokens } from '../oauth/refresh.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
+import type { Clock } from './clock.ts';
 import { Pauses } from './pauses.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
@@ -34,7 +35,7 @@ export class TokenRefresher {
   constructor(
     private readonly store: SessionStore,
     private readonly providers: Providers,
-    private readonly clock: () => number,
+    private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
     this.#pauses = new Pauses(clock);
