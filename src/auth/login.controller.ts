@@ -4,6 +4,7 @@ import { BffError } from '../errors.ts';
 import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
 import { finishLogin, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
+import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
@@ -13,7 +14,6 @@ import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { loginParameters, refuseHiddenLogin } from './login-request.ts';
-import { Providers } from '../oauth/providers.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
@@ -60,13 +60,19 @@ export class LoginController {
     @Res() response: Response,
     @Param('provider') providerId?: string,
   ): Promise<void> {
-    const answer = queryOf(request);
-    refuseRepeatedParameters(answer);
+    const authorizationResponse = queryOf(request);
+    refuseRepeatedParameters(authorizationResponse);
     const provider = this.providers.atCallback(providerId);
-    const pending = await this.#takePendingLogin(request, answer.get('state'), provider);
+    const state = authorizationResponse.get('state');
+    const pending = await this.#takePendingLogin(request, state, provider);
     if (!pending) return this.#turnAway(request, response);
 
-    const signIn = await finishLogin(provider, pending.secrets, answer, this.clock());
+    const signIn = await finishLogin(
+      provider,
+      pending.secrets,
+      authorizationResponse,
+      this.clock(),
+    );
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
     const session = beginSession(signIn, provider.id, userAgent, limits, this.clock());

@@ -3,11 +3,11 @@ import { Controller, Get, HttpCode, Inject, Logger, Post, Req, Res } from '@nest
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
+import { Providers } from '../oauth/providers.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
 import type { Session } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { LogoutState } from './logout-state.ts';
-import { Providers } from '../oauth/providers.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
