@@ -125,7 +125,9 @@ describe.each([
     ],
   ])('is refused with %s', async (_, changes, code) => {
     const browser = bff.browser();
-    await expectRefused(browser, changed(await untilCallback(bff, browser), changes), 400, code);
+    const callback = changed(await untilCallback(bff, browser), changes);
+    const page = await expectRefused(browser, callback, 400, code);
+    expect(page.headers.has('location')).toBe(false);
   });
 
   it.each(['code', 'state', 'iss', 'foo'])(
@@ -276,6 +278,19 @@ describe.each([
     const answered = await stolen.fetch('/bff/user', { headers: { cookie: old } });
     expect(answered.status).toBe(401);
     await expect(keysOf(bff, 'session')).resolves.toHaveLength(1);
+  });
+
+  it('ends the session that another tab began meanwhile, where its cookie comes along', async () => {
+    const browser = bff.browser();
+    const callback = await untilCallback(bff, browser);
+    await bff.signedIn('alice', browser);
+    const meanwhile = browser.cookieHeader();
+    // Typed into the address bar, or sent by a server on the same site: then a Strict cookie travels.
+    const page = await browser.navigate(callback.href, { redirect: 'manual' });
+    expect(page.status).toBe(302);
+    await expect(keysOf(bff, 'session')).resolves.toHaveLength(1);
+    const stolen = await bff.browser().fetch('/bff/user', { headers: { cookie: meanwhile } });
+    expect(stolen.status).toBe(401);
   });
 
   it('gives a second person in the same browser nothing of the first', async () => {

@@ -275,7 +275,6 @@ const wrongIdTokens: readonly (readonly [string, IdToken])[] = [
   ['about a number', changes({ sub: 42 })],
   ['about a subject with a line break', changes({ sub: 'alice\r\nX-Admin: 1' })],
   ['about a subject without end', changes({ sub: 'x'.repeat(300) })],
-  ['with more claims than a session should hold', changes({ groups: 'x'.repeat(70_000) })],
   ['bound to another access token', changes({ at_hash: 'another' })],
   ['that nobody signed', ({ claims }) => new UnsecuredJWT(claims).encode()],
   [
@@ -451,9 +450,10 @@ describe('a UserInfo answer', () => {
   it.each([
     ['about somebody else', { sub: 'bob' }],
     ['about nobody', { sub: undefined }],
+    ['with more claims than a session should hold', { groups: 'x'.repeat(70_000) }],
     ['about several', { sub: ['alice'] }],
   ])('%s signs nobody in', async (_, changed) => {
-    await using bff = await startBff(impatient);
+    await using bff = await startBff({ authorizationServer: { claimsInIdToken: false } });
     bff.authorizationServer.transform('userinfo', (claims) => ({ ...claims, ...changed }));
     const browser = bff.browser();
     const page = await bff.signIn(browser);

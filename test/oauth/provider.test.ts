@@ -194,10 +194,6 @@ describe('a provider', () => {
     });
     expect(server.last.headers.host).toBe('localhost:1');
   });
-
-  async function settled(provider: Provider, tokenEndpoint: string): Promise<void> {
-    await settledUntil(async () => (await endpoint(provider)) === tokenEndpoint);
-  }
 });
 
 /** Turns of the event loop instead of time. */
@@ -207,4 +203,8 @@ async function settledUntil(isDone: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
   throw new Error('It never came to that.');
+}
+
+async function settled(provider: Provider, tokenEndpoint: string): Promise<void> {
+  await settledUntil(async () => (await endpoint(provider)) === tokenEndpoint);
 }

@@ -11,6 +11,7 @@ describe('the tokens of a sign-in', () => {
     const response = { refresh_token: 'refresh', id_token: 'id', scope: 'openid', extra: { a: 1 } };
     expect(read(response, 60)).toEqual({
       accessToken: 'token',
+      obtainedAt: 1000,
       expiresAt: 61_000,
       refreshToken: 'refresh',
       idToken: 'id',
@@ -19,8 +20,12 @@ describe('the tokens of a sign-in', () => {
   });
 
   it('have no end where the provider names none', () => {
-    expect(read({})).toEqual({ accessToken: 'token' });
-    expect(read({}, 0)).toEqual({ accessToken: 'token', expiresAt: 1000 });
+    expect(read({})).toEqual({ accessToken: 'token', obtainedAt: 1000 });
+    expect(read({}, 0)).toEqual({
+      accessToken: 'token',
+      obtainedAt: 1000,
+      expiresAt: 1000,
+    });
   });
 
   it.each(['Bearer', 'bearer', 'BEARER'])('are of the type %s', (type) => {
