@@ -31,7 +31,7 @@ export class AccessTokenService {
     if (isExpired) return tokens.refreshToken ? this.#refreshed(secret, tokens) : { kind: 'none' };
     const { refreshAhead } = this.options.session;
     if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
-      // Its failure is noted by the refresher, and repeated by the call that cannot do without.
+      // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
       void this.refresher.refresh(secret, tokens).catch(() => undefined);
     }
     return bearer(tokens);
