@@ -1,18 +1,22 @@
 import { z } from 'zod';
+import { hopByHop } from './hop-by-hop.ts';
 import { type Report, rule } from './rule.ts';
 import { listOf, refuse, text } from './scalar.ts';
 
 const fieldName = /^[\w!#$%&'*+.^`|~-]+$/;
 
-const hopByHop =
-  words(`connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer
-  transfer-encoding upgrade`);
-
 /** Headers that the BFF itself answers for on the way to an upstream. */
 const ours = new Set([
   ...hopByHop,
-  ...words(`authorization cookie host content-length expect forwarded
-    x-forwarded-for x-forwarded-host x-forwarded-proto`),
+  'authorization',
+  'cookie',
+  'host',
+  'content-length',
+  'expect',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
 ]);
 
 /** What happens to the request headers of a route beyond the rules of `proxy/headers.ts`. Names come out in lower case. */
@@ -51,7 +55,7 @@ export function readValue(value: string): string {
 }
 
 function readPassedName(name: string): string {
-  return hopByHop.includes(readName(name))
+  return hopByHop.has(readName(name))
     ? refuse(`${name} concerns one connection only and is never passed on; remove it`)
     : readName(name);
 }
@@ -70,8 +74,4 @@ function inLowerCase(set: Readonly<Record<string, string>>): Record<string, stri
   return Object.fromEntries(
     Object.entries(set).map(([name, value]) => [name.toLowerCase(), value]),
   );
-}
-
-function words(list: string): string[] {
-  return list.trim().split(/\s+/);
 }

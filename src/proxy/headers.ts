@@ -1,24 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { hopByHop } from '../config/hop-by-hop.ts';
 import { withoutCookies } from '../session/cookies.ts';
 
 /** Header fields for one message: names in lower case, several values as a list. */
 export type Headers = Record<string, string | string[]>;
-
-/** Meant for the next hop only (RFC 9110 §7.6.1), whichever direction they come from. */
-const hopByHop = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
 
 /** What only we may tell an upstream about the client and what it asked for. */
 const aboutTheClient = new RegExp(
