@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { startApi } from './api.ts';
 import { startAuthorizationServer } from './authorization-server.ts';
-import { demoClientId } from './defaults.ts';
+import { demoClient } from './defaults.ts';
 import { banner } from './run/banner.ts';
 import { startBff } from './run/bff-process.ts';
 import { DemoError } from './run/demo-error.ts';
@@ -66,15 +66,7 @@ async function start(): Promise<void> {
 function startServer({ authorizationServer }: DemoPorts, publicUrl: string, clientSecret: string) {
   return startAuthorizationServer({
     port: authorizationServer.port,
-    clients: [
-      {
-        clientId: demoClientId,
-        clientSecret,
-        name: 'Pixie BFF demo',
-        redirectUris: [`${publicUrl}/bff/callback`],
-        postLogoutRedirectUris: [`${publicUrl}/bff/logout/callback`],
-      },
-    ],
+    clients: [demoClient(publicUrl, clientSecret)],
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import { startApi } from './api.ts';
 import { startAuthorizationServer } from './authorization-server.ts';
-import { demoAudience, demoClientId } from './defaults.ts';
+import { demoAudience, demoClient } from './defaults.ts';
 
 const { env } = process;
 const issuer = env['ISSUER'] ?? 'http://localhost:4000';
@@ -31,15 +31,7 @@ function serveAuthorizationServer() {
     host,
     issuer,
     audience,
-    clients: [
-      {
-        clientId: env['CLIENT_ID'] ?? demoClientId,
-        clientSecret: required('CLIENT_SECRET'),
-        name: 'Pixie BFF demo',
-        redirectUris: [`${publicUrl}/bff/callback`],
-        postLogoutRedirectUris: [`${publicUrl}/bff/logout/callback`],
-      },
-    ],
+    clients: [demoClient(publicUrl, required('CLIENT_SECRET'), env['CLIENT_ID'])],
   });
 }
 

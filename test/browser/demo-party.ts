@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { request } from 'undici';
 import { startApi } from '../../demo/api.ts';
 import { startAuthorizationServer } from '../../demo/authorization-server.ts';
-import { demoClientId } from '../../demo/defaults.ts';
+import { demoClient } from '../../demo/defaults.ts';
 import { createApp } from '../../src/app.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { LogCapture } from '../support/logs.ts';
@@ -25,15 +25,7 @@ export async function startDemoParty(): Promise<DemoParty> {
   const clientSecret = 'demo-client-secret-of-the-browser-test';
   const authorizationServer = await startAuthorizationServer({
     port: authPort,
-    clients: [
-      {
-        clientId: demoClientId,
-        clientSecret,
-        name: 'Pixie BFF demo',
-        redirectUris: [`${url}/bff/callback`],
-        postLogoutRedirectUris: [`${url}/bff/logout/callback`],
-      },
-    ],
+    clients: [demoClient(url, clientSecret)],
   });
   const api = await startApi({ port: 0, issuer: authorizationServer.issuer });
   const tap = await startTap(authorizationServer.url);
