@@ -15,12 +15,12 @@ The smallest file that works, for one OpenID Connect provider, one API and a bui
 \`\`\`yaml
 # bff.yaml
 publicUrl: https://app.example.com
-redis: { url: rediss://redis:6380 }
-session: { secrets: ['\${SESSION_SECRET}'] } # openssl rand -base64 48
+redis: { url: redis://redis:6379 }
+session: { secrets: ['\${BFF_SESSION_SECRET}'] } # openssl rand -base64 48
 providers:
   - id: corp
     issuer: https://login.example.com
-    clientId: spa
+    clientId: app
     clientSecret: \${OIDC_SECRET}
 routes:
   - { path: /api, upstream: http://api:3000 }
@@ -32,10 +32,10 @@ post-logout redirect URI at the provider. The same without a file:
 
 \`\`\`sh
 BFF_PUBLIC_URL=https://app.example.com
-BFF_REDIS_URL=rediss://redis:6380
+BFF_REDIS_URL=redis://redis:6379
 BFF_SESSION_SECRET_FILE=/run/secrets/session
 BFF_OIDC_ISSUER=https://login.example.com
-BFF_OIDC_CLIENT_ID=spa
+BFF_OIDC_CLIENT_ID=app
 BFF_OIDC_CLIENT_SECRET_FILE=/run/secrets/oidc
 BFF_API_PATH=/api
 BFF_API_UPSTREAM=http://api:3000

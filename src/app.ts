@@ -21,6 +21,9 @@ export interface AppSurroundings {
 /** A load balancer keeps idle connections for a minute; were we the first to close one, a request on it would be lost. */
 const keepAliveTimeout = 75_000;
 
+/** For a whole request, in milliseconds: Node's five minutes would cut off an honest upload over a slow line. */
+const requestTimeout = 30 * 60 * 1000;
+
 /** The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a certificate that cannot be used. */
 export async function createApp(
   options: Options,
@@ -41,8 +44,7 @@ export async function createApp(
   app.disable('etag');
   const server = app.getHttpServer();
   server.keepAliveTimeout = keepAliveTimeout;
-  // Node's limit of five minutes is for the whole request: it would cut off an honest upload. Headers keep theirs.
-  server.requestTimeout = 0;
+  server.requestTimeout = requestTimeout;
   return app;
 }
 

@@ -18,6 +18,8 @@ interface Arguments {
 
 /** Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. */
 async function main(): Promise<void> {
+  const [major] = process.versions.node.split('.');
+  if (Number(major) < 24) throw new UsageError(`Pixie BFF needs Node.js 24; this is ${major}.`);
   const { command, config, json } = readArguments();
   switch (command) {
     case 'serve':

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './app.ts';
@@ -83,6 +84,8 @@ async function drain(
   setTimeout(() => connections.closeAll(), drainTime);
   try {
     await app.close();
+    // The last connections have just been closed; the lines of their requests are written when they hear of it.
+    await setImmediate();
   } catch (error) {
     logger.error({ msg: 'stopped uncleanly', err: error });
     process.exit(1);

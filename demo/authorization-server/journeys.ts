@@ -101,8 +101,9 @@ export class Journeys {
     return this.#byGrant.get(grantId);
   }
 
+  /** Not by grant: sign-ins of one browser share one, and only the latest of them is found by it. */
   byId(id: unknown): Journey | undefined {
-    return [...this.#byGrant.values()].find((journey) => journey.id === id);
+    return [...this.#byChallenge.values()].find((journey) => journey.id === id);
   }
 }
 

@@ -17,6 +17,10 @@ import { loginParameters, refuseHiddenLogin } from './login-request.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
+/** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
+const secondTry = 'secondTry';
+const secondTryMark = '.2';
+
 /** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
 @Controller()
 export class LoginController {
@@ -43,7 +47,8 @@ export class LoginController {
     refuseHiddenLogin(request.headers, parameters);
 
     const redirectUri = this.providers.redirectUri(provider);
-    const { url, secrets } = await startLogin(provider, redirectUri, parameters);
+    const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
     // A Strict session cookie does not come along on the way back, so what it names is noted now.
     const replaces = this.sessions.secretIn(request.headers.cookie);
     const pending = { provider: provider.id, secrets, returnUrl, ...(replaces && { replaces }) };
@@ -65,7 +70,7 @@ export class LoginController {
     const provider = this.providers.atCallback(providerId);
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response);
+    if (!pending) return this.#turnAway(request, response, state);
 
     const signIn = await finishLogin(
       provider,
@@ -95,9 +100,19 @@ export class LoginController {
     return pending?.provider === provider.id ? pending : undefined;
   }
 
-  /** The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. */
-  #turnAway(request: Request, response: Response): void {
-    if (!request.session.signedIn) throw new BffError('login_expired');
-    response.redirect(this.options.returnUrl.defaultReturnUrl);
+  /**
+   * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
+   * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
+   */
+  #turnAway(request: Request, response: Response, state: string | null): void {
+    if (request.session.signedIn) {
+      return response.redirect(this.options.returnUrl.defaultReturnUrl);
+    }
+    const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
+    const login = `${this.options.basePath}/login?${secondTry}=1`;
+    throw new BffError(
+      'login_expired',
+      mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
+    );
   }
 }

@@ -23,8 +23,8 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
   const path = url.pathname + url.search + url.hash;
-  // Dot segments are gone now: `/.//evil.example` has become `//evil.example`.
-  const isOurs = url.origin === rules.publicUrl && !path.startsWith('//');
+  // Dot segments are gone now, and what stood behind them may look otherwise: `/.//evil.example`, `/./%2Fevil.example`.
+  const isOurs = url.origin === rules.publicUrl && isLocalPath(path);
   if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
     throw new BffError('invalid_return_url');
   }

@@ -44,7 +44,6 @@ function errorCode(error: string): ErrorCode {
     case 'account_selection_required':
       return 'login_denied';
     case 'temporarily_unavailable':
-    case 'server_error':
       return 'provider_unavailable';
     default:
       return 'login_failed';

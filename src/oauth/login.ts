@@ -40,17 +40,21 @@ export interface SignIn {
 /** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
 export type LoginParameters = Readonly<Record<string, string>>;
 
-/** Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+/**
+ * Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). A
+ * mark ends the state, for whoever sees the response before it is believed.
+ */
 export async function startLogin(
   provider: Provider,
   redirectUri: string,
   parameters: LoginParameters,
+  stateMark = '',
 ): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
   const configuration = await provider.configuration();
   const pkce = await createPkcePair();
   const maxAge = parameters['max_age'];
   const secrets: LoginSecrets = {
-    state: randomState(),
+    state: randomState() + stateMark,
     nonce: randomNonce(),
     codeVerifier: pkce.codeVerifier,
     redirectUri,

@@ -112,7 +112,9 @@ async function discoverConfiguration(
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
   // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares normalised URLs, and not always.
   if (metadata.issuer !== options.issuer) {
-    throw new Error(`configured issuer ${options.issuer}, but metadata of ${metadata.issuer}`);
+    throw new Error(
+      `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
+    );
   }
   return {
     ...metadata,

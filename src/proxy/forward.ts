@@ -29,6 +29,9 @@ export interface UpstreamRequest {
 
 const noBytes = Buffer.alloc(0);
 
+/** How long an upload may go on after its answer, in milliseconds. */
+const uploadAfterAnswer = 5000;
+
 /**
  * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
  * thrown: nobody is left to be told. Throws `body_too_large`, `upstream_unreachable` or `upstream_timeout`; if the answer
@@ -41,11 +44,11 @@ export async function forward(
 ): Promise<void> {
   // It may have gone while its session was looked up; `close` will not come again.
   if (response.closed) return;
-  if (declaredSize(request) > upstream.maxBody) throw new BffError('body_too_large');
   const abort = new AbortController();
   const onClose = () => abort.abort();
   response.once('close', onClose);
   try {
+    if (declaredSize(request) > upstream.maxBody) throw new BffError('body_too_large');
     const answer = await ask(request, upstream, abort.signal);
     response.writeHead(answer.statusCode, upstream.responseHeaders(answer.headers));
     // Now, not with the first byte: an event stream may be silent for long. `flushHeaders` would encode them once more.
@@ -58,8 +61,7 @@ export async function forward(
     throw toBffError(error);
   } finally {
     response.off('close', onClose);
-    // A browser reads an early answer only after it has sent everything; let it finish.
-    request.unpipe().resume();
+    letFinish(request);
   }
 }
 
@@ -87,6 +89,14 @@ async function ask(
   if (!others) return answer;
   await answer.body.dump();
   return send(others);
+}
+
+/** A browser reads an early answer only after it has sent everything; it is given some time to. */
+function letFinish(request: IncomingMessage): void {
+  request.unpipe().resume();
+  if (request.complete) return;
+  const deadline = setTimeout(() => request.socket.destroy(), uploadAfterAnswer).unref();
+  request.once('end', () => clearTimeout(deadline));
 }
 
 /** RFC 9112 §6.3: without either field a request has no body. */

@@ -96,6 +96,7 @@ const aboutOurOrigin = new Set([
   'set-cookie2',
   'strict-transport-security',
   'x-powered-by',
+  'x-request-id',
 ]);
 
 /** Rules for shared caches that overrule `Cache-Control` (RFC 9213), in their several spellings. */

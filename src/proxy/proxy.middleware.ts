@@ -49,6 +49,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     const target = canonicalTarget(request.originalUrl);
     const route = this.#routes.match(target.path);
     if (!route) return next();
+    refuseWebSocket(request);
     this.#refuseForeignRequest(request, route);
     const presented = await this.#presented(request, route);
     const authorization = await this.#authorization(presented, route);
@@ -172,4 +173,11 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
 /** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
 function refuseTwoHosts({ headersDistinct }: Request): void {
   if ((headersDistinct['host']?.length ?? 0) > 1) throw new BffError('invalid_request');
+}
+
+/** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. */
+function refuseWebSocket({ headers }: Request): void {
+  if (!/\bwebsocket\b/i.test(headers.upgrade ?? '')) return;
+  const cause = new Error('WebSockets are not part of this release');
+  throw new BffError('invalid_request', { cause });
 }

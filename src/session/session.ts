@@ -55,7 +55,7 @@ export function beginSession(
 export function isSession(value: unknown): value is Session {
   const { id, provider, sub, claims, tokens, createdAt, expiresAt } = (value ?? {}) as Session;
   const texts: unknown[] = [id, provider, sub, tokens?.accessToken];
-  const times: unknown[] = [createdAt, expiresAt];
+  const times: unknown[] = [createdAt, expiresAt, tokens?.obtainedAt];
   return (
     texts.every((text) => typeof text === 'string') &&
     times.every((time) => typeof time === 'number') &&

@@ -88,6 +88,7 @@ const evil = [
   // other hosts, in every spelling a browser understands
   '//evil.example',
   '///evil.example',
+  '/./%2Fevil.example',
   '////evil.example',
   '/\\evil.example',
   '\\\\evil.example',

@@ -3,13 +3,18 @@ import type { Page } from 'playwright-core';
 /** Signs in as Ada, from the button of the demo to the page that shows her, consent included if it is asked for. */
 export async function signIn(page: Page): Promise<void> {
   await page.locator('#sign-in').click();
+  await enterPassword(page);
+  await showsAda(page);
+}
+
+/** Fills in the authorization server's form as Ada, and consents if it asks. */
+export async function enterPassword(page: Page): Promise<void> {
   await page.getByLabel('Username').fill('ada');
   await page.getByLabel('Password').fill('pixie');
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   const allow = page.getByRole('button', { name: 'Allow' });
   await allow.or(page.locator('body[data-state="signed-in"]')).first().waitFor();
   if (await allow.isVisible()) await allow.click();
-  await showsAda(page);
 }
 
 /** Waits until the page says that Ada is signed in and has drawn her sign-in. */

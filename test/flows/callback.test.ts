@@ -161,7 +161,7 @@ describe.each([
   it.each([
     ['access_denied', 403, 'login_denied'],
     ['login_required', 403, 'login_denied'],
-    ['server_error', 503, 'provider_unavailable'],
+    ['server_error', 502, 'login_failed'],
     ['temporarily_unavailable', 503, 'provider_unavailable'],
     ['invalid_scope', 502, 'login_failed'],
     ['<script>alert(1)</script>', 502, 'login_failed'],

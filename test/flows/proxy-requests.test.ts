@@ -330,6 +330,19 @@ describe('a path that could be read in two ways', () => {
   });
 });
 
+describe('a request for a WebSocket', () => {
+  it('is refused, and does not reach the upstream as an ordinary one', async () => {
+    await using own = await startBff({ store: 'memory', route: { token: 'none' } });
+    const lines = ['GET /api/x HTTP/1.1', `Host: localhost`, 'Connection: upgrade'];
+    const { statuses } = await rawRequest(
+      own.port,
+      [...lines, 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', '', ''].join('\r\n'),
+    );
+    expect(statuses).toEqual([400]);
+    expect(own.upstream.requests).toEqual([]);
+  });
+});
+
 describe('the session cookie of a raw request', () => {
   it.each([
     ['in two Cookie lines', (value: string) => `Cookie: a=1\r\nCookie: ${value}\r\n`, 200],

@@ -285,6 +285,25 @@ describe('an upload that is larger than the route allows', () => {
     expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next']);
   });
 
+  it('is not read for ever after its answer', async () => {
+    const socket = connect(bff.port, '127.0.0.1');
+    const closed = new Promise((resolve) => void socket.once('close', resolve));
+    const cookie = alice.cookieHeader();
+    const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+    const send = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    };
+    socket
+      .on('error', () => undefined)
+      .on('drain', send)
+      .resume();
+    socket.write(
+      `POST /small/x HTTP/1.1\r\nHost: localhost\r\nX-CSRF: 1\r\nCookie: ${cookie}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    send();
+    await expect(closed).resolves.toBeDefined();
+  });
+
   it.each(['content-length', 'chunked'])('is 413, told by %s', async (how) => {
     const body = Buffer.alloc(1025);
     const response = await alice.fetch('/small/x', {

@@ -50,6 +50,36 @@ describe('ten tabs of one browser', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
+  it('all sign in although they began at the same instant without a cookie, and only one cookie was kept', async () => {
+    const browser = bff.browser();
+    const callbacks = await Promise.all(tabs.map(() => untilCallback(bff, browser)));
+    const pages = await Promise.all(
+      callbacks.map((callback) => visitCallback(bff, browser, callback)),
+    );
+    expect(pages.filter(({ status }) => status === 302)).toHaveLength(1);
+    for (const page of pages.filter(({ status }) => status === 400)) {
+      expect(errorCode(page)).toBe('login_expired');
+      const [, again = ''] = /^0;url=(.*)$/.exec(page.headers.get('refresh') ?? '') ?? [];
+      await browser.navigate(again);
+      await expect(whoIs(browser)).resolves.toBe('alice');
+    }
+  });
+
+  it('are not sent round in circles when the second try fails too', async () => {
+    const browser = bff.browser();
+    const callback = await untilCallback(bff, browser, { secondTry: '1' });
+    await bff.redis.clear();
+    const page = await visitCallback(bff, browser, callback);
+    expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
+    expect(page.headers.get('refresh')).toBeNull();
+  });
+
+  it('of another browser are not sent anywhere', async () => {
+    const callback = await untilCallback(bff, bff.browser());
+    const page = await visitCallback(bff, bff.browser(), callback);
+    expect([page.status, page.headers.get('refresh')]).toEqual([400, null]);
+  });
+
   it('cannot take each other’s state', async () => {
     const { browser, callbacks } = await openTabs();
     const [first, second] = callbacks as [URL, URL];

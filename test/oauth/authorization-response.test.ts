@@ -70,7 +70,7 @@ describe('an authorization response', () => {
     ['consent_required', 'login_denied'],
     ['account_selection_required', 'login_denied'],
     ['temporarily_unavailable', 'provider_unavailable'],
-    ['server_error', 'provider_unavailable'],
+    ['server_error', 'login_failed'],
     ['invalid_request', 'login_failed'],
     ['unauthorized_client', 'login_failed'],
     ['invalid_scope', 'login_failed'],
