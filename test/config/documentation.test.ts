@@ -48,7 +48,7 @@ describe('the examples on the page', () => {
   it('are a file that starts', () => {
     const { options } = loadOptions({
       file: 'bff.yaml',
-      env: { SESSION_SECRET: secret, OIDC_SECRET: 's' },
+      env: { BFF_SESSION_SECRET: secret, OIDC_SECRET: 's' },
       cwd: folder,
       readFile: () => block('yaml'),
     });
