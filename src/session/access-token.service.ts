@@ -24,26 +24,23 @@ export class AccessTokenService {
    * The session's access token as an `Authorization` value (RFC 6750 §2.1). One that will end soon still serves while it is
    * replaced in the background. Throws `provider_unavailable` if it has ended and the provider cannot replace it now.
    */
-  async accessTokenFor({ secret, session }: PresentedSession): Promise<AccessToken> {
-    const { tokens } = session;
+  async accessTokenFor(presented: PresentedSession): Promise<AccessToken> {
+    const { tokens } = presented.session;
     const now = this.clock();
     const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;
-    if (isExpired) return tokens.refreshToken ? this.#refreshed(secret, tokens) : { kind: 'none' };
+    if (isExpired) return this.replacementFor(presented);
     const { refreshAhead } = this.options.session;
     if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
-      void this.refresher.refresh(secret, tokens).catch(() => undefined);
+      void this.refresher.refresh(presented.secret, tokens).catch(() => undefined);
     }
     return bearer(tokens);
   }
 
-  /** Another token in the place of one that its API refused although its time is not over (RFC 6750 §3.1). */
-  async replacementFor({ secret, session }: PresentedSession): Promise<AccessToken> {
-    return session.tokens.refreshToken ? this.#refreshed(secret, session.tokens) : { kind: 'none' };
-  }
-
-  async #refreshed(secret: string, stale: TokenSet): Promise<AccessToken> {
-    const outcome = await this.refresher.refresh(secret, stale);
+  /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
+  async replacementFor({ secret, session: { tokens } }: PresentedSession): Promise<AccessToken> {
+    if (!tokens.refreshToken) return { kind: 'none' };
+    const outcome = await this.refresher.refresh(secret, tokens);
     switch (outcome.kind) {
       case 'refreshed':
         return bearer(outcome.session.tokens);
