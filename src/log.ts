@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger, PinoLogger } from 'nestjs-pino';
-import type { DestinationStream } from 'pino';
+import { destination, type DestinationStream } from 'pino';
 import { type HttpLogger, type Options, pinoHttp } from 'pino-http';
 import { isError } from './errors.ts';
 
@@ -56,6 +56,14 @@ export class ServerLog extends Logger {
     if (isOfNestItself(rest)) this.debug(message, ...rest);
     else super.error(fieldsOf(message), ...rest);
   }
+}
+
+/** As many bytes of lines wait for a reader that stands still; what comes after them is lost, and requests go on. */
+const longestQueue = 64 * 1024 * 1024;
+
+/** Standard output for which nothing waits: a slow reader of the log slows down no request. `end` it to see every line written. */
+export function standardOutput(): ReturnType<typeof destination> {
+  return destination({ sync: false, maxLength: longestQueue });
 }
 
 /** nestjs-pino's logger with a destination of its own: its usual one is one for the whole process, whatever the application. */

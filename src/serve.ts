@@ -1,10 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
+import { once } from 'node:events';
+import { setImmediate, setTimeout as passed } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './app.ts';
 import { type LoadedOptions, loadOptions } from './config/load.ts';
 import type { ServerOptions } from './config/options.ts';
 import { Connections } from './connections.ts';
+import { standardOutput } from './log.ts';
 import { listenFailure } from './management/listen-failure.ts';
 
 /** How long requests under way may take after a signal to stop, in milliseconds. */
@@ -13,19 +15,26 @@ const drainTime = 25_000;
 /** Two signals closer together than this, in milliseconds, are one: npm and a terminal both pass on the same Ctrl-C. */
 const echoTime = 1000;
 
+/** The last log lines may take as long, in milliseconds, if their reader stands still. */
+const lastLinesTime = 2000;
+
+type Exit = (code: number) => void;
+
 /** Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws when it cannot start. */
 export async function serve(file: string | undefined): Promise<void> {
   const loaded = loadOptions({ file });
-  const app = await createApp(loaded.options);
+  const output = standardOutput();
+  const app = await createApp(loaded.options, { logStream: output });
   const logger = new Logger('Server');
-  logStrayErrors(logger);
+  const exit = (code: number) => void exitAfter(output, code);
+  logStrayErrors(logger, exit);
   for (const warning of loaded.warnings) logger.warn(warning);
   // The management listener opens here, and says itself why it cannot.
   await app.init();
   const connections = new Connections(app.getHttpServer());
   await listen(app, loaded.options.server);
   logger.log({ msg: 'listening', ...whereabouts(loaded) });
-  stopOnSignal(app, connections, logger);
+  stopOnSignal(app, connections, logger, exit);
 }
 
 async function listen(app: NestExpressApplication, server: ServerOptions): Promise<void> {
@@ -49,23 +58,28 @@ function whereabouts({ options: { publicUrl, server, management }, source }: Loa
  * A promise that nobody waited for belongs to one request: the others go on. After an exception that nobody caught nothing
  * is certain any more, and the process ends. Node would print both with all their properties, which may be tokens.
  */
-function logStrayErrors(logger: Logger): void {
+function logStrayErrors(logger: Logger, exit: Exit): void {
   process.on('unhandledRejection', (error) =>
     logger.error({ msg: 'unhandled rejection', err: error }),
   );
   process.on('uncaughtException', (error) => {
     logger.fatal({ msg: 'uncaught exception', err: error });
-    process.exit(1);
+    exit(1);
   });
 }
 
 /** The first signal lets requests finish. Whoever sends another one does not want to wait. */
-function stopOnSignal(app: NestExpressApplication, connections: Connections, logger: Logger): void {
+function stopOnSignal(
+  app: NestExpressApplication,
+  connections: Connections,
+  logger: Logger,
+  exit: Exit,
+): void {
   let stoppedAt: number | undefined;
   const stop = () => {
     if (stoppedAt === undefined) {
       stoppedAt = performance.now();
-      void drain(app, connections, logger);
+      void drain(app, connections, logger, exit);
     } else if (performance.now() - stoppedAt > echoTime) {
       connections.closeAll();
     }
@@ -77,6 +91,7 @@ async function drain(
   app: NestExpressApplication,
   connections: Connections,
   logger: Logger,
+  exit: Exit,
 ): Promise<void> {
   logger.log('draining');
   // A connection that falls idle while we wait would otherwise be kept alive for its next request.
@@ -88,8 +103,16 @@ async function drain(
     await setImmediate();
   } catch (error) {
     logger.error({ msg: 'stopped uncleanly', err: error });
-    process.exit(1);
+    return exit(1);
   }
   logger.log('stopped');
-  process.exit(0);
+  exit(0);
+}
+
+/** Ends the process when its log is written. */
+async function exitAfter(output: ReturnType<typeof standardOutput>, code: number): Promise<void> {
+  output.end();
+  await Promise.race([once(output, 'close'), passed(lastLinesTime)]);
+  output.destroy();
+  process.exit(code);
 }

@@ -9,7 +9,6 @@ import { parseOptions } from '../../src/config/load.ts';
 import { answer, slowly } from '../support/answers.ts';
 import { LogCapture } from '../support/logs.ts';
 import { freePort } from '../support/ports.ts';
-import { rawRequest } from '../support/raw.ts';
 import { testTls } from '../support/tls.ts';
 import { listen, startUpstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -199,15 +198,15 @@ describe('stopping', () => {
     expect(await never).toBe('cut');
   });
 
-  it('writes every line before it exits', async () => {
+  it('writes every line before it exits, and lets no request wait for who reads them', async () => {
     const options = await plainOptions();
     await using server = await startServer(options);
-    const requests = Array.from(
-      { length: 300 },
-      (_, n) => `GET /${'x'.repeat(900)}${n} HTTP/1.1\r\nHost: a\r\n\r\n`,
-    );
-    await rawRequest(Number(options.server?.port), requests.join(''), { answers: 300 });
+    // Not pipelined: of answers that wait in line Node never says what became of them when the client goes away.
+    const address = `http://127.0.0.1:${options.server?.port}/${'x'.repeat(900)}`;
+    server.pauseReading();
+    await Promise.all(Array.from({ length: 300 }, async () => (await fetch(address)).text()));
     server.signal('SIGTERM');
+    server.resumeReading();
     await server.exit;
     const requested = server.lines.filter(({ msg }) => String(msg).startsWith('request '));
     expect(requested).toHaveLength(300);

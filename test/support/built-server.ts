@@ -58,6 +58,15 @@ export class Command {
     });
   }
 
+  /** Leaves standard output unread, as a log shipper that hangs. */
+  pauseReading(): void {
+    this.#child.stdout?.pause();
+  }
+
+  resumeReading(): void {
+    this.#child.stdout?.resume();
+  }
+
   /** Every line of standard output, parsed. */
   get lines(): Record<string, unknown>[] {
     const complete = this.stdout.split('\n').slice(0, -1);
