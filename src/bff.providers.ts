@@ -30,6 +30,7 @@ import { RedisKeyValueStore } from './session/redis.ts';
 import { SealedRecords } from './session/sealed-records.ts';
 import { Sealing } from './session/sealing.ts';
 import { SessionCookie } from './session/session-cookie.service.ts';
+import { SessionIndex } from './session/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
@@ -73,11 +74,23 @@ export const bffProviders: NestProvider[] = [
   { provide: STORE, inject: [OPTIONS, CLOCK], useFactory: openStore },
   slice(Sealing, (options) => new Sealing(options.session.secrets)),
   {
+    provide: SessionIndex,
+    inject: [OPTIONS, STORE, CLOCK],
+    useFactory: (options: Options, store: KeyValueStore, clock: Clock) =>
+      new SessionIndex(store, `${keyPrefix(options)}index:`, options.session, clock),
+  },
+  {
     provide: SessionStore,
-    inject: [OPTIONS, STORE, Sealing, CLOCK],
-    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing, clock: Clock) => {
+    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK],
+    useFactory: (
+      options: Options,
+      store: KeyValueStore,
+      sealing: Sealing,
+      index: SessionIndex,
+      clock: Clock,
+    ) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
-      return new SessionStore(records, store, options.session, clock);
+      return new SessionStore(records, index, store, options.session, clock);
     },
   },
   {

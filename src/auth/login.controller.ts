@@ -50,7 +50,7 @@ export class LoginController {
     const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
     const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
     // A Strict session cookie does not come along on the way back, so what it names is noted now.
-    const replaces = this.sessions.secretIn(request.headers.cookie);
+    const replaces = this.sessions.idIn(request.headers.cookie);
     const pending = { provider: provider.id, secrets, returnUrl, ...(replaces && { replaces }) };
     const binding = this.loginCookie.bindingFor(request);
     await this.pendingLogins.put(binding, pending);
@@ -72,15 +72,12 @@ export class LoginController {
     const pending = await this.#takePendingLogin(request, state, provider);
     if (!pending) return this.#turnAway(request, response, state);
 
-    const signIn = await finishLogin(
-      provider,
-      pending.secrets,
-      authorizationResponse,
-      this.clock(),
-    );
+    // Before the code is spent: a logout that comes later is about this sign-in as well.
+    const begunAt = this.clock();
+    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, begunAt);
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
-    const session = beginSession(signIn, provider.id, userAgent, limits, this.clock());
+    const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     response.redirect(pending.returnUrl);

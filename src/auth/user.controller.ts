@@ -22,7 +22,7 @@ export class UserController {
   async user(@Req() request: Request, @Res() response: Response): Promise<void> {
     const slides = parameter(queryOf(request), 'slide') !== 'false';
     const session = request.session.signedIn;
-    const idleExpiresAt = session && (await this.#idleExpiry(request.sessionID, session, slides));
+    const idleExpiresAt = session && (await this.#idleExpiry(session, slides));
     if (!session || !idleExpiresAt) return this.#nobody(response);
 
     const now = this.clock();
@@ -32,8 +32,8 @@ export class UserController {
     response.json(format === 'claims-array' ? claimRecords(view) : userObject(view));
   }
 
-  async #idleExpiry(secret: string, session: Session, slides: boolean) {
-    return slides ? this.store.slide(secret, session) : this.store.idleExpiry(secret);
+  async #idleExpiry(session: Session, slides: boolean) {
+    return slides ? this.store.slide(session) : this.store.idleExpiry(session.id);
   }
 
   #nobody(response: Response): void {

@@ -11,7 +11,8 @@ import { Agent } from 'undici';
 import { BffError } from '../errors.ts';
 import { AccessTokenService } from '../session/access-token.service.ts';
 import { refuseForgery } from '../session/csrf.ts';
-import { type PresentedSession, SessionReader } from '../session/session-reader.service.ts';
+import { SessionReader } from '../session/session-reader.service.ts';
+import type { Session } from '../session/session.ts';
 import { forward } from './forward.ts';
 import { type Headers, requestHeaders, responseHeaders } from './headers.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
@@ -80,18 +81,18 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   /** Whose token the upstream gets. Absent: the route sends none, or an optional one has no user of its provider. */
-  async #presented(request: Request, { options }: Route): Promise<PresentedSession | undefined> {
+  async #presented(request: Request, { options }: Route): Promise<Session | undefined> {
     if (options.token === 'none') return undefined;
     const presented = await this.sessions.read(request.headers.cookie);
     if (presented) this.#slide(presented);
     // A token goes to the upstreams of its own provider only.
     const provider = options.provider ?? this.options.defaultProvider;
-    return presented?.session.provider === provider ? presented : undefined;
+    return presented?.provider === provider ? presented : undefined;
   }
 
   /** The `Authorization` the upstream gets. Absent: none. */
   async #authorization(
-    presented: PresentedSession | undefined,
+    presented: Session | undefined,
     { options }: Route,
   ): Promise<string | undefined> {
     const answer = presented && (await this.accessTokens.accessTokenFor(presented));
@@ -102,7 +103,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   /** The call does not wait for it: a session that ended meanwhile stays ended, and the next call finds out. */
-  #slide(presented: PresentedSession): void {
+  #slide(presented: Session): void {
     this.sessions.slide(presented).catch((error: unknown) => {
       this.#logger.debug({ msg: 'the idle time of a session was not renewed', err: error });
     });
@@ -145,7 +146,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   /** With a token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
   async #secondTry(
     refusal: IncomingHttpHeaders,
-    presented: PresentedSession | undefined,
+    presented: Session | undefined,
     headersWith: HeadersWith,
   ): Promise<Headers | undefined> {
     const isAboutToken = /\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '');

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { TokenSet } from '../oauth/tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
-import type { PresentedSession } from './session-reader.service.ts';
+import type { Session } from './session.ts';
 import { TokenRefresher } from './token-refresher.ts';
 
 /** What a route may send on behalf of a session. */
@@ -24,23 +24,23 @@ export class AccessTokenService {
    * The session's access token as an `Authorization` value (RFC 6750 §2.1). One that will end soon still serves while it is
    * replaced in the background. Throws `provider_unavailable` if it has ended and the provider cannot replace it now.
    */
-  async accessTokenFor(presented: PresentedSession): Promise<AccessToken> {
-    const { tokens } = presented.session;
+  async accessTokenFor(session: Session): Promise<AccessToken> {
+    const { tokens } = session;
     const now = this.clock();
     const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;
-    if (isExpired) return this.replacementFor(presented);
+    if (isExpired) return this.replacementFor(session);
     const { refreshAhead } = this.options.session;
     if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
-      void this.refresher.refresh(presented.secret, tokens).catch(() => undefined);
+      void this.refresher.refresh(session.id, tokens).catch(() => undefined);
     }
     return bearer(tokens);
   }
 
   /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
-  async replacementFor({ secret, session: { tokens } }: PresentedSession): Promise<AccessToken> {
+  async replacementFor({ id, tokens }: Session): Promise<AccessToken> {
     if (!tokens.refreshToken) return { kind: 'none' };
-    const outcome = await this.refresher.refresh(secret, tokens);
+    const outcome = await this.refresher.refresh(id, tokens);
     switch (outcome.kind) {
       case 'refreshed':
         return bearer(outcome.session.tokens);

@@ -4,9 +4,24 @@ export interface Fence {
   readonly value: string;
 }
 
+/** A member of a list, and when it was last seen, in epoch milliseconds. */
+export interface ListEntry {
+  readonly member: string;
+  readonly at: number;
+}
+
+/** When a member is seen. All in milliseconds, `ttl` as a duration, the others since the epoch. */
+export interface SeenAt {
+  readonly at: number;
+  /** Members not seen since then have ended by themselves. */
+  readonly staleBefore: number;
+  /** How long the list lives on from now, at least. */
+  readonly ttl: number;
+}
+
 /**
  * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore` serves development, the demo
- * and tests where no Redis can be had. Every method touches one key, or two of one hash tag, and throws
+ * and tests where no Redis can be had. Every method touches one key, or several of one hash tag, and throws
  * `session_store_unavailable` when the store cannot answer.
  */
 export interface KeyValueStore {
@@ -31,6 +46,22 @@ export interface KeyValueStore {
   remove(key: string): Promise<boolean>;
   /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
   removeIf(key: string, expected: string): Promise<boolean>;
+  /**
+   * Enters a member into a list, or renews it, and drops stale ones; `false` if the list was closed at or after `since`,
+   * in epoch milliseconds: then nothing is written.
+   */
+  enlist(
+    list: string,
+    member: string,
+    times: SeenAt & { readonly since: number },
+  ): Promise<boolean>;
+  /** Renews a member; one that was struck off stays so. */
+  seen(list: string, member: string, times: SeenAt): Promise<void>;
+  strikeOff(list: string, member: string): Promise<void>;
+  /** The members seen since `staleBefore`, in epoch milliseconds, those seen longest ago first. */
+  enlisted(list: string, staleBefore: number): Promise<ListEntry[]>;
+  /** Notes that the list was closed `at` a time; its members stay. The note is kept for `ttl` milliseconds. */
+  closeList(list: string, at: number, ttl: number): Promise<void>;
   /** Answers when the store does. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -1,8 +1,14 @@
 import type { Clock } from './clock.ts';
-import type { Fence, KeyValueStore } from './key-value-store.ts';
+import type { Fence, KeyValueStore, ListEntry, SeenAt } from './key-value-store.ts';
 
 interface Entry {
   readonly value: string;
+  readonly expiresAt: number;
+}
+
+interface List {
+  /** When each member was last seen. */
+  readonly members: Map<string, number>;
   readonly expiresAt: number;
 }
 
@@ -12,6 +18,7 @@ const writesBetweenSweeps = 1000;
 /** A store in this process alone, for development, the demo and tests: no second replica sees it and a restart empties it. */
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
+  readonly #lists = new Map<string, List>();
   #writes = 0;
 
   constructor(private readonly clock: Clock = Date.now) {}
@@ -66,10 +73,44 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return this.#living(key)?.value === expected && this.#entries.delete(key);
   }
 
+  async enlist(
+    list: string,
+    member: string,
+    { since, ...times }: SeenAt & { readonly since: number },
+  ): Promise<boolean> {
+    const closedAt = this.#living(closedKey(list))?.value;
+    if (closedAt !== undefined && Number(closedAt) >= since) return false;
+    this.#renew(list, member, times);
+    return true;
+  }
+
+  async seen(list: string, member: string, times: SeenAt): Promise<void> {
+    if (this.#membersOf(list).has(member)) this.#renew(list, member, times);
+  }
+
+  async strikeOff(list: string, member: string): Promise<void> {
+    const members = this.#membersOf(list);
+    members.delete(member);
+    if (members.size === 0) this.#lists.delete(list);
+  }
+
+  async enlisted(list: string, staleBefore: number): Promise<ListEntry[]> {
+    const members = [...this.#membersOf(list)].map(([member, at]) => ({
+      member,
+      at,
+    }));
+    return members.filter(({ at }) => at >= staleBefore).toSorted((a, b) => a.at - b.at);
+  }
+
+  async closeList(list: string, at: number, ttl: number): Promise<void> {
+    this.#write(closedKey(list), { value: String(at), expiresAt: this.clock() + ttl });
+  }
+
   async ping(): Promise<void> {}
 
   async close(): Promise<void> {
     this.#entries.clear();
+    this.#lists.clear();
   }
 
   #living(key: string): Entry | undefined {
@@ -77,12 +118,36 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return entry && entry.expiresAt > this.clock() ? entry : undefined;
   }
 
+  #membersOf(name: string): Map<string, number> {
+    const list = this.#lists.get(name);
+    return list && list.expiresAt > this.clock() ? list.members : new Map<string, number>();
+  }
+
+  #renew(list: string, member: string, { at, staleBefore, ttl }: SeenAt): void {
+    const living = [...this.#membersOf(list)].filter(([, seenAt]) => seenAt >= staleBefore);
+    const members = new Map(living).set(member, at);
+    const expiresAt = Math.max(this.#lists.get(list)?.expiresAt ?? 0, this.clock() + ttl);
+    this.#lists.set(list, { members, expiresAt });
+    this.#sweepSometimes();
+  }
+
   #write(key: string, entry: Entry): void {
     this.#entries.set(key, entry);
+    this.#sweepSometimes();
+  }
+
+  #sweepSometimes(): void {
     this.#writes += 1;
     if (this.#writes % writesBetweenSweeps !== 0) return;
     for (const candidate of this.#entries.keys()) {
       if (!this.#living(candidate)) this.#entries.delete(candidate);
     }
+    for (const [name, { expiresAt }] of this.#lists) {
+      if (expiresAt <= this.clock()) this.#lists.delete(name);
+    }
   }
+}
+
+function closedKey(list: string): string {
+  return `${list}:closed`;
 }

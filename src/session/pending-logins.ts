@@ -1,5 +1,5 @@
 import type { LoginSecrets } from '../oauth/login.ts';
-import type { SealedRecords } from './sealed-records.ts';
+import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 
 /** How long an authorization request may take to come back, in milliseconds. */
 export const pendingLoginLifetime = 10 * 60 * 1000;
@@ -9,7 +9,7 @@ export interface PendingLogin {
   readonly provider: string;
   readonly secrets: LoginSecrets;
   readonly returnUrl: string;
-  /** The cookie's secret of the session that was there when the login began; it ends when the new one exists. */
+  /** The id of the session that was there when the login began; it ends when the new one exists. */
   readonly replaces?: string;
 }
 
@@ -33,5 +33,5 @@ export class PendingLogins {
 }
 
 function recordName(state: string, binding: string): string {
-  return JSON.stringify([state, binding]);
+  return recordNameOf(JSON.stringify([state, binding]));
 }

@@ -1,5 +1,5 @@
 import type { RedisOptions } from '../config/options.ts';
-import type { Fence, KeyValueStore } from './key-value-store.ts';
+import type { Fence, KeyValueStore, ListEntry, SeenAt } from './key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './redis-connection.ts';
 
 /** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
@@ -16,6 +16,26 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 const removeIfScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
+
+/** A list's key lives as long as its youngest member. */
+const keepList = `
+local function keep(ttl)
+  if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
+end`;
+
+const enlistScript = `${keepList}
+local closed = redis.call('GET', KEYS[2])
+if closed and tonumber(closed) >= tonumber(ARGV[5]) then return 0 end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+keep(ARGV[4])
+return 1`;
+
+const seenScript = `${keepList}
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
+keep(ARGV[4])
+return 1`;
 
 /** The real store, in the few commands we need of it. */
 export class RedisKeyValueStore implements KeyValueStore {
@@ -69,6 +89,35 @@ export class RedisKeyValueStore implements KeyValueStore {
     return this.#run(removeIfScript, [key], [expected]);
   }
 
+  async enlist(
+    list: string,
+    member: string,
+    times: SeenAt & { readonly since: number },
+  ): Promise<boolean> {
+    const values = [member, ...argumentsOf(times), String(times.since)];
+    return this.#run(enlistScript, [list, closedKey(list)], values);
+  }
+
+  async seen(list: string, member: string, times: SeenAt): Promise<void> {
+    await this.#run(seenScript, [list], [member, ...argumentsOf(times)]);
+  }
+
+  async strikeOff(list: string, member: string): Promise<void> {
+    await this.#connection.ask((client) => client.zRem(list, member));
+  }
+
+  async enlisted(list: string, staleBefore: number): Promise<ListEntry[]> {
+    const entries = await this.#connection.ask((client) =>
+      client.zRangeByScoreWithScores(list, staleBefore, '+inf'),
+    );
+    return entries.map(({ value, score }) => ({ member: value, at: score }));
+  }
+
+  async closeList(list: string, at: number, ttl: number): Promise<void> {
+    const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
+    await this.#connection.ask((client) => client.set(closedKey(list), String(at), { expiration }));
+  }
+
   async ping(): Promise<void> {
     await this.#connection.ask((client) => client.ping());
   }
@@ -83,6 +132,15 @@ export class RedisKeyValueStore implements KeyValueStore {
       1
     );
   }
+}
+
+function argumentsOf({ at, staleBefore, ttl }: SeenAt): string[] {
+  return [at, staleBefore, wholeMilliseconds(ttl)].map(String);
+}
+
+/** The list's name is a hash tag, so both keys are in one slot. */
+function closedKey(list: string): string {
+  return `${list}:closed`;
 }
 
 function wholeMilliseconds(value: number): number {

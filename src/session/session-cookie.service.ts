@@ -3,7 +3,8 @@ import type { Request, Response } from 'express';
 import { sessionCookieAttributes, signedCookieValue } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionStore } from './session-store.ts';
-import type { Session } from './session.ts';
+import { recordNameOf } from './sealed-records.ts';
+import type { NewSession } from './session.ts';
 
 /** Issues and ends sessions together with their cookie, for requests that express-session has seen. */
 @Injectable()
@@ -21,13 +22,13 @@ export class SessionCookie {
   async issue(
     request: Request,
     response: Response,
-    session: Session,
+    session: NewSession,
     replaces: string | undefined,
   ): Promise<void> {
     const { publicUrl, session: options, cookies } = this.options;
     const shown = request.sessionID;
     const secret = await storeNewSession(request, session);
-    await this.store.end(shown);
+    await this.store.end(recordNameOf(shown));
     if (replaces) await this.store.end(replaces);
     const value = signedCookieValue(secret, options.secrets);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
@@ -35,7 +36,7 @@ export class SessionCookie {
 
   /** Ends the session of this request and takes its cookie away. */
   async end(request: Request, response: Response): Promise<void> {
-    await this.store.end(request.sessionID);
+    await this.store.end(recordNameOf(request.sessionID));
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
     forgetSession(request);
@@ -43,13 +44,13 @@ export class SessionCookie {
 }
 
 /** Stores a session as express-session keeps them, and gives back the secret that names it. */
-async function storeNewSession(request: Request, session: Session): Promise<string> {
+async function storeNewSession(request: Request, session: NewSession): Promise<string> {
   request.sessionStore.generate(request);
   const { session: created, sessionID: secret } = request;
   // Stored once, here, and seen in the answer only when all went well: express-session would store it again and set
   // the cookie on an error too.
   forgetSession(request);
-  created.signedIn = session;
+  created.signedIn = { ...session, id: recordNameOf(secret) };
   await new Promise<void>((resolve, reject) => {
     created.save((error?: unknown) => (error ? reject(error) : resolve()));
   });

@@ -1,14 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { readSignedCookie } from './cookies.ts';
+import { recordNameOf } from './sealed-records.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
-
-/** A session, and the secret in the cookie that named it. */
-export interface PresentedSession {
-  readonly secret: string;
-  readonly session: Session;
-}
 
 /**
  * Reads the session of a request without express-session, for everything that only reads: it cannot write one back by
@@ -22,20 +17,20 @@ export class SessionReader {
   ) {}
 
   /** The session the `Cookie` header names, or `undefined`: signed out. */
-  async read(cookieHeader: string | undefined): Promise<PresentedSession | undefined> {
-    const secret = this.secretIn(cookieHeader);
-    const session = secret && (await this.store.read(secret));
-    return secret && session ? { secret, session } : undefined;
+  async read(cookieHeader: string | undefined): Promise<Session | undefined> {
+    const id = this.idIn(cookieHeader);
+    return id === undefined ? undefined : this.store.read(id);
   }
 
-  /** What a validly signed session cookie holds, whether or not such a session still exists. */
-  secretIn(cookieHeader: string | undefined): string | undefined {
+  /** The id of the session a validly signed cookie names, whether or not it still exists. */
+  idIn(cookieHeader: string | undefined): string | undefined {
     const { cookies, session } = this.options;
-    return readSignedCookie(cookieHeader, cookies.session, session.secrets);
+    const secret = readSignedCookie(cookieHeader, cookies.session, session.secrets);
+    return secret === undefined ? undefined : recordNameOf(secret);
   }
 
   /** Begins a new idle period and says when it ends (epoch milliseconds). Absent: the session is gone. */
-  async slide({ secret, session }: PresentedSession): Promise<number | undefined> {
-    return this.store.slide(secret, session);
+  async slide(session: Session): Promise<number | undefined> {
+    return this.store.slide(session);
   }
 }

@@ -5,7 +5,8 @@ import type { TokenSet } from '../oauth/tokens.ts';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { RefreshLock } from './refresh-lock.ts';
-import type { SealedRecord, SealedRecords } from './sealed-records.ts';
+import { recordNameOf, type SealedRecord, type SealedRecords } from './sealed-records.ts';
+import type { SessionIndex } from './session-index.ts';
 import { idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
 
 // Inside the declaration below, `Session` would be express-session's own.
@@ -33,6 +34,7 @@ export interface StoredSession {
 export class SessionStore extends RedisStore {
   constructor(
     private readonly records: SealedRecords,
+    private readonly index: SessionIndex,
     private readonly locks: KeyValueStore,
     private readonly limits: SessionLimits,
     private readonly clock: Clock,
@@ -46,22 +48,41 @@ export class SessionStore extends RedisStore {
     });
   }
 
-  /** The session a cookie names, or `undefined` if there is none or its time is over. */
-  async read(secret: string): Promise<Session | undefined> {
-    return (await this.readStored(secret))?.session;
+  /**
+   * Stores a session that has just begun, under the secret its cookie will hold. Throws `login_expired` if the user was
+   * signed out by the provider meanwhile: it was entered before it existed, so whoever ended it knew of it or is known here.
+   */
+  async begin(secret: string, data: SessionData): Promise<void> {
+    const session = data.signedIn;
+    if (!session) return;
+    if (!(await this.index.enter(session))) throw new BffError('login_expired');
+    await super.set(secret, data);
+    if (await this.index.enter(session)) return;
+    await this.end(session.id);
+    throw new BffError('login_expired');
+  }
+
+  /** `begin`, as express-session calls it. */
+  override set(secret: string, data: SessionData, done = throwError): Promise<void> {
+    return this.begin(secret, data).then(() => done(), done);
+  }
+
+  /** The session of this id, or `undefined` if there is none or its time is over. */
+  async read(id: string): Promise<Session | undefined> {
+    return (await this.readStored(id))?.session;
   }
 
   /** The same, with what a later write must still find in its place. */
-  async readStored(secret: string): Promise<StoredSession | undefined> {
-    const record = await this.records.read(secret);
+  async readStored(id: string): Promise<StoredSession | undefined> {
+    const record = await this.records.read(id);
     if (!record) return undefined;
     const data = this.#living(record.text) as SessionData | null;
     return data?.signedIn && { session: data.signedIn, data, record };
   }
 
   /** The right to refresh a session's tokens. Absent: somebody else has it. */
-  async lockRefresh(secret: string): Promise<RefreshLock | undefined> {
-    return RefreshLock.acquire(this.locks, this.records.lockKey(secret));
+  async lockRefresh(id: string): Promise<RefreshLock | undefined> {
+    return RefreshLock.acquire(this.locks, this.records.lockKey(id));
   }
 
   /**
@@ -69,42 +90,57 @@ export class SessionStore extends RedisStore {
    * lock was lost.
    */
   async replaceTokens(
-    secret: string,
     { session, data, record }: StoredSession,
     tokens: TokenSet,
     lock: RefreshLock,
   ): Promise<Session | undefined> {
     const signedIn = { ...session, tokens };
     const text = JSON.stringify({ ...data, signedIn });
-    return (await this.records.replace(secret, record, text, lock)) ? signedIn : undefined;
+    return (await this.records.replace(session.id, record, text, lock)) ? signedIn : undefined;
   }
 
   /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
-  async slide(secret: string, session: Session): Promise<number | undefined> {
+  async slide(session: Session): Promise<number | undefined> {
     const now = this.clock();
     const left = idleTimeLeft(session, this.limits, now);
-    return (await this.records.touch(secret, left)) ? now + left : undefined;
+    await this.index.seen(session);
+    return (await this.records.touch(session.id, left)) ? now + left : undefined;
   }
 
   /** When the session ends if it stays unused, in epoch milliseconds. Absent: the session is gone. */
-  async idleExpiry(secret: string): Promise<number | undefined> {
-    const left = await this.records.timeToLive(secret);
+  async idleExpiry(id: string): Promise<number | undefined> {
+    const left = await this.records.timeToLive(id);
     return left === undefined ? undefined : this.clock() + left;
   }
 
-  /** Ends a session. Ending one that has ended already is no error. */
-  async end(secret: string): Promise<void> {
-    await this.records.remove(secret);
+  /**
+   * Ends a session, and gives back what it was to the one caller who ended it. Absent: it had ended already, which is no
+   * error, or nobody can read it any more.
+   */
+  async end(id: string): Promise<Session | undefined> {
+    const text = await this.records.take(id);
+    const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
+    if (session) await this.index.remove(session);
+    return session;
   }
 
   /** The record, if its time is not over and this release could have written it. */
   #living(text: string): SessionData {
-    const data = JSON.parse(text) as Partial<SessionData> | null;
-    const isLiving =
-      data?.cookie && isSession(data.signedIn) && data.signedIn.expiresAt > this.clock();
+    const data = parseRecord(text);
+    const isLiving = data && data.signedIn.expiresAt > this.clock();
     // express-session takes null for "no such session", though connect-redis' types do not say so.
-    return isLiving ? (data as SessionData) : (null as never);
+    return isLiving ? data : (null as never);
   }
+}
+
+function throwError(error?: unknown): void {
+  if (error !== undefined) throw error;
+}
+
+/** What a record holds, if this release could have written it. */
+function parseRecord(text: string): (SessionData & { readonly signedIn: Session }) | undefined {
+  const data = JSON.parse(text) as Partial<SessionData> | null;
+  return data?.cookie && isSession(data.signedIn) ? (data as never) : undefined;
 }
 
 function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {
@@ -114,12 +150,16 @@ function secondsLeft(data: SessionData, limits: SessionLimits, now: number): num
 /** The three commands connect-redis sends, answered by sealed records. */
 function asRedisClient(records: SealedRecords) {
   const client = {
-    get: async (secret: string) => (await records.read(secret))?.text ?? null,
+    get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,
     set: async (secret: string, text: string, options: { expiration: { value: number } }) => {
-      const isNew = await records.create(secret, text, options.expiration.value * 1000);
+      const isNew = await records.create(
+        recordNameOf(secret),
+        text,
+        options.expiration.value * 1000,
+      );
       if (!isNew) throw new BffError('internal_error', { cause: new Error('session exists') });
     },
-    del: async ([secret]: [string]) => records.remove(secret),
+    del: async ([secret]: [string]) => records.remove(recordNameOf(secret)),
   };
   return client as never;
 }

@@ -5,7 +5,7 @@ import type { TokenSet } from '../oauth/tokens.ts';
 
 /** What we remember about a signed-in browser. All times are epoch milliseconds. */
 export interface Session {
-  /** A public name for the session, for `logout?sid=` and lists. It is not what the cookie holds. */
+  /** A public name, for `logout?sid=` and lists: that of its record, a hash of what the cookie holds. */
   readonly id: string;
   /** The provider's `id` in our configuration. */
   readonly provider: string;
@@ -33,6 +33,9 @@ export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
+/** A session before it has a cookie, and so before it has an id. */
+export type NewSession = Omit<Session, 'id'>;
+
 /** The session that begins with a sign-in. */
 export function beginSession(
   signIn: SignIn,
@@ -40,10 +43,9 @@ export function beginSession(
   userAgent: string | undefined,
   limits: SessionLimits,
   now: number,
-): Session {
+): NewSession {
   return {
     ...signIn,
-    id: randomBytes(16).toString('base64url'),
     provider,
     createdAt: now,
     expiresAt: now + limits.absolute,

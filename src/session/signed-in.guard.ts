@@ -34,10 +34,10 @@ export class SignedInGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
     refuseForgery(request.headers, this.options.csrf, this.options.publicUrl);
-    const presented = await this.reader.read(request.headers.cookie);
-    if (!presented) throw new BffError('not_signed_in');
-    await this.reader.slide(presented);
-    const { sub, provider, claims } = presented.session;
+    const session = await this.reader.read(request.headers.cookie);
+    if (!session) throw new BffError('not_signed_in');
+    await this.reader.slide(session);
+    const { sub, provider, claims } = session;
     users.set(request, { sub, provider, claims });
     return true;
   }

@@ -42,42 +42,41 @@ export class TokenRefresher {
   }
 
   /** Fresh tokens in the place of `stale`, whoever fetches them. Throws `session_store_unavailable`. */
-  async refresh(secret: string, stale: TokenSet): Promise<Refreshed> {
-    const error = this.#pauses.at(secret);
+  async refresh(id: string, stale: TokenSet): Promise<Refreshed> {
+    const error = this.#pauses.at(id);
     if (error) return { kind: 'failed', error };
-    let running = this.#running.get(secret);
+    let running = this.#running.get(id);
     if (!running) {
-      running = this.#refresh(secret, stale).finally(() => this.#running.delete(secret));
-      this.#running.set(secret, running);
+      running = this.#refresh(id, stale).finally(() => this.#running.delete(id));
+      this.#running.set(id, running);
     }
     return running;
   }
 
-  async #refresh(secret: string, stale: TokenSet): Promise<Refreshed> {
+  async #refresh(id: string, stale: TokenSet): Promise<Refreshed> {
     for (;;) {
-      const done =
-        (await this.#freshInStore(secret, stale)) ?? (await this.#tryToSpend(secret, stale));
+      const done = (await this.#freshInStore(id, stale)) ?? (await this.#tryToSpend(id, stale));
       if (done) return done;
       await setTimeout(lookAgainAfter);
     }
   }
 
   /** What somebody else's refresh has left in the store since `stale` was read. Absent: still `stale`. */
-  async #freshInStore(secret: string, stale: TokenSet): Promise<Refreshed | undefined> {
-    const stored = await this.store.readStored(secret);
+  async #freshInStore(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
+    const stored = await this.store.readStored(id);
     if (!stored) return { kind: 'ended', reason: 'the session is over' };
     const isStale = stored.session.tokens.accessToken === stale.accessToken;
     return isStale ? undefined : { kind: 'refreshed', session: stored.session };
   }
 
-  async #tryToSpend(secret: string, stale: TokenSet): Promise<Refreshed | undefined> {
-    const lock = await this.store.lockRefresh(secret);
+  async #tryToSpend(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
+    const lock = await this.store.lockRefresh(id);
     if (!lock) return undefined;
     try {
       // Read again under the lock: its last holder may have written after our look and before our turn.
-      const stored = await this.store.readStored(secret);
+      const stored = await this.store.readStored(id);
       if (stored?.session.tokens.accessToken !== stale.accessToken) return undefined;
-      const outcome = await this.#spend(secret, stored, lock);
+      const outcome = await this.#spend(id, stored, lock);
       this.listener(outcome, stored.session.provider);
       return outcome;
     } finally {
@@ -85,40 +84,40 @@ export class TokenRefresher {
     }
   }
 
-  async #spend(secret: string, stored: StoredSession, lock: RefreshLock): Promise<Refreshed> {
+  async #spend(id: string, stored: StoredSession, lock: RefreshLock): Promise<Refreshed> {
     const { session } = stored;
     const provider = this.providers.find(session.provider);
-    if (!provider) return this.#end(secret, 'its provider is not configured any more');
+    if (!provider) return this.#end(id, 'its provider is not configured any more');
     const outcome = await refreshTokens(provider, session, this.clock());
     switch (outcome.kind) {
       case 'refreshed':
-        return this.#keep(secret, stored, outcome.tokens, lock, provider);
+        return this.#keep(id, stored, outcome.tokens, lock, provider);
       case 'ended':
-        return this.#end(secret, outcome.reason);
+        return this.#end(id, outcome.reason);
       case 'failed':
-        this.#pauses.begin(secret, outcome.error);
+        this.#pauses.begin(id, outcome.error);
         return outcome;
     }
   }
 
   /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
   async #keep(
-    secret: string,
+    id: string,
     stored: StoredSession,
     tokens: TokenSet,
     lock: RefreshLock,
     provider: Provider,
   ): Promise<Refreshed> {
-    this.#pauses.end(secret);
-    const session = await this.store.replaceTokens(secret, stored, tokens, lock);
+    this.#pauses.end(id);
+    const session = await this.store.replaceTokens(stored, tokens, lock);
     if (session) return { kind: 'refreshed', session };
     // Nobody waits for it, and the session they were for is gone: whether it succeeds is the provider's affair.
     void revokeTokens(provider, tokens).catch(() => undefined);
     return { kind: 'ended', reason: 'the session ended during the refresh' };
   }
 
-  async #end(secret: string, reason: string): Promise<Refreshed> {
-    await this.store.end(secret);
+  async #end(id: string, reason: string): Promise<Refreshed> {
+    await this.store.end(id);
     return { kind: 'ended', reason };
   }
 }

@@ -4,6 +4,7 @@ import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { testClock } from '../support/clock.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { keysOf } from './steps.ts';
 
 const second = 1000;
 
@@ -81,7 +82,7 @@ describe('an access token that has ended', () => {
   it('is refreshed by the next call when the replica that was at it has died', async () => {
     await using party = await withExpiredToken();
     const { bff, browser } = party;
-    const [key = ''] = (await bff.redis.dump()).keys();
+    const [key = ''] = await keysOf(bff, 'session');
     const { createClient } = await import('redis');
     const redis = await createClient({ url: bff.redis.url }).connect();
     await redis.set(`${key}:refresh`, 'of a dead replica', {
@@ -154,7 +155,7 @@ describe('an access token that has ended', () => {
       };
     });
     expect((await browser.fetch('/api/x')).status).toBe(status);
-    expect((await bff.redis.dump()).size).toBe(status === 401 ? 0 : 1);
+    expect(await keysOf(bff, 'session')).toHaveLength(status === 401 ? 0 : 1);
     expect(bff.upstream.requests).toEqual([]);
   });
 

@@ -38,7 +38,7 @@ describe('/bff/user', () => {
         email_verified: true,
       },
       session: {
-        id: expect.stringMatching(/^[\w-]{22}$/),
+        id: expect.stringMatching(/^[\w-]{43}$/),
         createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         expiresAt: expect.any(String),
         idleExpiresAt: expect.any(String),

@@ -173,6 +173,65 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
 
+  describe('lists', () => {
+    const seenAt = (at: number) => ({ at, staleBefore: at - 100, ttl: 5000 });
+
+    it('name their members, those seen longest ago first', async () => {
+      const list = newKey();
+      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.enlist(list, 'two', { ...seenAt(1010), since: 1010 });
+      await store.seen(list, 'one', seenAt(1020));
+      await store.enlist(list, 'three', { ...seenAt(1030), since: 1030 });
+      await store.strikeOff(list, 'three');
+      await expect(store.enlisted(list, 0)).resolves.toEqual([
+        { member: 'two', at: 1010 },
+        { member: 'one', at: 1020 },
+      ]);
+      await expect(store.enlisted(list, 1011)).resolves.toEqual([{ member: 'one', at: 1020 }]);
+      await expect(store.enlisted(newKey(), 0)).resolves.toEqual([]);
+    });
+
+    it('do not take back who was struck off, only because they are seen', async () => {
+      const list = newKey();
+      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.strikeOff(list, 'one');
+      await store.seen(list, 'one', seenAt(1010));
+      await store.seen(list, 'stranger', seenAt(1010));
+      await expect(store.enlisted(list, 0)).resolves.toEqual([]);
+    });
+
+    it('forget the stale when somebody enters', async () => {
+      const list = newKey();
+      await store.enlist(list, 'old', { ...seenAt(1000), since: 1000 });
+      await store.enlist(list, 'new', { ...seenAt(1101), since: 1101 });
+      await expect(store.enlisted(list, 0)).resolves.toEqual([{ member: 'new', at: 1101 }]);
+    });
+
+    it('let nobody in whose time began before they were closed', async () => {
+      const list = newKey();
+      await store.enlist(list, 'before', { ...seenAt(1000), since: 1000 });
+      await store.closeList(list, 1005, 5000);
+      const enter = (member: string, since: number) =>
+        store.enlist(list, member, { ...seenAt(1010), since });
+      await expect(enter('too early', 1004)).resolves.toBe(false);
+      await expect(enter('at the same time', 1005)).resolves.toBe(false);
+      await expect(enter('after', 1006)).resolves.toBe(true);
+      const members = (await store.enlisted(list, 0)).map(({ member }) => member);
+      expect(members).toEqual(['before', 'after']);
+    });
+
+    it('end with their youngest member', async () => {
+      const list = newKey();
+      const now = { at: 1000, staleBefore: 0, since: 1000 };
+      await store.enlist(list, 'long', { ...now, ttl: 60_000 });
+      await store.enlist(list, 'short', { ...now, ttl: 30 });
+      await expect(store.enlisted(list, 0)).resolves.toHaveLength(2);
+      const shortLived = newKey();
+      await store.enlist(shortLived, 'short', { ...now, ttl: 30 });
+      await waitFor(async () => (await store.enlisted(shortLived, 0)).length === 0);
+    });
+  });
+
   it('can be closed twice', async () => {
     const other = await open();
     await other.store.close();

@@ -1,5 +1,5 @@
 import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { SealedRecords } from '../../src/session/sealed-records.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
 import { Sealing } from '../../src/session/sealing.ts';
 
 /** Records over a store whose keys and values a test can see. */
@@ -25,7 +25,7 @@ describe('sealed records', () => {
 
   it('show the store neither the secret nor the text', async () => {
     const { records, written } = openRecords();
-    await records.create('canary-secret', 'canary-text', 1000);
+    await records.create(recordNameOf('canary-secret'), 'canary-text', 1000);
     const [[key = '', value = ''] = []] = [...written];
     expect(key).toMatch(/^bff:session:\{[\w-]{43}\}$/);
     for (const seen of [key, value, Buffer.from(value, 'base64url').toString('latin1')]) {

@@ -1,6 +1,7 @@
 import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { SealedRecords } from '../../src/session/sealed-records.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
 import { Sealing } from '../../src/session/sealing.ts';
+import { SessionIndex } from '../../src/session/session-index.ts';
 import { SessionStore } from '../../src/session/session-store.ts';
 import { beginSession, type Session } from '../../src/session/session.ts';
 
@@ -13,17 +14,27 @@ const signIn = {
   tokens: { accessToken: 'token', obtainedAt: 0 },
 };
 
+const alice = { issuer: signIn.issuer, sub: signIn.sub };
+
+/** The id of the session whose cookie holds `secret`. */
+const id = recordNameOf('secret');
+
 /** A store at time 0, which `at` moves. */
 function openStore() {
   let now = 0;
   const clock = () => now;
-  const sealing = new Sealing(['a session secret for tests, long enough']);
+  const secrets = ['a session secret for tests, long enough'];
+  const sealing = new Sealing(secrets);
   const values = new MemoryKeyValueStore(clock);
   const records = new SealedRecords(values, sealing, 'session:');
-  const store = new SessionStore(records, values, limits, clock);
-  const begin = () => beginSession(signIn, 'corp', 'Browser/1.0', limits, now);
+  const index = new SessionIndex(values, 'index:', { ...limits, secrets }, clock);
+  const store = new SessionStore(records, index, values, limits, clock);
+  const begin = (): Session => ({
+    ...beginSession(signIn, 'corp', 'Browser/1.0', limits, now),
+    id,
+  });
   const at = (time: number) => void (now = time);
-  return { store, records, begin, at };
+  return { store, records, index, begin, at };
 }
 
 /** What express-session hands to a store. */
@@ -38,7 +49,7 @@ describe('the session store', () => {
     const { store, begin } = openStore();
     const session = begin();
     await save(store, 'secret', session);
-    await expect(store.read('secret')).resolves.toEqual(session);
+    await expect(store.read(id)).resolves.toEqual(session);
     await expect(store.read('another')).resolves.toBeUndefined();
   });
 
@@ -49,35 +60,75 @@ describe('the session store', () => {
     await expect(save(store, 'secret', { ...session, sub: 'mallory' })).rejects.toMatchObject({
       code: 'internal_error',
     });
-    expect((await store.read('secret'))?.sub).toBe('alice');
+    expect((await store.read(id))?.sub).toBe('alice');
   });
 
   it('stores nothing for a browser that is not signed in', async () => {
     const { store, records } = openStore();
     await store.set('secret', asData());
-    await expect(records.read('secret')).resolves.toBeUndefined();
+    await expect(records.read(id)).resolves.toBeUndefined();
   });
 
   it('does not bring an ended session back', async () => {
     const { store, begin } = openStore();
     const session = begin();
     await save(store, 'secret', session);
-    await store.end('secret');
+    await store.end(id);
     await store.touch('secret', asData(session));
-    await expect(store.slide('secret', session)).resolves.toBeUndefined();
-    await expect(store.idleExpiry('secret')).resolves.toBeUndefined();
-    await expect(store.read('secret')).resolves.toBeUndefined();
-    await expect(store.end('secret')).resolves.toBeUndefined();
+    await expect(store.slide(session)).resolves.toBeUndefined();
+    await expect(store.idleExpiry(id)).resolves.toBeUndefined();
+    await expect(store.read(id)).resolves.toBeUndefined();
+    await expect(store.end(id)).resolves.toBeUndefined();
+  });
+
+  it('enters a session before it exists, and takes it out of the index when it ends', async () => {
+    const { store, records, index, begin } = openStore();
+    const entries: number[] = [];
+    const create = records.create.bind(records);
+    records.create = async (...parameters) => {
+      entries.push((await index.entriesOf(alice)).length);
+      return create(...parameters);
+    };
+    await save(store, 'secret', begin());
+    expect(entries).toEqual([1]);
+    await expect(store.end(id)).resolves.toMatchObject({ sub: 'alice' });
+    await expect(index.entriesOf(alice)).resolves.toEqual([]);
+    await expect(store.end(id)).resolves.toBeUndefined();
+  });
+
+  it.each(['before', 'after'])(
+    'keeps no session whose user was signed out %s it was stored, while the sign-in was under way',
+    async (when) => {
+      const { store, records, index, begin } = openStore();
+      const session = begin();
+      const create = records.create.bind(records);
+      records.create = async (...parameters) => {
+        if (when === 'before') await index.close(alice);
+        const isNew = await create(...parameters);
+        if (when === 'after') await index.close(alice);
+        return isNew;
+      };
+      await expect(save(store, 'secret', session)).rejects.toMatchObject({ code: 'login_expired' });
+      await expect(records.read(id)).resolves.toBeUndefined();
+      await expect(index.entriesOf(alice)).resolves.toEqual([]);
+    },
+  );
+
+  it('stores nothing at all for a user who was signed out since the sign-in began', async () => {
+    const { store, records, index, begin } = openStore();
+    await index.close(alice);
+    await expect(save(store, 'secret', begin())).rejects.toMatchObject({ code: 'login_expired' });
+    await expect(records.read(id)).resolves.toBeUndefined();
   });
 
   it('ends a session that stays idle', async () => {
     const { store, begin, at } = openStore();
     await save(store, 'secret', begin());
-    await expect(store.idleExpiry('secret')).resolves.toBe(30 * minute);
+    await expect(store.idleExpiry(id)).resolves.toBe(30 * minute);
     at(30 * minute - 1);
-    await expect(store.read('secret')).resolves.toBeDefined();
+    await expect(store.read(id)).resolves.toBeDefined();
     at(30 * minute);
-    await expect(store.read('secret')).resolves.toBeUndefined();
+    await expect(store.read(id)).resolves.toBeUndefined();
   });
 
   it('begins a new idle period when it slides, and not when it is only read or touched', async () => {
@@ -85,12 +136,12 @@ describe('the session store', () => {
     const session = begin();
     await save(store, 'secret', session);
     at(20 * minute);
-    await store.read('secret');
+    await store.read(id);
     await store.touch('secret', asData(session));
-    await expect(store.idleExpiry('secret')).resolves.toBe(30 * minute);
-    await expect(store.slide('secret', session)).resolves.toBe(50 * minute);
+    await expect(store.idleExpiry(id)).resolves.toBe(30 * minute);
+    await expect(store.slide(session)).resolves.toBe(50 * minute);
     at(49 * minute);
-    await expect(store.read('secret')).resolves.toBeDefined();
+    await expect(store.read(id)).resolves.toBeDefined();
   });
 
   it('ends a session at its absolute end, however busy it is', async () => {
@@ -99,22 +150,22 @@ describe('the session store', () => {
     await save(store, 'secret', session);
     for (let time = 0; time < limits.absolute; time += 20 * minute) {
       at(time);
-      const idleEnd = await store.slide('secret', session);
+      const idleEnd = await store.slide(session);
       expect(idleEnd).toBe(Math.min(time + limits.idle, limits.absolute));
     }
     at(limits.absolute - 1);
-    await expect(store.read('secret')).resolves.toBeDefined();
+    await expect(store.read(id)).resolves.toBeDefined();
     at(limits.absolute);
-    await expect(store.read('secret')).resolves.toBeUndefined();
+    await expect(store.read(id)).resolves.toBeUndefined();
   });
 
   it('refuses a session past its absolute end even while the record still lives', async () => {
     const { store, records, begin, at } = openStore();
     await save(store, 'secret', begin());
-    await records.touch('secret', 24 * 60 * minute);
+    await records.touch(id, 24 * 60 * minute);
     at(limits.absolute);
-    await expect(records.read('secret')).resolves.toBeDefined();
-    await expect(store.read('secret')).resolves.toBeUndefined();
+    await expect(records.read(id)).resolves.toBeDefined();
+    await expect(store.read(id)).resolves.toBeUndefined();
   });
 
   it.each([
@@ -128,8 +179,8 @@ describe('the session store', () => {
     ['no cookie of express-session', { signedIn: { ...signIn, id: 'x', expiresAt: 1e15 } }],
   ])('takes a record with %s for nobody', async (_, data) => {
     const { store, records } = openStore();
-    await records.create('secret', JSON.stringify(data), minute);
-    await expect(store.read('secret')).resolves.toBeUndefined();
+    await records.create(id, JSON.stringify(data), minute);
+    await expect(store.read(id)).resolves.toBeUndefined();
     const answer = await new Promise((resolve) =>
       store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
     );
@@ -143,7 +194,7 @@ describe('the session store', () => {
       new Sealing(['a secret of somebody else, long enough']),
       'session:',
     );
-    await foreign.create('secret', JSON.stringify(asData(signIn)), minute);
-    await expect(store.read('secret')).resolves.toBeUndefined();
+    await foreign.create(id, JSON.stringify(asData(signIn)), minute);
+    await expect(store.read(id)).resolves.toBeUndefined();
   });
 });

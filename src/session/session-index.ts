@@ -1,0 +1,94 @@
+import { createHmac, hkdfSync } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import type { KeyValueStore, ListEntry } from './key-value-store.ts';
+import type { Session } from './session.ts';
+
+/** What names a list of sessions: a subject, or one of its sessions at the provider (OIDC Back-Channel Logout §2.4). */
+export type SessionGroup = { readonly issuer: string } & (
+  { readonly sub: string } | { readonly sid: string }
+);
+
+/** An entry outlives its session by this time, in milliseconds: no session must be without one, however slowly Redis answers. */
+const slack = 2000;
+
+/** A sign-in takes no longer than this from its code to its session, in milliseconds. */
+const longestSignIn = 5 * 60 * 1000;
+
+/**
+ * Which sessions a subject has, and which belong to one session at the provider, so that they can be listed and ended. A
+ * session is entered before it exists and taken out after it is gone: none escapes. Entries end as their sessions do.
+ */
+export class SessionIndex {
+  readonly #keys: readonly Buffer[];
+
+  /** `secrets` newest first: names of lists are keyed by them, because a subject could be guessed from a mere hash. */
+  constructor(
+    private readonly store: KeyValueStore,
+    private readonly prefix: string,
+    private readonly options: { readonly secrets: readonly string[]; readonly idle: number },
+    private readonly clock: Clock,
+  ) {
+    this.#keys = options.secrets.map((secret) =>
+      Buffer.from(hkdfSync('sha256', secret, '', 'pixie-bff session index v1', 32)),
+    );
+  }
+
+  /** `false` if one of its groups was ended after the sign-in began: then there must be no such session. */
+  async enter(session: Session): Promise<boolean> {
+    const since = session.createdAt;
+    const now = this.clock();
+    // In the newest list alone; a replica that ends a group still looks into the older ones.
+    const lists = groupsOf(session).map((group) => this.#lists(group)[0] ?? '');
+    const entered = await Promise.all(
+      lists.map((list) => this.store.enlist(list, session.id, { ...this.#times(now), since })),
+    );
+    return entered.every(Boolean);
+  }
+
+  /** Notes that a session is in use, before its own time is extended. */
+  async seen(session: Session): Promise<void> {
+    const times = this.#times(this.clock());
+    await this.#everywhere(session, (list) => this.store.seen(list, session.id, times));
+  }
+
+  async remove(session: Session): Promise<void> {
+    await this.#everywhere(session, (list) => this.store.strikeOff(list, session.id));
+  }
+
+  /** The ids of a group's sessions, and when each was last seen (epoch milliseconds). Some may be gone already. */
+  async entriesOf(group: SessionGroup): Promise<readonly ListEntry[]> {
+    const { staleBefore } = this.#times(this.clock());
+    const lists = this.#lists(group).map((list) => this.store.enlisted(list, staleBefore));
+    return (await Promise.all(lists)).flat();
+  }
+
+  /** Lets nobody in any more whose sign-in has begun before now. */
+  async close(group: SessionGroup): Promise<void> {
+    const now = this.clock();
+    await Promise.all(
+      this.#lists(group).map((list) => this.store.closeList(list, now, longestSignIn)),
+    );
+  }
+
+  async #everywhere(session: Session, act: (list: string) => Promise<unknown>): Promise<void> {
+    await Promise.all(groupsOf(session).flatMap((group) => this.#lists(group).map(act)));
+  }
+
+  #times(now: number) {
+    const lifetime = this.options.idle + slack;
+    return { at: now, staleBefore: now - lifetime, ttl: lifetime };
+  }
+
+  /** One for every secret, the newest first. The braces make the name the hash tag of a Redis Cluster. */
+  #lists(group: SessionGroup): string[] {
+    const [kind, name] = 'sub' in group ? ['sub', group.sub] : ['sid', group.sid];
+    return this.#keys.map((key) => {
+      const hash = createHmac('sha256', key).update(JSON.stringify([kind, group.issuer, name]));
+      return `${this.prefix}{${hash.digest('base64url')}}`;
+    });
+  }
+}
+
+function groupsOf({ issuer, sub, sid }: Session): SessionGroup[] {
+  return [{ issuer, sub }, ...(sid === undefined ? [] : [{ issuer, sid }])];
+}

@@ -1,0 +1,95 @@
+import { MemoryKeyValueStore } from '../../src/session/memory.ts';
+import { SessionIndex } from '../../src/session/session-index.ts';
+import type { Session } from '../../src/session/session.ts';
+
+const issuer = 'https://login.example.com';
+const oldSecret = 'an old session secret, long enough for it';
+const newSecret = 'a new session secret, long enough for it';
+
+function openIndex() {
+  let now = 1000;
+  const values = new MemoryKeyValueStore(() => now);
+  const withSecrets = (...secrets: string[]) =>
+    new SessionIndex(values, 'index:', { secrets, idle: 10_000 }, () => now);
+  return { values, withSecrets, at: (time: number) => void (now = time) };
+}
+
+const session = (id: string, more: object = {}): Session =>
+  ({ id, issuer, sub: 'alice', createdAt: 1000, ...more }) as Session;
+
+async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
+  return (await index.entriesOf({ issuer, ...name })).map(({ member }) => member);
+}
+
+describe('the session index', () => {
+  it('finds the sessions of a subject at its issuer, and those of one session at the provider', async () => {
+    const index = openIndex().withSecrets(newSecret);
+    await index.enter(session('one', { sid: 'a' }));
+    await index.enter(session('two', { sid: 'b' }));
+    await index.enter(session('bob', { sub: 'bob', sid: 'c' }));
+    await index.enter(session('elsewhere', { issuer: 'https://other.example.com' }));
+    await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['one', 'two']);
+    await expect(idsOf(index, { sid: 'b' })).resolves.toEqual(['two']);
+    await expect(idsOf(index, { sid: 'alice' })).resolves.toEqual([]);
+    await index.remove(session('two', { sid: 'b' }));
+    await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['one']);
+    await expect(idsOf(index, { sid: 'b' })).resolves.toEqual([]);
+  });
+
+  it('forgets a session that was not seen for its idle time, and remembers one that was', async () => {
+    const { withSecrets, at } = openIndex();
+    const index = withSecrets(newSecret);
+    await index.enter(session('idle'));
+    await index.enter(session('busy'));
+    at(8000);
+    await index.seen(session('busy'));
+    at(14_000);
+    await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['busy']);
+  });
+
+  it('refuses a sign-in that began before its subject, or its session at the provider, was signed out', async () => {
+    const { withSecrets, at } = openIndex();
+    const index = withSecrets(newSecret);
+    at(2000);
+    await index.close({ issuer, sid: 'a' });
+    await expect(index.enter(session('one', { sid: 'a' }))).resolves.toBe(false);
+    await expect(index.enter(session('two', { sid: 'b' }))).resolves.toBe(true);
+    await expect(index.enter(session('later', { sid: 'a', createdAt: 2001 }))).resolves.toBe(true);
+    await index.close({ issuer, sub: 'alice' });
+    await expect(index.enter(session('three', { sid: 'b' }))).resolves.toBe(false);
+    await expect(index.enter(session('bob', { sub: 'bob' }))).resolves.toBe(true);
+  });
+
+  it('finds, sees, closes and removes what was entered under an older secret', async () => {
+    const { withSecrets, at } = openIndex();
+    const before = withSecrets(oldSecret);
+    const after = withSecrets(newSecret, oldSecret);
+    await before.enter(session('old'));
+    await after.enter(session('new'));
+    await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['new', 'old']);
+    at(9000);
+    await after.seen(session('old'));
+    at(14_000);
+    await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['old']);
+    await after.close({ issuer, sub: 'alice' });
+    await expect(before.enter(session('late'))).resolves.toBe(false);
+    await after.remove(session('old'));
+    await expect(idsOf(before, { sub: 'alice' })).resolves.toEqual([]);
+  });
+
+  it('names nobody in the store', async () => {
+    const { values, withSecrets } = openIndex();
+    const names: string[] = [];
+    const enlist = values.enlist.bind(values);
+    values.enlist = (list, member, times) => {
+      names.push(list, member);
+      return enlist(list, member, times);
+    };
+    await withSecrets(newSecret).enter(session('one', { sid: 'canary-sid', sub: 'canary-sub' }));
+    const [subject = '', , provider = ''] = names;
+    expect(subject).toMatch(/^index:\{[\w-]{43}\}$/);
+    expect(provider).toMatch(/^index:\{[\w-]{43}\}$/);
+    expect(provider).not.toBe(subject);
+    expect(names.join()).not.toContain('canary');
+  });
+});
