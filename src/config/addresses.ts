@@ -67,6 +67,19 @@ export function redisAddress() {
     if (!url?.hostname) refuse('must be an address like redis://redis:6379 or rediss://redis:6380');
     if (!/^(\/\d*)?$/.test(url.pathname) || url.search || url.hash)
       refuse('may end in a database number (redis://redis:6379/2) and in nothing else');
+    if (!isDecodable(url.username + url.password))
+      refuse('has a % in its user or password that encodes nothing; write %25 for it');
+    return value;
+  });
+}
+
+/** One server of several, as `host:port`; an IPv6 address in brackets. */
+export function serverAndPort() {
+  return text((value) => {
+    const [, host = '', port = ''] = /^([^\s/@:[\]]+|\[[^\]]+\]):(\d{1,5})$/.exec(value) ?? [];
+    const isAddress = !host.startsWith('[') || isIP(host.slice(1, -1)) === 6;
+    if (!host || !isAddress || Number(port) < 1 || Number(port) > 65_535)
+      refuse('must be host:port, like redis-1:6379; no scheme, user or password');
     return value;
   });
 }
@@ -118,4 +131,13 @@ function secured(url: URL): URL {
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function isDecodable(value: string): boolean {
+  try {
+    decodeURIComponent(value);
+    return true;
+  } catch {
+    return false; // the question was exactly this
+  }
 }

@@ -1,11 +1,15 @@
 import type { Options } from './options.ts';
 
 /** Choices that are allowed and dangerous, each as a sentence for the log at the start. */
-export function cautions({ server, providers, routes, frontend }: Options): string[] {
+export function cautions({ server, management, providers, routes, frontend }: Options): string[] {
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
     found.push(
       'server.trustedProxies contains every address: anybody may claim any client address',
+    );
+  if (management.token !== undefined && management.token.length < 16)
+    found.push(
+      'management.token is short enough to be guessed; make one with: openssl rand -hex 32',
     );
   for (const { id, issuer, internalUrl } of providers)
     if (issuer.startsWith('https:') && internalUrl?.startsWith('http:'))

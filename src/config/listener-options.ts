@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { addressRange } from './addresses.ts';
 import { readableFile } from './paths.ts';
-import { later, listOf, port, text, wholeNumber } from './scalar.ts';
+import { later, listOf, port, refuse, text, wholeNumber } from './scalar.ts';
 
 const tls = z
   .strictObject({
@@ -46,18 +46,28 @@ export const management = z
   .strictObject({
     port: port()
       .prefault(9090)
-      .describe('Port of `/livez` and `/readyz`. Keep it away from the internet.'),
+      .describe(
+        'Port of `/livez`, `/readyz` and `/sessions`. It speaks plain HTTP: keep it away from the internet.',
+      ),
     host: text()
       .prefault('127.0.0.1')
       .describe(
         'Network address of the management port. Set `0.0.0.0` where an orchestrator asks from outside the machine or container.',
       ),
-    token: later(
-      text().describe(
-        'Bearer token that opens the endpoints for listing and ending sessions. Without it they do not exist.',
+    token: managementToken()
+      .optional()
+      .describe(
+        'Bearer token that opens `/sessions`, where sessions are listed and ended (`openssl rand -hex 32`). Without it there is no such address.',
       ),
-      'session administration',
-    ),
   })
   .prefault({})
-  .describe('Health, on a port of its own.');
+  .describe('Health and the administration of sessions, on a port of its own.');
+
+function managementToken() {
+  return text((token) => {
+    const advice = 'make one with: openssl rand -hex 32';
+    // Anything else could be configured, but no client could send it (RFC 6750 §2.1).
+    if (!/^[\x21-\x7e]+$/.test(token)) refuse(`may contain only ASCII without spaces; ${advice}`);
+    return token;
+  });
+}

@@ -55,21 +55,4 @@ export const laterProviderOptions = {
     oneOf(['fapi2']).describe('One switch for everything the FAPI 2.0 security profile asks for.'),
     'the FAPI 2.0 profile',
   ),
-  frontchannelLogout: later(
-    flag()
-      .prefault(false)
-      .describe('Let the provider end sessions through an iframe (Front-Channel Logout).'),
-    'front-channel logout',
-  ),
-  logoutToken: later(
-    z.strictObject({
-      allowMissingExp: flag()
-        .prefault(false)
-        .describe('Accept logout tokens that never expire, from providers that send no `exp`.'),
-      allowUntyped: flag()
-        .prefault(false)
-        .describe('Accept logout tokens whose `typ` is not `logout+jwt`.'),
-    }),
-    'relaxing the rules for logout tokens',
-  ),
 };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { endpointAddress, internalOrigin, issuerIdentifier } from './addresses.ts';
 import { laterProviderOptions } from './provider-options-later.ts';
 import { rule } from './rule.ts';
-import { duration, listOf, oneOf, refuse, size, text } from './scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, size, text } from './scalar.ts';
 
 /** Parameters of an authorization request that the BFF itself answers for. */
 const protocolParameters = new Set(
@@ -73,6 +73,26 @@ export const provider = z
       .describe(
         'Signature algorithms accepted on ID tokens. A token signed with any other is refused, whatever the provider announces.',
       ),
+    frontchannelLogout: flag()
+      .prefault(false)
+      .describe(
+        'Let the provider end its sessions here through an iframe (`/bff/frontchannel`, OIDC Front-Channel Logout). Only for a provider without Back-Channel Logout, which needs no browser and is always on.',
+      ),
+    logoutToken: z
+      .strictObject({
+        allowMissingExp: flag()
+          .prefault(false)
+          .describe(
+            'Accept logout tokens without `exp`, which Ory Hydra and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
+          ),
+        allowUntyped: flag()
+          .prefault(false)
+          .describe(
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Keycloak before 25 sends them.',
+          ),
+      })
+      .prefault({})
+      .describe('What to tolerate in logout tokens (OIDC Back-Channel Logout 1.0 §2.4).'),
     timeout: duration({ atMost: '24d' })
       .prefault('10s')
       .describe('How long one call to the provider may take before it counts as unreachable.'),

@@ -1,46 +1,93 @@
 import { z } from 'zod';
-import { redisAddress } from './addresses.ts';
+import { redisAddress, serverAndPort } from './addresses.ts';
+import { passwordForUser, redisConsistency } from './redis-consistency.ts';
+import { readableFile } from './paths.ts';
 import { rule } from './rule.ts';
-import { duration, flag, later, listOf, oneOf, refuse, text, wholeNumber } from './scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, text, wholeNumber } from './scalar.ts';
 
 const advice = 'make one with: openssl rand -base64 48';
 
-const node = text().describe('Address of one node, as `host:port`.');
+const node = () => serverAndPort().describe('Address of one node, as `host:port`.');
 
-/** Where sessions live. */
+const sentinel = z
+  .strictObject({
+    master: text().describe('Name of the master that the Sentinels watch, `mymaster` for example.'),
+    nodes: listOf(node())
+      .min(1, 'needs at least one address')
+      .describe('The Sentinels, as `host:port`; as many as there are, usually three.'),
+    username: text()
+      .optional()
+      .describe('User at the Sentinels themselves, where they ask for one.'),
+    password: text()
+      .optional()
+      .describe('Password at the Sentinels themselves, which often differs from `redis.password`.'),
+  })
+  .check(rule(['username', 'password'], passwordForUser('redis.sentinel')))
+  .optional()
+  .describe('Redis behind Sentinel: the Sentinels say who the master is, also after a failover.');
+
+const cluster = z
+  .strictObject({
+    nodes: listOf(node())
+      .min(1, 'needs at least one address')
+      .describe(
+        'Some nodes of the cluster, as `host:port`; the others are learned from them. Name several, because one may be down.',
+      ),
+  })
+  .optional()
+  .describe('Redis Cluster.');
+
+const tls = z
+  .strictObject({
+    ca: readableFile()
+      .optional()
+      .describe('PEM file with the authorities to trust instead of the public ones.'),
+    cert: readableFile()
+      .optional()
+      .describe('PEM file with the client certificate to show to Redis.'),
+    key: readableFile().optional().describe('PEM file with the private key of that certificate.'),
+    servername: text()
+      .optional()
+      .describe('Name to expect in the certificate of Redis. Without it, the host of the address.'),
+  })
+  .check(
+    rule(['cert', 'key'], ({ cert, key }, report) => {
+      if (cert && !key) report(['key'], 'is required because redis.tls.cert is set');
+      if (key && !cert) report(['cert'], 'is required because redis.tls.key is set');
+    }),
+  )
+  .optional()
+  .describe(
+    'Encryption to Redis, to the Sentinels and to every node of a cluster. Present, even empty (`{}`), it is on; the files are read again at every new connection.',
+  );
+
+/** Where sessions live: exactly one of `url`, `sentinel` and `cluster`. */
 export const redis = z
   .strictObject({
-    url: redisAddress().describe(
-      'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, `rediss://`, with user, password and database number as needed. Without it they live in the memory of one process and end with it, which is allowed only while `publicUrl` is http.',
-    ),
+    url: redisAddress()
+      .optional()
+      .describe(
+        'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, `rediss://`, with user, password and database number as needed. Either this, `redis.sentinel` or `redis.cluster`. Without any of them they live in the memory of one process and end with it, which is allowed only while `publicUrl` is http.',
+      ),
+    username: text()
+      .optional()
+      .describe('User of Redis (ACL). Without it, the one in `redis.url`, else the default user.'),
+    password: text()
+      .optional()
+      .describe('Password of that user. Without it, the one in `redis.url`, else none.'),
+    database: wholeNumber(0, 1_000_000)
+      .optional()
+      .describe('Database number. Without it, the one in `redis.url`, else 0.'),
     keyPrefix: text()
       .prefault('bff:')
       .describe(
         'What every key begins with. Applications that share a Redis need different ones; changing it signs everybody out.',
       ),
-    sentinel: later(
-      z.strictObject({
-        master: text().describe('Name of the master that the Sentinels watch.'),
-        nodes: listOf(node).describe('The Sentinels, as `host:port`.'),
-      }),
-      'Redis Sentinel',
-    ),
-    cluster: later(
-      z.strictObject({
-        nodes: listOf(node).describe('Nodes to learn the cluster from, as `host:port`.'),
-      }),
-      'Redis Cluster',
-    ),
-    tls: later(
-      z.strictObject({
-        ca: text().describe('PEM file with the authorities to trust instead of the public ones.'),
-        cert: text().describe('PEM file with the client certificate to show to Redis.'),
-        key: text().describe('PEM file with the private key of that certificate.'),
-        servername: text().describe('Name to expect in the certificate of Redis.'),
-      }),
-      'TLS settings for Redis beyond rediss://',
-    ),
+    sentinel,
+    cluster,
+    tls,
   })
+  .check(...redisConsistency, rule(['username', 'password', 'url'], passwordForUser('redis')))
   .optional()
   .describe('Where sessions live. Every replica needs the same one.');
 
@@ -78,14 +125,11 @@ export const session = z
       .describe(
         'How long before its end an access token is refreshed, by the first call that comes then; the call itself does not wait. A tenth of the token’s lifetime where that is less.',
       ),
-    maxPerUser: later(
-      wholeNumber(0, 1_000_000)
-        .prefault(0)
-        .describe(
-          'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
-        ),
-      'limiting the sessions of a user',
-    ),
+    maxPerUser: wholeNumber(0, 1_000_000)
+      .prefault(0)
+      .describe(
+        'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
+      ),
   })
   .check(
     rule(['idle', 'absolute'], ({ idle, absolute }, report) => {

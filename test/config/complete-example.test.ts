@@ -50,7 +50,7 @@ errorUrl: /signin-error
 `;
 
 const env = {
-  ADMIN_TOKEN: 'admin-token',
+  ADMIN_TOKEN: 'an-admin-token-long-enough',
   BFF_SESSION_SECRET: 'kB3v9Qe1xZ7pLr5TnW2yHc8MdF4gJs6U',
   OIDC_SECRET: 'oidc-secret',
 };
@@ -85,7 +85,6 @@ describe('the complete example', () => {
   it('is refused for its features of later releases and for nothing else', () => {
     const refusals = mistakesOf(() => load(example));
     expect(refusals.map(({ path }) => path)).toEqual([
-      'management.token',
       'providers[0].profile',
       'providers[1].preset',
       'routes[1].resource',
@@ -97,14 +96,14 @@ describe('the complete example', () => {
 
   it('is accepted without them', () => {
     const trimmed = example
-      .replace(', token: ${ADMIN_TOKEN}', '')
       .replace('    profile: fapi2\n', '')
       .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
       .replace('    resource: https://reports.example.com\n', '');
     const { options } = load(trimmed);
     expect(options).toMatchObject({
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
-      session: { secrets: [env.BFF_SESSION_SECRET] },
+      management: { token: env.ADMIN_TOKEN },
+      session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
       providers: [{ clientSecret: 'oidc-secret' }, { id: 'github' }],
       routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
       frontend: { directory: join(folder, 'web') },

@@ -15,11 +15,6 @@ const options = {
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
   'server.workers': 4,
-  'management.token': 'a-long-token',
-  'redis.sentinel': { master: 'main', nodes: ['a:26379'] },
-  'redis.cluster': { nodes: ['a:6379'] },
-  'redis.tls': { ca: 'ca.pem' },
-  'session.maxPerUser': 3,
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
   'providers.*.clientKey': 'key.pem',
@@ -30,8 +25,6 @@ const later: Record<string, unknown> = {
   'providers.*.dpop': 'true',
   'providers.*.responseMode': 'form_post',
   'providers.*.profile': 'fapi2',
-  'providers.*.frontchannelLogout': true,
-  'providers.*.logoutToken': { allowMissingExp: true },
   'routes.*.session': 'none',
   'routes.*.resource': 'https://reports.example.com',
   'routes.*.exchange': { audience: 'reports' },
@@ -84,11 +77,9 @@ describe('an option of a later release', () => {
 
   it.each([
     ['server.workers', 1],
-    ['session.maxPerUser', 0],
     ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],
-    ['providers.*.frontchannelLogout', false],
     ['routes.*.session', 'required'],
     ['routes.*.websocket', false],
     ['routes.*.retry', 0],

@@ -113,6 +113,29 @@ describe('the environment alone', () => {
     });
   });
 
+  it('sets every option of Redis, secrets from files too', () => {
+    const { BFF_REDIS_URL: _, ...others } = environment;
+    const { options } = loadEnvironment({
+      ...others,
+      BFF_REDIS_SENTINEL_MASTER: 'main',
+      BFF_REDIS_SENTINEL_NODES: 'a:26379, b:26379',
+      BFF_REDIS_SENTINEL_PASSWORD_FILE: put('sentinel', 'watch\n'),
+      BFF_REDIS_USERNAME: 'app',
+      BFF_REDIS_PASSWORD_FILE: put('redis', 'hidden\n'),
+      BFF_REDIS_DATABASE: '2',
+      BFF_REDIS_TLS_CA: put('ca.pem', 'authorities'),
+      BFF_REDIS_TLS_SERVERNAME: 'redis.example.com',
+    });
+    expect(options.redis).toEqual({
+      username: 'app',
+      password: 'hidden',
+      database: 2,
+      keyPrefix: 'bff:',
+      sentinel: { master: 'main', nodes: ['a:26379', 'b:26379'], password: 'watch' },
+      tls: { ca: join(folder, 'ca.pem'), servername: 'redis.example.com' },
+    });
+  });
+
   it('describes the provider and the route by the short names', () => {
     const { options } = loadEnvironment({
       ...environment,

@@ -63,6 +63,7 @@ describe('the smallest configuration', () => {
         cookieName: 'bff',
         persistent: false,
         refreshAhead: 60_000,
+        maxPerUser: 0,
       },
       providers: [
         {
@@ -76,6 +77,8 @@ describe('the smallest configuration', () => {
           scopes: ['openid', 'profile', 'email'],
           loginParams: [],
           par: 'auto',
+          frontchannelLogout: false,
+          logoutToken: { allowMissingExp: false, allowUntyped: false },
           idTokenAlgorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
           timeout: 10_000,
           maxResponse: 1024 ** 2,
@@ -283,7 +286,98 @@ describe('redis', () => {
   });
 
   it('needs an address if it is configured at all', () => {
-    expect(mistakesWith({ redis: { keyPrefix: 'a:' } })).toEqual(['redis.url: is required']);
+    expect(mistakesWith({ redis: { keyPrefix: 'a:' } })).toEqual([
+      'redis.url: is required, or redis.sentinel or redis.cluster in its place',
+    ]);
+  });
+
+  const url = 'redis://redis:6379';
+  const sentinel = { master: 'main', nodes: ['a:26379', 'b:26379'] };
+  const cluster = { nodes: ['a:6379', '[::1]:6379'] };
+
+  it.each([
+    { url, username: 'app', password: 'p', database: 2 },
+    { url: 'redis://app:p%40@redis/2', username: 'app', password: 'p@', database: '2' },
+    { url: 'redis://:p@redis', username: 'app' },
+    { url, tls: {} },
+    { sentinel: { ...sentinel, username: 'u', password: 's' }, password: 'p', database: 3 },
+    { cluster, username: 'app', password: 'p', database: 0 },
+    { cluster, tls: { servername: 'redis.example.com', cert: 'cert.pem', key: 'key.pem' } },
+  ])('may be %j', (redis) => {
+    expect(mistakesWith({ redis })).toEqual([]);
+  });
+
+  it.each([
+    [{ url, sentinel }, ['redis.sentinel: is set beside redis.url; keep one of them']],
+    [{ sentinel, cluster }, ['redis.cluster: is set beside redis.sentinel; keep one of them']],
+    [
+      { url, sentinel, cluster },
+      [
+        'redis.sentinel: is set beside redis.url; keep one of them',
+        'redis.cluster: is set beside redis.url; keep one of them',
+      ],
+    ],
+    [
+      { url: 'redis://a:hunter2@redis/2', username: 'b', password: 'hunter3', database: 3 },
+      [
+        'redis.username: is not the user that redis.url names; keep one of them',
+        'redis.password: is not the password that redis.url contains; keep one of them',
+        'redis.database: is 3 and redis.url ends in 2; keep one of them',
+      ],
+    ],
+    [
+      { cluster, database: 1 },
+      ['redis.database: is 1, but Redis Cluster has only database 0; remove it'],
+    ],
+    [{ url, username: 'app' }, ['redis.password: is required because redis.username is set']],
+    [
+      { sentinel: { ...sentinel, username: 'app' } },
+      ['redis.sentinel.password: is required because redis.sentinel.username is set'],
+    ],
+    [{ sentinel: { nodes: ['a:1'] } }, ['redis.sentinel.master: is required']],
+    [
+      { sentinel: { master: 'main', nodes: [] } },
+      ['redis.sentinel.nodes: needs at least one address'],
+    ],
+    [{ cluster: {} }, ['redis.cluster.nodes: is required']],
+    [
+      { url, tls: { cert: 'cert.pem' } },
+      ['redis.tls.key: is required because redis.tls.cert is set'],
+    ],
+    [
+      { url, tls: { key: 'key.pem' } },
+      ['redis.tls.cert: is required because redis.tls.key is set'],
+    ],
+    [
+      { url: 'redis://:hunter2%zz@redis' },
+      ['redis.url: has a % in its user or password that encodes nothing; write %25 for it'],
+    ],
+    [{ url, database: -1 }, ['redis.database: must be a whole number from 0 to 1000000']],
+  ])('may not be %j', (redis, mistakes) => {
+    expect(mistakesWith({ redis })).toEqual(mistakes);
+  });
+
+  it('needs files that are there', () => {
+    expect(mistakesWith({ redis: { url, tls: { ca: 'missing.pem' } } })).toEqual([
+      expect.stringMatching(/^redis\.tls\.ca: there is no file .*missing\.pem$/),
+    ]);
+  });
+
+  it.each([
+    'a',
+    'a:0',
+    'a:65536',
+    'redis://a:1',
+    'u:hunter2@a:1',
+    ':1',
+    '::1:6379',
+    '[a]:1',
+    'a b:1',
+  ])('has no node at %j', (node) => {
+    const mistakes = mistakesWith({ redis: { cluster: { nodes: [node] } } });
+    expect(mistakes).toEqual([
+      'redis.cluster.nodes[0]: must be host:port, like redis-1:6379; no scheme, user or password',
+    ]);
   });
 });
 
@@ -548,7 +642,7 @@ describe('unknown keys', () => {
     [{ server: { hots: 'x' } }, 'server.hots: is not an option; known here: port, host'],
     [{ server: { tls: { cert: 'cert.pem', key: 'key.pem', ca: 'x' } } }, 'server.tls.ca: is not'],
     [{ management: { bind: 'x' } }, 'management.bind: is not an option'],
-    [{ redis: { url: 'redis://r', database: 1 } }, 'redis.database: is not an option'],
+    [{ redis: { url: 'redis://r', db: 1 } }, 'redis.db: is not an option'],
     [inSession({ ttl: '1h' }), 'session.ttl: is not an option'],
     [
       inProvider({ clientID: 'x' }),
