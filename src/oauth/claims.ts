@@ -19,6 +19,7 @@ const protocolClaims = new Set(
     'c_hash',
     's_hash',
     'sid',
+    'session_expiry',
   ]),
 );
 

@@ -1,11 +1,49 @@
 import { BffError } from '../errors.ts';
 
+/** The longest `Retry-After` a provider is believed, in seconds. */
+const longestRetryAfter = 300;
+
+/** Why a provider is unavailable: the cause of a `provider_unavailable`. */
+export class Outage extends Error {
+  /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
+  readonly status?: number;
+  /** For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC 9110 §10.2.3). */
+  readonly retryAfter?: number;
+
+  constructor(message: string, { cause, answer }: { cause?: unknown; answer?: AnswerHead } = {}) {
+    super(message, { cause });
+    this.name = 'Outage';
+    if (!answer) return;
+    this.status = answer.status;
+    const retryAfter = readRetryAfter(answer);
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+  }
+
+  /** The same, as the outside may see it. */
+  toBffError(): BffError {
+    const { retryAfter } = this;
+    const headers = retryAfter && { headers: { 'Retry-After': String(retryAfter) } };
+    return new BffError('provider_unavailable', { cause: this, ...headers });
+  }
+}
+
+/** The part of an answer that tells what an outage is like. */
+interface AnswerHead {
+  readonly status: number;
+  readonly headers: Headers;
+}
+
 /**
  * Translates what `openid-client` throws. What did not answer is `provider_unavailable`; what answered wrongly, with a
  * refusal or with a token that does not hold, is `login_failed`.
  */
 export function toBffError(error: unknown): BffError {
   return unavailability(error) ?? new BffError('login_failed', { cause: error });
+}
+
+/** The outage behind an error, however deep. Absent: something else went wrong. */
+export function outageBehind(error: unknown): Outage | undefined {
+  return causes(error).find((link) => link instanceof Outage);
 }
 
 /** Whether a token was signed with a key that the provider's published keys do not contain. */
@@ -15,11 +53,24 @@ export function isUnknownKey(error: unknown): boolean {
 
 /** openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain of causes. */
 function unavailability(error: unknown): BffError | undefined {
-  for (let link = error; link instanceof Error; link = link.cause) {
+  for (const link of causes(error)) {
     if (link instanceof BffError) return link;
     if ('code' in link && link.code === 'OAUTH_TIMEOUT') {
       return new BffError('provider_unavailable', { cause: error });
     }
   }
   return undefined;
+}
+
+/** An error, what caused it, and so on. */
+function causes(error: unknown): Error[] {
+  return error instanceof Error ? [error, ...causes(error.cause)] : [];
+}
+
+/** A date is not looked at: whose clock it is by, we do not know. */
+function readRetryAfter({ status, headers }: AnswerHead): number | undefined {
+  if (status !== 429 && status !== 503) return undefined;
+  const text = headers.get('retry-after') ?? '';
+  const seconds = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  return seconds > 0 && seconds <= longestRetryAfter ? seconds : undefined;
 }

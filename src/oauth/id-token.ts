@@ -31,6 +31,17 @@ export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
   }
 }
 
+/**
+ * When the provider's own session ends (`session_expiry`, OpenID Connect Enterprise Extensions), in epoch milliseconds.
+ * Absent: the claim is, or is no time.
+ */
+export function readSessionExpiry(claims: Readonly<Record<string, unknown>>): number | undefined {
+  const { session_expiry: seconds } = claims;
+  if (typeof seconds !== 'number' || seconds <= 0) return undefined;
+  const expiry = Math.floor(seconds * 1000);
+  return Number.isSafeInteger(expiry) ? expiry : undefined;
+}
+
 /** The left half of a hash by the algorithm of the signature (OIDC Core §3.1.3.6). */
 function accessTokenHash(idToken: string, accessToken: string): string {
   const { alg = '' } = decodeProtectedHeader(idToken);

@@ -10,7 +10,7 @@ import { BffError } from '../errors.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
-import { checkIdToken } from './id-token.ts';
+import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
 import type { Provider } from './provider.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
@@ -33,6 +33,8 @@ export interface SignIn {
   readonly tokens: TokenSet;
   /** The provider's own session identifier, for its logout tokens. Absent: the provider sent none. */
   readonly sid?: string;
+  /** When the provider's session ends (`session_expiry`), in epoch milliseconds. Absent: it does not say. */
+  readonly sessionExpiry?: number;
   /** OIDC Session Management `session_state`. Absent: the provider sent none. */
   readonly sessionState?: string;
 }
@@ -87,7 +89,7 @@ export async function finishLogin(
   const configuration = await provider.configuration();
   checkAuthorizationResponse(response, configuration);
   try {
-    return await redeemCode(provider, configuration, secrets, response, now);
+    return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
   } catch (error) {
     // The provider has new keys. The code is spent, but the next sign-in shall find them.
     if (isUnknownKey(error)) provider.renew();
@@ -117,12 +119,14 @@ async function redeemCode(
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
   const sessionState = response.get('session_state');
+  const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     sub: idToken.sub,
     claims: await readClaims(configuration, idToken, accessToken, provider.options.scopes),
     tokens: tokenSet,
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
+    ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),
   };
 }
@@ -133,9 +137,8 @@ async function authorizationUrl(
   parameters: Record<string, string>,
 ): Promise<URL> {
   try {
-    return isPushed(provider, configuration)
-      ? await buildAuthorizationUrlWithPAR(configuration, parameters)
-      : buildAuthorizationUrl(configuration, parameters);
+    if (!isPushed(provider, configuration)) return buildAuthorizationUrl(configuration, parameters);
+    return await provider.whileAlive(buildAuthorizationUrlWithPAR(configuration, parameters));
   } catch (error) {
     throw toBffError(error);
   }

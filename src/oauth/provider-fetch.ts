@@ -1,6 +1,6 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
 import { Dispatcher, request } from 'undici';
-import { BffError } from '../errors.ts';
+import { Outage } from './failure.ts';
 
 /** What bounds and directs the calls to one provider. */
 export interface ProviderFetchOptions {
@@ -19,7 +19,9 @@ export function createProviderFetch(options: ProviderFetchOptions): CustomFetch 
   return async (url, init) => {
     const answer = await send(url, init, options);
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
-    if (unavailable) throw unavailableError(`${init.method} ${url} ${unavailable}`);
+    if (unavailable) {
+      throw new Outage(`${init.method} ${url} ${unavailable}`, { answer }).toBffError();
+    }
     const bodyless = answer.status === 204 || answer.status === 304;
     return new Response(bodyless ? null : answer.body, answer);
   };
@@ -47,7 +49,7 @@ async function send(
     const body = await readAtMost(response.body, options.maxResponse);
     return { status: response.statusCode, headers: toHeaders(response.headers), body };
   } catch (error) {
-    throw unavailableError(`${init.method} ${url} failed`, error);
+    throw new Outage(`${init.method} ${url} failed`, { cause: error }).toBffError();
   }
 }
 
@@ -99,8 +101,4 @@ function toHeaders(raw: Record<string, string | string[] | undefined>): Headers 
     for (const value of [values ?? []].flat()) headers.append(name, value);
   }
   return headers;
-}
-
-function unavailableError(what: string, cause?: unknown): BffError {
-  return new BffError('provider_unavailable', { cause: new Error(what, { cause }) });
 }

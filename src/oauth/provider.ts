@@ -1,20 +1,12 @@
-import {
-  allowInsecureRequests,
-  type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
-  Configuration,
-  type CustomFetch,
-  customFetch,
-  discovery,
-  enableNonRepudiationChecks,
-  None,
-  type ServerMetadata,
-} from 'openid-client';
+import { type Configuration, type CustomFetch, customFetch } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import { toBffError } from './failure.ts';
+import { Liveness, patiently } from './liveness.ts';
 import { createProviderFetch } from './provider-fetch.ts';
+import { type KeysListener, ProviderKeys } from './provider-keys.ts';
+import { discoverConfiguration } from './provider-metadata.ts';
+import { probeProvider } from './provider-probe.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
@@ -28,13 +20,16 @@ const pauseAfterFailure = 1000;
  */
 export class Provider {
   readonly #fetch: CustomFetch;
+  readonly #liveness = new Liveness((signal) => probeProvider(this, signal));
   #known?: { readonly configuration: Configuration; readonly discoveredAt: number };
+  #keys?: ProviderKeys | undefined;
   #discovering?: Promise<Configuration> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
 
   constructor(
     readonly options: ProviderOptions,
     private readonly clock: () => number = Date.now,
+    private readonly keysListener: KeysListener = () => undefined,
   ) {
     this.#fetch = createProviderFetch(options);
   }
@@ -43,8 +38,16 @@ export class Provider {
     return this.options.id;
   }
 
-  /** What openid-client needs to talk to this provider. Throws `provider_unavailable`, or `login_failed` for metadata that must not be used. */
+  /**
+   * What openid-client needs to talk to this provider. Throws `provider_unavailable`, also when discovery takes longer than
+   * somebody should wait (it goes on), or `login_failed` for metadata that must not be used.
+   */
   async configuration(): Promise<Configuration> {
+    return patiently(this.discovered());
+  }
+
+  /** The same, however long it takes: for work that nobody waits for without {@link whileAlive}. */
+  async discovered(): Promise<Configuration> {
     if (this.#known && this.clock() - this.#known.discoveredAt < metadataLifetime) {
       return this.#known.configuration;
     }
@@ -52,8 +55,24 @@ export class Provider {
       if (this.#known) return this.#known.configuration;
       throw this.#failure?.error ?? new BffError('provider_unavailable');
     }
-    this.#discovering ??= this.#discover().finally(() => (this.#discovering = undefined));
-    return this.#known?.configuration ?? this.#discovering;
+    const discovering = (this.#discovering ??= this.#shared(this.#discover()));
+    return this.#known?.configuration ?? discovering;
+  }
+
+  /** The keys it signs with. Throws what discovery throws, or `provider_unavailable` if it names no place for them. */
+  async keys(): Promise<ProviderKeys> {
+    await this.discovered();
+    if (this.#keys) return this.#keys;
+    const cause = new Error('the metadata have no jwks_uri that could be used');
+    throw new BffError('provider_unavailable', { cause });
+  }
+
+  /**
+   * Waits for something the provider does, as long as it shows signs of life: a slow provider is waited for, a hanging one
+   * is not. Throws `provider_unavailable` for the latter within two seconds, while the work goes on unattended.
+   */
+  async whileAlive<T>(work: Promise<T>): Promise<T> {
+    return this.#liveness.whileAlive(work);
   }
 
   /** Asks for metadata and keys again when they are next needed, however young they are. What is known serves until then. */
@@ -65,9 +84,20 @@ export class Provider {
     return !this.#failure || this.clock() - this.#failure.at >= pauseAfterFailure;
   }
 
+  /** One at a time; but what hangs may have been lost with the server it was sent to, so the next one asks anew. */
+  #shared(discovery: Promise<Configuration>): Promise<Configuration> {
+    const isOver = () => {
+      if (this.#discovering === discovery) this.#discovering = undefined;
+    };
+    void patiently(discovery).then(isOver, isOver);
+    return discovery;
+  }
+
   async #discover(): Promise<Configuration> {
     try {
       const configuration = await discoverConfiguration(this.options, this.#fetch);
+      this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
+      if (this.#keys) configuration[customFetch] = this.#keys.fetch;
       this.#known = { configuration, discoveredAt: this.clock() };
       this.#failure = undefined;
       return configuration;
@@ -77,103 +107,14 @@ export class Provider {
       throw this.#failure.error;
     }
   }
-}
 
-async function discoverConfiguration(
-  options: ProviderOptions,
-  fetch: CustomFetch,
-): Promise<Configuration> {
-  const isLoopback = options.issuer.startsWith('http:');
-  const discovered = await discovery(
-    new URL(options.issuer),
-    options.clientId,
-    undefined,
-    clientAuthentication(options),
-    {
-      [customFetch]: fetch,
-      timeout: options.timeout / 1000,
-      execute: isLoopback ? [allowInsecureRequests] : [],
-    },
-  );
-  const configuration = new Configuration(
-    acceptedMetadata(discovered.serverMetadata(), options),
-    options.clientId,
-    undefined,
-    clientAuthentication(options),
-  );
-  configuration[customFetch] = fetch;
-  configuration.timeout = options.timeout / 1000;
-  // The library would take TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
-  enableNonRepudiationChecks(configuration);
-  if (isLoopback) allowInsecureRequests(configuration);
-  return configuration;
-}
-
-function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
-  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares normalised URLs, and not always.
-  if (metadata.issuer !== options.issuer) {
-    throw new Error(
-      `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
-    );
-  }
-  return {
-    ...metadata,
-    ...browserEndpoints(metadata, options),
-    ...endpointOverrides(options),
-    id_token_signing_alg_values_supported: acceptedAlgorithms(metadata, options),
-  };
-}
-
-/** Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725 §3.1). */
-function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
-  const advertised = metadata.id_token_signing_alg_values_supported;
-  const accepted = options.idTokenAlgorithms.filter((alg) => advertised?.includes(alg) ?? true);
-  if (accepted.length === 0) {
-    throw new Error(
-      `idTokenAlgorithms allows ${options.idTokenAlgorithms.join(', ')}, but the provider signs with ${advertised?.join(', ')}`,
-    );
-  }
-  return accepted;
-}
-
-function endpointOverrides(options: ProviderOptions): Partial<ServerMetadata> {
-  const overrides = {
-    authorization_endpoint: options.authorizationEndpoint,
-    token_endpoint: options.tokenEndpoint,
-    userinfo_endpoint: options.userinfoEndpoint,
-    jwks_uri: options.jwksUri,
-    end_session_endpoint: options.endSessionEndpoint,
-    revocation_endpoint: options.revocationEndpoint,
-  };
-  return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value));
-}
-
-/** A server that names its internal address in metadata would send browsers where they cannot go. */
-function browserEndpoints(
-  metadata: ServerMetadata,
-  { issuer, internalUrl }: ProviderOptions,
-): Partial<ServerMetadata> {
-  if (!internalUrl) return {};
-  const internal = new URL(internalUrl).origin;
-  const names = ['authorization_endpoint', 'end_session_endpoint'] as const;
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const endpoint = metadata[name];
-      if (!endpoint || new URL(endpoint).origin !== internal) return [];
-      return [[name, new URL(issuer).origin + endpoint.slice(internal.length)]];
-    }),
-  );
-}
-
-function clientAuthentication(options: ProviderOptions): ClientAuth {
-  switch (options.clientAuth) {
-    case 'client_secret_basic':
-      return ClientSecretBasic(options.clientSecret);
-    case 'client_secret_post':
-      return ClientSecretPost(options.clientSecret);
-    case 'none':
-      return None();
-    default:
-      throw new Error(`clientAuth ${options.clientAuth} is not part of this release`);
+  /** Known keys stay known as long as the address stays. Absent: there is none, or nobody could trust what comes from it. */
+  #keysAt(jwksUri: string | undefined): ProviderKeys | undefined {
+    const { issuer, timeout } = this.options;
+    if (!jwksUri || (issuer.startsWith('https:') && !jwksUri.startsWith('https:')))
+      return undefined;
+    const url = new URL(jwksUri).href;
+    if (this.#keys?.url === url) return this.#keys;
+    return new ProviderKeys(url, this.#fetch, timeout, this.clock, this.keysListener);
   }
 }

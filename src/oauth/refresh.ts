@@ -3,19 +3,34 @@ import {
   type IDToken,
   refreshTokenGrant,
   ResponseBodyError,
+  WWWAuthenticateChallengeError,
 } from 'openid-client';
 import { decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
-import { toBffError } from './failure.ts';
-import { checkIdToken } from './id-token.ts';
+import { isUnknownKey, outageBehind, toBffError } from './failure.ts';
+import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import type { Provider } from './provider.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
-/** What became of a refresh. Only `ended` ends a session; whatever else goes wrong may go right the next time. */
-export type RefreshOutcome =
-  | { readonly kind: 'refreshed'; readonly tokens: TokenSet }
+/** What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong may go right the next time. */
+export type NotRefreshed =
   | { readonly kind: 'ended'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly error: BffError };
+  | {
+      readonly kind: 'failed';
+      readonly error: BffError;
+      /** Whether anybody else would have fared better. */
+      readonly concerns: 'session' | 'provider';
+    };
+
+/** What became of a refresh. */
+export type RefreshOutcome =
+  | {
+      readonly kind: 'refreshed';
+      readonly tokens: TokenSet;
+      /** When the provider's session ends, in epoch milliseconds. Absent: no new ID token says so. */
+      readonly sessionExpiry?: number;
+    }
+  | NotRefreshed;
 
 /** Whose tokens are refreshed. */
 export interface RefreshSubject {
@@ -25,23 +40,28 @@ export interface RefreshSubject {
 
 /**
  * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept; the ID token of the
- * sign-in is kept where no new one comes. The caller sees to it that no refresh token is spent twice.
+ * sign-in is kept where no new one comes. The caller sees to it that no refresh token is spent twice, and for how long
+ * anybody waits.
  */
 export async function refreshTokens(
   provider: Provider,
-  { sub, tokens }: RefreshSubject,
+  { sub, tokens: before }: RefreshSubject,
   now: number,
 ): Promise<RefreshOutcome> {
-  if (!tokens.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
+  if (!before.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
   try {
-    const configuration = await provider.configuration();
-    const response = await refreshTokenGrant(configuration, tokens.refreshToken);
-    const fresh = readTokenSet(response, now);
+    const configuration = await provider.discovered();
+    const response = await refreshTokenGrant(configuration, before.refreshToken);
+    const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
-    if (idToken && idToken.sub !== sub) return { kind: 'ended', reason: 'the user has changed' };
-    if (idToken) checkContinuity(idToken, fresh, tokens, configuration, now);
-    return { kind: 'refreshed', tokens: { ...carriedOver(tokens), ...fresh } };
+    if (!idToken) return { kind: 'refreshed', tokens };
+    if (idToken.sub !== sub) return { kind: 'ended', reason: 'the user has changed' };
+    checkContinuity(idToken, tokens, before, configuration, now);
+    const sessionExpiry = readSessionExpiry(idToken);
+    return { kind: 'refreshed', tokens, ...(sessionExpiry !== undefined && { sessionExpiry }) };
   } catch (error) {
+    // The provider has new keys, which the next refresh shall find.
+    if (isUnknownKey(error)) provider.renew();
     return outcomeOf(error);
   }
 }
@@ -63,16 +83,8 @@ function checkContinuity(
   }
 }
 
-function carriedOver({ refreshToken, idToken, scope }: TokenSet): Partial<TokenSet> {
-  return {
-    ...(refreshToken && { refreshToken }),
-    ...(idToken && { idToken }),
-    ...(scope && { scope }),
-  };
-}
-
 /** Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2). */
-function outcomeOf(error: unknown): RefreshOutcome {
+function outcomeOf(error: unknown): NotRefreshed {
   if (error instanceof ResponseBodyError && error.error === 'invalid_grant') {
     return { kind: 'ended', reason: 'invalid_grant' };
   }
@@ -81,5 +93,24 @@ function outcomeOf(error: unknown): RefreshOutcome {
   return {
     kind: 'failed',
     error: isUnavailable ? cause : new BffError('provider_unavailable', { cause }),
+    concerns: isUnavailable ? whomOutageConcerns(cause) : whomRefusalConcerns(error),
   };
+}
+
+/** No answer at all, `5xx` and `429` are about the server, anything else it said is about what it was asked. */
+function whomOutageConcerns(error: BffError): 'session' | 'provider' {
+  const { status = 503 } = outageBehind(error) ?? {};
+  return status >= 500 || status === 429 ? 'provider' : 'session';
+}
+
+/** Our credentials are everybody's (RFC 6749 §5.2 `invalid_client`). */
+function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
+  if (error instanceof WWWAuthenticateChallengeError) return 'provider';
+  const isAboutUs = error instanceof ResponseBodyError && error.error === 'invalid_client';
+  return isAboutUs ? 'provider' : 'session';
+}
+
+/** For how many seconds the provider asked to be left alone when it failed. Absent: it did not say. */
+export function requestedPause(error: BffError): number | undefined {
+  return outageBehind(error)?.retryAfter;
 }

@@ -9,16 +9,20 @@ export interface TokenSet {
   /** Epoch milliseconds. */
   readonly obtainedAt: number;
   readonly refreshToken?: string;
+  /** When the refresh token ends, in epoch milliseconds. Absent: there is none, or the provider did not say. */
+  readonly refreshExpiresAt?: number;
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
   readonly idToken?: string;
   readonly scope?: string;
 }
 
-/** Reads a successful token response (RFC 6749 §5.1). Throws `login_failed` for a token that could not be sent as a header. */
-export function readTokenSet(
-  response: TokenEndpointResponse & TokenEndpointResponseHelpers,
-  now: number,
-): TokenSet {
+type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
+
+/**
+ * Reads a successful token response (RFC 6749 §5.1). What the answer to a refresh leaves out, stays as it was `before`
+ * (RFC 6749 §6). Throws `login_failed` for a token that could not be sent as a header.
+ */
+export function readTokenSet(response: TokenResponse, now: number, before?: TokenSet): TokenSet {
   if (response.token_type.toLowerCase() !== 'bearer') {
     throw unacceptable(`token_type ${response.token_type}`);
   }
@@ -27,14 +31,41 @@ export function readTokenSet(
     throw unacceptable('an access token with characters that cannot be sent');
   }
   const seconds = response.expiresIn();
+  const refreshToken = response.refresh_token || before?.refreshToken;
+  const idToken = response.id_token || before?.idToken;
+  const scope = response.scope || before?.scope;
+  const refreshExpiresAt = refreshToken && refreshExpiry(response, now, before);
   return {
     accessToken: response.access_token,
     obtainedAt: now,
     ...(seconds !== undefined && { expiresAt: now + seconds * 1000 }),
-    ...(response.refresh_token && { refreshToken: response.refresh_token }),
-    ...(response.id_token && { idToken: response.id_token }),
-    ...(response.scope && { scope: response.scope }),
+    ...(refreshToken && { refreshToken }),
+    ...(refreshExpiresAt && { refreshExpiresAt }),
+    ...(idToken && { idToken }),
+    ...(scope && { scope }),
   };
+}
+
+/** No RFC has a word for it: Keycloak and others say `refresh_expires_in`, Microsoft and GitHub `refresh_token_expires_in`. */
+function refreshExpiry(
+  response: TokenResponse,
+  now: number,
+  before: TokenSet | undefined,
+): number | undefined {
+  const said =
+    lifetime(response['refresh_expires_in']) ?? lifetime(response['refresh_token_expires_in']);
+  if (said !== undefined) return now + said;
+  const isAnother = response.refresh_token && response.refresh_token !== before?.refreshToken;
+  return isAnother ? undefined : before?.refreshExpiresAt;
+}
+
+/** Milliseconds. Zero means "no end that is known", and what is no number says nothing. */
+function lifetime(seconds: unknown): number | undefined {
+  const isNumeral = typeof seconds === 'string' && /^\d+$/.test(seconds);
+  const number = isNumeral ? Number(seconds) : seconds;
+  // Longer than that is no statement about a token, and might not be a date any more.
+  const isSane = typeof number === 'number' && number > 0 && number < 1e10;
+  return isSane ? Math.floor(number * 1000) : undefined;
 }
 
 function unacceptable(what: string): BffError {

@@ -1,6 +1,6 @@
 import { ClientError } from 'openid-client';
 import { BffError } from '../../src/errors.ts';
-import { isUnknownKey, toBffError } from '../../src/oauth/failure.ts';
+import { isUnknownKey, Outage, outageBehind, toBffError } from '../../src/oauth/failure.ts';
 
 const coded = (code: string, cause?: unknown) =>
   Object.assign(new ClientError('x', { cause }), { code });
@@ -31,5 +31,14 @@ describe('what openid-client throws', () => {
     expect(isUnknownKey(coded('OAUTH_KEY_SELECTION_FAILED'))).toBe(true);
     expect(isUnknownKey(coded('OAUTH_TIMEOUT'))).toBe(false);
     expect(isUnknownKey(undefined)).toBe(false);
+  });
+
+  it('is recognised as an outage, however deep', () => {
+    const outage = new Outage('no answer');
+    const wrapped = new Error('a', { cause: coded('x', outage.toBffError()) });
+    expect(outageBehind(wrapped)).toBe(outage);
+    expect(toBffError(wrapped)).toMatchObject({ code: 'provider_unavailable', cause: outage });
+    expect(outageBehind(new Error('a'))).toBeUndefined();
+    expect(outageBehind('text')).toBeUndefined();
   });
 });

@@ -104,6 +104,20 @@ describe('a call to a provider', () => {
     expect(response.ok).toBe(true);
   });
 
+  it.each([
+    [429, '7', '7'],
+    [503, '300', '300'],
+    [503, '301', '5'],
+    [503, '0', '5'],
+    [503, '1.5', '5'],
+    [503, 'Fri, 31 Dec 2999 23:59:59 GMT', '5'],
+    [500, '7', '5'],
+    [200, '7', '5'],
+  ])('hands on when a %i wants to be asked again: %s', async (status, asked, told) => {
+    const refused = call(answer(status, '', { 'retry-after': asked }));
+    await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': told } });
+  });
+
   it('to a port nobody listens on says that the provider is unavailable', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     await expect(call(answer(200), { url })).rejects.toEqual(unavailable);

@@ -1,6 +1,6 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { Provider } from '../../src/oauth/provider.ts';
-import { answer, hang, inTurn, type Handler } from '../support/answers.ts';
+import { answer, hang, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
 const hour = 3_600_000;
@@ -86,6 +86,56 @@ describe('a provider', () => {
     server.handler = hang();
     await expect(configured({ timeout: 50 }).configuration()).rejects.toEqual(unavailable);
   });
+
+  it('that hangs keeps nobody waiting, and is found by whoever comes next or by itself', async () => {
+    const lost = Promise.withResolvers<Handler>();
+    server.handler = inTurn(
+      async (...call) => (await lost.promise)(...call),
+      metadata({ token_endpoint: `${server.url}/new` }),
+    );
+    const provider = configured({ timeout: 10_000 });
+    const began = performance.now();
+    await expect(provider.configuration()).rejects.toEqual(unavailable);
+    expect(performance.now() - began).toBeLessThan(2000);
+    await expect(endpoint(provider)).resolves.toBe(`${server.url}/new`);
+    expect(server.requests).toHaveLength(2);
+    lost.resolve(metadata());
+    await settled(provider, `${server.url}/token`);
+  });
+
+  it('that is slow to be discovered is waited for by work that nobody waits for', async () => {
+    server.handler = slowly(2000, metadata());
+    const provider = configured({ timeout: 10_000 });
+    const detached = provider.discovered();
+    await expect(provider.configuration()).rejects.toEqual(unavailable);
+    await detached;
+    await expect(endpoint(provider)).resolves.toBe(`${server.url}/token`);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('has keys, which stay as long as their address does', async () => {
+    server.handler = inTurn(metadata(), metadata(), metadata({ jwks_uri: `${server.url}/new` }));
+    const provider = configured();
+    const keys = await provider.keys();
+    for (const address of ['jwks', 'new']) {
+      const before = await provider.configuration();
+      provider.renew();
+      await settledUntil(async () => (await provider.configuration()) !== before);
+      const { url } = await provider.keys();
+      expect(url).toBe(`${server.url}/${address}`);
+      expect((await provider.keys()) === keys).toBe(address === 'jwks');
+    }
+  });
+
+  it.each([[undefined], ['http://127.0.0.1/jwks']])(
+    'has no keys when its metadata say that they are at %s',
+    async (jwksUri) => {
+      const issuer = 'https://login.example.com';
+      server.handler = metadata({ issuer, jwks_uri: jwksUri });
+      const provider = configured({ issuer, internalUrl: server.url });
+      await expect(provider.keys()).rejects.toEqual(unavailable);
+    },
+  );
 
   it('is asked for news after an hour, in the background', async () => {
     server.handler = inTurn(metadata(), metadata({ token_endpoint: `${server.url}/new` }));

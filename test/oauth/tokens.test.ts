@@ -1,9 +1,10 @@
-import { readTokenSet } from '../../src/oauth/tokens.ts';
+import { readTokenSet, type TokenSet } from '../../src/oauth/tokens.ts';
 
-const read = (response: Record<string, unknown>, seconds?: number) =>
+const read = (response: Record<string, unknown>, seconds?: number, before?: TokenSet) =>
   readTokenSet(
     { access_token: 'token', token_type: 'bearer', ...response, expiresIn: () => seconds } as never,
     1000,
+    before,
   );
 
 describe('the tokens of a sign-in', () => {
@@ -56,4 +57,49 @@ describe('the tokens of a sign-in', () => {
       expect(read({ access_token: token }).accessToken).toBe(token);
     },
   );
+});
+
+const ofRefresh = (response: Record<string, unknown>, before?: TokenSet) =>
+  read(response, undefined, before).refreshExpiresAt;
+
+describe('the end of a refresh token', () => {
+  it.each([
+    [{ refresh_expires_in: 60 }, 61_000],
+    [{ refresh_token_expires_in: 60 }, 61_000],
+    [{ refresh_expires_in: '60' }, 61_000],
+    [{ refresh_expires_in: 0.5 }, 1500],
+    [{ refresh_expires_in: 0 }, undefined],
+    [{ refresh_expires_in: 0, refresh_token_expires_in: 60 }, 61_000],
+    [{ refresh_expires_in: -1 }, undefined],
+    [{ refresh_expires_in: 1e300 }, undefined],
+    [{ refresh_expires_in: 'soon' }, undefined],
+    [{ refresh_expires_in: '' }, undefined],
+    [{ refresh_expires_in: null }, undefined],
+    [{ refresh_expires_in: [60] }, undefined],
+    [{ refresh_expires_in: true }, undefined],
+    [{}, undefined],
+  ])('is what the provider says, if that is sane: %j', (response, expiry) => {
+    expect(ofRefresh({ refresh_token: 'refresh', ...response })).toBe(expiry);
+  });
+
+  it('is nothing without a refresh token', () => {
+    expect(ofRefresh({ refresh_expires_in: 60 })).toBeUndefined();
+  });
+
+  it.each([
+    ['stays with its token', {}, 5000],
+    ['stays with a token that came once more', { refresh_token: 'refresh' }, 5000],
+    ['goes with its token', { refresh_token: 'another' }, undefined],
+    ['is renewed with another token', { refresh_token: 'another', refresh_expires_in: 9 }, 10_000],
+    ['is renewed with the same token', { refresh_expires_in: 9 }, 10_000],
+    ['stays when the answer knows no end', { refresh_expires_in: 0 }, 5000],
+  ])('%s', (_, response, expiry) => {
+    const before = {
+      accessToken: 'stale',
+      obtainedAt: 0,
+      refreshToken: 'refresh',
+      refreshExpiresAt: 5000,
+    };
+    expect(ofRefresh(response, before)).toBe(expiry);
+  });
 });

@@ -1,0 +1,117 @@
+import {
+  allowInsecureRequests,
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  Configuration,
+  type CustomFetch,
+  customFetch,
+  discovery,
+  enableNonRepudiationChecks,
+  None,
+  type ServerMetadata,
+} from 'openid-client';
+import type { ProviderOptions } from '../config/options.ts';
+
+/**
+ * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`. Throws what the
+ * library throws, or an error that names the mistake.
+ */
+export async function discoverConfiguration(
+  options: ProviderOptions,
+  fetch: CustomFetch,
+): Promise<Configuration> {
+  const isLoopback = options.issuer.startsWith('http:');
+  const discovered = await discovery(
+    new URL(options.issuer),
+    options.clientId,
+    undefined,
+    clientAuthentication(options),
+    {
+      [customFetch]: fetch,
+      timeout: options.timeout / 1000,
+      execute: isLoopback ? [allowInsecureRequests] : [],
+    },
+  );
+  const configuration = new Configuration(
+    acceptedMetadata(discovered.serverMetadata(), options),
+    options.clientId,
+    undefined,
+    clientAuthentication(options),
+  );
+  configuration[customFetch] = fetch;
+  configuration.timeout = options.timeout / 1000;
+  // The library would take TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
+  enableNonRepudiationChecks(configuration);
+  if (isLoopback) allowInsecureRequests(configuration);
+  return configuration;
+}
+
+function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
+  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares normalised URLs, and not always.
+  if (metadata.issuer !== options.issuer) {
+    throw new Error(
+      `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
+    );
+  }
+  return {
+    ...metadata,
+    ...browserEndpoints(metadata, options),
+    ...endpointOverrides(options),
+    id_token_signing_alg_values_supported: acceptedAlgorithms(metadata, options),
+  };
+}
+
+/** Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725 §3.1). */
+function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
+  const advertised = metadata.id_token_signing_alg_values_supported;
+  const accepted = options.idTokenAlgorithms.filter((alg) => advertised?.includes(alg) ?? true);
+  if (accepted.length === 0) {
+    throw new Error(
+      `idTokenAlgorithms allows ${options.idTokenAlgorithms.join(', ')}, but the provider signs with ${advertised?.join(', ')}`,
+    );
+  }
+  return accepted;
+}
+
+function endpointOverrides(options: ProviderOptions): Partial<ServerMetadata> {
+  const overrides = {
+    authorization_endpoint: options.authorizationEndpoint,
+    token_endpoint: options.tokenEndpoint,
+    userinfo_endpoint: options.userinfoEndpoint,
+    jwks_uri: options.jwksUri,
+    end_session_endpoint: options.endSessionEndpoint,
+    revocation_endpoint: options.revocationEndpoint,
+  };
+  return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value));
+}
+
+/** A server that names its internal address in metadata would send browsers where they cannot go. */
+function browserEndpoints(
+  metadata: ServerMetadata,
+  { issuer, internalUrl }: ProviderOptions,
+): Partial<ServerMetadata> {
+  if (!internalUrl) return {};
+  const internal = new URL(internalUrl).origin;
+  const names = ['authorization_endpoint', 'end_session_endpoint'] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const endpoint = metadata[name];
+      if (!endpoint || new URL(endpoint).origin !== internal) return [];
+      return [[name, new URL(issuer).origin + endpoint.slice(internal.length)]];
+    }),
+  );
+}
+
+function clientAuthentication(options: ProviderOptions): ClientAuth {
+  switch (options.clientAuth) {
+    case 'client_secret_basic':
+      return ClientSecretBasic(options.clientSecret);
+    case 'client_secret_post':
+      return ClientSecretPost(options.clientSecret);
+    case 'none':
+      return None();
+    default:
+      throw new Error(`clientAuth ${options.clientAuth} is not part of this release`);
+  }
+}

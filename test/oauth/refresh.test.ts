@@ -1,0 +1,120 @@
+import { BffError } from '../../src/errors.ts';
+import { refreshTokens, requestedPause } from '../../src/oauth/refresh.ts';
+import type { TokenSet } from '../../src/oauth/tokens.ts';
+import { answer, hang, hangUp, slowly, type Handler } from '../support/answers.ts';
+import { SmallIssuer } from './small-issuer.ts';
+
+const before: TokenSet = {
+  accessToken: 'stale',
+  obtainedAt: 0,
+  refreshToken: 'refresh',
+  refreshExpiresAt: 5000,
+  // Of another sign-in, without a nonce.
+  idToken: 'e30.e30.e30',
+  scope: 'openid',
+};
+const subject = { sub: 'alice', tokens: before };
+
+describe('a refresh', () => {
+  it('keeps what the answer leaves out', async () => {
+    await using issuer = await SmallIssuer.start();
+    issuer.answerTokens({});
+    await expect(refreshTokens(issuer.provider, subject, 1000)).resolves.toEqual({
+      kind: 'refreshed',
+      tokens: { ...before, accessToken: 'fresh', obtainedAt: 1000 },
+    });
+  });
+
+  it.each([
+    [1_900_000_000, 1_900_000_000_000],
+    [1_900_000_000.5, 1_900_000_000_500],
+    ['1900000000', undefined],
+    [0, undefined],
+    [-1, undefined],
+    [1e300, undefined],
+    [null, undefined],
+    [undefined, undefined],
+    [{}, undefined],
+  ])('says when the provider’s session ends: session_expiry %j', async (claim, expiry) => {
+    await using issuer = await SmallIssuer.start();
+    issuer.answerTokens({ id_token: await issuer.idToken({ session_expiry: claim as never }) });
+    const outcome = await refreshTokens(issuer.provider, subject, Date.now());
+    expect(outcome.kind).toBe('refreshed');
+    expect('sessionExpiry' in outcome ? outcome.sessionExpiry : undefined).toBe(expiry);
+  });
+
+  it.each<readonly [string, Handler, 'provider' | 'session', number | undefined]>([
+    ['is cut off', hangUp(), 'provider', undefined],
+    ['takes too long', hang(), 'provider', undefined],
+    ['is 500', answer(500), 'provider', undefined],
+    ['is 503', answer(503, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 429', answer(429, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 401 invalid_client', answer(401, { error: 'invalid_client' }), 'provider', undefined],
+    [
+      'is 401 with a challenge',
+      answer(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
+      'provider',
+      undefined,
+    ],
+    ['is invalid_request', answer(400, { error: 'invalid_request' }), 'session', undefined],
+    ['is HTML', answer(200, '<html>'), 'session', undefined],
+    ['is an empty object', answer(200, {}), 'session', undefined],
+    ['is a redirect', answer(302, '', { location: '/' }), 'session', undefined],
+  ])('whose answer %s fails, and says whom that concerns', async (_, handler, concerns, pause) => {
+    await using issuer = await SmallIssuer.start();
+    issuer.token = handler;
+    const outcome = await refreshTokens(issuer.provider, subject, 0);
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      concerns,
+      error: { code: 'provider_unavailable' },
+    });
+    expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
+  });
+
+  it('waits for a provider that is slow to be discovered, as nobody else does', async () => {
+    await using issuer = await SmallIssuer.start();
+    const { handler } = issuer.server;
+    const metadata = slowly(2000, handler);
+    issuer.server.handler = (...call) =>
+      (call[0].url?.startsWith('/.well-known') ? metadata : handler)(...call);
+    issuer.answerTokens({});
+    const outcome = await refreshTokens(issuer.provider, subject, 0);
+    expect(outcome.kind).toBe('refreshed');
+  });
+
+  it('fails for everybody while the provider cannot be discovered', async () => {
+    await using issuer = await SmallIssuer.start();
+    issuer.server.handler = answer(503);
+    await expect(refreshTokens(issuer.provider, subject, 0)).resolves.toMatchObject({
+      kind: 'failed',
+      concerns: 'provider',
+    });
+  });
+
+  it.each([
+    ['the grant is over', answer(400, { error: 'invalid_grant' }), subject, 'invalid_grant'],
+    [
+      'there is no refresh token',
+      answer(200, {}),
+      { sub: 'alice', tokens: { accessToken: 'a', obtainedAt: 0 } },
+      'there is no refresh token',
+    ],
+  ] as const)('ends the session when %s', async (_, handler, whose, reason) => {
+    await using issuer = await SmallIssuer.start();
+    issuer.token = handler;
+    await expect(refreshTokens(issuer.provider, whose, 0)).resolves.toEqual({
+      kind: 'ended',
+      reason,
+    });
+  });
+
+  it('ends the session when the tokens are another user’s', async () => {
+    await using issuer = await SmallIssuer.start();
+    issuer.answerTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
+    await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toEqual({
+      kind: 'ended',
+      reason: 'the user has changed',
+    });
+  });
+});
