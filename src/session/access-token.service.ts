@@ -32,15 +32,15 @@ export class AccessTokenService {
     const { refreshAhead } = this.options.session;
     if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
-      void this.refresher.refresh(session.id, tokens).catch(() => undefined);
+      void this.refresher.refresh(session).catch(() => undefined);
     }
     return bearer(tokens);
   }
 
   /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
-  async replacementFor({ id, tokens }: Session): Promise<AccessToken> {
-    if (!tokens.refreshToken) return { kind: 'none' };
-    const outcome = await this.refresher.refresh(id, tokens);
+  async replacementFor(session: Session): Promise<AccessToken> {
+    if (!session.tokens.refreshToken) return { kind: 'none' };
+    const outcome = await this.refresher.refresh(session);
     switch (outcome.kind) {
       case 'refreshed':
         return bearer(outcome.session.tokens);

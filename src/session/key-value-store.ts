@@ -55,6 +55,8 @@ export interface KeyValueStore {
     member: string,
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
+  /** Whether a member is still there, in a list that was not closed at or after `since`, in epoch milliseconds. */
+  isEnlisted(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;
   strikeOff(list: string, member: string): Promise<void>;

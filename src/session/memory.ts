@@ -78,10 +78,13 @@ export class MemoryKeyValueStore implements KeyValueStore {
     member: string,
     { since, ...times }: SeenAt & { readonly since: number },
   ): Promise<boolean> {
-    const closedAt = this.#living(closedKey(list))?.value;
-    if (closedAt !== undefined && Number(closedAt) >= since) return false;
+    if (this.#isClosed(list, since)) return false;
     this.#renew(list, member, times);
     return true;
+  }
+
+  async isEnlisted(list: string, member: string, since: number): Promise<boolean> {
+    return !this.#isClosed(list, since) && this.#membersOf(list).has(member);
   }
 
   async seen(list: string, member: string, times: SeenAt): Promise<void> {
@@ -116,6 +119,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
   #living(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
     return entry && entry.expiresAt > this.clock() ? entry : undefined;
+  }
+
+  #isClosed(list: string, since: number): boolean {
+    const closedAt = this.#living(closedKey(list))?.value;
+    return closedAt !== undefined && Number(closedAt) >= since;
   }
 
   #membersOf(name: string): Map<string, number> {

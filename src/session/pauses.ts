@@ -1,11 +1,11 @@
-import type { BffError } from '../errors.ts';
+import { BffError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 
 /** Milliseconds. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/** Enough for the sessions one process refreshes within the longest pause of an outage. */
+/** Enough for the sessions one process refreshes within the longest pause. */
 const maxPauses = 10_000;
 
 interface Pause {
@@ -15,32 +15,45 @@ interface Pause {
 }
 
 /**
- * Which sessions' provider has just failed them. It is left alone for a while, twice as long each time, so that an outage
- * is not made worse by everybody who waits for its end.
+ * What has just failed, by name, and is left alone for a while: twice as long each time, so that an outage is not made
+ * worse by everybody who waits for its end.
  */
 export class Pauses {
-  readonly #bySession = new Map<string, Pause>();
+  readonly #byName = new Map<string, Pause>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** The failure a pause stands for. Absent: there is none now. */
-  at(session: string): BffError | undefined {
-    const pause = this.#bySession.get(session);
-    return pause && pause.until > this.clock() ? pause.error : undefined;
+  /** The failure a pause stands for; its `Retry-After` is what is left of it. Absent: there is none now. */
+  at(name: string): BffError | undefined {
+    const pause = this.#byName.get(name);
+    const left = pause ? pause.until - this.clock() : 0;
+    if (!pause || left <= 0) return undefined;
+    const headers = { 'Retry-After': String(Math.ceil(left / 1000)) };
+    return new BffError('provider_unavailable', { cause: pause.error, headers });
   }
 
-  /** Begins the next pause, twice as long as the last one. */
-  begin(session: string, error: BffError): void {
-    const before = this.#bySession.get(session);
+  /** Whether its last try failed, so that the next one is to be a single one. */
+  hasFailed(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /**
+   * Begins the next pause, twice as long as the last one and no shorter than asked for, in seconds. A failure during a pause
+   * belongs to the outage that it began with and changes nothing.
+   */
+  begin(name: string, error: BffError, atLeast = 0): void {
+    if (this.at(name)) return;
+    const before = this.#byName.get(name);
     const length = Math.min(before ? before.length * 2 : firstPause, longestPause);
-    this.#bySession.delete(session);
-    this.#bySession.set(session, { until: this.clock() + length, length, error });
-    const [oldest] = this.#bySession.keys();
-    if (this.#bySession.size > maxPauses && oldest) this.#bySession.delete(oldest);
+    const until = this.clock() + Math.max(length, atLeast * 1000);
+    this.#byName.delete(name);
+    this.#byName.set(name, { until, length, error });
+    const [oldest] = this.#byName.keys();
+    if (this.#byName.size > maxPauses && oldest) this.#byName.delete(oldest);
   }
 
-  /** The provider has answered: its next failure is a first one again. */
-  end(session: string): void {
-    this.#bySession.delete(session);
+  /** It has worked: its next failure is a first one again. */
+  end(name: string): void {
+    this.#byName.delete(name);
   }
 }

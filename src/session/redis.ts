@@ -23,13 +23,18 @@ local function keep(ttl)
   if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
 end`;
 
-const enlistScript = `${keepList}
+const refuseClosed = `
 local closed = redis.call('GET', KEYS[2])
-if closed and tonumber(closed) >= tonumber(ARGV[5]) then return 0 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-keep(ARGV[4])
+if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
+
+const enlistScript = `${keepList}${refuseClosed}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+keep(ARGV[5])
 return 1`;
+
+const isEnlistedScript = `${refuseClosed}
+return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`;
 
 const seenScript = `${keepList}
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
@@ -94,8 +99,12 @@ export class RedisKeyValueStore implements KeyValueStore {
     member: string,
     times: SeenAt & { readonly since: number },
   ): Promise<boolean> {
-    const values = [member, ...argumentsOf(times), String(times.since)];
+    const values = [member, String(times.since), ...argumentsOf(times)];
     return this.#run(enlistScript, [list, closedKey(list)], values);
+  }
+
+  async isEnlisted(list: string, member: string, since: number): Promise<boolean> {
+    return this.#run(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
   }
 
   async seen(list: string, member: string, times: SeenAt): Promise<void> {
@@ -119,7 +128,7 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 
   async ping(): Promise<void> {
-    await this.#connection.ask((client) => client.ping());
+    await this.#connection.ping();
   }
 
   async close(): Promise<void> {

@@ -2,9 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { sessionCookieAttributes, signedCookieValue } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
+import { SignedInSessions } from './signed-in-sessions.service.ts';
 import { SessionStore } from './session-store.ts';
 import { recordNameOf } from './sealed-records.ts';
-import type { NewSession } from './session.ts';
+import type { NewSession, Session } from './session.ts';
 
 /** Issues and ends sessions together with their cookie, for requests that express-session has seen. */
 @Injectable()
@@ -12,6 +13,7 @@ export class SessionCookie {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     private readonly store: SessionStore,
+    private readonly sessions: SignedInSessions,
   ) {}
 
   /**
@@ -30,16 +32,21 @@ export class SessionCookie {
     const secret = await storeNewSession(request, session);
     await this.store.end(recordNameOf(shown));
     if (replaces) await this.store.end(replaces);
+    await this.sessions.keepWithinLimit({ ...session, id: recordNameOf(secret) });
     const value = signedCookieValue(secret, options.secrets);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
   }
 
-  /** Ends the session of this request and takes its cookie away. */
-  async end(request: Request, response: Response): Promise<void> {
-    await this.store.end(recordNameOf(request.sessionID));
+  /**
+   * Ends the session of this request and takes its cookie away. Gives back what it was in the end, with the tokens of its
+   * last refresh. Absent: somebody else was faster.
+   */
+  async end(request: Request, response: Response): Promise<Session | undefined> {
+    const ended = await this.store.end(recordNameOf(request.sessionID));
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
     forgetSession(request);
+    return ended;
   }
 }
 

@@ -33,16 +33,16 @@ export class SessionIndex {
     );
   }
 
-  /** `false` if one of its groups was ended after the sign-in began: then there must be no such session. */
+  /** Enters a session that is about to begin; `false` if one of its groups was ended after the sign-in began. */
   async enter(session: Session): Promise<boolean> {
-    const since = session.createdAt;
-    const now = this.clock();
-    // In the newest list alone; a replica that ends a group still looks into the older ones.
-    const lists = groupsOf(session).map((group) => this.#lists(group)[0] ?? '');
-    const entered = await Promise.all(
-      lists.map((list) => this.store.enlist(list, session.id, { ...this.#times(now), since })),
-    );
-    return entered.every(Boolean);
+    const times = { ...this.#times(this.clock()), since: session.createdAt };
+    return this.#inAllGroups(session, (list) => this.store.enlist(list, session.id, times));
+  }
+
+  /** Whether a session that was entered may go on: nobody has ended it or one of its groups since the sign-in began. */
+  async isWelcome(session: Session): Promise<boolean> {
+    const { id, createdAt } = session;
+    return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, createdAt));
   }
 
   /** Notes that a session is in use, before its own time is extended. */
@@ -68,6 +68,12 @@ export class SessionIndex {
     await Promise.all(
       this.#lists(group).map((list) => this.store.closeList(list, now, longestSignIn)),
     );
+  }
+
+  /** In the newest list of each group alone; a replica that ends a group still looks into the older ones. */
+  async #inAllGroups(session: Session, ask: (list: string) => Promise<boolean>): Promise<boolean> {
+    const newest = groupsOf(session).flatMap((group) => this.#lists(group).slice(0, 1));
+    return (await Promise.all(newest.map(ask))).every(Boolean);
   }
 
   async #everywhere(session: Session, act: (list: string) => Promise<unknown>): Promise<void> {

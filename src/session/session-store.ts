@@ -7,7 +7,14 @@ import type { KeyValueStore } from './key-value-store.ts';
 import { RefreshLock } from './refresh-lock.ts';
 import { recordNameOf, type SealedRecord, type SealedRecords } from './sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
-import { idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
+import {
+  endOf,
+  idleTimeLeft,
+  isSession,
+  withTokens,
+  type Session,
+  type SessionLimits,
+} from './session.ts';
 
 // Inside the declaration below, `Session` would be express-session's own.
 type SignedInSession = Session;
@@ -49,22 +56,33 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a session that has just begun, under the secret its cookie will hold. Throws `login_expired` if the user was
-   * signed out by the provider meanwhile: it was entered before it existed, so whoever ended it knew of it or is known here.
+   * Stores a session that has just begun, under the secret its cookie will hold. Throws `login_expired` if somebody ended it
+   * meanwhile: it was entered before it existed, so whoever ended it knew of it or is known here.
    */
   async begin(secret: string, data: SessionData): Promise<void> {
     const session = data.signedIn;
     if (!session) return;
-    if (!(await this.index.enter(session))) throw new BffError('login_expired');
-    await super.set(secret, data);
-    if (await this.index.enter(session)) return;
-    await this.end(session.id);
+    if (await this.index.enter(session)) {
+      await super.set(secret, data);
+      if (await this.index.isWelcome(session)) return;
+    }
+    await this.records.remove(session.id);
+    // It may be on one of its lists still.
+    await this.index.remove(session);
     throw new BffError('login_expired');
   }
 
   /** `begin`, as express-session calls it. */
-  override set(secret: string, data: SessionData, done = throwError): Promise<void> {
-    return this.begin(secret, data).then(() => done(), done);
+  override async set(
+    secret: string,
+    data: SessionData,
+    callback: (error?: unknown) => void = throwError,
+  ): Promise<void> {
+    const failure = await this.begin(secret, data).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    callback(failure);
   }
 
   /** The session of this id, or `undefined` if there is none or its time is over. */
@@ -91,12 +109,15 @@ export class SessionStore extends RedisStore {
    */
   async replaceTokens(
     { session, data, record }: StoredSession,
-    tokens: TokenSet,
+    { tokens, sessionExpiry }: { readonly tokens: TokenSet; readonly sessionExpiry?: number },
     lock: RefreshLock,
   ): Promise<Session | undefined> {
-    const signedIn = { ...session, tokens };
+    const signedIn = withTokens(session, tokens, this.limits, sessionExpiry);
     const text = JSON.stringify({ ...data, signedIn });
-    return (await this.records.replace(session.id, record, text, lock)) ? signedIn : undefined;
+    if (!(await this.records.replace(session.id, record, text, lock))) return undefined;
+    // Its end may have moved with its tokens.
+    await this.slide(signedIn);
+    return signedIn;
   }
 
   /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
@@ -127,7 +148,7 @@ export class SessionStore extends RedisStore {
   /** The record, if its time is not over and this release could have written it. */
   #living(text: string): SessionData {
     const data = parseRecord(text);
-    const isLiving = data && data.signedIn.expiresAt > this.clock();
+    const isLiving = data && endOf(data.signedIn) > this.clock();
     // express-session takes null for "no such session", though connect-redis' types do not say so.
     return isLiving ? data : (null as never);
   }

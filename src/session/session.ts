@@ -14,7 +14,7 @@ export interface Session {
   readonly claims: Claims;
   readonly tokens: TokenSet;
   readonly createdAt: number;
-  /** When it ends however much it is used. The idle end is the record's time to live in the store. */
+  /** Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See `endOf`. */
   readonly expiresAt: number;
   /** The provider's name for its own session. */
   readonly sid?: string;
@@ -38,7 +38,7 @@ export type NewSession = Omit<Session, 'id'>;
 
 /** The session that begins with a sign-in. */
 export function beginSession(
-  signIn: SignIn,
+  { sessionExpiry, ...signIn }: SignIn,
   provider: string,
   userAgent: string | undefined,
   limits: SessionLimits,
@@ -48,7 +48,7 @@ export function beginSession(
     ...signIn,
     provider,
     createdAt: now,
-    expiresAt: now + limits.absolute,
+    expiresAt: ceilingOf(now, limits, sessionExpiry),
     ...(userAgent && { userAgent: userAgent.slice(0, 512) }),
   };
 }
@@ -65,7 +65,36 @@ export function isSession(value: unknown): value is Session {
   );
 }
 
-/** How long the session may stay unused from now on, in milliseconds; never beyond its absolute end. */
+/** The session with the tokens of a refresh, and with the end the provider's session has now. */
+export function withTokens(
+  session: Session,
+  tokens: TokenSet,
+  limits: SessionLimits,
+  sessionExpiry?: number,
+): Session {
+  const { createdAt, expiresAt } = session;
+  const ceiling = ceilingOf(createdAt, limits, sessionExpiry);
+  return { ...session, tokens, expiresAt: sessionExpiry === undefined ? expiresAt : ceiling };
+}
+
+/**
+ * When the session ends however much it is used: at its absolute end, or earlier where its last token ends and the provider
+ * has said that there will be no other.
+ */
+export function endOf({ expiresAt, tokens }: Session): number {
+  if (tokens.refreshExpiresAt === undefined) return expiresAt;
+  return Math.min(expiresAt, Math.max(tokens.refreshExpiresAt, tokens.expiresAt ?? Infinity));
+}
+
+/** How long the session may stay unused from now on, in milliseconds; never beyond its end. */
 export function idleTimeLeft(session: Session, limits: SessionLimits, now: number): number {
-  return Math.min(limits.idle, session.expiresAt - now);
+  return Math.min(limits.idle, endOf(session) - now);
+}
+
+function ceilingOf(
+  createdAt: number,
+  { absolute }: SessionLimits,
+  sessionExpiry = Infinity,
+): number {
+  return Math.min(createdAt + absolute, sessionExpiry);
 }

@@ -220,6 +220,19 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       expect(members).toEqual(['before', 'after']);
     });
 
+    it('say who is there, unless they were closed since', async () => {
+      const list = newKey();
+      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.enlist(list, 'two', { ...seenAt(1000), since: 1000 });
+      await store.strikeOff(list, 'two');
+      const areEnlisted = (since: number) =>
+        Promise.all(['one', 'two', 'three'].map((each) => store.isEnlisted(list, each, since)));
+      await expect(areEnlisted(1000)).resolves.toEqual([true, false, false]);
+      await store.closeList(list, 1005, 5000);
+      await expect(areEnlisted(1005)).resolves.toEqual([false, false, false]);
+      await expect(areEnlisted(1006)).resolves.toEqual([true, false, false]);
+    });
+
     it('end with their youngest member', async () => {
       const list = newKey();
       const now = { at: 1000, staleBefore: 0, since: 1000 };

@@ -53,7 +53,9 @@ describe('the session index', () => {
     at(2000);
     await index.close({ issuer, sid: 'a' });
     await expect(index.enter(session('one', { sid: 'a' }))).resolves.toBe(false);
+    await expect(index.isWelcome(session('one', { sid: 'a' }))).resolves.toBe(false);
     await expect(index.enter(session('two', { sid: 'b' }))).resolves.toBe(true);
+    await expect(index.isWelcome(session('two', { sid: 'b' }))).resolves.toBe(true);
     await expect(index.enter(session('later', { sid: 'a', createdAt: 2001 }))).resolves.toBe(true);
     await index.close({ issuer, sub: 'alice' });
     await expect(index.enter(session('three', { sid: 'b' }))).resolves.toBe(false);

@@ -3,7 +3,7 @@ import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts
 import { Sealing } from '../../src/session/sealing.ts';
 import { SessionIndex } from '../../src/session/session-index.ts';
 import { SessionStore } from '../../src/session/session-store.ts';
-import { beginSession, type Session } from '../../src/session/session.ts';
+import { beginSession, endOf, type Session } from '../../src/session/session.ts';
 
 const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
@@ -195,6 +195,44 @@ describe('the session store', () => {
       'session:',
     );
     await foreign.create(id, JSON.stringify(asData(signIn)), minute);
+    await expect(store.read(id)).resolves.toBeUndefined();
+  });
+});
+
+describe('where the provider has the last word', () => {
+  const beginWith = (more: object, now = 0) =>
+    beginSession({ ...signIn, ...more }, 'corp', undefined, limits, now);
+
+  it('a session ends with that of the provider (session_expiry), never later than its own end', () => {
+    expect(endOf({ ...beginWith({ sessionExpiry: 60 * minute }), id })).toBe(60 * minute);
+    expect(endOf({ ...beginWith({ sessionExpiry: 24 * 60 * minute }), id })).toBe(limits.absolute);
+    expect(beginWith({ sessionExpiry: 1 })).not.toHaveProperty('sessionExpiry');
+  });
+
+  it('a session ends when there is no token left and none to come', () => {
+    const withTimes = (times: object) =>
+      endOf({ ...beginWith({ tokens: { ...signIn.tokens, ...times } }), id });
+    expect(withTimes({ expiresAt: 5 * minute, refreshExpiresAt: 60 * minute })).toBe(60 * minute);
+    expect(withTimes({ expiresAt: 90 * minute, refreshExpiresAt: 60 * minute })).toBe(90 * minute);
+    expect(withTimes({ expiresAt: 5 * minute })).toBe(limits.absolute);
+    expect(withTimes({ refreshExpiresAt: 60 * minute })).toBe(limits.absolute);
+  });
+
+  it('a refresh moves both ends, and the idle time follows', async () => {
+    const { store, begin, at } = openStore();
+    const tokens = { ...signIn.tokens, expiresAt: 5 * minute, refreshExpiresAt: 10 * minute };
+    await save(store, 'secret', { ...begin(), tokens });
+    await expect(store.idleExpiry(id)).resolves.toBe(10 * minute);
+    at(9 * minute);
+    const stored = (await store.readStored(id)) as never;
+    const lock = (await store.lockRefresh(id)) as never;
+    const fresh = { ...tokens, accessToken: 'fresh', refreshExpiresAt: 19 * minute };
+    const sessionExpiry = 15 * minute;
+    await store.replaceTokens(stored, { tokens: fresh, sessionExpiry }, lock);
+    await expect(store.idleExpiry(id)).resolves.toBe(15 * minute);
+    at(15 * minute - 1);
+    await expect(store.read(id)).resolves.toMatchObject({ expiresAt: 15 * minute, tokens: fresh });
+    at(15 * minute);
     await expect(store.read(id)).resolves.toBeUndefined();
   });
 });

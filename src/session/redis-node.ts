@@ -1,0 +1,119 @@
+import { ErrorReply } from 'redis';
+import { type RedisClient, timeLimit, tooLate } from './redis-servers.ts';
+
+/** Milliseconds. */
+const longestPauseBeforeReconnecting = 1000;
+
+/** Answers after which another connection may do better: the server is no master any more, or does not know us any more. */
+const givesUpAfter = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
+
+/** Told of every attempt that failed, and of the one that did not. */
+export type NodeListener = (event: 'connected' | 'lost', cause?: Error) => void;
+
+/** One connection to a server that takes writes. It connects by itself, reconnects by itself, and never queues a command. */
+export class RedisNode {
+  #client: RedisClient | undefined;
+  /** The first attempt after a loss: who comes meanwhile waits for it, instead of being refused. */
+  #firstAttempt: Promise<void> | undefined;
+  #cause: Error | undefined;
+  #failures = 0;
+  #connectedAt = 0;
+  #answeredAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** `open` finds the server and connects to it; what it found last time may have moved. */
+  constructor(
+    private readonly open: () => Promise<RedisClient>,
+    private readonly onConnection: NodeListener,
+  ) {
+    this.#firstAttempt = this.#connect();
+  }
+
+  get isConnected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Why it is not connected. */
+  get cause(): Error | undefined {
+    return this.#cause;
+  }
+
+  /** Sends a command. Throws what the client throws, or why there is no connection. */
+  async ask<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
+    await this.#firstAttempt;
+    const client = this.#client;
+    if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
+    const askedAt = performance.now();
+    const timer = setTimeout(() => this.#giveUpSilent(client, askedAt), timeLimit);
+    try {
+      const answer = await command(client);
+      this.#answeredAt = performance.now();
+      return answer;
+    } catch (error) {
+      if (error instanceof ErrorReply) {
+        this.#answeredAt = performance.now();
+        if (givesUpAfter.has(errorCode(error))) this.#lose(client, error);
+      } else if (!client.isReady) this.#lose(client, error as Error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#client?.destroy();
+    this.#client = undefined;
+    this.#cause = new Error('The connection to Redis is closed');
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      const client = await this.open();
+      if (this.#isClosed) return client.destroy();
+      client.on('error', (error: Error) => this.#lose(client, error));
+      this.#client = client;
+      this.#cause = undefined;
+      this.#connectedAt = performance.now();
+      this.onConnection('connected');
+    } catch (error) {
+      this.#connectAgain(error as Error);
+    } finally {
+      this.#firstAttempt = undefined;
+    }
+  }
+
+  /** Nothing at all came back: the machine at the other end may be gone, which no packet will ever tell us. */
+  #giveUpSilent(client: RedisClient, askedAt: number): void {
+    if (this.#answeredAt < askedAt) this.#lose(client, tooLate(timeLimit));
+  }
+
+  #lose(client: RedisClient, cause: Error): void {
+    if (this.#isClosed || client !== this.#client) return;
+    this.#client = undefined;
+    client.destroy();
+    // A server that takes connections only to end them is not asked in a tight loop.
+    if (performance.now() - this.#connectedAt < longestPauseBeforeReconnecting)
+      return this.#connectAgain(cause);
+    this.#cause = cause;
+    this.#failures = 0;
+    this.onConnection('lost', cause);
+    this.#firstAttempt = this.#connect();
+  }
+
+  #connectAgain(cause: Error): void {
+    if (this.#isClosed) return;
+    this.#cause = cause;
+    this.onConnection('lost', cause);
+    const pause = Math.min(50 * 2 ** this.#failures, longestPauseBeforeReconnecting);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => void this.#connect(), pause);
+  }
+}
+
+/** The first word of what Redis answers, which is the stable part of it. */
+export function errorCode(error: ErrorReply): string {
+  return error.message.split(' ', 1)[0] ?? '';
+}

@@ -1,0 +1,203 @@
+import { createServer } from 'node:http';
+import { Provider } from '../../src/oauth/provider.ts';
+import { Providers } from '../../src/oauth/providers.ts';
+import { parseOptions } from '../../src/config/load.ts';
+import { MemoryKeyValueStore } from '../../src/session/memory.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
+import { Sealing } from '../../src/session/sealing.ts';
+import { SessionIndex } from '../../src/session/session-index.ts';
+import type { SessionRoomOptions } from '../../src/session/session-options.ts';
+import { SessionStore } from '../../src/session/session-store.ts';
+import type { Session } from '../../src/session/session.ts';
+import { sessionEntry, SignedInSessions } from '../../src/session/signed-in-sessions.service.ts';
+import { closeServer, listen } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const issuer = 'https://login.example.com';
+const alice = { issuer, sub: 'alice' };
+const hour = 3_600_000;
+const limits = { idle: hour, absolute: 8 * hour };
+
+/** It is the beginning of time, and stays so. */
+const clock = () => 0;
+
+/** What several replicas share, each with its own `SignedInSessions`. */
+function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
+  const secrets = ['a session secret for tests, long enough'];
+  const values = new MemoryKeyValueStore(clock);
+  const records = new SealedRecords(values, new Sealing(secrets), 'session:');
+  const options = { session: { ...limits, maxPerUser } } as SessionRoomOptions;
+  const replica = () => {
+    const index = new SessionIndex(values, 'index:', { idle: hour, secrets }, clock);
+    const store = new SessionStore(records, index, values, limits, clock);
+    const known = new Providers(providers, 'http://localhost/bff');
+    return { index, store, sessions: new SignedInSessions(store, index, known, options) };
+  };
+  const { store, sessions } = replica();
+  const begin = async (secret: string, more: Partial<Session> = {}): Promise<Session> => {
+    const session = {
+      ...alice,
+      id: recordNameOf(secret),
+      provider: 'corp',
+      claims: {},
+      tokens: { accessToken: `access-${secret}`, obtainedAt: 0 },
+      createdAt: 0,
+      expiresAt: 8 * hour,
+      ...more,
+    };
+    await store.begin(secret, { cookie: { originalMaxAge: null }, signedIn: session } as never);
+    return session;
+  };
+  return { values, replica, sessions, store, begin };
+}
+
+const idsIn = async (sessions: SignedInSessions) =>
+  (await sessions.list(alice)).map(({ session }) => session.id);
+
+describe('the sessions of a subject', () => {
+  it('are listed the oldest first, and only those that live', async () => {
+    const { sessions, store, begin } = openHouse();
+    const [late, early, ended] = [
+      await begin('late', { createdAt: 20 }),
+      await begin('early', { createdAt: 10 }),
+      await begin('ended', { createdAt: 5 }),
+    ];
+    await begin('bob', { sub: 'bob' });
+    await store.end(ended.id);
+    expect(await idsIn(sessions)).toEqual([early.id, late.id]);
+  });
+
+  it('end only for their owner, if one is named', async () => {
+    const { sessions, begin } = openHouse();
+    const { id } = await begin('one');
+    for (const other of [
+      { issuer, sub: 'bob' },
+      { issuer: `${issuer}/`, sub: 'alice' },
+    ])
+      await expect(sessions.end(id, other)).resolves.toBeUndefined();
+    expect(await idsIn(sessions)).toEqual([id]);
+    await expect(sessions.end(id, alice)).resolves.toMatchObject({ id });
+    await expect(sessions.end(id, alice)).resolves.toBeUndefined();
+    expect(await idsIn(sessions)).toEqual([]);
+  });
+
+  it('say what helps to recognise them, and nothing else', async () => {
+    const { begin } = openHouse();
+    const tokens = { accessToken: 'a', refreshToken: 'r', obtainedAt: 0 };
+    const secrets = { sid: 'sid', sessionState: 'state', claims: { name: 'Alice' }, tokens };
+    const session = await begin('one', secrets);
+    const seen = { session, lastSeenAt: 90_000 };
+    const entry = {
+      id: session.id,
+      current: false,
+      provider: 'corp',
+      createdAt: '1970-01-01T00:00:00.000Z',
+      lastSeenAt: '1970-01-01T00:01:30.000Z',
+      expiresAt: '1970-01-01T08:00:00.000Z',
+      userAgent: null,
+    };
+    expect(sessionEntry(seen)).toEqual(entry);
+    expect(sessionEntry(seen, 'another')).toEqual(entry);
+    expect(sessionEntry(seen, session.id)).toEqual({ ...entry, current: true });
+  });
+
+  it('end where the last token ends, if there will be no other', async () => {
+    const { begin } = openHouse();
+    const tokens = { accessToken: 'a', obtainedAt: 0, expiresAt: 1000, refreshExpiresAt: 2000 };
+    const session = await begin('one', { tokens });
+    expect(sessionEntry({ session, lastSeenAt: 0 }).expiresAt).toBe('1970-01-01T00:00:02.000Z');
+  });
+});
+
+describe('session.maxPerUser', () => {
+  it('keeps as many as it says when sign-ins look at each other at the same moment', async () => {
+    const { values, replica, sessions, begin } = openHouse({ maxPerUser: 2 });
+    const created = [30, 10, 50, 20, 40].map(async (createdAt) =>
+      begin(`secret-${createdAt}`, { createdAt }),
+    );
+    const begun = await Promise.all(created);
+    const everybodyLooks = Promise.withResolvers<void>();
+    const enlisted = values.enlisted.bind(values);
+    let looking = 0;
+    values.enlisted = async (...parameters) => {
+      const found = await enlisted(...parameters);
+      looking += 1;
+      if (looking === begun.length) everybodyLooks.resolve();
+      await everybodyLooks.promise;
+      return found;
+    };
+    await Promise.all(begun.map(async (one) => replica().sessions.keepWithinLimit(one)));
+    const kept = begun.filter(({ createdAt }) => createdAt >= 40);
+    expect(await idsIn(sessions)).toEqual(
+      kept.toSorted((one, other) => one.createdAt - other.createdAt).map(({ id }) => id),
+    );
+  });
+
+  it('keeps as many as it says when they begin in the same millisecond', async () => {
+    const { replica, sessions, begin } = openHouse({ maxPerUser: 2 });
+    const begun = await Promise.all(['a', 'b', 'c', 'd'].map(async (secret) => begin(secret)));
+    await Promise.all(begun.map(async (one) => replica().sessions.keepWithinLimit(one)));
+    expect(await idsIn(sessions)).toHaveLength(2);
+  });
+
+  it.each([
+    [0, 3],
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [1_000_000, 3],
+  ])('of %i leaves %i of three', async (maxPerUser, left) => {
+    const { sessions, begin } = openHouse({ maxPerUser });
+    const begun = await Promise.all(
+      [1, 2, 3].map(async (createdAt) => begin(String(createdAt), { createdAt })),
+    );
+    await begin('bob', { sub: 'bob' });
+    for (const one of begun) await sessions.keepWithinLimit(one);
+    expect(await idsIn(sessions)).toEqual(begun.slice(-left).map(({ id }) => id));
+    await expect(sessions.list({ issuer, sub: 'bob' })).resolves.toHaveLength(1);
+  });
+});
+
+describe('revocation', () => {
+  it('asks the provider for a few at a time, and nobody waits for it', async () => {
+    let [most, open, revoked] = [0, 0, 0];
+    let mayAnswer = false;
+    const waiting: (() => void)[] = [];
+    const server = createServer((asked, response) => {
+      const base = `http://127.0.0.1:${port}`;
+      if (asked.url?.includes('well-known')) {
+        response.setHeader('content-type', 'application/json');
+        const endpoints = { revocation_endpoint: `${base}/revoke`, jwks_uri: `${base}/jwks` };
+        return void response.end(JSON.stringify({ issuer: base, ...endpoints }));
+      }
+      open += 1;
+      most = Math.max(most, open);
+      const finish = () => {
+        open -= 1;
+        revoked += 1;
+        response.end();
+      };
+      if (mayAnswer) finish();
+      else waiting.push(finish);
+    });
+    const { port } = await listen(server, 0);
+    const { providers } = parseOptions({
+      publicUrl: 'http://localhost:8080',
+      session: { secrets: ['a session secret for tests, long enough'] },
+      providers: [
+        { id: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'a', clientSecret: 'b' },
+      ],
+      routes: [],
+    });
+    const { sessions, begin } = openHouse({ providers: providers.map((one) => new Provider(one)) });
+    for (let count = 0; count < 35; count += 1) await begin(String(count));
+    await expect(sessions.endAll(alice)).resolves.toBe(35);
+    expect(await idsIn(sessions)).toEqual([]);
+    await waitFor(() => waiting.length === 10);
+    mayAnswer = true;
+    for (const finish of waiting) finish();
+    await waitFor(() => revoked === 35);
+    expect(most).toBe(10);
+    await closeServer(server);
+  });
+});
