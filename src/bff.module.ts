@@ -11,9 +11,12 @@ import {
   RequestMethod,
 } from '@nestjs/common';
 import { HttpAdapterHost, RouterModule } from '@nestjs/core';
+import { BackchannelController } from './auth/backchannel.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
+import { FrontchannelController } from './auth/frontchannel.controller.ts';
 import { LoginController } from './auth/login.controller.ts';
 import { LogoutController } from './auth/logout.controller.ts';
+import { SessionsController } from './auth/sessions.controller.ts';
 import { UserController } from './auth/user.controller.ts';
 import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
@@ -84,6 +87,8 @@ export class BffModule implements NestModule, OnApplicationShutdown {
       .forRoutes(
         { path: `${basePath}/user`, method: RequestMethod.GET },
         { path: `${basePath}/logout`, method: RequestMethod.POST },
+        { path: `${basePath}/sessions`, method: RequestMethod.ALL },
+        { path: `${basePath}/sessions/:id`, method: RequestMethod.ALL },
       )
       .apply(SessionMiddleware)
       .forRoutes(`${basePath}/{*path}`)
@@ -105,7 +110,14 @@ function describeModule(
     module: BffModule,
     global: true,
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
-    controllers: [LoginController, UserController, LogoutController],
+    controllers: [
+      LoginController,
+      UserController,
+      BackchannelController,
+      FrontchannelController,
+      LogoutController,
+      SessionsController,
+    ],
     providers: [options, ...bffProviders],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],
   };

@@ -34,8 +34,10 @@ import { SessionIndex } from './session/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
+import { SignedInSessions } from './session/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
 import { type Refreshed, TokenRefresher } from './session/token-refresher.ts';
+import { UsedOnce } from './session/used-once.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');
@@ -65,7 +67,9 @@ export const bffProviders: NestProvider[] = [
     inject: [OPTIONS, CLOCK],
     useFactory: (options: Options, clock: Clock) =>
       new Providers(
-        options.providers.map((provider) => new Provider(provider, clock)),
+        options.providers.map(
+          (provider) => new Provider(provider, clock, logMissingKeys(provider.id)),
+        ),
         baseUrl(options),
       ),
   },
@@ -105,6 +109,12 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, store: KeyValueStore, sealing: Sealing) =>
       new PendingLogins(new SealedRecords(store, sealing, `${keyPrefix(options)}login:`)),
   },
+  {
+    provide: UsedOnce,
+    inject: [OPTIONS, STORE, CLOCK],
+    useFactory: (options: Options, store: KeyValueStore, clock: Clock) =>
+      new UsedOnce(store, `${keyPrefix(options)}used:`, clock),
+  },
   slice(SESSION_OPTIONS, (options): SessionRoomOptions => ({
     publicUrl: options.publicUrl,
     session: options.session,
@@ -112,6 +122,7 @@ export const bffProviders: NestProvider[] = [
     cookies: namesOf(options),
   })),
   SessionReader,
+  SignedInSessions,
   SessionCookie,
   LoginCookie,
   AccessTokenService,
@@ -188,6 +199,11 @@ function logRefresh(outcome: Refreshed, provider: string): void {
     case 'failed':
       return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
   }
+}
+
+function logMissingKeys(provider: string) {
+  const msg = 'keys not fetched; the last ones serve on';
+  return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {

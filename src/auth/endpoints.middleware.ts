@@ -14,6 +14,10 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['user', ['GET', 'HEAD']],
   ['logout', ['GET', 'POST']],
   ['logout/callback', ['GET']],
+  ['sessions', ['GET', 'HEAD', 'DELETE']],
+  ['sessions/{id}', ['DELETE']],
+  ['backchannel', ['POST']],
+  ['frontchannel', ['GET']],
 ]);
 
 /**
@@ -39,5 +43,8 @@ export class EndpointsMiddleware implements NestMiddleware {
 }
 
 function allowedMethods(name: string): readonly string[] | undefined {
-  return methods.get(name.replace(/^callback\/[^/]+$/, 'callback'));
+  const pattern = name
+    .replace(/^callback\/[^/]+$/, 'callback')
+    .replace(/^sessions\/[^/]+$/, 'sessions/{id}');
+  return methods.get(pattern);
 }

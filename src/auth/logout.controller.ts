@@ -12,7 +12,7 @@ import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
 /** The longest a user waits for the authorization server when signing out, in milliseconds. */
-const patience = 2000;
+const patience = 1800;
 
 /** Signing out: here first, then at the authorization server (OIDC RP-Initiated Logout). */
 @Controller()
@@ -57,9 +57,10 @@ export class LogoutController {
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
     if (isMismatch) throw new BffError('session_mismatch');
 
-    await this.sessionCookie.end(request, response);
+    // A refresh may have changed its tokens since it was read.
+    const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
-    return (await this.#signOutAtProvider(session, returnUrl)) ?? returnUrl;
+    return (await this.#signOutAtProvider(ended ?? session, returnUrl)) ?? returnUrl;
   }
 
   /** Where the authorization server signs the user out. Absent: it cannot, or did not answer in time. */

@@ -1,4 +1,4 @@
-import type { Session } from '../session/session.ts';
+import { endOf, type Session } from '../session/session.ts';
 
 /** Whose times `user` tells. */
 export interface UserView {
@@ -18,7 +18,7 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
     session: {
       id: session.id,
       createdAt: new Date(session.createdAt).toISOString(),
-      expiresAt: new Date(session.expiresAt).toISOString(),
+      expiresAt: new Date(endOf(session)).toISOString(),
       idleExpiresAt: new Date(idleExpiresAt).toISOString(),
       expiresIn: secondsLeft(session, idleExpiresAt, now),
     },
@@ -55,5 +55,5 @@ function claimRecord(type: string, value: unknown): ClaimRecord {
 
 /** Whole seconds to the nearer of the idle and the absolute end. */
 function secondsLeft(session: Session, idleExpiresAt: number, now: number): number {
-  return Math.max(0, Math.floor((Math.min(session.expiresAt, idleExpiresAt) - now) / 1000));
+  return Math.max(0, Math.floor((Math.min(endOf(session), idleExpiresAt) - now) / 1000));
 }

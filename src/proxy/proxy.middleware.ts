@@ -104,7 +104,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
 
   /** The call does not wait for it: a session that ended meanwhile stays ended, and the next call finds out. */
   #slide(presented: Session): void {
-    this.sessions.slide(presented).catch((error: unknown) => {
+    this.sessions.keepAlive(presented).catch((error: unknown) => {
       this.#logger.debug({ msg: 'the idle time of a session was not renewed', err: error });
     });
   }
