@@ -4,14 +4,23 @@ import {
   type BeforeApplicationShutdown,
   Inject,
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { ManagementOptions } from '../config/options.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/key-value-store.ts';
+import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
 import { listenFailure } from './listen-failure.ts';
 import { type Check, readiness } from './readiness.ts';
+import {
+  type AccessListener,
+  type Answer,
+  notAllowed,
+  SessionAdministration,
+  told,
+} from './session-administration.ts';
 
 /** Injects `ManagementRoomOptions`. */
 export const MANAGEMENT_OPTIONS = Symbol('management options');
@@ -23,18 +32,24 @@ export interface ManagementRoomOptions {
   readonly storeName: 'redis' | 'memory';
 }
 
-/** The operator's listener, on a port of its own: `/livez` and `/readyz`. */
+/** The operator's listener, on a port of its own: `/livez`, `/readyz` and, with a token, `/sessions`. */
 @Injectable()
 export class ManagementServer
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
+  readonly #logger = new Logger(ManagementServer.name);
   readonly #server: Server;
+  readonly #administration: SessionAdministration;
   #isDraining = false;
 
   constructor(
     @Inject(MANAGEMENT_OPTIONS) private readonly options: ManagementRoomOptions,
     private readonly providers: Providers,
+    sessions: SignedInSessions,
   ) {
+    const { token } = options.listen;
+    const log: AccessListener = (access) => this.#log(access);
+    this.#administration = new SessionAdministration(sessions, providers, token, log);
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
@@ -59,24 +74,40 @@ export class ManagementServer
     this.#server.closeAllConnections();
   }
 
-  async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const administered = await this.#administration.answer(request);
+    const { code, headers, body } = administered ?? (await this.#health(request));
+    response.writeHead(code, {
+      'Cache-Control': 'no-store',
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      ...headers,
+    });
+    response.end(body === undefined ? undefined : JSON.stringify(body));
+  }
+
+  async #health({ method = '', url = '' }: IncomingMessage): Promise<Answer> {
     const [path] = url.split('?', 1);
-    if (path !== '/livez' && path !== '/readyz') return answer(response, 404, 'not found');
-    if (method !== 'GET' && method !== 'HEAD') {
-      response.setHeader('Allow', 'GET, HEAD');
-      return answer(response, 405, 'method not allowed');
-    }
-    if (path === '/livez') return answer(response, 200, 'ok');
-    if (this.#isDraining)
-      return answer(response, 503, 'unavailable', { checks: { server: draining } });
+    if (path !== '/livez' && path !== '/readyz') return told(404, 'not found');
+    if (method !== 'GET' && method !== 'HEAD') return notAllowed(['GET', 'HEAD']);
+    if (path === '/livez') return told(200, 'ok');
+    if (this.#isDraining) return told(503, 'unavailable', { checks: { server: draining } });
     const { status, checks } = await readiness(this.options, this.providers);
-    answer(response, status === 'unavailable' ? 503 : 200, status, { checks });
+    return told(status === 'unavailable' ? 503 : 200, status, { checks });
+  }
+
+  #log(access: Parameters<AccessListener>[0]): void {
+    switch (access.kind) {
+      case 'listed':
+      case 'ended': {
+        const { kind, subjects, sessions } = access;
+        return this.#logger.log({ msg: `sessions ${kind} by the operator`, subjects, sessions });
+      }
+      case 'refused':
+        return this.#logger.warn({ msg: 'session administration without the token refused' });
+      case 'failed':
+        return this.#logger.error({ msg: 'session administration failed', err: access.error });
+    }
   }
 }
 
 const draining: Check = { status: 'unavailable', reason: 'draining' };
-
-function answer(response: ServerResponse, code: number, status: string, more: object = {}): void {
-  response.writeHead(code, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
-  response.end(JSON.stringify({ status, ...more }));
-}

@@ -1,0 +1,140 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { BffError } from '../errors.ts';
+import type { Providers } from '../oauth/providers.ts';
+import {
+  type SeenSession,
+  sessionEntry,
+  type SignedInSessions,
+  type Subject,
+} from '../session/signed-in-sessions.service.ts';
+
+/** What the management listener answers. */
+export interface Answer {
+  readonly code: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. Absent: there is none. */
+  readonly body?: unknown;
+}
+
+/** Told of every access, for the log: what was done, to how many. Never who it was about. */
+export type AccessListener = (
+  access:
+    | { readonly kind: 'listed' | 'ended'; readonly subjects: number; readonly sessions: number }
+    | { readonly kind: 'refused' }
+    | { readonly kind: 'failed'; readonly error: unknown },
+) => void;
+
+const methodsForAll: readonly string[] = ['GET', 'HEAD', 'DELETE'];
+const methodsForOne: readonly string[] = ['DELETE'];
+
+/** `/sessions` for the operator: who holds the token may see and end everybody's sessions. */
+export class SessionAdministration {
+  readonly #tokenHash: Buffer | undefined;
+
+  /** Without a token there is no such thing: every address is unknown. */
+  constructor(
+    private readonly sessions: SignedInSessions,
+    private readonly providers: Providers,
+    token: string | undefined,
+    private readonly onAccess: AccessListener,
+  ) {
+    this.#tokenHash = token === undefined ? undefined : hashOf(token);
+  }
+
+  /** Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no administration. */
+  async answer(request: IncomingMessage): Promise<Answer | undefined> {
+    const [path = '', query] = (request.url ?? '').split(/\?(.*)/s, 2);
+    const address = /^\/sessions(?:\/(?<id>[^/]+))?$/.exec(path);
+    if (!this.#tokenHash || !address) return undefined;
+    if (!this.#isAllowed(request.headers.authorization)) {
+      this.onAccess({ kind: 'refused' });
+      return { ...told(401, 'unauthorized'), headers: { 'WWW-Authenticate': 'Bearer' } };
+    }
+    const { method = '' } = request;
+    const id = address.groups?.['id'];
+    try {
+      if (id !== undefined) return await this.#answerForOne(method, id);
+      return await this.#answerForAll(method, new URLSearchParams(query));
+    } catch (error) {
+      return this.#answerFailure(error);
+    }
+  }
+
+  async #answerForAll(method: string, query: URLSearchParams): Promise<Answer> {
+    if (!methodsForAll.includes(method)) return notAllowed(methodsForAll);
+    const [sub, ...others] = query.getAll('sub');
+    if (!sub || others.length > 0) return told(400, 'exactly one sub is needed');
+    const subjects = this.#subjectsNamed(sub);
+    return method === 'DELETE' ? this.#endAll(subjects) : this.#list(subjects);
+  }
+
+  async #answerForOne(method: string, id: string): Promise<Answer> {
+    if (!methodsForOne.includes(method)) return notAllowed(methodsForOne);
+    const ended = await this.sessions.end(id);
+    if (!ended) return told(404, 'not found');
+    this.onAccess({ kind: 'ended', subjects: 1, sessions: 1 });
+    return { code: 204 };
+  }
+
+  async #list(subjects: readonly Subject[]): Promise<Answer> {
+    const found = await Promise.all(subjects.map((subject) => this.sessions.list(subject)));
+    const sessions = found
+      .flat()
+      .toSorted((one, other) => other.session.createdAt - one.session.createdAt);
+    const kind = 'listed';
+    this.onAccess({ kind, subjects: found.filter(isSome).length, sessions: sessions.length });
+    return { code: 200, body: sessions.map(entryWithSub) };
+  }
+
+  async #endAll(subjects: readonly Subject[]): Promise<Answer> {
+    const ended = await Promise.all(
+      // Who is about to sign in is meant as well: an account is locked, and then its sessions end.
+      subjects.map((subject) => this.sessions.endGroup(subject, 'always')),
+    );
+    const sessions = ended.reduce((sum, count) => sum + count, 0);
+    this.onAccess({ kind: 'ended', subjects: ended.filter((count) => count > 0).length, sessions });
+    return { code: 204 };
+  }
+
+  /** A `sub` may be somebody's at every issuer, and somebody else's at each. */
+  #subjectsNamed(sub: string): Subject[] {
+    const issuers = new Set(this.providers.all.map(({ options }) => options.issuer));
+    return [...issuers].map((issuer) => ({ issuer, sub }));
+  }
+
+  /** Compares hashes: in constant time whatever the lengths, so that a token cannot be guessed bit by bit. */
+  #isAllowed(authorization: string | undefined): boolean {
+    const [, token] = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '') ?? [];
+    if (token === undefined || !this.#tokenHash) return false;
+    return timingSafeEqual(hashOf(token), this.#tokenHash);
+  }
+
+  #answerFailure(error: unknown): Answer {
+    this.onAccess({ kind: 'failed', error });
+    if (!(error instanceof BffError)) return told(500, 'internal error');
+    return { ...told(error.status, 'unavailable'), headers: error.headers };
+  }
+}
+
+/** In the words of `/readyz`. */
+export function told(code: number, status: string, more: object = {}): Answer {
+  return { code, body: { status, ...more } };
+}
+
+/** What every address says to a method it does not know (RFC 9110 §15.5.6). */
+export function notAllowed(allowed: readonly string[]): Answer {
+  return { ...told(405, 'method not allowed'), headers: { Allow: allowed.join(', ') } };
+}
+
+function entryWithSub(seen: SeenSession) {
+  return { ...sessionEntry(seen), sub: seen.session.sub };
+}
+
+function isSome(list: readonly unknown[]): boolean {
+  return list.length > 0;
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
