@@ -218,9 +218,10 @@ describe('a start that fails is one clear text on standard error and exit code 1
   it('and an error to whoever calls createApp, who decides what it means', async () => {
     const capture = new LogCapture();
     const options = parseOptions(await plainOptions());
-    const redis = { url: 'nonsense', keyPrefix: '' };
-    const creation = createApp({ ...options, redis }, { logStream: capture.stream });
-    await expect(creation).rejects.toThrow('Invalid URL');
+    const cert = writeConfig('no certificate');
+    const server = { ...options.server, tls: { cert, key: cert } };
+    const creation = createApp({ ...options, server }, { logStream: capture.stream });
+    await expect(creation).rejects.toThrow('cert and key cannot be used together');
     expect(capture.text).toBe('');
   });
 

@@ -26,7 +26,13 @@ const table = [
   ['GET', '/bff/', 404, 'not_found'],
   ['GET', '/bff/user/', 404, 'not_found'],
   ['GET', '/BFF/user', 404, 'not_found'],
-  ['GET', '/bff/sessions', 404, 'not_found'],
+  ['GET', '/bff/sessions', 401, 'not_signed_in'],
+  ['DELETE', '/bff/sessions', 401, 'not_signed_in'],
+  ['DELETE', '/bff/sessions/x', 401, 'not_signed_in'],
+  ['GET', '/bff/sessions/x', 405, 'method_not_allowed'],
+  ['GET', '/bff/backchannel', 405, 'method_not_allowed'],
+  ['POST', '/bff/backchannel', 400, 'invalid_logout_token'],
+  ['GET', '/bff/frontchannel?iss=x&sid=y', 404, 'not_found'],
   ['GET', '/bff/constructor', 404, 'not_found'],
   ['GET', '/bff/%2e%2e/api', 400, 'bad_path'],
 ] as const;
@@ -45,7 +51,7 @@ describe('every endpoint, asked by somebody without a cookie', () => {
     const { code } = answer.body as { code?: string };
     const told = status === 302 ? answer.headers['location'] : (code ?? '');
     expect(told).toMatch(outcome instanceof RegExp ? outcome : new RegExp(`^${outcome}$`));
-    expect(answer.headers['allow'] ?? '').toMatch(status === 405 ? /^GET/ : /^$/);
+    expect(answer.headers['allow'] ?? '').toMatch(status === 405 ? /^(GET|POST|DELETE)/ : /^$/);
   });
 
   it('refuses the endpoints that scripts call without the CSRF header, signed in or not', async () => {

@@ -1,5 +1,7 @@
+import { createClient } from 'redis';
 import { startBff } from '../support/bff.ts';
 import { testClock } from '../support/clock.ts';
+import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { errorCode, timesToLive, untilCallback, visitCallback, whoIs } from './steps.ts';
 
@@ -56,6 +58,21 @@ describe('a session', () => {
     clock.advance(5 * minute);
     await expect(whoIs(browser)).resolves.toBeUndefined();
     expect((await browser.fetch('/api/x')).status).toBe(401);
+  });
+
+  it('is renewed by calls, but not written with every one of them', async () => {
+    const redis = await startRedis();
+    await using bff = await startBff({ redis: { url: redis.url }, session: { idle: '10m' } });
+    const browser = await bff.signedIn();
+    const client = await createClient({ url: redis.url }).connect();
+    await client.configResetStat();
+    for (let n = 0; n < 50; n += 1) await browser.fetch('/api/x');
+    const [, renewals] =
+      /cmdstat_pexpire:calls=(\d+)/.exec(await client.info('commandstats')) ?? [];
+    client.destroy();
+    await redis.stop();
+    // One of the session, one of its entry in the index.
+    expect(renewals).toBe('2');
   });
 
   it('ends in Redis too, at both ends', async () => {
