@@ -1,0 +1,141 @@
+import { Pool } from 'undici';
+import type { OptionsInput } from '../../src/config/options.ts';
+import { bffOptions } from '../support/bff-options.ts';
+import { Command, writeConfig } from '../support/built-server.ts';
+import { freePort } from '../support/ports.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Forwarder, startForwarder } from './forwarder.ts';
+import type { Ground } from './ground.ts';
+
+/** Connections of the clients to one replica: together they are as many as the calls of a round. */
+const connections = 250;
+
+/** One process of the built server, and the clients' connections to it. */
+export class Replica {
+  readonly port: number;
+  readonly pool: Pool;
+  readonly #options: OptionsInput;
+  readonly #forwarder: Forwarder;
+  #server: Command | undefined;
+
+  constructor(port: number, options: OptionsInput, forwarder: Forwarder) {
+    this.port = port;
+    this.#options = options;
+    this.#forwarder = forwarder;
+    this.pool = new Pool(`http://127.0.0.1:${port}`, { connections });
+  }
+
+  get isAlive(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** Starts the process and waits until it answers. */
+  async start(): Promise<void> {
+    const server = new Command(['--config', writeConfig(this.#options)]);
+    const death = server.exit.then(({ code }) => {
+      throw new Error(`A replica ended with ${code}:\n${server.stdout}${server.stderr}`);
+    });
+    death.catch(() => undefined);
+    const url = `http://127.0.0.1:${this.port}/bff/user`;
+    const isUp = waitFor(async () => (await fetch(url)).status === 403, { timeout: 60_000 });
+    await Promise.race([isUp, death]);
+    this.#server = server;
+  }
+
+  /** Ends the process with SIGKILL: it has no time to tell anybody. */
+  async kill(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.[Symbol.asyncDispose]();
+  }
+
+  /** Asks the process to stop, as a deployment does. It takes nothing new from then on; `gone` says how it ended. */
+  stop(): { readonly gone: Command['exit'] } {
+    const server = this.#server;
+    if (!server) throw new Error('It is not running.');
+    this.#server = undefined;
+    server.signal('SIGTERM');
+    return { gone: server.exit };
+  }
+
+  /** Whether it made the connection to the authorization server that comes from this port. */
+  made(remotePort: number | undefined): boolean {
+    return this.#forwarder.carries(remotePort);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+    await this.kill();
+    this.#forwarder.close();
+  }
+}
+
+/** Several processes behind one public URL, on ports of their own, with one Redis. */
+export class Fleet {
+  readonly publicUrl: string;
+  readonly replicas: readonly Replica[];
+
+  constructor(publicUrl: string, replicas: readonly Replica[]) {
+    this.publicUrl = publicUrl;
+    this.replicas = replicas;
+  }
+
+  /** Who takes the call with this number; they take turns. */
+  at(number: number): Replica {
+    const replica = this.replicas[number % this.replicas.length];
+    if (!replica) throw new Error('There are no replicas.');
+    return replica;
+  }
+
+  /** Another one that is alive, as a load balancer finds it. */
+  insteadOf(replica: Replica): Replica {
+    const other = this.replicas.find((one) => one !== replica && one.isAlive);
+    if (!other) throw new Error('No replica is left.');
+    return other;
+  }
+
+  /** Who made the connection to the authorization server that comes from this port. */
+  makerOf(remotePort: number | undefined): Replica {
+    const maker = this.replicas.find((replica) => replica.made(remotePort));
+    if (!maker) throw new Error(`No replica made the connection from ${remotePort}.`);
+    return maker;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.close()));
+  }
+}
+
+/** Starts so many processes of the built server. */
+export async function startFleet(ground: Ground, count: number): Promise<Fleet> {
+  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
+  const publicUrl = `http://localhost:${ports[0]}`;
+  ground.authorizationServer.registerClient({
+    redirect_uris: [`${publicUrl}/bff/callback`],
+    post_logout_redirect_uris: [`${publicUrl}/bff/logout/callback`],
+  });
+  const replicas = await Promise.all(ports.map((port) => replicaAt(port, publicUrl, ground)));
+  await Promise.all(replicas.map((replica) => replica.start()));
+  return new Fleet(publicUrl, replicas);
+}
+
+async function replicaAt(port: number, publicUrl: string, ground: Ground): Promise<Replica> {
+  const { authorizationServer, upstream, redis } = ground;
+  const forwarder = await startForwarder(authorizationServer.port);
+  const options = bffOptions(
+    {
+      logLevel: 'warn',
+      provider: { internalUrl: `http://127.0.0.1:${forwarder.port}` },
+    },
+    {
+      port,
+      managementPort: await freePort(),
+      publicUrl,
+      authorizationServer,
+      upstream,
+      redis: undefined,
+      tls: undefined,
+    },
+  );
+  return new Replica(port, { ...options, redis: { url: redis.url } }, forwarder);
+}

@@ -1,0 +1,44 @@
+/**
+ * `npm run soak`: what no short test can prove, against four processes of the built server. `--rounds 50` says how often;
+ * `--only holderKilled` plays one scenario. The last line counts what held and what did not.
+ */
+import { parseArgs } from 'node:util';
+import { endRun, runDirectory } from '../support/run-directory.ts';
+import { endedElsewhere } from './ended-elsewhere.ts';
+import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';
+import { closeField, startField } from './field.ts';
+import { hammered } from './hammered.ts';
+import { answerLost, holderKilled, holderStopped } from './lost-holder.ts';
+import { Report } from './report.ts';
+
+const scenarios = [
+  expiredEverywhere,
+  refusedEverywhere,
+  clientsHangUp,
+  holderKilled,
+  answerLost,
+  holderStopped,
+  slowProvider,
+  hammered,
+  endedElsewhere,
+];
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '50' }, only: { type: 'string' } },
+});
+runDirectory();
+// Redis and every replica end with this process, also when it ends early.
+process.once('exit', endRun);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+const report = new Report();
+const start = performance.now();
+const field = await startField(report, Number(values.rounds));
+for (const scenario of scenarios) {
+  if (values.only !== undefined && values.only !== scenario.name) continue;
+  await scenario(field).catch((error: unknown) => report.fail(scenario.name, error));
+}
+await closeField(field);
+console.log(`\nsoak: it took ${Math.round((performance.now() - start) / 1000)} s`);
+console.log(`soak: ${report.summary}`);
+process.exitCode = report.hasFailed ? 1 : 0;
