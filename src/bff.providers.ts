@@ -36,6 +36,8 @@ import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
 import { SignedInSessions } from './session/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
+import type { Session } from './session/session.ts';
+import { TokenKeeper } from './session/token-keeper.ts';
 import { type Refreshed, TokenRefresher } from './session/token-refresher.ts';
 import { UsedOnce } from './session/used-once.ts';
 
@@ -100,8 +102,10 @@ export const bffProviders: NestProvider[] = [
   {
     provide: TokenRefresher,
     inject: [SessionStore, Providers, CLOCK],
-    useFactory: (store: SessionStore, providers: Providers, clock: Clock) =>
-      new TokenRefresher(store, providers, clock, logRefresh),
+    useFactory: (store: SessionStore, providers: Providers, clock: Clock) => {
+      const keeper = new TokenKeeper(store, logLostTokens);
+      return new TokenRefresher(store, keeper, providers, clock, logRefresh);
+    },
   },
   {
     provide: PendingLogins,
@@ -199,6 +203,11 @@ function logRefresh(outcome: Refreshed, provider: string): void {
     case 'failed':
       return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
   }
+}
+
+function logLostTokens({ provider }: Session, cause: unknown): void {
+  const msg = 'refreshed tokens could not be stored; their session has to sign in again';
+  new Logger('TokenRefresher').error({ msg, provider, err: cause });
 }
 
 function logMissingKeys(provider: string) {

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { TokenSet } from '../oauth/tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
@@ -13,12 +13,17 @@ export type AccessToken =
 
 /** A valid access token for a session, refreshed at most once anywhere. */
 @Injectable()
-export class AccessTokenService {
+export class AccessTokenService implements OnApplicationShutdown {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly refresher: TokenRefresher,
   ) {}
+
+  /** A refresh that nobody waits for any more is still all that its session has. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.refresher.settled();
+  }
 
   /**
    * The session's access token as an `Authorization` value (RFC 6750 §2.1). One that will end soon still serves while it is

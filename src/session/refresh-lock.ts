@@ -29,6 +29,15 @@ export class RefreshLock {
     return isOurs ? new RefreshLock(store, key, value) : undefined;
   }
 
+  /** Takes the lock again if it ran out meanwhile; `false` if somebody else has it. */
+  async regain(): Promise<boolean> {
+    const { store, key, value } = this;
+    return (
+      (await store.extend(key, value, lockLifetime)) ||
+      (await store.create(key, value, lockLifetime))
+    );
+  }
+
   /** Lets the next one in. A lock that cannot be given back runs out. */
   async release(): Promise<void> {
     clearInterval(this.#renewal);

@@ -33,6 +33,12 @@ export interface StoredSession {
   readonly record: SealedRecord;
 }
 
+/** What a session gets by a refresh, and when the provider says that it ends, in epoch milliseconds. */
+export interface FreshTokens {
+  readonly tokens: TokenSet;
+  readonly sessionExpiry?: number;
+}
+
 /**
  * connect-redis' store, which speaks express-session's language, over sealed records that are only ever created by a
  * sign-in and never brought back: `set` refuses to write what exists, so a late save cannot undo a logout or a refresh.
@@ -109,7 +115,7 @@ export class SessionStore extends RedisStore {
    */
   async replaceTokens(
     { session, data, record }: StoredSession,
-    { tokens, sessionExpiry }: { readonly tokens: TokenSet; readonly sessionExpiry?: number },
+    { tokens, sessionExpiry }: FreshTokens,
     lock: RefreshLock,
   ): Promise<Session | undefined> {
     const signedIn = withTokens(session, tokens, this.limits, sessionExpiry);

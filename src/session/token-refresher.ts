@@ -15,6 +15,7 @@ import { Pauses } from './pauses.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
+import type { TokenKeeper } from './token-keeper.ts';
 
 /** What a request that needs fresh tokens gets. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
@@ -43,12 +44,19 @@ export class TokenRefresher {
 
   constructor(
     private readonly store: SessionStore,
+    private readonly keeper: TokenKeeper,
     private readonly providers: Providers,
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
     this.#sessionPauses = new Pauses(clock);
     this.#providerPauses = new Pauses(clock);
+  }
+
+  /** Resolves when no refresh is under way any more, and none of its tokens. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+    await this.keeper.settled();
   }
 
   /** Fresh tokens in the place of a session's stale ones, whoever fetches them. Throws `session_store_unavailable`. */
@@ -64,6 +72,7 @@ export class TokenRefresher {
   /** Throws `provider_unavailable` when the provider hangs. */
   async #inTurn(session: Session): Promise<Refreshed> {
     const { id, provider } = session;
+    if (this.keeper.isOffering(id)) throw new BffError('session_store_unavailable');
     for (;;) {
       const paused = this.#pauseOf(session);
       if (paused) return paused;
@@ -121,7 +130,8 @@ export class TokenRefresher {
       this.listener(outcome, stored.session.provider);
       return outcome;
     } finally {
-      await lock.release();
+      // Otherwise the keeper holds on to it.
+      if (!this.keeper.isOffering(id)) await lock.release();
     }
   }
 
@@ -169,7 +179,7 @@ export class TokenRefresher {
     provider: Provider,
   ): Promise<Refreshed> {
     this.#sessionPauses.end(stored.session.id);
-    const session = await this.store.replaceTokens(stored, fresh, lock);
+    const session = await this.keeper.keep(stored, fresh, lock);
     if (session) return { kind: 'refreshed', session };
     // Nobody waits for it, and the session they were for is gone: whether it succeeds is the provider's affair.
     void revokeTokens(provider, fresh.tokens).catch(() => undefined);

@@ -1,8 +1,11 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
+import { setTimeout as delay } from 'node:timers/promises';
 import { answer, slowly, passOn } from '../support/answers.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { testClock } from '../support/clock.ts';
+import { startNetwork } from '../support/redis-network.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { keysOf } from './steps.ts';
 
@@ -157,6 +160,51 @@ describe('an access token that has ended', () => {
     expect((await browser.fetch('/api/x')).status).toBe(status);
     expect(await keysOf(bff, 'session')).toHaveLength(status === 401 ? 0 : 1);
     expect(bff.upstream.requests).toEqual([]);
+  });
+
+  it.each([
+    { what: 'for a moment', away: 0 },
+    { what: 'for longer than its lock lives', away: 3500 },
+  ])(
+    'is kept although Redis goes away $what just when the provider has answered',
+    async ({ away }) => {
+      const redis = await startRedis();
+      const network = await startNetwork(redis.port);
+      {
+        await using party = await withExpiredToken({ redis: { url: network.url } });
+        const { bff, browser } = party;
+        bff.authorizationServer.transform('token', async (json) => {
+          await network.refuse();
+          return json;
+        });
+        const call = await browser.fetch('/api/x');
+        expect([call.status, await codeOf(call)]).toEqual([503, 'session_store_unavailable']);
+        await delay(away);
+        bff.authorizationServer.transform('token', undefined);
+        await network.mend();
+        await waitFor(async () => (await browser.fetch('/api/x')).status === 200);
+        expect(refreshes(bff)).toBe(1);
+      }
+      network.close();
+      await redis.stop();
+    },
+  );
+
+  it('is kept although the replica that asked for it stops, and whoever called has gone', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    const replica = await bff.replica();
+    bff.authorizationServer.override('token', slowly(500, passOn()));
+    const abort = new AbortController();
+    const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
+    const address = `http://127.0.0.1:${replica.port}/api/x`;
+    const gone = fetch(address, { headers, signal: abort.signal }).catch(() => 'gone');
+    await waitFor(() => refreshes(bff) === 1);
+    abort.abort();
+    await expect(gone).resolves.toBe('gone');
+    await replica.stop();
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    expect(refreshes(bff)).toBe(1);
   });
 
   it('does not bring a session back that was signed out meanwhile, and revokes what came too late', async () => {
