@@ -31,15 +31,7 @@ export class Replica {
 
   /** Starts the process and waits until it answers. */
   async start(): Promise<void> {
-    const server = new Command(['--config', writeConfig(this.#options)]);
-    const death = server.exit.then(({ code }) => {
-      throw new Error(`A replica ended with ${code}:\n${server.stdout}${server.stderr}`);
-    });
-    death.catch(() => undefined);
-    const url = `http://127.0.0.1:${this.port}/bff/user`;
-    const isUp = waitFor(async () => (await fetch(url)).status === 403, { timeout: 60_000 });
-    await Promise.race([isUp, death]);
-    this.#server = server;
+    this.#server = await startProcess(this.#options);
   }
 
   /** Ends the process with SIGKILL: it has no time to tell anybody. */
@@ -104,6 +96,19 @@ export class Fleet {
   async close(): Promise<void> {
     await Promise.all(this.replicas.map((replica) => replica.close()));
   }
+}
+
+/** Starts the built server and waits until it answers, whatever its log says. */
+export async function startProcess(options: OptionsInput): Promise<Command> {
+  const server = new Command(['--config', writeConfig(options)]);
+  const death = server.exit.then(({ code }) => {
+    throw new Error(`A replica ended with ${code}:\n${server.stdout}${server.stderr}`);
+  });
+  death.catch(() => undefined);
+  const url = `http://127.0.0.1:${options.server?.port}/bff/user`;
+  const isUp = waitFor(async () => (await fetch(url)).status === 403, { timeout: 60_000 });
+  await Promise.race([isUp, death]);
+  return server;
 }
 
 /** Starts so many processes of the built server. */

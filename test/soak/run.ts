@@ -1,14 +1,17 @@
 /**
- * `npm run soak`: what no short test can prove, against four processes of the built server. `--rounds 50` says how often;
- * `--only holderKilled` plays one scenario. The last line counts what held and what did not.
+ * `npm run soak`: what no short test can prove, against four processes of the built server. `--rounds 50` says how often,
+ * `--runs 10000` how many interleavings, `--seed` which; `--only holderKilled` plays one scenario, and may be said again for
+ * others. The last line counts what held and what did not.
  */
 import { parseArgs } from 'node:util';
+import { extentFrom } from '../support/interleavings.ts';
 import { endRun, runDirectory } from '../support/run-directory.ts';
 import { endedElsewhere } from './ended-elsewhere.ts';
 import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';
 import { closeField, startField } from './field.ts';
 import { hammered } from './hammered.ts';
 import { answerLost, holderKilled, holderStopped } from './lost-holder.ts';
+import { interleavings } from './interleavings.ts';
 import { Report } from './report.ts';
 
 const scenarios = [
@@ -24,8 +27,14 @@ const scenarios = [
 ];
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '50' }, only: { type: 'string' } },
+  options: {
+    rounds: { type: 'string', default: '50' },
+    only: { type: 'string', multiple: true },
+    runs: { type: 'string' },
+    seed: { type: 'string' },
+  },
 });
+const isChosen = ({ name }: { readonly name: string }) => values.only?.includes(name) ?? true;
 runDirectory();
 // Redis and every replica end with this process, also when it ends early.
 process.once('exit', endRun);
@@ -33,12 +42,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const report = new Report();
 const start = performance.now();
-const field = await startField(report, Number(values.rounds));
-for (const scenario of scenarios) {
-  if (values.only !== undefined && values.only !== scenario.name) continue;
-  await scenario(field).catch((error: unknown) => report.fail(scenario.name, error));
+if (scenarios.some(isChosen)) {
+  const field = await startField(report, Number(values.rounds));
+  for (const scenario of scenarios.filter(isChosen)) {
+    await scenario(field).catch((error: unknown) => report.fail(scenario.name, error));
+  }
+  await closeField(field);
 }
-await closeField(field);
+if (isChosen(interleavings)) {
+  const { runs, seed } = values;
+  const extent = extentFrom({ INTERLEAVINGS_RUNS: runs, INTERLEAVINGS_SEED: seed }, 10_000);
+  await interleavings(report, extent).catch((error: unknown) =>
+    report.fail(interleavings.name, error),
+  );
+}
 console.log(`\nsoak: it took ${Math.round((performance.now() - start) / 1000)} s`);
 console.log(`soak: ${report.summary}`);
 process.exitCode = report.hasFailed ? 1 : 0;

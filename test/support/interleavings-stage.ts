@@ -5,7 +5,7 @@ import { createClient } from 'redis';
 import { Pool } from 'undici';
 import { answer, type Handler } from './answers.ts';
 import { type Script, ScriptedAuthorizationServer } from './scripted-authorization-server.ts';
-import { listen } from './upstream.ts';
+import { listen, startUpstream, type Upstream } from './upstream.ts';
 
 /** One answer, read to its end. */
 export interface Answer {
@@ -140,22 +140,33 @@ export async function startBumpyWay(
 /** What is around the replicas: the authorization server, the API, and how long everything takes. */
 export class World implements Script {
   #server: ScriptedAuthorizationServer | undefined;
+  #upstream: Upstream | undefined;
   #ticks = 0;
   #random = () => 0;
   #expired: readonly boolean[] = [];
   readonly #issued = new Map<string, number>();
   readonly #refused = new Map<string, string>();
 
-  /** Starts the authorization server. */
+  /** Starts the authorization server and the API. */
   static async start(): Promise<World> {
     const world = new World();
     world.#server = await ScriptedAuthorizationServer.start(world);
+    world.#upstream = await startUpstream(world.#api);
     return world;
   }
 
   get server(): ScriptedAuthorizationServer {
     if (!this.#server) throw new Error('The authorization server has not been started.');
     return this.#server;
+  }
+
+  get upstream(): Upstream {
+    if (!this.#upstream) throw new Error('The API has not been started.');
+    return this.#upstream;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.server.close(), this.upstream.close()]);
   }
 
   /** A larger number each time. */
@@ -185,6 +196,7 @@ export class World implements Script {
   /** Begins a run. */
   begin(pace: number, expired: readonly boolean[]): void {
     this.server.forget();
+    this.upstream.requests.length = 0;
     this.#issued.clear();
     this.#refused.clear();
     this.#expired = expired;
@@ -192,7 +204,7 @@ export class World implements Script {
   }
 
   /** The API: says whose token it got. `as` is whose it should be; a `refuse` makes it refuse the first token it gets. */
-  readonly api: Handler = (request, response, recorded) => {
+  readonly #api: Handler = (request, response, recorded) => {
     const reply = (handler: Handler) => handler(request, response, recorded);
     const query = new URL(request.url ?? '', 'http://api').searchParams;
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');

@@ -40,7 +40,7 @@ export async function playInterleavings(stage: Stage, { runs, seed }: Extent): P
     for (let left = tries; left > 0; left -= 1) {
       played += 1;
       try {
-        await new Interleaving(stage, play, `run-${played}`).play();
+        await new Interleaving(stage, play, `run-${seed}-${played}`).play();
       } catch (error) {
         failedAt ??= performance.now();
         throw error;
