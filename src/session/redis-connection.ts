@@ -1,14 +1,14 @@
 import type { RedisOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import { RedisCluster } from './redis-cluster.ts';
-import { RedisNode } from './redis-node.ts';
+import { giveUpAfter, RedisNode } from './redis-node.ts';
 import { openSentinelMaster } from './redis-sentinel.ts';
 import {
-  inTime,
   openMaster,
   type RedisClient,
   standaloneServer,
   timeLimit,
+  tooLate,
 } from './redis-servers.ts';
 import type { RedisCommands } from './redis-commands.ts';
 
@@ -50,10 +50,14 @@ export class RedisConnection {
   }
 
   async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const stopWaiting = giveUpAfter(timeLimit, () => late.reject(tooLate(timeLimit)));
     try {
-      return await inTime(answer, timeLimit);
+      return await Promise.race([answer, late.promise]);
     } catch (cause) {
       throw new BffError('session_store_unavailable', { cause });
+    } finally {
+      stopWaiting();
     }
   }
 

@@ -4,6 +4,9 @@ import { type RedisClient, timeLimit, tooLate } from './redis-servers.ts';
 /** Milliseconds. */
 const longestPauseBeforeReconnecting = 1000;
 
+/** Milliseconds at the end of a time limit in which the process must have listened. */
+const lastStretch = 100;
+
 /** Answers after which another connection may do better: the server is no master any more, or does not know us any more. */
 const givesUpAfter = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
 
@@ -45,7 +48,7 @@ export class RedisNode {
     const client = this.#client;
     if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
     const askedAt = performance.now();
-    const timer = setTimeout(() => this.#giveUpSilent(client, askedAt), timeLimit);
+    const stopWaiting = giveUpAfter(timeLimit, () => this.#giveUpSilent(client, askedAt));
     try {
       const answer = await command(client);
       this.#answeredAt = performance.now();
@@ -57,7 +60,7 @@ export class RedisNode {
       } else if (!client.isReady) this.#lose(client, error as Error);
       throw error;
     } finally {
-      clearTimeout(timer);
+      stopWaiting();
     }
   }
 
@@ -111,6 +114,26 @@ export class RedisNode {
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#connect(), pause);
   }
+}
+
+/**
+ * Calls back when there has been no answer for so many milliseconds, unless what it returns is called before. A process that
+ * gets no processor, or is busy for a second, finds its timers due before it has looked at its sockets, where the answer has
+ * waited all the time, and perhaps before the command was even written. That is not held against Redis: the last stretch
+ * begins only when the event loop turns again, and after it the sockets are looked at once more.
+ */
+export function giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
+  let lastLook: NodeJS.Immediate | undefined;
+  let timer = setTimeout(() => {
+    timer = setTimeout(() => {
+      // Timers, sockets, immediates: that is the order of a turn.
+      lastLook = setImmediate(giveUp);
+    }, lastStretch);
+  }, milliseconds - lastStretch);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(lastLook);
+  };
 }
 
 /** The first word of what Redis answers, which is the stable part of it. */

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import type { RedisOptions } from '../../src/config/options.ts';
+import { RedisConnection } from '../../src/session/redis-connection.ts';
+import { giveUpAfter } from '../../src/session/redis-node.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+/** Longer than Redis is waited for, in milliseconds. */
+const tooLong = 1700;
+
+/** The process does nothing else meanwhile, as when it gets no processor. */
+function beBusy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+describe('a process that was busy for longer than it waits for Redis', () => {
+  let redis: RedisServer;
+  let connection: RedisConnection;
+  const events: string[] = [];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    const options = { url: redis.url, keyPrefix: 'test:' } as RedisOptions;
+    connection = new RedisConnection(options, (event) => void events.push(event));
+    await connection.ping();
+  });
+  afterAll(async () => {
+    connection.close();
+    await redis.stop();
+  });
+
+  it('takes the answer that has come meanwhile', async () => {
+    const answer = connection.ask((client) => {
+      const sent = client.set('key', 'value');
+      // The client writes its commands when the turn ends; this comes after that.
+      setImmediate(() => beBusy(tooLong));
+      return sent;
+    });
+    await expect(answer).resolves.toBe('OK');
+    expect(events).toEqual(['connected']);
+  });
+
+  it('waits for the answer to a command that it could not send meanwhile', async () => {
+    const answer = connection.ask((client) => {
+      const sent = client.get('key');
+      beBusy(tooLong);
+      return sent;
+    });
+    await expect(answer).resolves.toBe('value');
+    expect(events).toEqual(['connected']);
+  });
+
+  it('still gives up a Redis that hangs, and in time', async () => {
+    const began = performance.now();
+    redis.pause();
+    try {
+      const answer = connection.ask((client) => client.get('key'));
+      await expect(answer).rejects.toMatchObject({ code: 'session_store_unavailable' });
+    } finally {
+      redis.resume();
+    }
+    expect(performance.now() - began).toBeGreaterThan(1400);
+    expect(performance.now() - began).toBeLessThan(tooLong);
+  });
+});
+
+it('looks for an answer once more when the process was busy in the last moment', async () => {
+  const outcome = await new Promise((resolve) => {
+    const stopWaiting = giveUpAfter(300, () => resolve('given up'));
+    const askLate = () => {
+      randomBytes(8, () => {
+        stopWaiting();
+        resolve('answered');
+      });
+      beBusy(150);
+    };
+    // An immediate, because timers are what comes next.
+    setTimeout(() => setImmediate(askLate), 250);
+  });
+  expect(outcome).toBe('answered');
+});
