@@ -30,6 +30,7 @@ import { RedisKeyValueStore } from './session/redis.ts';
 import { SealedRecords } from './session/sealed-records.ts';
 import { Sealing } from './session/sealing.ts';
 import { SessionCookie } from './session/session-cookie.service.ts';
+import { SessionCache } from './session/session-cache.ts';
 import { SessionIndex } from './session/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import { SessionReader } from './session/session-reader.service.ts';
@@ -98,6 +99,12 @@ export const bffProviders: NestProvider[] = [
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
       return new SessionStore(records, index, store, options.session, clock);
     },
+  },
+  {
+    provide: SessionCache,
+    inject: [OPTIONS, SessionStore, CLOCK],
+    useFactory: ({ session }: Options, store: SessionStore, clock: Clock) =>
+      new SessionCache(store, session.idle, clock),
   },
   {
     provide: TokenRefresher,
@@ -187,7 +194,7 @@ function openStore({ redis }: Options, clock: Clock): KeyValueStore {
     logger.warn('no redis.url: sessions live in this process alone and end with it');
     return new MemoryKeyValueStore(clock);
   }
-  return new RedisKeyValueStore(redis, (event, cause) => {
+  return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, (event, cause) => {
     if (event === 'connected') logger.log('connected');
     else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
   });

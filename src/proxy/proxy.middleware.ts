@@ -84,7 +84,6 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   async #presented(request: Request, { options }: Route): Promise<Session | undefined> {
     if (options.token === 'none') return undefined;
     const presented = await this.sessions.read(request.headers.cookie);
-    if (presented) this.#slide(presented);
     // A token goes to the upstreams of its own provider only.
     const provider = options.provider ?? this.options.defaultProvider;
     return presented?.provider === provider ? presented : undefined;
@@ -100,13 +99,6 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     if (options.token === 'none' || options.token === 'optional') return undefined;
     const loginUrl = `${this.options.basePath}/login${options.provider ? `?provider=${options.provider}` : ''}`;
     throw new BffError('not_signed_in', { extensions: { loginUrl } });
-  }
-
-  /** The call does not wait for it: a session that ended meanwhile stays ended, and the next call finds out. */
-  #slide(presented: Session): void {
-    this.sessions.keepAlive(presented).catch((error: unknown) => {
-      this.#logger.debug({ msg: 'the idle time of a session was not renewed', err: error });
-    });
   }
 
   /** Everything about the request to the upstream but its headers. */

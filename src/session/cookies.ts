@@ -35,17 +35,36 @@ export function cookieValues(header: string | undefined, name: string): string[]
 }
 
 /**
+ * The value of the one cookie of that name. Absent: there is none, or there are two, of which one may be planted by another
+ * host (cookie tossing).
+ */
+export function soleCookieValue(header: string, name: string): string | undefined {
+  let value: string | undefined;
+  for (let start = 0; start < header.length;) {
+    const semicolon = header.indexOf(';', start);
+    const end = semicolon < 0 ? header.length : semicolon;
+    const equals = header.indexOf('=', start);
+    if (equals >= 0 && equals < end && header.slice(start, equals).trim() === name) {
+      if (value !== undefined) return undefined;
+      value = header.slice(equals + 1, end).trim();
+    }
+    start = end + 1;
+  }
+  return value;
+}
+
+/**
  * The signed value of a cookie of ours, in express-session's `s:value.signature` form. Absent: no such cookie, a signature
- * that does not hold, or two cookies of the name, of which one may be planted by another host (cookie tossing).
+ * that does not hold, or two cookies of the name.
  */
 export function readSignedCookie(
   header: string | undefined,
   name: string,
   secrets: readonly string[],
 ): string | undefined {
-  const [value, ...others] = cookieValues(header, name);
+  const value = header && soleCookieValue(header, name);
   const decoded = value && decode(value);
-  if (!decoded?.startsWith('s:') || others.length > 0) return undefined;
+  if (!decoded?.startsWith('s:')) return undefined;
   for (const secret of secrets) {
     const original = unsign(decoded.slice(2), secret);
     if (original !== false) return original;

@@ -19,6 +19,14 @@ export interface SeenAt {
   readonly ttl: number;
 }
 
+/** Told what others do to keys that are remembered here. */
+export interface KeyWatcher {
+  /** Somebody else has written, extended or removed the key, or its time is over. */
+  changed(key: string): void;
+  /** Something may have been missed: any key may have changed. */
+  missedChanges(): void;
+}
+
 /**
  * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore` serves development, the demo
  * and tests where no Redis can be had. Every method touches one key, or several of one hash tag, and throws
@@ -38,6 +46,8 @@ export interface KeyValueStore {
   take(key: string): Promise<string | undefined>;
   /** Gives an existing key a new time to live; `false` if it is gone. It never brings one back. */
   touch(key: string, ttlMilliseconds: number): Promise<boolean>;
+  /** The value of a key, which gets a new time to live. */
+  getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined>;
   /** Milliseconds until the key ends, or `undefined` if there is no such key. */
   timeToLive(key: string): Promise<number | undefined>;
   /** Gives a key whose value is still `expected` a new time to live; `false` if it is gone or another. */
@@ -64,6 +74,8 @@ export interface KeyValueStore {
   enlisted(list: string, staleBefore: number): Promise<ListEntry[]>;
   /** Notes that the list was closed `at` a time; its members stay. The note is kept for `ttl` milliseconds. */
   closeList(list: string, at: number, ttl: number): Promise<void>;
+  /** Tells of the sessions' keys. What is changed through this store itself is not told. */
+  watch(watcher: KeyWatcher): void;
   /** Answers when the store does. */
   ping(): Promise<void>;
   close(): Promise<void>;

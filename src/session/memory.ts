@@ -54,6 +54,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return true;
   }
 
+  async getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined> {
+    await this.touch(key, ttlMilliseconds);
+    return this.get(key);
+  }
+
   async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
     return this.#living(key)?.value === expected && this.touch(key, ttlMilliseconds);
   }
@@ -108,6 +113,9 @@ export class MemoryKeyValueStore implements KeyValueStore {
   async closeList(list: string, at: number, ttl: number): Promise<void> {
     this.#write(closedKey(list), { value: String(at), expiresAt: this.clock() + ttl });
   }
+
+  /** There is nobody else. */
+  watch(): void {}
 
   async ping(): Promise<void> {}
 

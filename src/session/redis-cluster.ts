@@ -1,5 +1,6 @@
 import { ErrorReply } from 'redis';
 import type { RedisOptions } from '../config/options.ts';
+import type { KeyWatcher } from './key-value-store.ts';
 import { type RedisCommands, routed } from './redis-commands.ts';
 import { type NodeListener, RedisNode } from './redis-node.ts';
 import {
@@ -39,6 +40,7 @@ export class RedisCluster {
 
   constructor(
     private readonly options: RedisOptions,
+    private readonly watch: { readonly prefix: string; readonly watcher: KeyWatcher },
     private readonly onConnection: NodeListener,
   ) {
     this.#firstLook = this.#look();
@@ -98,7 +100,8 @@ export class RedisCluster {
     if (known) return known;
     const server = () => dataServer(this.options, addressOf(address));
     const node = new RedisNode(
-      () => openMaster(server()),
+      () => openMaster(server(), this.watch.prefix),
+      this.watch.watcher,
       () => this.#judge(),
     );
     this.#nodes.set(address, node);

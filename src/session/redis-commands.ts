@@ -5,6 +5,7 @@ const names = [
   'get',
   'set',
   'getDel',
+  'getEx',
   'pExpire',
   'pTTL',
   'del',

@@ -1,5 +1,6 @@
 import type { RedisOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
+import type { KeyWatcher } from './key-value-store.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { giveUpAfter, RedisNode } from './redis-node.ts';
 import { openSentinelMaster } from './redis-sentinel.ts';
@@ -12,22 +13,40 @@ import {
 } from './redis-servers.ts';
 import type { RedisCommands } from './redis-commands.ts';
 
+/** Milliseconds. */
+const timeBetweenHeartbeats = 1000;
+
 /** Told when the connection is lost and when it comes back, for the log; not of every attempt in between. */
 export type ConnectionListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
 /** A connection to Redis, be it one server, a master behind Sentinels or a cluster. It reconnects by itself and never queues a command. */
 export class RedisConnection {
   readonly #servers: RedisNode | RedisCluster;
+  readonly #watchers: KeyWatcher[] = [];
+  readonly #heartbeat: NodeJS.Timeout;
   #state: 'unknown' | 'connected' | 'lost' = 'unknown';
 
   constructor(
     private readonly options: RedisOptions,
+    watched: string,
     private readonly onConnection: ConnectionListener,
   ) {
+    const watcher: KeyWatcher = {
+      changed: (key) => this.#watchers.forEach((each) => each.changed(key)),
+      missedChanges: () => this.#watchers.forEach((each) => each.missedChanges()),
+    };
+    const watch = { prefix: watched, watcher };
     const tell: ConnectionListener = (state, cause) => this.#tell(state, cause);
     this.#servers = options.cluster
-      ? new RedisCluster(options, tell)
-      : new RedisNode(() => openServer(options), tell);
+      ? new RedisCluster(options, watch, tell)
+      : new RedisNode(() => openServer(options, watched), watcher, tell);
+    // A connection that is dead without a word brings no news, and no request may ask anything for long.
+    const beat = () => this.ping().catch(watcher.missedChanges);
+    this.#heartbeat = setInterval(() => void beat(), timeBetweenHeartbeats).unref();
+  }
+
+  watch(watcher: KeyWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /** Sends a command. Throws `session_store_unavailable` when there is no good answer within 1.5 seconds. */
@@ -46,6 +65,7 @@ export class RedisConnection {
   }
 
   close(): void {
+    clearInterval(this.#heartbeat);
     this.#servers.close();
   }
 
@@ -68,8 +88,10 @@ export class RedisConnection {
   }
 }
 
-function openServer(options: RedisOptions): Promise<RedisClient> {
-  return options.sentinel ? openSentinelMaster(options) : openMaster(standaloneServer(options));
+function openServer(options: RedisOptions, watched: string): Promise<RedisClient> {
+  return options.sentinel
+    ? openSentinelMaster(options, watched)
+    : openMaster(standaloneServer(options), watched);
 }
 
 function leaveTrace(client: RedisClient, key: string): Promise<unknown> {

@@ -96,7 +96,7 @@ async function someAnswer(servers: readonly Server[], block: string): Promise<vo
 async function diagnose(server: Server, block: string, key: string): Promise<RedisDiagnosis> {
   let client: RedisClient | undefined;
   try {
-    client = await openMaster(server, patience);
+    client = await openMaster(server, key, patience);
     if (block === 'redis.url') await refuseShard(client, server);
     const write = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000)";
     await client.eval(write, { keys: [key], arguments: ['check'] });

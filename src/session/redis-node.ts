@@ -1,4 +1,5 @@
 import { ErrorReply } from 'redis';
+import type { KeyWatcher } from './key-value-store.ts';
 import { type RedisClient, timeLimit, tooLate } from './redis-servers.ts';
 
 /** Milliseconds. */
@@ -28,6 +29,7 @@ export class RedisNode {
   /** `open` finds the server and connects to it; what it found last time may have moved. */
   constructor(
     private readonly open: () => Promise<RedisClient>,
+    private readonly watcher: KeyWatcher,
     private readonly onConnection: NodeListener,
   ) {
     this.#firstAttempt = this.#connect();
@@ -77,6 +79,7 @@ export class RedisNode {
       const client = await this.open();
       if (this.#isClosed) return client.destroy();
       client.on('error', (error: Error) => this.#lose(client, error));
+      client.on('invalidate', (key: unknown) => this.#tellChange(key));
       this.#client = client;
       this.#cause = undefined;
       this.#connectedAt = performance.now();
@@ -97,6 +100,7 @@ export class RedisNode {
     if (this.#isClosed || client !== this.#client) return;
     this.#client = undefined;
     client.destroy();
+    this.watcher.missedChanges();
     // A server that takes connections only to end them is not asked in a tight loop.
     if (performance.now() - this.#connectedAt < longestPauseBeforeReconnecting)
       return this.#connectAgain(cause);
@@ -104,6 +108,12 @@ export class RedisNode {
     this.#failures = 0;
     this.onConnection('lost', cause);
     this.#firstAttempt = this.#connect();
+  }
+
+  /** Without a key it is a server that was emptied. */
+  #tellChange(key: unknown): void {
+    if (key === null) this.watcher.missedChanges();
+    else this.watcher.changed(String(key));
   }
 
   #connectAgain(cause: Error): void {

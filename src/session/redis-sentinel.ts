@@ -20,11 +20,14 @@ const patience = 700;
  * ourselves because the library's own Sentinel client sends a command again after a lost connection, though Redis may have
  * carried it out: a state taken twice, a session written twice.
  */
-export async function openSentinelMaster(options: RedisOptions): Promise<RedisClient> {
+export async function openSentinelMaster(
+  options: RedisOptions,
+  watched: string,
+): Promise<RedisClient> {
   let failure: unknown;
   for (const address of await masterAddresses(options)) {
     try {
-      return await openMaster(dataServer(options, address));
+      return await openMaster(dataServer(options, address), watched);
     } catch (error) {
       failure = error;
     }

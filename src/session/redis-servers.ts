@@ -77,8 +77,15 @@ export async function openClient(server: Server, within = timeLimit) {
   }
 }
 
-/** The same for a server that must take writes. One that does not is refused, so that nothing is ever read from a replica. */
-export async function openMaster(server: Server, within = timeLimit): Promise<RedisClient> {
+/**
+ * The same for a server that must take writes, and that tells by `invalidate` events which keys that begin with `watched`
+ * others change. A replica is refused, so that nothing is ever read from one.
+ */
+export async function openMaster(
+  server: Server,
+  watched: string,
+  within = timeLimit,
+): Promise<RedisClient> {
   const client = await openClient(server, within);
   try {
     const { role, mode } = await inTime(client.hello(), within);
@@ -86,11 +93,23 @@ export async function openMaster(server: Server, within = timeLimit): Promise<Re
     if (mode === 'sentinel')
       throw new Error(`${where} is a Sentinel; name it in redis.sentinel.nodes`);
     if (role !== 'master') throw new Error(`READONLY ${where} is a replica`);
+    await inTime(trackChanges(client, watched), within);
     return client;
   } catch (error) {
     client.destroy();
     throw error;
   }
+}
+
+/**
+ * Redis then keeps no table of who has read what, as it does in the mode that the library begins with, and no news comes of
+ * what is written here.
+ */
+async function trackChanges(client: RedisClient, prefix: string): Promise<void> {
+  await Promise.all([
+    client.sendCommand(['CLIENT', 'TRACKING', 'OFF']),
+    client.sendCommand(['CLIENT', 'TRACKING', 'ON', 'BCAST', 'NOLOOP', 'PREFIX', prefix]),
+  ]);
 }
 
 /** The promise, or an error when it takes longer. What is late cannot be taken back; who waits for it can go on. */
@@ -119,6 +138,7 @@ function clientOptions(server: Server, connectTimeout: number): RedisClientOptio
     ...(database ? { database } : {}),
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    emitInvalidate: true,
     socket: { ...address, connectTimeout, reconnectStrategy: false, ...encryption(tls) },
   };
 }

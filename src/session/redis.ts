@@ -1,5 +1,5 @@
 import type { RedisOptions } from '../config/options.ts';
-import type { Fence, KeyValueStore, ListEntry, SeenAt } from './key-value-store.ts';
+import type { Fence, KeyValueStore, KeyWatcher, ListEntry, SeenAt } from './key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './redis-connection.ts';
 
 /** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
@@ -46,8 +46,13 @@ return 1`;
 export class RedisKeyValueStore implements KeyValueStore {
   readonly #connection: RedisConnection;
 
-  constructor(options: RedisOptions, onConnection: ConnectionListener = () => {}) {
-    this.#connection = new RedisConnection(options, onConnection);
+  /** Tells its watchers of keys that begin with `watched`. */
+  constructor(
+    options: RedisOptions,
+    watched = options.keyPrefix,
+    onConnection: ConnectionListener = () => {},
+  ) {
+    this.#connection = new RedisConnection(options, watched, onConnection);
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -75,6 +80,11 @@ export class RedisKeyValueStore implements KeyValueStore {
   async touch(key: string, ttlMilliseconds: number): Promise<boolean> {
     const ttl = wholeMilliseconds(ttlMilliseconds);
     return (await this.#connection.ask((client) => client.pExpire(key, ttl))) === 1;
+  }
+
+  async getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined> {
+    const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
+    return (await this.#connection.ask((client) => client.getEx(key, expiration))) ?? undefined;
   }
 
   async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
@@ -125,6 +135,10 @@ export class RedisKeyValueStore implements KeyValueStore {
   async closeList(list: string, at: number, ttl: number): Promise<void> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
     await this.#connection.ask((client) => client.set(closedKey(list), String(at), { expiration }));
+  }
+
+  watch(watcher: KeyWatcher): void {
+    this.#connection.watch(watcher);
   }
 
   async ping(): Promise<void> {

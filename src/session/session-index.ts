@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
-import type { KeyValueStore, ListEntry } from './key-value-store.ts';
+import type { KeyValueStore } from './key-value-store.ts';
 import type { Session } from './session.ts';
 
 /** What names a list of sessions: a subject, or one of its sessions at the provider (OIDC Back-Channel Logout §2.4). */
@@ -11,6 +11,9 @@ export type SessionGroup = { readonly issuer: string } & (
 /** An entry outlives its session by this time, in milliseconds: no session must be without one, however slowly Redis answers. */
 const slack = 2000;
 
+/** Enough for the sessions one process serves; the entry of one that is forgotten is only renewed once more. */
+const mostRemembered = 100_000;
+
 /** A sign-in takes no longer than this from its code to its session, in milliseconds. */
 const longestSignIn = 5 * 60 * 1000;
 
@@ -20,6 +23,9 @@ const longestSignIn = 5 * 60 * 1000;
  */
 export class SessionIndex {
   readonly #keys: readonly Buffer[];
+  /** By session: the last of its idle periods in which its entries were renewed here. */
+  readonly #renewedIn = new Map<string, number>();
+  readonly #openedAt: number;
 
   /** `secrets` newest first: names of lists are keyed by them, because a subject could be guessed from a mere hash. */
   constructor(
@@ -31,6 +37,7 @@ export class SessionIndex {
     this.#keys = options.secrets.map((secret) =>
       Buffer.from(hkdfSync('sha256', secret, '', 'pixie-bff session index v1', 32)),
     );
+    this.#openedAt = clock();
   }
 
   /** Enters a session that is about to begin; `false` if one of its groups was ended after the sign-in began. */
@@ -45,21 +52,32 @@ export class SessionIndex {
     return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, createdAt));
   }
 
-  /** Notes that a session is in use, before its own time is extended. */
+  /**
+   * Notes that a session is in use. An entry lives for two idle times, so that once in each is enough: the one counted from
+   * the session's beginning that it is used in now, and on each replica that did not see it begin.
+   */
   async seen(session: Session): Promise<void> {
+    const { id, createdAt } = session;
+    const period = Math.floor((this.clock() - createdAt) / this.options.idle);
+    const isNew = period === 0 && createdAt >= this.#openedAt;
+    if (isNew || this.#renewedIn.get(id) === period) return;
     const times = this.#times(this.clock());
-    await this.#everywhere(session, (list) => this.store.seen(list, session.id, times));
+    await this.#everywhere(session, (list) => this.store.seen(list, id, times));
+    this.#renewedIn.delete(id);
+    this.#renewedIn.set(id, period);
+    if (this.#renewedIn.size <= mostRemembered) return;
+    for (const oldest of this.#renewedIn.keys()) return void this.#renewedIn.delete(oldest);
   }
 
   async remove(session: Session): Promise<void> {
     await this.#everywhere(session, (list) => this.store.strikeOff(list, session.id));
   }
 
-  /** The ids of a group's sessions, and when each was last seen (epoch milliseconds). Some may be gone already. */
-  async entriesOf(group: SessionGroup): Promise<readonly ListEntry[]> {
+  /** The ids of a group's sessions. Some may be gone already. */
+  async idsOf(group: SessionGroup): Promise<readonly string[]> {
     const { staleBefore } = this.#times(this.clock());
     const lists = this.#lists(group).map((list) => this.store.enlisted(list, staleBefore));
-    return (await Promise.all(lists)).flat();
+    return (await Promise.all(lists)).flat().map(({ member }) => member);
   }
 
   /** Lets nobody in any more whose sign-in has begun before now. */
@@ -81,7 +99,7 @@ export class SessionIndex {
   }
 
   #times(now: number) {
-    const lifetime = this.options.idle + slack;
+    const lifetime = 2 * this.options.idle + slack;
     return { at: now, staleBefore: now - lifetime, ttl: lifetime };
   }
 

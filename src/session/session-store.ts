@@ -5,7 +5,12 @@ import type { TokenSet } from '../oauth/tokens.ts';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { RefreshLock } from './refresh-lock.ts';
-import { recordNameOf, type SealedRecord, type SealedRecords } from './sealed-records.ts';
+import {
+  recordNameOf,
+  type RecordWatcher,
+  type SealedRecord,
+  type SealedRecords,
+} from './sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
 import {
   endOf,
@@ -31,6 +36,15 @@ export interface StoredSession {
   readonly session: Session;
   readonly data: SessionData;
   readonly record: SealedRecord;
+}
+
+/** A session that is in use. */
+export interface SessionInUse {
+  readonly session: Session;
+  /** When it ends if nobody uses it again, in epoch milliseconds. */
+  readonly idleUntil: number;
+  /** Of its record, in bytes. */
+  readonly size: number;
 }
 
 /** What a session gets by a refresh, and when the provider says that it ends, in epoch milliseconds. */
@@ -99,9 +113,30 @@ export class SessionStore extends RedisStore {
   /** The same, with what a later write must still find in its place. */
   async readStored(id: string): Promise<StoredSession | undefined> {
     const record = await this.records.read(id);
-    if (!record) return undefined;
-    const data = this.#living(record.text) as SessionData | null;
-    return data?.signedIn && { session: data.signedIn, data, record };
+    const data = record && (this.#living(record.text) as SessionData | null);
+    return record && data?.signedIn && { session: data.signedIn, data, record };
+  }
+
+  /** The session of this id, for which a new idle period begins: it is in use. Absent as in `read`. */
+  async use(id: string): Promise<SessionInUse | undefined> {
+    const now = this.clock();
+    const record = await this.records.readAndTouch(id, this.limits.idle);
+    const found = this.#inUse(record, now);
+    if (!found) return undefined;
+    const left = found.idleUntil - now;
+    if (left < this.limits.idle) await this.records.touch(id, left);
+    await this.#noteInIndex(found.session);
+    return found;
+  }
+
+  /** The same for one that was last used at `usedAt`, in epoch milliseconds, without a new idle period. */
+  async readInUse(id: string, usedAt: number): Promise<SessionInUse | undefined> {
+    return this.#inUse(await this.records.read(id), usedAt);
+  }
+
+  /** Told the id of every session that may not be what was read before, whoever changed it; without an id it may be any. */
+  watch(watcher: RecordWatcher): void {
+    this.records.watch(watcher);
   }
 
   /** The right to refresh a session's tokens. Absent: somebody else has it. */
@@ -130,8 +165,19 @@ export class SessionStore extends RedisStore {
   async slide(session: Session): Promise<number | undefined> {
     const now = this.clock();
     const left = idleTimeLeft(session, this.limits, now);
-    await this.index.seen(session);
+    await this.#noteInIndex(session);
     return (await this.records.touch(session.id, left)) ? now + left : undefined;
+  }
+
+  /**
+   * When the session was last used, in epoch milliseconds: in steps of up to a minute, and near its absolute end perhaps
+   * earlier than it was. Absent: it is gone.
+   */
+  async lastUse({ id, createdAt }: Session): Promise<number | undefined> {
+    const left = await this.records.timeToLive(id);
+    return left === undefined
+      ? undefined
+      : Math.max(createdAt, this.clock() + left - this.limits.idle);
   }
 
   /** When the session ends if it stays unused, in epoch milliseconds. Absent: the session is gone. */
@@ -149,6 +195,18 @@ export class SessionStore extends RedisStore {
     const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
     if (session) await this.index.remove(session);
     return session;
+  }
+
+  /** A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use to try again. */
+  async #noteInIndex(session: Session): Promise<void> {
+    await this.index.seen(session).catch(() => undefined);
+  }
+
+  #inUse(record: SealedRecord | undefined, usedAt: number): SessionInUse | undefined {
+    const session = record && (this.#living(record.text) as SessionData | null)?.signedIn;
+    if (!session) return undefined;
+    const idleUntil = usedAt + idleTimeLeft(session, this.limits, usedAt);
+    return { session, idleUntil, size: record.stored.length };
   }
 
   /** The record, if its time is not over and this release could have written it. */

@@ -70,10 +70,11 @@ export class SignedInSessions {
 
   /** The sessions of a group that live, the oldest first. */
   async list(group: SessionGroup): Promise<SeenSession[]> {
-    const entries = await this.index.entriesOf(group);
-    const read = entries.map(async ({ member, at }) => {
-      const session = await this.store.read(member);
-      return session ? [{ session, lastSeenAt: at }] : [];
+    const ids = await this.index.idsOf(group);
+    const read = ids.map(async (id) => {
+      const session = await this.store.read(id);
+      const lastSeenAt = session && (await this.store.lastUse(session));
+      return session && lastSeenAt !== undefined ? [{ session, lastSeenAt }] : [];
     });
     const living = (await Promise.all(read)).flat();
     return living.toSorted(byAge);

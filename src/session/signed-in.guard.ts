@@ -36,7 +36,6 @@ export class SignedInGuard implements CanActivate {
     refuseForgery(request.headers, this.options.csrf, this.options.publicUrl);
     const session = await this.reader.read(request.headers.cookie);
     if (!session) throw new BffError('not_signed_in');
-    await this.reader.keepAlive(session);
     const { sub, provider, claims } = session;
     users.set(request, { sub, provider, claims });
     return true;

@@ -173,6 +173,15 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
 
+  it('reads a key and gives it a new time to live in one step, and brings none back', async () => {
+    const key = newKey();
+    await expect(store.getAndTouch(key, 5000)).resolves.toBeUndefined();
+    await expect(store.get(key)).resolves.toBeUndefined();
+    await store.create(key, 'value', 1000);
+    await expect(store.getAndTouch(key, 5000)).resolves.toBe('value');
+    expect(await store.timeToLive(key)).toBeGreaterThan(4000);
+  });
+
   describe('lists', () => {
     const seenAt = (at: number) => ({ at, staleBefore: at - 100, ttl: 5000 });
 
@@ -249,6 +258,39 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     const other = await open();
     await other.store.close();
     await expect(other.close()).resolves.toBeUndefined();
+  });
+});
+
+describe('RedisKeyValueStore', () => {
+  it('tells what others do to the keys it watches, and nothing of what it does itself', async () => {
+    const corner = await testRedis();
+    const [here, there] = [
+      new RedisKeyValueStore(corner, `${corner.keyPrefix}watched:`),
+      new RedisKeyValueStore(corner),
+    ];
+    const changes: string[] = [];
+    here.watch({
+      changed: (key) => changes.push(key.slice(corner.keyPrefix.length)),
+      missedChanges: () => changes.push('missed'),
+    });
+    await here.create(`${corner.keyPrefix}watched:own`, 'value', 5000);
+    await there.create(`${corner.keyPrefix}other`, 'value', 5000);
+    const key = `${corner.keyPrefix}watched:key`;
+    const next = async (act: () => Promise<unknown>) => {
+      changes.length = 0;
+      await act();
+      await waitFor(() => changes.length > 0);
+      return changes.splice(0);
+    };
+    await expect(next(() => there.create(key, 'value', 5000))).resolves.toEqual(['watched:key']);
+    await expect(next(() => there.touch(key, 5000))).resolves.toEqual(['watched:key']);
+    await here.get(key);
+    await here.replace(key, 'value', 'other');
+    await expect(next(() => there.remove(key))).resolves.toEqual(['watched:key']);
+    await expect(next(() => there.create(key, 'value', 30))).resolves.toEqual(['watched:key']);
+    await expect(next(async () => undefined)).resolves.toEqual(['watched:key']);
+    await Promise.all([here.close(), there.close()]);
+    await corner.close();
   });
 });
 

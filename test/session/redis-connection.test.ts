@@ -21,7 +21,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   beforeAll(async () => {
     redis = await startRedis();
     const options = { url: redis.url, keyPrefix: 'test:' } as RedisOptions;
-    connection = new RedisConnection(options, (event) => void events.push(event));
+    connection = new RedisConnection(options, 'test:', (event) => void events.push(event));
     await connection.ping();
   });
   afterAll(async () => {

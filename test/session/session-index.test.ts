@@ -18,7 +18,7 @@ const session = (id: string, more: object = {}): Session =>
   ({ id, issuer, sub: 'alice', createdAt: 1000, ...more }) as Session;
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
-  return (await index.entriesOf({ issuer, ...name })).map(({ member }) => member);
+  return index.idsOf({ issuer, ...name });
 }
 
 describe('the session index', () => {
@@ -36,15 +36,44 @@ describe('the session index', () => {
     await expect(idsOf(index, { sid: 'b' })).resolves.toEqual([]);
   });
 
-  it('forgets a session that was not seen for its idle time, and remembers one that was', async () => {
+  it('forgets a session that must have ended, and remembers one that was seen in each of its idle times', async () => {
     const { withSecrets, at } = openIndex();
     const index = withSecrets(newSecret);
     await index.enter(session('idle'));
     await index.enter(session('busy'));
-    at(8000);
-    await index.seen(session('busy'));
-    at(14_000);
+    // As late as can be in each, counted from the beginning at 1000.
+    for (const time of [10_999, 20_999, 30_998]) {
+      at(time);
+      await index.seen(session('busy'));
+    }
+    at(40_990);
     await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['busy']);
+    at(60_000);
+    await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual([]);
+  });
+
+  it('is written to once in each idle time of a session, and by each replica that did not see it begin', async () => {
+    const { values, withSecrets, at } = openIndex();
+    let writes = 0;
+    const seen = values.seen.bind(values);
+    values.seen = (...parameters) => {
+      writes += 1;
+      return seen(...parameters);
+    };
+    const here = withSecrets(newSecret);
+    await here.enter(session('one'));
+    const writesOf = async (index: SessionIndex, time: number) => {
+      at(time);
+      const before = writes;
+      await index.seen(session('one'));
+      await index.seen(session('one'));
+      return writes - before;
+    };
+    await expect(writesOf(here, 9000)).resolves.toBe(0);
+    await expect(writesOf(withSecrets(newSecret), 9500)).resolves.toBe(1);
+    await expect(writesOf(here, 11_000)).resolves.toBe(1);
+    await expect(writesOf(here, 19_000)).resolves.toBe(0);
+    await expect(writesOf(here, 21_000)).resolves.toBe(1);
   });
 
   it('refuses a sign-in that began before its subject, or its session at the provider, was signed out', async () => {
@@ -69,9 +98,9 @@ describe('the session index', () => {
     await before.enter(session('old'));
     await after.enter(session('new'));
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['new', 'old']);
-    at(9000);
-    await after.seen(session('old'));
     at(14_000);
+    await after.seen(session('old'));
+    at(24_000);
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['old']);
     await after.close({ issuer, sub: 'alice' });
     await expect(before.enter(session('late'))).resolves.toBe(false);

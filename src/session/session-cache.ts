@@ -1,0 +1,127 @@
+import type { Clock } from './clock.ts';
+import { RecentlySeen } from './recently-seen.ts';
+import type { SessionInUse, SessionStore } from './session-store.ts';
+import type { Session } from './session.ts';
+
+/** How many bytes of records are remembered, if nothing else is said. */
+const usualCapacity = 64 * 1024 * 1024;
+
+/** The idle time of a session in use is renewed at least this often, in milliseconds. */
+const longestUnnoticed = 60_000;
+
+interface Entry extends SessionInUse {
+  /** When the next use has to be noted in the store. */
+  readonly renewAt: number;
+  /** Since its turn to make room came last. */
+  isUsed: boolean;
+}
+
+/**
+ * Sessions as they were last read, parsed and unsealed, so that a call in the steady state asks nobody. When a session is
+ * changed, here or elsewhere, it is forgotten; when news may have been missed, all are. What is remembered is bounded: a
+ * newcomer takes the place of one that nobody used since its turn came last, or finds none for now.
+ */
+export class SessionCache {
+  /** Whose turn it is to make room stands first. */
+  readonly #entries = new Map<string, Entry>();
+  /** Questions to the store whose answers may be remembered. */
+  readonly #readings = new Map<string, Promise<Session | undefined>>();
+  readonly #recentlySeen: RecentlySeen;
+  readonly #interval: number;
+  #size = 0;
+
+  /** `idle` in milliseconds, `capacity` in bytes. */
+  constructor(
+    private readonly store: SessionStore,
+    idle: number,
+    private readonly clock: Clock,
+    private readonly capacity = usualCapacity,
+  ) {
+    this.#interval = Math.min(idle / 60, longestUnnoticed);
+    this.#recentlySeen = new RecentlySeen(this.#interval, clock);
+    store.watch((id) => (id === undefined ? this.#forgetAll() : this.#forget(id)));
+  }
+
+  /**
+   * The session of this id, which is in use. A promise only when the store is asked; it rejects with
+   * `session_store_unavailable`. Absent: it is over.
+   */
+  use(id: string): Session | undefined | Promise<Session | undefined> {
+    const entry = this.#entries.get(id);
+    const now = this.clock();
+    if (!entry || entry.idleUntil <= now) return this.#read(id);
+    entry.isUsed = true;
+    // Nobody waits for it: a session that has ended is forgotten, and the next call finds out.
+    if (entry.renewAt <= now) this.#read(id).catch(() => undefined);
+    return entry.session;
+  }
+
+  #read(id: string): Promise<Session | undefined> {
+    const running = this.#readings.get(id);
+    if (running) return running;
+    const reading = this.#ask(id).then(
+      (found) => {
+        if (this.#isOver(id, reading)) this.#remember(id, found);
+        return found?.session;
+      },
+      (error: unknown) => {
+        this.#isOver(id, reading);
+        throw error;
+      },
+    );
+    this.#readings.set(id, reading);
+    return reading;
+  }
+
+  /** A session that was seen a moment ago is only read: a write would make every other replica forget it. */
+  async #ask(id: string): Promise<SessionInUse | undefined> {
+    const usedAt = this.#recentlySeen.at(id);
+    if (usedAt !== undefined) return this.store.readInUse(id, usedAt);
+    const now = this.clock();
+    const found = await this.store.use(id);
+    if (found) this.#recentlySeen.note(id, now);
+    return found;
+  }
+
+  /** Whether the session has not changed since it was asked for. */
+  #isOver(id: string, reading: Promise<unknown>): boolean {
+    return this.#readings.get(id) === reading && this.#readings.delete(id);
+  }
+
+  #remember(id: string, found: SessionInUse | undefined): void {
+    this.#remove(id);
+    if (!found || !this.#makeRoom(found.size)) return;
+    const seenAt = this.#recentlySeen.at(id) ?? this.clock();
+    this.#entries.set(id, { ...found, renewAt: seenAt + this.#interval, isUsed: false });
+    this.#size += found.size;
+  }
+
+  #makeRoom(size: number): boolean {
+    const now = this.clock();
+    for (const [id, entry] of this.#entries) {
+      if (this.#size + size <= this.capacity) break;
+      this.#remove(id);
+      if (!entry.isUsed || entry.idleUntil <= now) continue;
+      this.#entries.set(id, { ...entry, isUsed: false });
+      this.#size += entry.size;
+      break;
+    }
+    return this.#size + size <= this.capacity;
+  }
+
+  #remove(id: string): void {
+    this.#size -= this.#entries.get(id)?.size ?? 0;
+    this.#entries.delete(id);
+  }
+
+  #forget(id: string): void {
+    this.#remove(id);
+    this.#readings.delete(id);
+  }
+
+  #forgetAll(): void {
+    this.#entries.clear();
+    this.#readings.clear();
+    this.#size = 0;
+  }
+}
