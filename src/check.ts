@@ -6,6 +6,7 @@ import { diagnoseProvider, type Remark } from './oauth/provider-diagnosis.ts';
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { reach } from './proxy/reachability.ts';
+import { readUpstreamTls, type UpstreamTls } from './proxy/upstream-tls.ts';
 import { diagnoseRedis } from './session/redis-diagnosis.ts';
 
 /** One thing that was looked at. `warning`: it works, but not as well as it should. */
@@ -76,8 +77,12 @@ function lookAround(options: Options): Promise<Finding>[] {
         lookAtProvider(provider, providers.redirectUri(provider)),
       ),
     ),
-    ...routes.flatMap(({ path, upstream }) =>
-      upstream.map((address) => finding(`upstream:${path}`, address, () => lookAtServer(address))),
+    ...routes.flatMap((route) =>
+      route.upstream.map((address) =>
+        finding(`upstream:${route.path}`, address, () =>
+          lookAtServer(address, readUpstreamTls(route)),
+        ),
+      ),
     ),
     ...(frontend ? [finding('frontend', frontend.url, () => lookAtFrontend(frontend))] : []),
   ];
@@ -116,8 +121,8 @@ async function lookAtProvider(provider: Provider, redirectUri: string): Promise<
   return ok(`${issuer} answers; ${redirectUri} must be a redirect URI of ours there`);
 }
 
-async function lookAtServer(address: string): Promise<Verdict> {
-  await reach(address, AbortSignal.timeout(patience));
+async function lookAtServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
+  await reach(address, AbortSignal.timeout(patience), tls);
   return ok(`${address} accepts connections`);
 }
 

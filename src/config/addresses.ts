@@ -45,18 +45,22 @@ export function serverAddress() {
   return text(readServerAddress);
 }
 
-/** One upstream, alone or as a list of one. */
+/** The servers of one upstream: one address, or several that are alike but for host and port. */
 export function upstreamAddresses() {
   return scalar<readonly string[], string | readonly string[]>((value) => {
-    const addresses: unknown[] = Array.isArray(value) ? value : [value];
-    if (addresses.length === 0) refuse('needs one address');
-    if (addresses.length > 1)
-      refuse('several addresses are not part of this release yet; leave one, or a load balancer');
-    return addresses.map((one) =>
+    const listed: unknown[] = Array.isArray(value) ? value : [value];
+    if (listed.length === 0) refuse('needs one address');
+    const addresses = listed.map((one) =>
       typeof one === 'string'
-        ? readServerAddress(one)
+        ? readUpstreamAddress(one)
         : refuse('must be an address like http://api:3000'),
     );
+    if (new Set(addresses).size < addresses.length) refuse('names the same address twice');
+    if (new Set(addresses.map(kindOfAddress)).size > 1)
+      refuse(
+        `lists ${addresses.join(', ')}; the servers of one upstream must have the same scheme and path`,
+      );
+    return addresses;
   });
 }
 
@@ -94,6 +98,21 @@ export function addressRange() {
       refuse('must be an IP address or a range like 10.0.0.0/8; host names do not work here');
     return value;
   });
+}
+
+/** `http(s)://host:port/path`, or `unix:/path/of.sock` for a server on this machine. */
+function readUpstreamAddress(value: string): string {
+  if (!value.startsWith('unix:')) return readServerAddress(value);
+  if (!/^unix:\/(?!\/)[^\s?#]+$/.test(value))
+    refuse('must name a socket by its absolute path, like unix:/run/api.sock');
+  return value;
+}
+
+/** What the addresses of one upstream have in common. A socket is asked for the paths of an http address without one. */
+function kindOfAddress(address: string): string {
+  if (address.startsWith('unix:')) return 'http:/';
+  const { protocol, pathname } = new URL(address);
+  return protocol + pathname;
 }
 
 function readServerAddress(value: string): string {

@@ -5,6 +5,9 @@ import { listOf, refuse, text } from './scalar.ts';
 
 const fieldName = /^[\w!#$%&'*+.^`|~-]+$/;
 
+/** A claim in the value of a header: `${claims.sub}`. No value contains any other `${`. */
+export const claimReference = /\$\{claims\.([^\s{}]+)\}/g;
+
 /** Headers that the BFF itself answers for on the way to an upstream. */
 const ours = new Set([
   ...hopByHop,
@@ -27,7 +30,9 @@ export const headers = z
       .check(rule([''], judgeNames))
       .transform(inLowerCase)
       .prefault({})
-      .describe('Headers with a fixed value that the upstream gets on every request.'),
+      .describe(
+        'Headers that the upstream gets on every request, whatever the client sends under these names. `${claims.email}` stands for a claim of the signed-in user, `${claims.realm_access.roles}` for one inside another; a header whose claim is missing is not sent. In claims everything but printable ASCII is percent-encoded, `%` too, and the entries of a list are separated by commas.',
+      ),
     remove: listOf(text(readName))
       .prefault([])
       .describe('Request headers that the upstream must not see.'),
@@ -47,17 +52,26 @@ export function readName(name: string): string {
 
 /** A header value that cannot begin another header (RFC 9110 §5.5). */
 export function readValue(value: string): string {
-  if (value.includes('${'))
-    refuse('values from claims are not part of this release yet; use a constant');
+  if (value.replaceAll(claimReference, '').includes('${'))
+    refuse('may refer to claims only, like ${claims.sub}');
   return /^[\t\x20-\x7e]*$/.test(value)
     ? value
     : refuse('must be one line of printable ASCII characters');
 }
 
-function readPassedName(name: string): string {
-  return hopByHop.has(readName(name))
-    ? refuse(`${name} concerns one connection only and is never passed on; remove it`)
-    : readName(name);
+/** Why a header cannot be passed on as it is, not even by an operator. */
+const neverPassed: Readonly<Record<string, string>> = {
+  host: 'the upstream always gets its own Host',
+  expect: 'the BFF answers it itself',
+  cookie: 'the cookies of the application are passed on anyway, and ours never',
+};
+
+function readPassedName(spelled: string): string {
+  const name = readName(spelled);
+  if (hopByHop.has(name))
+    refuse(`${spelled} concerns one connection only and is never passed on; remove it`);
+  const why = neverPassed[name];
+  return why === undefined ? name : refuse(`${spelled} has no effect here: ${why}; remove it`);
 }
 
 function judgeNames(set: Readonly<Record<string, string>>, report: Report): void {

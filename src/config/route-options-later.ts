@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, flag, later, oneOf, text, wholeNumber } from './scalar.ts';
+import { duration, flag, later, oneOf, text } from './scalar.ts';
 
 /** What a route may be told in a later release; refused until then. */
 export const laterRouteOptions = {
@@ -33,34 +33,9 @@ export const laterRouteOptions = {
     duration({ atMost: '400d' }).describe('How long ago the user may have signed in.'),
     'asking for a recent sign-in',
   ),
-  rewrite: later(text().describe('Path that replaces the matched one.'), 'rewriting the path'),
   websocket: later(
     flag().describe('Whether WebSockets may be opened on this route.'),
     'forwarding WebSockets',
     false,
-  ),
-  retry: later(
-    wholeNumber(0, 10)
-      .prefault(0)
-      .describe('How often a request that can be repeated safely is tried again.'),
-    'retrying requests',
-  ),
-  http2: later(
-    flag().prefault(false).describe('Whether to speak HTTP/2 to the upstream.'),
-    'HTTP/2 to upstreams',
-  ),
-  ca: later(
-    text().describe(
-      'PEM file with the authorities to trust for this upstream. `NODE_EXTRA_CA_CERTS` works today, for all connections.',
-    ),
-    'a certificate authority for one upstream',
-  ),
-  clientCert: later(
-    text().describe('PEM file with the certificate to show to the upstream.'),
-    'a client certificate for an upstream',
-  ),
-  clientKey: later(
-    text().describe('PEM file with the private key of that certificate.'),
-    'a client key for an upstream',
   ),
 };

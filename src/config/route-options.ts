@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { upstreamAddresses } from './addresses.ts';
 import { headers } from './header-options.ts';
-import { requestPath } from './paths.ts';
+import { readableFile, requestPath } from './paths.ts';
 import { laterRouteOptions } from './route-options-later.ts';
-import { rule } from './rule.ts';
-import { duration, flag, oneOf, size, text } from './scalar.ts';
+import { routeRules } from './route-options-rules.ts';
+import { duration, flag, oneOf, size, text, wholeNumber } from './scalar.ts';
 
 /** One part of the address space that is forwarded to a server of yours. */
 export const route = z
@@ -13,7 +13,7 @@ export const route = z
       'Requests to this path and everything below it belong to the route; the longest matching path wins.',
     ),
     upstream: upstreamAddresses().describe(
-      'Address of the server that answers, http or https, perhaps with a path that is put in front. A list may contain one address.',
+      'Address of the server that answers: http or https, perhaps with a path that is put in front, or `unix:/run/api.sock`. Of a list, the server with the fewest requests under way is asked, and one that takes no connections is left out for a while; they must have the same scheme and path.',
     ),
     token: oneOf(['user', 'optional', 'none'], { later: ['client'] })
       .prefault('user')
@@ -28,6 +28,9 @@ export const route = z
     stripPrefix: flag()
       .prefault(false)
       .describe('Whether the upstream sees the address without `path` in front.'),
+    rewrite: requestPath()
+      .optional()
+      .describe('What the upstream sees in the place of `path`: `/v1` makes `/api/x` to `/v1/x`.'),
     timeout: duration({ atMost: '24d' })
       .prefault('30s')
       .describe(
@@ -47,15 +50,28 @@ export const route = z
         'Whether callers must send the CSRF header (token routes only). `false` lets other sites send requests in the name of a signed-in user, wherever the browser attaches the cookie.',
       ),
     headers,
+    retry: wholeNumber(0, 10)
+      .prefault(0)
+      .describe(
+        'How often a request is sent again when the connection breaks before an answer begins. Only requests without a body that may be repeated: GET, HEAD, OPTIONS, PUT, DELETE.',
+      ),
+    http2: flag()
+      .prefault(false)
+      .describe(
+        'Whether to speak HTTP/2 to the upstream: over https where it agrees, over http and sockets without asking (h2c).',
+      ),
+    ca: readableFile()
+      .optional()
+      .describe(
+        'PEM file with the authorities to trust for this upstream, instead of the usual ones. `NODE_EXTRA_CA_CERTS` adds to those for all connections.',
+      ),
+    clientCert: readableFile()
+      .optional()
+      .describe('PEM file with the certificate to show to the upstream.'),
+    clientKey: readableFile()
+      .optional()
+      .describe('PEM file with the private key of that certificate.'),
     ...laterRouteOptions,
   })
-  .check(
-    rule(['token', 'headers.pass'], ({ token, headers: { pass } }, report) => {
-      if (token !== 'none' && pass.includes('authorization'))
-        report(
-          ['headers', 'pass'],
-          `names Authorization, but token is ${token}; the route sends its own, so remove it or set token to none`,
-        );
-    }),
-  )
+  .check(...routeRules)
   .describe('One part of the address space that is forwarded to a server of yours.');

@@ -10,6 +10,8 @@ export function frontendRoute(url: string): RouteOptions {
     timeout: 30_000,
     maxBody: 100 * 1024 * 1024,
     csrf: false,
+    retry: 0,
+    http2: false,
     headers: { set: {}, remove: [], pass: [] },
   };
 }

@@ -1,36 +1,34 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { type Dispatcher, errors } from 'undici';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { errors } from 'undici';
 import { BffError } from '../errors.ts';
+import { Exchange } from './exchange.ts';
 import type { Headers } from './headers.ts';
+import { declaredSize, letFinish } from './request-body.ts';
+import type { Upstream } from './upstream.ts';
 
-/** One request to an upstream, decided in every part. */
+/** One request to an upstream, decided in every part but which of its servers gets it. */
 export interface UpstreamRequest {
-  readonly dispatcher: Dispatcher;
-  readonly origin: string;
+  readonly upstream: Upstream;
   /** Path and query. */
   readonly path: string;
+  /** All but `host`, which is the server's. */
   readonly headers: Headers;
   /**
    * Asked when the upstream answers `401` to a request without a body: the headers to ask it once more with. Absent, now or
-   * then: its answer stands.
+   * then: its answer stands. It must not fail.
    */
-  readonly afterRefusal?: (refusal: IncomingMessage['headers']) => Promise<Headers | undefined>;
+  readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
   /** Milliseconds to the response headers. */
   readonly timeout: number;
   /** Milliseconds of silence a running response may have. 0: any. */
   readonly idleTimeout: number;
   /** Largest request body, in bytes. */
   readonly maxBody: number;
+  /** How often a request that can be repeated is sent again when its connection breaks. */
+  readonly retry: number;
   /** What the browser sees of the upstream's headers. */
-  readonly responseHeaders: (headers: IncomingMessage['headers']) => Headers;
+  readonly responseHeaders: (headers: IncomingHttpHeaders) => Headers;
 }
-
-const noBytes = Buffer.alloc(0);
-
-/** How long an upload may go on after its answer, in milliseconds. */
-const uploadAfterAnswer = 5000;
 
 /**
  * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
@@ -40,87 +38,21 @@ const uploadAfterAnswer = 5000;
 export async function forward(
   request: IncomingMessage,
   response: ServerResponse,
-  upstream: UpstreamRequest,
+  upstreamRequest: UpstreamRequest,
 ): Promise<void> {
   // It may have gone while its session was looked up; `close` will not come again.
   if (response.closed) return;
-  const abort = new AbortController();
-  const onClose = () => abort.abort();
-  response.once('close', onClose);
-  try {
-    if (declaredSize(request) > upstream.maxBody) throw new BffError('body_too_large');
-    const answer = await ask(request, upstream, abort.signal);
-    response.writeHead(answer.statusCode, upstream.responseHeaders(answer.headers));
-    // Now, not with the first byte: an event stream may be silent for long. `flushHeaders` would encode them once more.
-    response.write(noBytes);
-    await pipeline(answer.body, response);
-  } catch (error) {
-    if (abort.signal.aborted) return;
-    // An answer that cannot be passed on would keep its connection for ever.
-    abort.abort();
-    throw toBffError(error);
-  } finally {
-    response.off('close', onClose);
+  if (declaredSize(request) > upstreamRequest.maxBody) {
     letFinish(request);
+    throw new BffError('body_too_large');
   }
-}
-
-async function ask(
-  request: IncomingMessage,
-  upstream: UpstreamRequest,
-  signal: AbortSignal,
-): Promise<Dispatcher.ResponseData> {
-  const { dispatcher, origin, path, maxBody, timeout, idleTimeout } = upstream;
-  const isBodyless = !hasBody(request);
-  const send = (headers: Headers) =>
-    dispatcher.request({
-      origin,
-      path,
-      method: request.method as Dispatcher.HttpMethod,
-      headers,
-      body: isBodyless ? null : limited(request, maxBody),
-      signal,
-      headersTimeout: timeout,
-      bodyTimeout: idleTimeout,
-    });
-  const answer = await send(upstream.headers);
-  if (answer.statusCode !== 401 || !isBodyless) return answer;
-  const others = await upstream.afterRefusal?.(answer.headers);
-  if (!others) return answer;
-  await answer.body.dump();
-  return send(others);
-}
-
-/** A browser reads an early answer only after it has sent everything; it is given some time to. */
-function letFinish(request: IncomingMessage): void {
-  request.unpipe().resume();
-  if (request.complete) return;
-  const deadline = setTimeout(() => request.socket.destroy(), uploadAfterAnswer).unref();
-  request.once('end', () => clearTimeout(deadline));
-}
-
-/** RFC 9112 §6.3: without either field a request has no body. */
-function hasBody(request: IncomingMessage): boolean {
-  return request.headers['transfer-encoding'] !== undefined || declaredSize(request) > 0;
-}
-
-function declaredSize({ headers }: IncomingMessage): number {
-  return Number(headers['content-length'] ?? 0);
-}
-
-function limited(request: IncomingMessage, maxBody: number): Transform {
-  let size = 0;
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      size += chunk.length;
-      done(size > maxBody ? new BffError('body_too_large') : null, chunk);
-    },
+  const failure = await new Promise<Error | undefined>((resolve) => {
+    new Exchange(request, response, upstreamRequest, resolve).start();
   });
-  // Not a pipeline: a body that is too large must not take the connection with it, which still has to carry the answer.
-  return request.pipe(meter);
+  if (failure) throw toBffError(failure);
 }
 
-function toBffError(error: unknown): BffError {
+function toBffError(error: Error): BffError {
   if (error instanceof BffError) return error;
   const isTimeout =
     error instanceof errors.HeadersTimeoutError ||

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../config/hop-by-hop.ts';
 import { withoutCookies } from '../session/cookies.ts';
+import { nextSpan } from './trace.ts';
 
 /** Header fields for one message: names in lower case, several values as a list. */
 export type Headers = Record<string, string | string[]>;
@@ -40,51 +40,105 @@ const notForwarded = new Set([
 /** Not even an operator may pass these on as they are. */
 const neverPassed = new Set([...hopByHop, 'expect', 'host', 'cookie']);
 
-/** What we say of the client, and what a trusted proxy before us has said already. */
-export interface ForwardingFacts {
-  readonly clientAddress: string;
+/** What a route decides over the headers of its requests. */
+export interface RequestHeaderRules {
   /** Our own origin, as browsers see it. */
   readonly publicUrl: string;
-  readonly requestId: string;
-  /** The peer is one of `server.trustedProxies`: its forwarding headers are kept and extended. */
-  readonly isTrustedPeer: boolean;
-}
-
-/** What decides over the headers of one request to an upstream. */
-export interface RequestHeaderRules extends ForwardingFacts {
-  readonly host: string;
-  /** The value of the one `Authorization` header. Absent: none is sent. */
-  readonly authorization?: string | undefined;
   /** The CSRF header, for us alone. */
   readonly csrfHeader: string;
   readonly ourCookies: readonly string[];
-  readonly set: Readonly<Record<string, string>>;
+  /** Names that have a value of the operator's. */
+  readonly set: readonly string[];
   readonly remove: readonly string[];
   /** Names that are passed although they would be dropped, in this spelling. */
   readonly pass: readonly string[];
 }
 
-/** The headers an upstream receives: what the client sent, less what only we may say, and what we say. */
-export function requestHeaders(incoming: IncomingHttpHeaders, rules: RequestHeaderRules): Headers {
-  const removed = new Set(rules.remove.map(spelling));
-  const replaced = [rules.csrfHeader, ...Object.keys(rules.set)].map(spelling);
-  const dropped = new Set([...removed, ...replaced, ...namedByConnection(incoming.connection)]);
-  const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
-  const headers: Headers = {};
-  for (const [name, value] of Object.entries(incoming)) {
-    if (value === undefined || dropped.has(spelling(name))) continue;
-    if (mayPass(name, rules) || (passed.has(name) && !neverPassed.has(name))) headers[name] = value;
+/** What is known of one request beside its headers. */
+export interface RequestFacts {
+  /** The value of the one `Authorization` header. Absent: none is sent. */
+  readonly authorization?: string | undefined;
+  readonly clientAddress: string;
+  readonly requestId: string;
+  /** The peer is one of `server.trustedProxies`: its forwarding headers are kept and extended. */
+  readonly isTrustedPeer: boolean;
+  /** The operator's headers, names in lower case. */
+  readonly set: Headers;
+}
+
+/** What becomes of a header of the client. */
+type Verdict = 'passed' | 'passed from a trusted peer' | 'dropped';
+
+/** The rules for the requests of one route. Names are judged once, not with every request. */
+export class RequestHeaders {
+  readonly #rules: RequestHeaderRules;
+  readonly #removed: ReadonlySet<string>;
+  readonly #verdictOn: (name: string) => Verdict;
+  readonly #publicHost: string;
+  readonly #publicScheme: string;
+
+  constructor(rules: RequestHeaderRules) {
+    const { host, protocol } = new URL(rules.publicUrl);
+    this.#publicHost = host;
+    this.#publicScheme = protocol.slice(0, -1);
+    this.#rules = rules;
+    this.#removed = new Set(rules.remove.map(spelling));
+    const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(spelling));
+    const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
+    this.#verdictOn = remembered((name) => judged(name, replaced, passed));
   }
-  const cookie = withoutCookies(incoming.cookie, rules.ourCookies);
-  if (cookie !== undefined && !dropped.has('cookie')) headers['cookie'] = cookie;
-  // What we say ourselves: no `Connection` of the client's takes it away, only the operator does (CVE-2025-48865).
-  for (const [name, value] of Object.entries(forwardingHeaders(incoming, rules))) {
-    if (!removed.has(name)) headers[name] = value;
+
+  /** The headers an upstream receives: what the client sent, less what only we may say, and what we say; `host` is the server's. */
+  of(incoming: IncomingHttpHeaders, facts: RequestFacts): Headers {
+    const named = namedByConnection(incoming.connection);
+    const headers: Headers = {};
+    for (const name of Object.keys(incoming)) {
+      const verdict = this.#verdictOn(name);
+      if (verdict === 'dropped' || named?.has(spelling(name))) continue;
+      const value = incoming[name];
+      if (value !== undefined && (verdict === 'passed' || facts.isTrustedPeer))
+        headers[name] = value;
+    }
+    this.#addCookie(headers, incoming.cookie, named);
+    this.#addForwarding(headers, incoming, facts);
+    Object.assign(headers, facts.set);
+    if (facts.authorization !== undefined) headers['authorization'] = facts.authorization;
+    return headers;
   }
-  for (const [name, value] of Object.entries(rules.set)) headers[name.toLowerCase()] = value;
-  headers['host'] = rules.host;
-  if (rules.authorization !== undefined) headers['authorization'] = rules.authorization;
-  return headers;
+
+  #addCookie(headers: Headers, cookies: string | undefined, named?: ReadonlySet<string>): void {
+    if (cookies === undefined || this.#removed.has('cookie') || named?.has('cookie')) return;
+    const cookie = withoutCookies(cookies, this.#rules.ourCookies);
+    if (cookie !== undefined) headers['cookie'] = cookie;
+  }
+
+  /** No `Connection` of the client's takes away what we say ourselves, only the operator does (CVE-2025-48865). */
+  #addForwarding(
+    headers: Headers,
+    incoming: IncomingHttpHeaders,
+    { clientAddress, requestId, isTrustedPeer }: RequestFacts,
+  ): void {
+    const chain = isTrustedPeer ? incoming['x-forwarded-for'] : undefined;
+    const ours: Headers = {
+      'x-forwarded-for': chain ? `${String(chain)}, ${clientAddress}` : clientAddress,
+      'x-forwarded-host': this.#publicHost,
+      'x-forwarded-proto': this.#publicScheme,
+      'x-request-id': requestId,
+      traceparent: nextSpan(isTrustedPeer ? incoming['traceparent'] : undefined),
+    };
+    if (isTrustedPeer && incoming.forwarded)
+      ours['forwarded'] = `${incoming.forwarded}, ${this.#forwardedBy(clientAddress)}`;
+    for (const name in ours) {
+      const value = ours[name];
+      if (value !== undefined && !this.#removed.has(name)) headers[name] = value;
+    }
+  }
+
+  #forwardedBy(clientAddress: string): string {
+    // "an IPv6 address is always enclosed in square brackets" (RFC 7239 §6.1)
+    const node = clientAddress.includes(':') ? `[${clientAddress}]` : clientAddress;
+    return `for="${node}";host="${this.#publicHost}";proto=${this.#publicScheme}`;
+  }
 }
 
 /** Says how our own origin behaves or what is stored for it; that is not for one upstream to decide. */
@@ -109,39 +163,50 @@ export interface ResponseHeaderRules {
   readonly isPersonal: boolean;
 }
 
+const staysBehind = remembered((name) => hopByHop.has(name) || aboutOurOrigin.has(name));
+const isForSharedCaches = remembered((name) => forSharedCaches.test(name));
+
 /** The headers a browser receives: the upstream's, less what is not for one upstream to decide. */
 export function responseHeaders(
   upstream: IncomingHttpHeaders,
-  rules: ResponseHeaderRules,
+  { ourCookies, isPersonal }: ResponseHeaderRules,
 ): Headers {
-  const dropped = namedByConnection(upstream.connection);
+  const named = namedByConnection(upstream.connection);
   const headers: Headers = {};
-  for (const [name, value] of Object.entries(upstream)) {
-    const isDropped = hopByHop.has(name) || dropped.has(name) || aboutOurOrigin.has(name);
-    if (value === undefined || isDropped || name === 'set-cookie') continue;
-    if (rules.isPersonal && forSharedCaches.test(name)) continue;
+  for (const name of Object.keys(upstream)) {
+    const value = upstream[name];
+    if (value === undefined || staysBehind(name) || named?.has(spelling(name))) continue;
+    if (isPersonal && isForSharedCaches(name)) continue;
     headers[name] = value;
   }
-  const cookies = [upstream['set-cookie'] ?? []].flat();
-  const theirs = cookies.filter((line) => !isOurs(line, rules.ourCookies));
-  if (theirs.length > 0) headers['set-cookie'] = theirs;
+  if (headers['set-cookie']) keepTheirs(headers, ourCookies);
   // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
-  if (rules.isPersonal && !isPrivate(headers['cache-control'])) {
-    headers['cache-control'] = 'no-store';
-  }
+  if (isPersonal && !isPrivate(headers['cache-control'])) headers['cache-control'] = 'no-store';
   return headers;
+}
+
+/** No upstream sets or deletes a cookie with a name of ours. */
+function keepTheirs(headers: Headers, ourCookies: readonly string[]): void {
+  const lines = [headers['set-cookie'] ?? []].flat();
+  const theirs = lines.filter((line) => !isOurs(line, ourCookies));
+  if (theirs.length > 0) headers['set-cookie'] = theirs;
+  else delete headers['set-cookie'];
 }
 
 /** With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111 §5.2.2.7). */
 function isPrivate(cacheControl: string | string[] | undefined): boolean {
-  const withoutQuoted = String(cacheControl ?? '').replace(/"[^"]*"?/g, '""');
+  if (cacheControl === undefined) return false;
+  const withoutQuoted = String(cacheControl).replace(/"[^"]*"?/g, '""');
   return withoutQuoted.split(',').some((rule) => /^\s*(private|no-store)\s*$/i.test(rule));
 }
 
-function mayPass(name: string, rules: ForwardingFacts): boolean {
+function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
   const plain = spelling(name);
-  if (notForwarded.has(plain)) return false;
-  return !aboutTheClient.test(plain) || (rules.isTrustedPeer && name === plain);
+  if (replaced.has(plain) || neverPassed.has(plain)) return 'dropped';
+  if (passed.has(name)) return 'passed';
+  if (notForwarded.has(plain)) return 'dropped';
+  if (!aboutTheClient.test(plain)) return 'passed';
+  return name === plain ? 'passed from a trusted peer' : 'dropped';
 }
 
 /** Underscores count as hyphens: many servers hand both to an application under one name (CVE-2025-64484). */
@@ -149,36 +214,14 @@ function spelling(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
 
-function forwardingHeaders(incoming: IncomingHttpHeaders, rules: ForwardingFacts): Headers {
-  const { host, protocol } = new URL(rules.publicUrl);
-  const { clientAddress } = rules;
-  const proto = protocol.slice(0, -1);
-  const trusted = rules.isTrustedPeer ? incoming : {};
-  const chain = trusted['x-forwarded-for'];
-  // "an IPv6 address is always enclosed in square brackets" (RFC 7239 §6.1)
-  const node = clientAddress.includes(':') ? `[${clientAddress}]` : clientAddress;
-  return {
-    'x-forwarded-for': chain ? `${String(chain)}, ${clientAddress}` : clientAddress,
-    'x-forwarded-host': host,
-    'x-forwarded-proto': proto,
-    ...(trusted.forwarded && {
-      forwarded: `${trusted.forwarded}, for="${node}";host="${host}";proto=${proto}`,
-    }),
-    'x-request-id': rules.requestId,
-    traceparent: nextSpan(trusted['traceparent']),
-  };
-}
-
-/** Continues a trusted trace, or begins one (W3C Trace Context §3.2); an id of zeros is none. */
-function nextSpan(parent: string | string[] | undefined): string {
-  const [, traceId = randomBytes(16).toString('hex'), flags = '01'] =
-    /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/.exec(String(parent)) ?? [];
-  return `00-${traceId}-${randomBytes(8).toString('hex')}-${flags}`;
-}
-
-/** "Intermediaries MUST parse a received Connection header field … and remove any header field with that name" (RFC 9110 §7.6.1). */
-function namedByConnection(connection: string | undefined): Set<string> {
-  const names = String(connection ?? '').split(',');
+/**
+ * "Intermediaries MUST parse a received Connection header field … and remove any header field with that name" (RFC 9110
+ * §7.6.1). Absent: it names none.
+ */
+function namedByConnection(connection: string | undefined): ReadonlySet<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close')
+    return undefined;
+  const names = String(connection).split(',');
   return new Set(names.map((name) => spelling(name.trim())).filter(Boolean));
 }
 
@@ -186,4 +229,16 @@ function isOurs(setCookie: string, ourCookies: readonly string[]): boolean {
   const [pair = ''] = setCookie.split(';', 1);
   // Browsers send a cookie without a name as its bare value: `=bff=evil` comes back as `bff=evil` (RFC 6265bis §5.8.3).
   return withoutCookies(pair.replace(/^[\s=]+/, ''), ourCookies) === undefined;
+}
+
+/** Judges every name once. It remembers so many and no more, for names come from outside. */
+function remembered<Judgement>(judge: (name: string) => Judgement): (name: string) => Judgement {
+  const judgements = new Map<string, Judgement>();
+  return (name) => {
+    const known = judgements.get(name);
+    if (known !== undefined) return known;
+    const judgement = judge(name);
+    if (judgements.size < 1_000) judgements.set(name, judgement);
+    return judgement;
+  };
 }

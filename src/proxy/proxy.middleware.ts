@@ -7,23 +7,31 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { Agent } from 'undici';
+import type { RouteOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import { AccessTokenService } from '../session/access-token.service.ts';
 import { refuseForgery } from '../session/csrf.ts';
 import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
 import { forward } from './forward.ts';
-import { type Headers, requestHeaders, responseHeaders } from './headers.ts';
+import { headersFrom } from './claim-headers.ts';
+import { type Headers, RequestHeaders, responseHeaders } from './headers.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
-import { type Route, Routes, upstreamPath } from './routes.ts';
+import { Routes, upstreamPath } from './routes.ts';
 import { plainAddress, TrustedPeers } from './trusted-peers.ts';
-
-/** Milliseconds a connection may take to come about, where the route's own timeout is not shorter. */
-const connectTimeout = 10_000;
+import { openUpstream, type Upstream } from './upstream.ts';
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** One configured route with all it needs to be served. */
+interface Route {
+  readonly path: string;
+  readonly options: RouteOptions;
+  readonly upstream: Upstream;
+  readonly requestHeaders: RequestHeaders;
+  readonly responseHeaders: (headers: IncomingHttpHeaders) => Headers;
+}
 
 type HeadersWith = (authorization: string | undefined) => Headers;
 
@@ -31,9 +39,9 @@ type HeadersWith = (authorization: string | undefined) => Headers;
 @Injectable()
 export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   readonly #logger = new Logger(ProxyMiddleware.name);
-  readonly #routes: Routes;
+  readonly #all: readonly Route[];
+  readonly #routes: Routes<Route>;
   readonly #trustedPeers: TrustedPeers;
-  readonly #agents = new Map<Route, Agent>();
 
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
@@ -41,7 +49,10 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     private readonly accessTokens: AccessTokenService,
   ) {
     const { routes, frontendRoute, basePath } = options;
-    this.#routes = new Routes([...routes, ...(frontendRoute ? [frontendRoute] : [])], basePath);
+    this.#all = [...routes, ...(frontendRoute ? [frontendRoute] : [])].map((route, index) =>
+      this.#prepare(route, index),
+    );
+    this.#routes = new Routes(this.#all, basePath);
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
   }
 
@@ -54,7 +65,7 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
     this.#refuseForeignRequest(request, route);
     const presented = await this.#presented(request, route);
     const authorization = await this.#authorization(presented, route);
-    const headersWith = this.#headersOf(request, route);
+    const headersWith = this.#headersOf(request, route, presented);
     await forward(request, response, {
       ...this.#upstream(route, target),
       headers: headersWith(authorization),
@@ -63,7 +74,28 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map((agent) => agent.close()));
+    await Promise.all(this.#all.map(({ upstream }) => upstream.close()));
+  }
+
+  /** What does not change from one request to the next. Throws `ConfigurationError` for certificates that cannot be used. */
+  #prepare(options: RouteOptions, index: number): Route {
+    const { publicUrl, csrf, ourCookies } = this.options;
+    const { set, remove, pass } = options.headers;
+    const isPersonal = options.token !== 'none';
+    return {
+      path: options.path,
+      options,
+      upstream: openUpstream(options, index),
+      requestHeaders: new RequestHeaders({
+        publicUrl,
+        csrfHeader: csrf.header,
+        ourCookies,
+        set: Object.keys(set),
+        remove,
+        pass,
+      }),
+      responseHeaders: (headers) => responseHeaders(headers, { ourCookies, isPersonal }),
+    };
   }
 
   /** Judged before the session: a forged request learns nothing about it. */
@@ -102,37 +134,28 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
   }
 
   /** Everything about the request to the upstream but its headers. */
-  #upstream(route: Route, target: RequestTarget) {
-    const { options, origin } = route;
-    const isPersonal = options.token !== 'none';
-    const { ourCookies } = this.options;
+  #upstream({ options, upstream, responseHeaders: seen }: Route, { path, query }: RequestTarget) {
     return {
-      dispatcher: this.#agentOf(route),
-      origin,
-      path: upstreamPath(route, target.path) + target.query,
+      upstream,
+      path: upstreamPath(options, upstream.basePath, path) + query,
       timeout: options.timeout,
       idleTimeout: options.idleTimeout ?? 0,
       maxBody: options.maxBody,
-      responseHeaders: (headers: IncomingHttpHeaders) =>
-        responseHeaders(headers, { ourCookies, isPersonal }),
+      retry: options.retry,
+      responseHeaders: seen,
     };
   }
 
   /** The headers the upstream receives, but for whose token is in them. */
-  #headersOf(request: Request, { options, host }: Route): HeadersWith {
-    const { publicUrl, ourCookies, csrf } = this.options;
+  #headersOf(request: Request, route: Route, presented: Session | undefined): HeadersWith {
     const clientAddress = plainAddress(request.socket.remoteAddress);
-    const rules = {
-      host,
-      csrfHeader: csrf.header,
-      ourCookies,
-      ...options.headers,
+    const facts = {
       clientAddress,
-      publicUrl,
       requestId: String(request.id),
       isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+      set: headersFrom(route.options.headers.set, presented?.claims),
     };
-    return (authorization) => requestHeaders(request.headers, { ...rules, authorization });
+    return (authorization) => route.requestHeaders.of(request.headers, { ...facts, authorization });
   }
 
   /** With a token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
@@ -151,21 +174,16 @@ export class ProxyMiddleware implements NestMiddleware, OnApplicationShutdown {
       return undefined;
     }
   }
-
-  /** Connections of a route are its own: what holds for one upstream need not for another. */
-  #agentOf(route: Route): Agent {
-    const { timeout } = route.options;
-    const agent =
-      this.#agents.get(route) ??
-      new Agent({ allowH2: false, connect: { timeout: Math.min(timeout, connectTimeout) } });
-    this.#agents.set(route, agent);
-    return agent;
-  }
 }
 
 /** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
-function refuseTwoHosts({ headersDistinct }: Request): void {
-  if ((headersDistinct['host']?.length ?? 0) > 1) throw new BffError('invalid_request');
+function refuseTwoHosts({ rawHeaders }: Request): void {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) throw new BffError('invalid_request');
 }
 
 /** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. */

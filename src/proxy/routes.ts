@@ -1,26 +1,18 @@
 import type { RouteOptions } from '../config/options.ts';
 import { isBelow } from '../config/path-prefix.ts';
 
-/** One configured route, ready to be matched. */
-export interface Route {
-  readonly options: RouteOptions;
-  /** Origin of the upstream. */
-  readonly origin: string;
-  /** The upstream's `Host`. */
-  readonly host: string;
-  /** Path of the upstream's address, without a trailing slash. */
-  readonly basePath: string;
-}
+/** What matching needs of a route. */
+type Matchable = Pick<RouteOptions, 'path'>;
 
 /** The routes, longest path first. `reserved` is never proxied: our own endpoints live there. */
-export class Routes {
+export class Routes<Route extends Matchable> {
   readonly #byLength: readonly Route[];
 
   constructor(
-    routes: readonly RouteOptions[],
+    routes: readonly Route[],
     private readonly reserved: string,
   ) {
-    this.#byLength = routes.map(toRoute).toSorted((a, b) => pathLength(b) - pathLength(a));
+    this.#byLength = routes.toSorted((a, b) => pathLength(b) - pathLength(a));
   }
 
   /**
@@ -30,29 +22,35 @@ export class Routes {
   match(path: string): Route | undefined {
     const meaning = decodeURIComponent(path);
     if (isBelow(meaning, this.reserved)) return undefined;
-    return this.#byLength.find((route) => isBelow(meaning, route.options.path));
+    return this.#byLength.find((route) => isBelow(meaning, route.path));
   }
 }
 
-/** The path the upstream is asked for. */
-export function upstreamPath(route: Route, path: string): string {
-  const { path: prefix, stripPrefix } = route.options;
-  const rest = stripPrefix && prefix !== '/' ? withoutSegments(path, prefix) : path;
-  return route.basePath + rest;
+/** The path the upstream is asked for: `basePath` is its own, what follows the route's decides the rest. */
+export function upstreamPath(
+  { path: prefix, stripPrefix, rewrite }: PathRules,
+  basePath: string,
+  path: string,
+): string {
+  const replacement = rewrite ?? (stripPrefix ? '/' : prefix);
+  if (replacement === prefix) return basePath + path;
+  const front = replacement === '/' ? '' : replacement;
+  return basePath + (front + below(path, prefix) || '/');
 }
 
-/** Counted in segments: percent-encoded, a prefix has more characters than the route's path. */
-function withoutSegments(path: string, prefix: string): string {
-  return `/${path.split('/').slice(prefix.split('/').length).join('/')}`;
+/** What decides over the path the upstream sees. */
+export type PathRules = Pick<RouteOptions, 'path' | 'stripPrefix' | 'rewrite'>;
+
+/** What follows the prefix. Counted in segments: percent-encoded, it has more characters than the route's path. */
+function below(path: string, prefix: string): string {
+  const depth = prefix === '/' ? 1 : prefix.split('/').length;
+  return path
+    .split('/')
+    .slice(depth)
+    .map((segment) => `/${segment}`)
+    .join('');
 }
 
-function toRoute(options: RouteOptions): Route {
-  const [address] = options.upstream;
-  if (address === undefined) throw new Error(`route ${options.path} has no upstream`);
-  const { origin, host, pathname } = new URL(address);
-  return { options, origin, host, basePath: pathname.replace(/\/$/, '') };
-}
-
-function pathLength(route: Route): number {
-  return route.options.path.length;
+function pathLength({ path }: Matchable): number {
+  return path.length;
 }

@@ -31,13 +31,7 @@ const later: Record<string, unknown> = {
   'routes.*.scope': 'reports.read',
   'routes.*.acr': 'mfa',
   'routes.*.maxAge': '5m',
-  'routes.*.rewrite': '/v1',
   'routes.*.websocket': true,
-  'routes.*.retry': 2,
-  'routes.*.http2': true,
-  'routes.*.ca': 'ca.pem',
-  'routes.*.clientCert': 'cert.pem',
-  'routes.*.clientKey': 'key.pem',
   'login.chooser': true,
   rateLimit: { login: 5 },
 };
@@ -82,8 +76,6 @@ describe('an option of a later release', () => {
     ['providers.*.responseMode', 'query'],
     ['routes.*.session', 'required'],
     ['routes.*.websocket', false],
-    ['routes.*.retry', 0],
-    ['routes.*.http2', false],
     ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([]);
@@ -112,16 +104,6 @@ describe('a value of a later release', () => {
       'routes.*.token',
       'client',
       'client is not part of this release yet; use one of user, optional, none',
-    ],
-    [
-      'routes.*.upstream',
-      ['http://a', 'http://b'],
-      'several addresses are not part of this release yet; leave one',
-    ],
-    [
-      'routes.*.headers',
-      { set: { 'X-User': '${claims.sub}' } },
-      'claims are not part of this release yet; use a constant',
     ],
   ])('is refused: %s %j', (path, value, sentence) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([expect.stringContaining(sentence)]);

@@ -93,6 +93,8 @@ describe('the smallest configuration', () => {
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
           csrf: true,
+          retry: 0,
+          http2: false,
           headers: { set: {}, remove: [], pass: [] },
         },
       ],

@@ -1,32 +1,34 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { Agent } from 'undici';
+import { route } from '../support/route.ts';
+import { Upstream as Servers } from '../../src/proxy/upstream.ts';
 import { forward, type UpstreamRequest } from '../../src/proxy/forward.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
 
 let upstream: Upstream;
-let agent: Agent;
+let servers: Servers;
 
 beforeAll(async () => {
   upstream = await startUpstream();
-  agent = new Agent();
+  servers = new Servers(route({ upstream: [upstream.url] }));
 });
 
 afterAll(async () => {
-  await agent.destroy();
+  await servers.close();
   await upstream.close();
 });
 
-function to(url: string, changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
+function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
   return {
-    dispatcher: agent,
-    origin: url,
+    upstream: servers,
     path: '/x',
     headers: {},
     timeout: 1_000,
     idleTimeout: 0,
     maxBody: 1_000,
+    retry: 0,
     responseHeaders: () => ({}),
     ...changes,
   };
@@ -60,7 +62,7 @@ let browserSocket: ReturnType<typeof connect>;
 
 it('does not ask the upstream for a browser that has gone already', async () => {
   upstream.requests.length = 0;
-  const outcome = await forwarded(to(upstream.url), async (response) => {
+  const outcome = await forwarded(to(), async (response) => {
     browserSocket.destroy();
     await once(response, 'close');
   });
@@ -71,17 +73,16 @@ it('does not ask the upstream for a browser that has gone already', async () => 
 it('says nothing of a browser that goes while the upstream is thinking', async () => {
   upstream.requests.length = 0;
   upstream.handler = () => browserSocket.destroy();
-  expect(await forwarded(to(upstream.url))).toBeUndefined();
+  expect(await forwarded(to())).toBeUndefined();
   expect(await upstream.last.ended).toBeDefined();
 });
 
 it('lets go of the upstream when its answer cannot be passed on', async () => {
   upstream.handler = (_request, response) => void response.writeHead(200).write('for ever');
-  const outcome = await forwarded(
-    to(upstream.url, { responseHeaders: () => ({ 'x-broken': 'a\r\nb' }) }),
-  );
+  const outcome = await forwarded(to({ responseHeaders: () => ({ 'x-broken': 'a\r\nb' }) }));
   expect(outcome).toMatchObject({ code: 'upstream_unreachable' });
-  await once(agent, 'disconnect');
+  expect(await upstream.last.ended).toBeDefined();
+  await waitFor(async () => expect(await upstream.connections()).toBe(0));
 });
 
 it.each([
@@ -91,6 +92,6 @@ it.each([
 ])('refuses a body that is too large %s', async (_how, framing) => {
   upstream.handler = () => undefined;
   const line = `POST /x HTTP/1.1\r\nHost: x\r\n${framing}`;
-  const outcome = await forwarded(to(upstream.url), async () => undefined, line);
+  const outcome = await forwarded(to(), async () => undefined, line);
   expect(outcome).toMatchObject({ code: 'body_too_large', status: 413 });
 });

@@ -1,0 +1,204 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { type Dispatcher, errors } from 'undici';
+import { BffError } from '../errors.ts';
+import type { UpstreamRequest } from './forward.ts';
+import type { Headers } from './headers.ts';
+import { hasBody, letFinish, limitedBody } from './request-body.ts';
+import type { UpstreamServer } from './upstream.ts';
+
+/** Doing them twice comes to the same (RFC 9110 §9.2.2). */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Of an answer nobody wants, this much is read to save the connection, in bytes. */
+const worthReading = 64 * 1024;
+
+const noBytes = Buffer.alloc(0);
+
+/**
+ * One request and its answer on their way through us, told by undici call by call: no stream stands between its parser and
+ * the response. `settle` is called once, with what went wrong if something did; a browser that has gone is not wrong.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #asked: UpstreamRequest;
+  readonly #settle: (failure?: Error) => void;
+  readonly #body: Readable | null;
+  #headers: Headers;
+  #retriesLeft: number;
+  #mayAskAgain: boolean;
+  #server: UpstreamServer | undefined;
+  #tried: UpstreamServer[] = [];
+  /** Of the newest attempt. Absent: it has no connection yet. */
+  #controller: Dispatcher.DispatchController | undefined;
+  /** Of the answer that was refused, until its end. */
+  #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
+  #refusalHasEnded = false;
+  #hasBegun = false;
+  #isOver = false;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    asked: UpstreamRequest,
+    settle: (failure?: Error) => void,
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.#asked = asked;
+    this.#settle = settle;
+    this.#headers = asked.headers;
+    this.#body = hasBody(request) ? limitedBody(request, asked.maxBody) : null;
+    this.#mayAskAgain = this.#body === null && asked.afterRefusal !== undefined;
+    const isRepeatable = this.#body === null && idempotent.has(request.method ?? '');
+    this.#retriesLeft = isRepeatable ? asked.retry : 0;
+  }
+
+  start(): void {
+    this.#response.once('close', () => this.#end());
+    this.#send(this.#asked.upstream.choose());
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new errors.RequestAbortedError());
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    if (status < 200) return;
+    this.#server?.answered();
+    if (status !== 401 || !this.#mayAskAgain) return this.#begin(status, headers);
+    this.#mayAskAgain = false;
+    controller.pause();
+    void this.#reconsider(controller, status, headers);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (controller === this.#refused?.controller) return this.#discard(chunk);
+    if (this.#response.write(chunk)) return;
+    controller.pause();
+    this.#response.once('drain', () => controller.resume());
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (controller === this.#refused?.controller) this.#refused = undefined;
+    else if (this.#hasBegun) this.#end();
+    else this.#refusalHasEnded = true;
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (controller && controller === this.#refused?.controller) return;
+    if (this.#isOver) return;
+    const next = this.#hasBegun ? undefined : this.#nextServer(error);
+    if (next) this.#send(next);
+    else this.#end(error);
+  }
+
+  #send(server: UpstreamServer | undefined): void {
+    if (!server) return this.#end(new Error('the route has no upstream'));
+    if (this.#server) this.#server.busy -= 1;
+    this.#server = server;
+    server.busy += 1;
+    this.#controller = undefined;
+    this.#headers['host'] = server.host;
+    const { path, timeout, idleTimeout } = this.#asked;
+    server.dispatcher.dispatch(
+      {
+        path,
+        method: this.#request.method as Dispatcher.HttpMethod,
+        headers: this.#headers,
+        body: this.#body,
+        headersTimeout: timeout,
+        bodyTimeout: idleTimeout,
+      },
+      this,
+    );
+  }
+
+  /** Who else to ask after a failure before any answer. Absent: the failure stands. */
+  #nextServer(error: Error): UpstreamServer | undefined {
+    if (isOurs(error)) return undefined;
+    const { upstream } = this.#asked;
+    const isUnsent = this.#controller === undefined;
+    if (isUnsent && this.#server) {
+      this.#server.refused();
+      this.#tried.push(this.#server);
+      // Nothing has been sent: what it was does not matter.
+      const other = upstream.choose(this.#tried);
+      if (other) return other;
+    }
+    if (this.#retriesLeft === 0 || !(isUnsent || isBroken(error))) return undefined;
+    this.#retriesLeft -= 1;
+    return upstream.choose();
+  }
+
+  /** With another token, perhaps. The refusal is kept until that is known. */
+  async #reconsider(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): Promise<void> {
+    const others = await this.#asked.afterRefusal?.(headers);
+    if (this.#isOver) return;
+    if (others) {
+      if (!this.#refusalHasEnded) this.#refused = { controller, size: 0 };
+      this.#headers = others;
+      this.#send(this.#server);
+    } else {
+      this.#begin(status, headers);
+      if (this.#refusalHasEnded) this.#end();
+    }
+    controller.resume();
+  }
+
+  #discard(chunk: Buffer): void {
+    if (!this.#refused) return;
+    this.#refused.size += chunk.length;
+    if (this.#refused.size > worthReading)
+      this.#refused.controller.abort(new errors.RequestAbortedError());
+  }
+
+  #begin(status: number, upstreamHeaders: IncomingHttpHeaders): void {
+    const headers = this.#asked.responseHeaders(upstreamHeaders);
+    // "A server MUST NOT send a Content-Length header field in any response with a status code of … 204" (RFC 9110 §8.6).
+    if (status === 204) delete headers['content-length'];
+    this.#response.writeHead(status, headers);
+    this.#hasBegun = true;
+    // With the first bytes if they are here already, but soon: an event stream may be silent for long.
+    process.nextTick(flushHead, this.#response);
+  }
+
+  /** Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that has gone. */
+  #end(failure?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#server) this.#server.busy -= 1;
+    const isComplete = this.#hasBegun && !failure && !this.#response.destroyed;
+    if (isComplete) this.#response.end();
+    else this.#controller?.abort(new errors.RequestAbortedError());
+    this.#refused?.controller.abort(new errors.RequestAbortedError());
+    if (this.#body) letFinish(this.#request);
+    this.#settle(failure);
+  }
+}
+
+/** `flushHeaders` would encode them once more. */
+function flushHead(response: ServerResponse): void {
+  if (!response.writableEnded && !response.destroyed) response.write(noBytes);
+}
+
+/** Whether it says nothing of the server: what we were given could not be sent. */
+function isOurs(error: Error): boolean {
+  return error instanceof BffError || error instanceof errors.InvalidArgumentError;
+}
+
+/** Whether the connection ended under a request, as it does when a server restarts. */
+function isBroken(error: Error): boolean {
+  if (error instanceof errors.SocketError) return true;
+  return ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

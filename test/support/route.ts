@@ -1,0 +1,18 @@
+import type { RouteOptions } from '../../src/config/options.ts';
+
+/** A route as the configuration gives it to the proxy, without Nest and without a session. */
+export function route(options: Partial<RouteOptions> = {}): RouteOptions {
+  return {
+    path: '/api',
+    upstream: ['http://upstream.test:3000'],
+    token: 'user',
+    stripPrefix: false,
+    timeout: 1_000,
+    maxBody: 1_000,
+    csrf: true,
+    retry: 0,
+    http2: false,
+    headers: { set: {}, remove: [], pass: [] },
+    ...options,
+  };
+}
