@@ -13,6 +13,9 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /** Of an answer nobody wants, this much is read to save the connection, in bytes. */
 const worthReading = 64 * 1024;
 
+/** Up to here copying costs less than a second buffer to write, in bytes. */
+const smallAnswer = 8 * 1024;
+
 const noBytes = Buffer.alloc(0);
 
 /**
@@ -36,6 +39,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
   #refusalHasEnded = false;
   #hasBegun = false;
+  /** The first bytes of the answer, held until `#flush`: a small answer that is here already takes but one write. */
+  #first: Buffer | undefined;
+  #isFlushed = false;
   #isOver = false;
 
   constructor(
@@ -80,9 +86,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (controller === this.#refused?.controller) return this.#discard(chunk);
-    if (this.#response.write(chunk)) return;
-    controller.pause();
-    this.#response.once('drain', () => controller.resume());
+    if (!this.#isFlushed && !this.#first) {
+      this.#first = chunk;
+      return;
+    }
+    this.#flush();
+    this.#write(controller, chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
@@ -169,8 +178,29 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status === 204) delete headers['content-length'];
     this.#response.writeHead(status, headers);
     this.#hasBegun = true;
-    // With the first bytes if they are here already, but soon: an event stream may be silent for long.
-    process.nextTick(flushHead, this.#response);
+    // Soon, with or without a body: an event stream may be silent for long.
+    process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#isFlushed || this.#isOver || !this.#controller) return;
+    this.#isFlushed = true;
+    // Not `flushHeaders`, which would encode them once more.
+    this.#write(this.#controller, this.#first ?? noBytes);
+  }
+
+  #write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#response.write(chunk)) return;
+    controller.pause();
+    this.#response.once('drain', () => controller.resume());
+  }
+
+  #complete(): void {
+    const first = this.#isFlushed ? undefined : this.#first;
+    if (!first) this.#response.end();
+    // As text it is sent together with the head.
+    else if (first.length <= smallAnswer) this.#response.end(first.toString('latin1'), 'latin1');
+    else this.#response.end(first);
   }
 
   /** Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that has gone. */
@@ -179,17 +209,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#isOver = true;
     if (this.#server) this.#server.busy -= 1;
     const isComplete = this.#hasBegun && !failure && !this.#response.destroyed;
-    if (isComplete) this.#response.end();
+    if (isComplete) this.#complete();
     else this.#controller?.abort(new errors.RequestAbortedError());
     this.#refused?.controller.abort(new errors.RequestAbortedError());
     if (this.#body) letFinish(this.#request);
     this.#settle(failure);
   }
-}
-
-/** `flushHeaders` would encode them once more. */
-function flushHead(response: ServerResponse): void {
-  if (!response.writableEnded && !response.destroyed) response.write(noBytes);
 }
 
 /** Whether it says nothing of the server: what we were given could not be sent. */
