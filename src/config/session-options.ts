@@ -97,7 +97,7 @@ export const session = z
     secrets: listOf(sessionSecret(), { missing: `is required; ${advice}` })
       .min(1, `needs at least one secret; ${advice}`)
       .describe(
-        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted: put a new one in front, and remove the old one after `session.absolute`. Removing it earlier signs out those who still use it.',
+        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted. A new one is first added at the end on all replicas, then moved to the front; the old one is removed after `session.absolute`. Removing it earlier signs out those who still use it.',
       ),
     idle: duration({ atMost: '400d' })
       .prefault('30m')

@@ -1,3 +1,4 @@
+import { ErrorReply } from 'redis';
 import type { RedisOptions } from '../config/options.ts';
 import type { Fence, KeyValueStore, KeyWatcher, ListEntry, SeenAt } from './key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './redis-connection.ts';
@@ -84,7 +85,12 @@ export class RedisKeyValueStore implements KeyValueStore {
 
   async getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
-    return (await this.#connection.ask((client) => client.getEx(key, expiration))) ?? undefined;
+    try {
+      return (await this.#connection.ask((client) => client.getEx(key, expiration))) ?? undefined;
+    } catch (error) {
+      if (!isRefusedWrite(error as Error)) throw error;
+      return this.get(key);
+    }
   }
 
   async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
@@ -155,6 +161,11 @@ export class RedisKeyValueStore implements KeyValueStore {
       1
     );
   }
+}
+
+/** Redis takes no writes for now, for want of replicas or of a disk, and still knows what it has. */
+function isRefusedWrite({ cause }: { readonly cause?: unknown }): boolean {
+  return cause instanceof ErrorReply && /^(NOREPLICAS|MISCONF) /.test(cause.message);
 }
 
 function argumentsOf({ at, staleBefore, ttl }: SeenAt): string[] {

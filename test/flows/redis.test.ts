@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startBff, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
@@ -182,6 +185,21 @@ describe('a Redis in trouble', () => {
     await waitFor(async () => (await beginLogin(bff, browser)).page.status === 302);
     await bff.signedIn('bob', browser);
     await expect(whoIs(browser)).resolves.toBe('bob');
+  });
+
+  it('leaves everything that needs no session as it is', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'frontend-'));
+    await writeFile(join(directory, 'index.html'), '<h1>Here</h1>');
+    await using bff = await startBff({
+      redis: { url: redis.url },
+      frontend: { directory },
+      routes: (usual) => [{ ...usual, path: '/public', token: 'none' }],
+    });
+    await redis.stop();
+    const browser = bff.browser();
+    expect((await browser.navigate('/')).body).toContain('Here');
+    expect((await browser.fetch('/public/x')).status).toBe(200);
+    await rm(directory, { recursive: true });
   });
 
   it('that hangs is 503 within two seconds, and the session is there when it goes on', async () => {

@@ -3,6 +3,7 @@ import { startBff } from '../support/bff.ts';
 import { testClock } from '../support/clock.ts';
 import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { signOut } from './logout-tokens.ts';
 import { errorCode, timesToLive, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const minute = 60_000;
@@ -169,6 +170,41 @@ describe('a change of the session secret', () => {
     browser.via(old.port);
     await expect(whoIs(browser)).resolves.toBeUndefined();
   });
+
+  it.each([
+    ['added at the end', [[secret(1)], [secret(1), secret(2)]]],
+    [
+      'moved to the front',
+      [
+        [secret(1), secret(2)],
+        [secret(2), secret(1)],
+      ],
+    ],
+  ])(
+    'is noticed by nobody while replicas differ in whether the new one is %s yet',
+    async (_, rings) => {
+      const { before, later } = await restarted(rings);
+      await using stack = new AsyncDisposableStack();
+      const replicas = [before, ...later];
+      for (const bff of replicas) stack.use(bff);
+      for (const [here, there] of [replicas, replicas.toReversed()] as [
+        typeof before,
+        typeof before,
+      ][]) {
+        const browser = here.browser();
+        const callback = await untilCallback(here, browser);
+        browser.via(there.port);
+        expect((await visitCallback(there, browser, callback)).status).toBe(302);
+        for (const { port } of [here, there]) {
+          browser.via(port);
+          await expect(whoIs(browser)).resolves.toBe('alice');
+        }
+        browser.via(here.port);
+        await expect(signOut(here, { sub: 'alice' })).resolves.toBe(200);
+        await expect(whoIs(browser)).resolves.toBeUndefined();
+      }
+    },
+  );
 
   it('signs everybody out when the old one is taken away at once', async () => {
     const { before, later } = await restarted([[secret(1)], [secret(2)]]);
