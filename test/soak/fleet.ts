@@ -17,6 +17,7 @@ export class Replica {
   readonly #options: OptionsInput;
   readonly #forwarder: Forwarder;
   #server: Command | undefined;
+  #linesRead = 0;
 
   constructor(port: number, options: OptionsInput, forwarder: Forwarder) {
     this.port = port;
@@ -32,6 +33,7 @@ export class Replica {
   /** Starts the process and waits until it answers. */
   async start(): Promise<void> {
     this.#server = await startProcess(this.#options);
+    this.#linesRead = 0;
   }
 
   /** Ends the process with SIGKILL: it has no time to tell anybody. */
@@ -48,6 +50,14 @@ export class Replica {
     this.#server = undefined;
     server.signal('SIGTERM');
     return { gone: server.exit };
+  }
+
+  /** What it has logged since it was asked last. */
+  takeLog(): readonly object[] {
+    const lines = this.#server?.lines ?? [];
+    const unread = lines.slice(this.#linesRead);
+    this.#linesRead = lines.length;
+    return unread;
   }
 
   /** Whether it made the connection to the authorization server that comes from this port. */

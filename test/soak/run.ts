@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { extentFrom } from '../support/interleavings.ts';
 import { endRun, runDirectory } from '../support/run-directory.ts';
+import { takeComplaints } from './complaints.ts';
 import { endedElsewhere } from './ended-elsewhere.ts';
 import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';
 import { closeField, startField } from './field.ts';
@@ -46,6 +47,7 @@ if (scenarios.some(isChosen)) {
   const field = await startField(report, Number(values.rounds));
   for (const scenario of scenarios.filter(isChosen)) {
     await scenario(field).catch((error: unknown) => report.fail(scenario.name, error));
+    for (const complaint of takeComplaints(field.fleet)) report.note(`logged: ${complaint}`);
   }
   await closeField(field);
 }

@@ -1,8 +1,14 @@
-import type { Stage } from './interleavings-run.ts';
 import { RedisView, Replica, startBumpyWay, World } from './interleavings-stage.ts';
 import { startRedis } from './redis-server.ts';
 import { scriptedClient } from './scripted-authorization-server.ts';
 import type { Upstream } from './upstream.ts';
+
+/** Where runs take place, one after the other. */
+export interface Stage {
+  readonly replicas: readonly Replica[];
+  readonly world: World;
+  readonly redis: RedisView;
+}
 
 /** What every replica of a theatre is configured with, beside what is its own. */
 export interface Script {

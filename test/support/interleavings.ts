@@ -1,6 +1,7 @@
 import { asyncProperty, check } from 'fast-check';
 import { describePlay, plays } from './interleavings-commands.ts';
-import { Interleaving, type Stage } from './interleavings-run.ts';
+import { Interleaving } from './interleavings-run.ts';
+import type { Stage } from './interleavings-theatre.ts';
 
 /** How many runs, and from which seed. */
 export interface Extent {
