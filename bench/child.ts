@@ -1,0 +1,84 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { forgetProcess, noteProcess, runDirectory } from '../test/support/run-directory.ts';
+import { waitFor } from '../test/support/wait-for.ts';
+
+/** A server of the bench, a process of its own whose output is a file. */
+export interface Child {
+  readonly pid: number;
+  /** A directory it has for itself; what it printed is in `output`. */
+  readonly directory: string;
+  readonly output: string;
+  close(): Promise<void>;
+}
+
+/** How to start one. */
+export interface Launch {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly port: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly directory?: string;
+}
+
+/** Starts a server and waits until it accepts connections. Throws, with what it printed last, when it ends first. */
+export async function startChild({ program, args, port, env, directory }: Launch): Promise<Child> {
+  const home = directory ?? childDirectory();
+  const output = join(home, 'output.log');
+  const file = openSync(output, 'w');
+  const child = spawn(program, args, {
+    cwd: home,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', file, file],
+  });
+  closeSync(file);
+  await once(child, 'spawn');
+  const pid = child.pid ?? 0;
+  noteProcess(pid);
+  const close = () => end(child, pid);
+  const isUp = async () => hasEnded(child) || (await accepts(port));
+  try {
+    await waitFor(isUp, { timeout: 20_000 });
+    if (hasEnded(child)) throw new Error(`it ended: ${lastWords(output)}`);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { pid, directory: home, output, close };
+}
+
+/** A new directory for one server. */
+export function childDirectory(): string {
+  return mkdtempSync(join(runDirectory(), 'bench-'));
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+function lastWords(output: string): string {
+  return readFileSync(output, 'utf8').trim().split('\n').slice(-5).join('\n');
+}
+
+/** Asks it to end, and insists after two seconds. */
+async function end(child: ChildProcess, pid: number): Promise<void> {
+  if (!hasEnded(child)) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const insist = setTimeout(() => child.kill('SIGKILL'), 2000);
+    await ended;
+    clearTimeout(insist);
+  }
+  forgetProcess(pid);
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url';
+import { writeConfig } from '../../test/support/built-server.ts';
+import { freePort } from '../../test/support/ports.ts';
+import type { OptionsInput } from '../../src/config/options.ts';
+import { startChild } from '../child.ts';
+import { clientIdOf, originOf, type Recipe } from '../contender.ts';
+import type { Ground } from '../ground.ts';
+import { writeManySessions } from '../many-sessions.ts';
+
+/** The built server. */
+export const builtServer = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** This BFF: the built server with a configuration file, and everything else as it comes. */
+export const pixie: Recipe = {
+  name: 'pixie',
+  title: 'Pixie BFF',
+  loginPath: '/bff/login',
+  redirectPath: '/bff/callback',
+  start: async (ground, port) => {
+    const file = writeConfig(pixieOptions(ground, port, await freePort()));
+    return startChild({
+      program: process.execPath,
+      args: [builtServer, '--config', file],
+      port,
+      env: { NODE_ENV: 'production' },
+    });
+  },
+  writeSessions: (ground, { port }) => {
+    return async (howMany, cookie) =>
+      writeManySessions(pixieOptions(ground, port, await freePort()), howMany, cookie);
+  },
+};
+
+/** Its configuration: one provider, one route, Redis. */
+export function pixieOptions(ground: Ground, port: number, managementPort: number): OptionsInput {
+  const { authorizationServer, redis, upstream } = ground;
+  return {
+    publicUrl: originOf(port),
+    server: { port, host: '127.0.0.1' },
+    management: { port: managementPort },
+    redis: { url: redis.url },
+    session: { secrets: ['a session secret for the bench, long enough'] },
+    providers: [
+      {
+        id: 'corp',
+        issuer: authorizationServer.issuer,
+        clientId: clientIdOf('pixie', port),
+        clientSecret: authorizationServer.clientSecret,
+        scopes: ['openid', 'profile', 'email', 'offline_access'],
+      },
+    ],
+    routes: [{ path: '/api', upstream, maxBody: '4gb' }],
+  };
+}
