@@ -1,7 +1,15 @@
 #!/usr/bin/env node
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from './config/load.ts';
 import { version } from './version.ts';
+
+/**
+ * Two thousand modules are compiled at every start, so what comes of it is kept: beside the code itself, where whoever may
+ * write may write the code as well. A cache that others may write, in `/tmp` say, would be theirs to plant code in. Where
+ * nothing may be written nothing is kept. Node.js before 22 has no such cache, and is told below that it is too old.
+ */
+module.enableCompileCache?.(fileURLToPath(new URL('../.compile-cache', import.meta.url)));
 
 const usage = `pixie-bff [serve] [--config bff.yaml]         run the server
 pixie-bff check [--config bff.yaml] [--json]  look at the configuration and all it names
@@ -16,7 +24,10 @@ interface Arguments {
   readonly json: boolean;
 }
 
-/** Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. */
+/**
+ * Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. And it is loaded from here,
+ * because what this file imported by itself would be compiled before the cache is open.
+ */
 async function main(): Promise<void> {
   const [major] = process.versions.node.split('.');
   if (Number(major) < 24) throw new UsageError(`Pixie BFF needs Node.js 24; this is ${major}.`);
@@ -70,9 +81,12 @@ async function printCheck(config: string | undefined, json: boolean): Promise<vo
 }
 
 /** Whatever stops a command is one clear text on standard error and exit code 1; a stack is for our own mistakes alone. */
-main().catch((error: unknown) => {
+async function refuse(error: unknown): Promise<void> {
+  const { ConfigurationError } = await import('./config/load.ts');
   if (error instanceof ConfigurationError) console.error(error.message);
   else if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
   else console.error(error);
   process.exit(1);
-});
+}
+
+main().catch(refuse);
