@@ -78,6 +78,7 @@ function webSockets({ contenders }: Bench, results: Results): string {
 function start(results: Results): string {
   const titles = {
     pixie: 'Pixie BFF',
+    first: 'Pixie BFF, its first start ever',
     nest: 'an empty Nest application',
     node: 'node alone',
   };

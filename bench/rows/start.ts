@@ -10,30 +10,37 @@ import { peer } from '../ground.ts';
 import type { Results } from '../results.ts';
 import { median } from '../sample.ts';
 
-/** From the start of the process to `listening`: the built server, and NestJS with nothing in it. In turn, like the loads. */
+/**
+ * From the start of the process to `listening`: the built server, the same when nothing compiled was kept of an earlier
+ * start, and NestJS with nothing in it. In turn, like the loads.
+ */
 export async function measureStart({ ground, rounds }: Bench, results: Results): Promise<void> {
-  const [server, empty, node]: number[][] = [[], [], []];
+  const all: Record<string, number[]> = { pixie: [], first: [], nest: [], node: [] };
   for (let round = -1; round < Math.max(rounds, 5); round += 1) {
     const file = writeConfig(pixieOptions(ground, await freePort(), await freePort()));
-    const times = [
-      await timeToListening([builtServer, '--config', file]),
-      await timeToListening([peer('empty-nest.js'), String(await freePort())]),
-      await timeToListening(['--eval', 'console.log("listening")']),
-    ] as const;
+    const times = {
+      pixie: await timeToListening([builtServer, '--config', file]),
+      first: await timeToListening([builtServer, '--config', file], {
+        NODE_DISABLE_COMPILE_CACHE: '1',
+      }),
+      nest: await timeToListening([peer('empty-nest.js'), String(await freePort())]),
+      node: await timeToListening(['--eval', 'console.log("listening")']),
+    };
     // The first of each reads the files from the disk.
-    if (round >= 0) [server, empty, node].forEach((all, index) => all?.push(times[index] ?? NaN));
+    if (round >= 0) for (const [name, time] of Object.entries(times)) all[name]?.push(time);
   }
-  results.note('start pixie', median(server ?? []));
-  results.note('start nest', median(empty ?? []));
-  results.note('start node', median(node ?? []));
+  for (const [name, times] of Object.entries(all)) results.note(`start ${name}`, median(times));
 }
 
 /** Milliseconds until it has printed a line with `listening`. */
-async function timeToListening(args: readonly string[]): Promise<number> {
+async function timeToListening(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const start = performance.now();
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' },
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
   });
   const ended = once(child, 'exit');
   noteProcess(child.pid ?? 0);
