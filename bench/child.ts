@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { forgetProcess, noteProcess, runDirectory } from '../test/support/run-directory.ts';
+import { runDirectory } from '../test/support/run-directory.ts';
 import { waitFor } from '../test/support/wait-for.ts';
 
 /** A server of the bench, a process of its own whose output is a file. */
@@ -33,12 +33,17 @@ export async function startChild({ program, args, port, env, directory }: Launch
     cwd: home,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', file, file],
+    // A group of its own, so that it can be ended with all its children.
+    detached: true,
   });
   closeSync(file);
   await once(child, 'spawn');
   const pid = child.pid ?? 0;
-  noteProcess(pid);
-  const close = () => end(child, pid);
+  // The last resort, for a run that ends early.
+  const endGroup = () => process.kill(-pid, 'SIGKILL');
+  process.once('exit', endGroup);
+  child.once('exit', () => process.off('exit', endGroup));
+  const close = () => end(child, endGroup);
   const isUp = async () => hasEnded(child) || (await accepts(port));
   try {
     await waitFor(isUp, { timeout: 20_000 });
@@ -72,13 +77,11 @@ function lastWords(output: string): string {
 }
 
 /** Asks it to end, and insists after two seconds. */
-async function end(child: ChildProcess, pid: number): Promise<void> {
-  if (!hasEnded(child)) {
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const insist = setTimeout(() => child.kill('SIGKILL'), 2000);
-    await ended;
-    clearTimeout(insist);
-  }
-  forgetProcess(pid);
+async function end(child: ChildProcess, endGroup: () => void): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const insist = setTimeout(endGroup, 2000);
+  await ended;
+  clearTimeout(insist);
 }
