@@ -2,12 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger, PinoLogger } from 'nestjs-pino';
-import { destination, type DestinationStream } from 'pino';
-import { type HttpLogger, type Options, pinoHttp } from 'pino-http';
+import { type DestinationStream, type LoggerOptions, pino } from 'pino';
 import { isError } from './errors.ts';
 
-/** The logger of the request under way, so that every line of its work carries its id, whoever writes it. */
-const ofThisRequest = new AsyncLocalStorage<PinoLogger['logger']>();
+type Lines = PinoLogger['logger'];
+
+/** What writes the lines of the request under way, so that each of them carries its id, whoever writes it. */
+const ofThisRequest = new AsyncLocalStorage<RequestLines>();
 
 /**
  * What Nest tells of itself: how it wires the application, which is of use to somebody who changes the wiring, and the
@@ -28,13 +29,13 @@ const nestItself = new Set([
  * message and stack.
  */
 export class ServerLog extends Logger {
-  readonly #http: HttpLogger;
+  readonly #lines: Lines;
 
   /** Without a stream to standard output, where a line is written before the next thing happens. */
   constructor(level: string, stream?: DestinationStream) {
-    const http = pinoHttp({ ...lines, level }, stream);
-    super(new RequestAwareLogger(http.logger), {});
-    this.#http = http;
+    const lines = stream ? pino({ ...format, level }, stream) : pino({ ...format, level });
+    super(new RequestAwareLogger(lines), {});
+    this.#lines = lines;
   }
 
   /** Gives the request an id, writes its line when it is over, and has its id in all lines until then. */
@@ -43,8 +44,11 @@ export class ServerLog extends Logger {
     response: ServerResponse,
     next: () => void,
   ): void => {
-    this.#http(request, response);
-    ofThisRequest.run(request.log, next);
+    request.id ??= randomUUID();
+    const requestLines = new RequestLines(this.#lines, request, response);
+    // It comes in any case, after an answer that was complete or one that was not.
+    response.once('close', () => requestLines.conclude());
+    ofThisRequest.run(requestLines, next);
   };
 
   override log(message: unknown, ...rest: unknown[]): void {
@@ -58,42 +62,52 @@ export class ServerLog extends Logger {
   }
 }
 
-/** As many bytes of lines wait for a reader that stands still; what comes after them is lost, and requests go on. */
-const longestQueue = 64 * 1024 * 1024;
+/** The lines of one request. Most have only their last, so that nothing is made for others before there are any. */
+class RequestLines {
+  readonly #began = performance.now();
+  #own: Lines | undefined;
 
-/** Standard output for which nothing waits: a slow reader of the log slows down no request. `end` it to see every line written. */
-export function standardOutput(): ReturnType<typeof destination> {
-  return destination({ sync: false, maxLength: longestQueue });
+  constructor(
+    private readonly lines: Lines,
+    private readonly request: IncomingMessage,
+    private readonly response: ServerResponse,
+  ) {}
+
+  /** Begins every line with the request. */
+  get own(): Lines {
+    this.#own ??= this.lines.child({ req: this.request });
+    return this.#own;
+  }
+
+  /** Writes the last of them. Whoever went away before the answer has seen no status. */
+  conclude(): void {
+    const { request: req, response } = this;
+    const { statusCode, headersSent, writableFinished } = response;
+    const responseTime = Math.round(performance.now() - this.#began);
+    const line = { req, ...(headersSent && { res: { status: statusCode } }), responseTime };
+    if (statusCode >= 500) this.lines.error(line, 'request failed');
+    else this.lines.info(line, writableFinished ? 'request completed' : 'request aborted');
+  }
 }
 
 /** nestjs-pino's logger with a destination of its own: its usual one is one for the whole process, whatever the application. */
 class RequestAwareLogger extends PinoLogger {
-  constructor(private readonly own: PinoLogger['logger']) {
+  constructor(private readonly own: Lines) {
     super({ pinoHttp: { logger: own } });
   }
 
-  override get logger(): PinoLogger['logger'] {
-    return ofThisRequest.getStore() ?? this.own;
+  override get logger(): Lines {
+    return ofThisRequest.getStore()?.own ?? this.own;
   }
 }
 
-const lines: Options = {
+const format: LoggerOptions = {
   base: null,
   timestamp: () => `,"time":"${new Date().toISOString()}"`,
   formatters: { level: (label: string) => ({ level: label }) },
-  genReqId: (request: IncomingMessage) => request.id ?? randomUUID(),
-  customLogLevel: (_: IncomingMessage, { statusCode }: ServerResponse) =>
-    statusCode >= 500 ? 'error' : 'info',
-  // What failed has its own line already; pino-http would invent a second error for it.
-  customErrorObject: (_, __, ___, line: object) => ({ ...line, err: undefined }),
-  customErrorMessage: () => 'request failed',
-  wrapSerializers: false,
   hooks: { streamWrite: withoutControls },
   serializers: {
     req: ({ id, method, url = '' }: IncomingMessage) => ({ id, method, path: pathOf(url) }),
-    // Whoever went away before the answer has seen no status.
-    res: ({ headersSent, statusCode }: ServerResponse) =>
-      headersSent ? { status: statusCode } : undefined,
     err: (thrown: unknown) => describeError(thrown),
   },
 };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setImmediate, setTimeout as passed } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -6,8 +5,8 @@ import { createApp } from './app.ts';
 import { type LoadedOptions, loadOptions } from './config/load.ts';
 import type { ServerOptions } from './config/options.ts';
 import { Connections } from './connections.ts';
-import { standardOutput } from './log.ts';
 import { listenFailure } from './management/listen-failure.ts';
+import { StandardOutput } from './standard-output.ts';
 
 /** How long requests under way may take after a signal to stop, in milliseconds. */
 const drainTime = 25_000;
@@ -23,7 +22,7 @@ type Exit = (code: number) => void;
 /** Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws when it cannot start. */
 export async function serve(file: string | undefined): Promise<void> {
   const loaded = loadOptions({ file });
-  const output = standardOutput();
+  const output = new StandardOutput();
   const app = await createApp(loaded.options, { logStream: output });
   const logger = new Logger('Server');
   const exit = (code: number) => void exitAfter(output, code);
@@ -110,9 +109,7 @@ async function drain(
 }
 
 /** Ends the process when its log is written. */
-async function exitAfter(output: ReturnType<typeof standardOutput>, code: number): Promise<void> {
-  output.end();
-  await Promise.race([once(output, 'close'), passed(lastLinesTime)]);
-  output.destroy();
+async function exitAfter(output: StandardOutput, code: number): Promise<void> {
+  await Promise.race([output.end(), passed(lastLinesTime)]);
   process.exit(code);
 }
