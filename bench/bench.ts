@@ -16,6 +16,8 @@ export const recipes: readonly Recipe[] = [bare, pixie, express, apache, oauth2P
 export interface Extent {
   readonly rounds: number;
   readonly seconds: number;
+  /** Seconds of load before a proxy's first round, which do not count. */
+  readonly warmUp: number;
   readonly sessions: number;
   readonly webSockets: number;
   /** Of the large bodies, in bytes. */

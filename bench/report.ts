@@ -84,7 +84,8 @@ function start(results: Results): string {
   };
   const rows = Object.entries(titles).flatMap(([name, title]) => {
     const time = results.figure(`start ${name}`);
-    return time === undefined ? [] : [[title, shown(time)]];
+    const cpu = results.figure(`start cpu ${name}`);
+    return time === undefined ? [] : [[title, shown(time), shown(cpu)]];
   });
-  return rows.length > 0 ? table(['start to `listening`', 'ms'], rows) : '';
+  return rows.length > 0 ? table(['start to `listening`', 'ms', 'CPU ms'], rows) : '';
 }

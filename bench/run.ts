@@ -52,6 +52,7 @@ const others: readonly Row[] = [
 const usual: Extent = {
   rounds: 5,
   seconds: 4,
+  warmUp: 10,
   sessions: 100_000,
   webSockets: 5000,
   largeBody: 1024 ** 3,
@@ -59,6 +60,7 @@ const usual: Extent = {
 const quick: Extent = {
   rounds: 3,
   seconds: 1,
+  warmUp: 3,
   sessions: 5000,
   webSockets: 500,
   largeBody: 256 * 1024 ** 2,

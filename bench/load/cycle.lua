@@ -1,4 +1,5 @@
--- The cookies of a file, one a line, one after the other. Requests are made before the run, so that it costs nothing then.
+-- The cookies of a file, one a line, one after the other, from another one on in each run: what the last run asked for may
+-- be remembered. Requests are made before the run, so that it costs nothing then.
 dofile("bench/load/report.lua")
 
 local requests = {}
@@ -9,6 +10,8 @@ function init(arguments)
     wrk.headers["Cookie"] = cookie
     requests[#requests + 1] = wrk.format()
   end
+  math.randomseed(os.time())
+  index = math.random(#requests)
 end
 
 function request()

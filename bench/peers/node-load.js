@@ -9,7 +9,9 @@ const { port, path, headers, connections, seconds, cookiesFile } = JSON.parse(pr
 const agent = new Agent({ keepAlive: true, maxSockets: connections });
 const cookies = cookiesFile ? readFileSync(cookiesFile, 'utf8').trimEnd().split('\n') : [];
 const latencies = [];
-let [bytes, errors, next] = [0, 0, 0];
+let [bytes, errors] = [0, 0];
+// From another one on in each run: what the last run asked for may be remembered.
+let next = Math.floor(Math.random() * cookies.length);
 
 const start = process.hrtime.bigint();
 const end = start + BigInt(seconds * 1e9);

@@ -27,8 +27,8 @@ export async function measureLargeBodies(bench: Bench, results: Results): Promis
     for (const [way, passage] of Object.entries(passages)) {
       await withFresh(recipe, ground, async (contender) => {
         // What any stream at all takes is there afterwards.
-        await download(contender, size / 64);
-        await upload(contender, size / 64);
+        await download(contender, size / 16);
+        await upload(contender, size / 16);
         const { growth, seconds } = await watchMemory(contender.child.pid, () =>
           passage(contender),
         );

@@ -52,8 +52,8 @@ export function loadRows(sessions: number): readonly LoadRow[] {
   ];
 }
 
-/** Seconds before the first round that do not count: compilers learn, pools fill. */
-const warmUp = 2;
+/** Who has been under load before: compilers have learnt, pools are full. */
+const warm = new WeakSet<Contender>();
 
 /** Measures a row, round robin, so that what else happens on the machine happens to all. */
 export async function measureLoad(row: LoadRow, bench: Bench, results: Results): Promise<void> {
@@ -65,6 +65,8 @@ export async function measureLoad(row: LoadRow, bench: Bench, results: Results):
   for (let round = -1; round < rounds; round += 1) {
     for (const contender of taking) {
       const isWarmUp = round < 0;
+      const warmUp = warm.has(contender) ? 1 : bench.warmUp;
+      warm.add(contender);
       const settings = {
         seconds: isWarmUp ? warmUp : seconds,
         meter,
