@@ -60,8 +60,9 @@ await using upstream = await startStrictUpstream();
 const options = await plainOptions({
   routes: [{ path: '/api', upstream: upstream.url, token: 'none' }],
 });
-await using _server = await startServer(options);
+await using server = await startServer(options);
 const port = Number(options.server?.port);
+await server.line('listening');
 await attack('alone', port);
 for (const name of ['nginx', 'haproxy'] as const) await attackBehind(name);
 console.log(`test:edge: ${passed} passed, ${failed} failed`);

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { startBff, type TestBff } from '../support/bff.ts';
+import { rawRequest } from '../support/raw.ts';
 import { listen } from '../support/upstream.ts';
 
 /** What the upstream sends for every request, a packet each. */
@@ -69,5 +70,19 @@ describe('an interim answer nobody asked for', () => {
     packets = given;
     const response = await bff.browser().fetch('/api/x');
     expect([502, 504]).toContain(response.status);
+  });
+});
+
+describe('an answer that has no body', () => {
+  it.each([
+    ['204 No Content', undefined],
+    ['304 Not Modified', '5'],
+  ])('%s has the length %s', async (status, length) => {
+    packets = [`HTTP/1.1 ${status}\r\nContent-Length: 5\r\n\r\n`];
+    const lines = ['GET /api/x HTTP/1.1', 'Host: x', 'Connection: close', '', ''];
+    const { text } = await rawRequest(bff.port, lines.join('\r\n'));
+    expect(text.startsWith(`HTTP/1.1 ${status}\r\n`)).toBe(true);
+    expect(text.endsWith('\r\n\r\n')).toBe(true);
+    expect(/\r\ncontent-length: (.*)\r\n/i.exec(text)?.[1]).toBe(length);
   });
 });

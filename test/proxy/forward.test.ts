@@ -15,6 +15,11 @@ beforeAll(async () => {
   servers = new Servers(route({ upstream: [upstream.url] }));
 });
 
+// Whatever happened, nothing counts as under way.
+afterEach(() => {
+  if (servers.servers.some(({ busy }) => busy !== 0)) throw new Error('a request is still counted');
+});
+
 afterAll(async () => {
   await servers.close();
   await upstream.close();
