@@ -1,0 +1,104 @@
+import { createServer } from 'node:http';
+import { forward, type UpstreamRequest } from '../../src/proxy/forward.ts';
+import { Upstream as Servers } from '../../src/proxy/upstream.ts';
+import { answer, inTurn } from '../support/answers.ts';
+import { rawRequest } from '../support/raw.ts';
+import { route } from '../support/route.ts';
+import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+let upstream: Upstream;
+let servers: Servers;
+
+beforeAll(async () => {
+  upstream = await startUpstream();
+  servers = new Servers(route({ upstream: [upstream.url] }));
+});
+
+afterAll(async () => {
+  await Promise.all(servers.servers.map(({ dispatcher }) => dispatcher.destroy()));
+  await upstream.close();
+});
+
+beforeEach(() => {
+  upstream.requests.length = 0;
+});
+
+/** What a client gets of a request that may be asked a second time with other headers. */
+async function forwarded(
+  afterRefusal: UpstreamRequest['afterRefusal'],
+  first = 'GET /x',
+  body = '',
+): Promise<string> {
+  const server = createServer((request, response) => {
+    const asked = {
+      upstream: servers,
+      path: '/x',
+      headers: { 'x-try': '1' },
+      timeout: 1_000,
+      idleTimeout: 0,
+      maxBody: 1_000,
+      retry: 0,
+      responseHeaders: () => ({}),
+      ...(afterRefusal && { afterRefusal }),
+    };
+    forward(request, response, asked).catch(() => response.destroy());
+  });
+  const { port } = await listen(server, 0);
+  const framing = body && `Content-Length: ${body.length}\r\n`;
+  const head = `${first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}\r\n`;
+  const { text } = await rawRequest(port, head + body);
+  await closeServer(server);
+  return text;
+}
+
+const tries = () => upstream.requests.map(({ headers }) => headers['x-try']);
+const another = async () => ({ 'x-try': '2' });
+const refused = answer(401, 'no', { 'www-authenticate': 'Bearer' });
+
+describe('a refusal', () => {
+  it.each(['GET /x', 'HEAD /x', 'DELETE /x', 'POST /x'])(
+    'is followed by %s again',
+    async (first) => {
+      upstream.handler = inTurn(refused, answer(200, 'yes'));
+      expect(await forwarded(another, first)).toMatch(/^HTTP\/1\.1 200/);
+      expect(tries()).toEqual(['1', '2']);
+    },
+  );
+
+  it.each(['GET /x', 'HEAD /x'])('stands when there is nothing better: %s', async (first) => {
+    upstream.handler = refused;
+    const text = await forwarded(async () => undefined, first);
+    expect(text).toMatch(/^HTTP\/1\.1 401/);
+    expect(text.endsWith('no\r\n0\r\n\r\n') || text.endsWith('\r\n\r\n')).toBe(true);
+    expect(tries()).toEqual(['1']);
+  });
+
+  it('stands when it comes a second time', async () => {
+    upstream.handler = refused;
+    expect(await forwarded(another)).toMatch(/^HTTP\/1\.1 401/);
+    expect(tries()).toEqual(['1', '2']);
+  });
+
+  it('stands when the request had a body, which is gone', async () => {
+    upstream.handler = refused;
+    expect(await forwarded(another, 'PUT /x', 'body')).toMatch(/^HTTP\/1\.1 401/);
+    expect(tries()).toEqual(['1']);
+  });
+
+  it.each([
+    ['that is long', 'x'.repeat(5_000_000), undefined],
+    ['that never ends', 'x', 'open'],
+  ])('%s holds no connection', async (_how, body, end) => {
+    upstream.handler = inTurn(
+      (_request, response) => {
+        response.writeHead(401).write(body);
+        if (end === undefined) response.end();
+      },
+      answer(200, 'yes'),
+    );
+    expect(await forwarded(another)).toMatch(/^HTTP\/1\.1 200/);
+    expect(tries()).toEqual(['1', '2']);
+    await waitFor(async () => expect(await upstream.connections()).toBeLessThanOrEqual(1));
+  });
+});
