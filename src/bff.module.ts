@@ -22,6 +22,7 @@ import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
+import { Handshakes } from './proxy/handshakes.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './raw-bodies.ts';
 import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
@@ -51,6 +52,7 @@ export class BffModule implements NestModule, OnApplicationShutdown {
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly handshakes: Handshakes,
   ) {}
 
   /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
@@ -77,7 +79,10 @@ export class BffModule implements NestModule, OnApplicationShutdown {
   /** The request pipeline. Its order is policy. */
   configure(consumer: MiddlewareConsumer): void {
     const { basePath } = this.options;
-    refuseBodyParsers(this.adapterHost.httpAdapter);
+    const { httpAdapter } = this.adapterHost;
+    refuseBodyParsers(httpAdapter);
+    // They enter the pipeline where requests do.
+    this.handshakes.listenTo(httpAdapter.getHttpServer());
     // Not a wildcard: Express would decode what it stands for, and fail before our own rules for paths are heard.
     const everything = '/';
     consumer

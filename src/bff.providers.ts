@@ -14,6 +14,7 @@ import {
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
+import { proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import {
   RESPONSE_HEADER_OPTIONS,
@@ -31,6 +32,7 @@ import { SealedRecords } from './session/sealed-records.ts';
 import { Sealing } from './session/sealing.ts';
 import { SessionCookie } from './session/session-cookie.service.ts';
 import { SessionCache } from './session/session-cache.ts';
+import { SessionEnds } from './session/session-ends.ts';
 import { SessionIndex } from './session/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import { SessionReader } from './session/session-reader.service.ts';
@@ -132,6 +134,11 @@ export const bffProviders: NestProvider[] = [
     csrf: options.csrf,
     cookies: namesOf(options),
   })),
+  {
+    provide: SessionEnds,
+    inject: [SessionStore],
+    useFactory: (store: SessionStore) => new SessionEnds(store),
+  },
   SessionReader,
   SignedInSessions,
   SessionCookie,
@@ -162,7 +169,9 @@ export const bffProviders: NestProvider[] = [
     routes: options.routes,
     frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
     defaultProvider: options.providers[0]?.id,
+    maxWebSockets: options.session.maxWebSockets,
   })),
+  ...proxyProviders,
 
   // frontend
   slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({

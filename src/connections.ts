@@ -9,12 +9,12 @@ export class Connections {
   readonly #open = new Set<Socket>();
   readonly #unused = new Map<string, Socket>();
 
-  /** To be made before the server listens, and after whoever answers upgrades is there: a first listener would change what Node does with them. */
+  /** To be made before the server listens. Opening handshakes of WebSockets are requests like any other here. */
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => this.#add(socket));
-    const use = ({ socket }: IncomingMessage) => void this.#unused.delete(nameOf(socket));
-    server.on('request', use);
-    if (server.listenerCount('upgrade') > 0) server.on('upgrade', use);
+    server.on('request', ({ socket }: IncomingMessage) => {
+      this.#unused.delete(nameOf(socket));
+    });
   }
 
   /** Closes all on which no request is under way. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, flag, later, oneOf, text } from './scalar.ts';
+import { duration, later, oneOf, text } from './scalar.ts';
 
 /** What a route may be told in a later release; refused until then. */
 export const laterRouteOptions = {
@@ -32,10 +32,5 @@ export const laterRouteOptions = {
   maxAge: later(
     duration({ atMost: '400d' }).describe('How long ago the user may have signed in.'),
     'asking for a recent sign-in',
-  ),
-  websocket: later(
-    flag().describe('Whether WebSockets may be opened on this route.'),
-    'forwarding WebSockets',
-    false,
   ),
 };

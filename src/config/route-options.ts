@@ -39,11 +39,16 @@ export const route = z
     idleTimeout: duration({ atMost: '24d' })
       .optional()
       .describe(
-        'How long a running answer may be silent before it is cut off. Without it, for ever: right for event streams.',
+        'How long a running answer or an open WebSocket may be silent before it is ended. Without it, for ever: right for event streams.',
       ),
     maxBody: size()
       .prefault('100mb')
       .describe('Largest request body that is forwarded; a larger one gets `413`.'),
+    websocket: flag()
+      .prefault(true)
+      .describe(
+        'Whether WebSockets may be opened on this route. On a token route only pages of this application may (`Origin`), with the access token of that moment; the WebSocket is closed with `4401` within a second of the end of its session.',
+      ),
     csrf: flag()
       .prefault(true)
       .describe(

@@ -130,6 +130,11 @@ export const session = z
       .describe(
         'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
       ),
+    maxWebSockets: wholeNumber(0, 1_000_000)
+      .prefault(100)
+      .describe(
+        'Most WebSockets one session may have open at once on one replica; one more is refused with `429`. `0` is no limit. They do not keep a session in use: its idle time is begun anew by requests alone.',
+      ),
   })
   .check(
     rule(['idle', 'absolute'], ({ idle, absolute }, report) => {

@@ -9,6 +9,7 @@ export function frontendRoute(url: string): RouteOptions {
     stripPrefix: false,
     timeout: 30_000,
     maxBody: 100 * 1024 * 1024,
+    websocket: true,
     csrf: false,
     retry: 0,
     http2: false,

@@ -16,4 +16,6 @@ export interface ProxyOptions {
   readonly frontendRoute?: RouteOptions | undefined;
   /** The provider whose token a route carries that names none. */
   readonly defaultProvider: string | undefined;
+  /** How many WebSockets a session may have open on this replica. 0: any number. */
+  readonly maxWebSockets: number;
 }

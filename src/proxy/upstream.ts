@@ -3,7 +3,7 @@ import { ConfigurationError } from '../config/load.ts';
 import type { RouteOptions } from '../config/options.ts';
 import { parseAddress, type UpstreamAddress } from './address.ts';
 import { tolerantConnector } from './tolerant-connector.ts';
-import { readUpstreamTls } from './upstream-tls.ts';
+import { readUpstreamTls, type UpstreamTls } from './upstream-tls.ts';
 
 /** Milliseconds a connection may take to come about, where the route's own timeout is not shorter. */
 const connectTimeout = 10_000;
@@ -15,16 +15,17 @@ const longestPause = 30_000;
 /** One server of an upstream, with its connections. */
 export class UpstreamServer {
   readonly host: string;
-  readonly dispatcher: Dispatcher;
   /** Requests under way. */
   busy = 0;
   /** It is asked last until then, by `performance.now()`. */
   avoidedUntil = 0;
   #failures = 0;
 
-  constructor({ host }: UpstreamAddress, dispatcher: Dispatcher) {
-    this.host = host;
-    this.dispatcher = dispatcher;
+  constructor(
+    readonly address: UpstreamAddress,
+    readonly dispatcher: Dispatcher,
+  ) {
+    this.host = address.host;
   }
 
   /** It took no connection: others are asked for a while, twice as long each time. */
@@ -46,12 +47,18 @@ export class Upstream {
   readonly servers: readonly UpstreamServer[];
   /** Path of the upstream's address, without a trailing slash. */
   readonly basePath: string;
+  /** What its connections trust and show. */
+  readonly tls: UpstreamTls;
   #turn = 0;
 
   /** Reads the certificates of the route. Throws what is wrong with them. */
   constructor(options: RouteOptions) {
     const addresses = options.upstream.map(parseAddress);
-    this.servers = addresses.map((address) => new UpstreamServer(address, open(address, options)));
+    const tls = readUpstreamTls(options);
+    this.tls = tls;
+    this.servers = addresses.map(
+      (address) => new UpstreamServer(address, open(address, options, tls)),
+    );
     this.basePath = addresses[0]?.basePath ?? '';
   }
 
@@ -99,11 +106,15 @@ function isBetter(one: UpstreamServer, other: UpstreamServer, now: number): bool
   return isAvoided ? one.avoidedUntil < other.avoidedUntil : one.busy < other.busy;
 }
 
-function open({ origin, socketPath }: UpstreamAddress, options: RouteOptions): Pool {
+function open(
+  { origin, socketPath }: UpstreamAddress,
+  options: RouteOptions,
+  tls: UpstreamTls,
+): Pool {
   const { http2, timeout } = options;
   const isTls = origin.startsWith('https:');
   const connect = {
-    ...readUpstreamTls(options),
+    ...tls,
     ...(socketPath && { socketPath }),
     timeout: Math.min(timeout, connectTimeout),
     allowH2: http2,

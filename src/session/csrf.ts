@@ -21,6 +21,14 @@ export function refuseForgery(
   if (origin !== undefined && origin !== publicUrl) throw forged(`Origin is ${origin}`);
 }
 
+/**
+ * The same for the opening handshake of a WebSocket, where a page can send no header of its own but its browser always sends
+ * its `Origin` (RFC 6455 §10.2). Throws `csrf`.
+ */
+export function refuseForeignOrigin({ origin }: IncomingHttpHeaders, publicUrl: string): void {
+  if (origin !== publicUrl) throw forged(`Origin is ${origin ?? 'missing'}`);
+}
+
 function forged(what: string): BffError {
   return new BffError('csrf', { cause: new Error(what) });
 }

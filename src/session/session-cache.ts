@@ -56,6 +56,12 @@ export class SessionCache {
     return entry.session;
   }
 
+  /** The same, but no use of the session. */
+  peek(id: string): Session | undefined | Promise<Session | undefined> {
+    const entry = this.#entries.get(id);
+    return entry && entry.idleUntil > this.clock() ? entry.session : this.store.read(id);
+  }
+
   #read(id: string): Promise<Session | undefined> {
     const running = this.#readings.get(id);
     if (running) return running;

@@ -28,6 +28,12 @@ export class SessionReader {
     return id === undefined ? undefined : this.cache.use(id);
   }
 
+  /** The same, but no use of the session. */
+  peek(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
+    const id = this.idIn(cookieHeader);
+    return id === undefined ? undefined : this.cache.peek(id);
+  }
+
   /** The id of the session a validly signed cookie names, whether or not it still exists. */
   idIn(cookieHeader: string | undefined): string | undefined {
     return this.#cookies.idIn(cookieHeader);

@@ -180,9 +180,14 @@ export class SessionStore extends RedisStore {
       : Math.max(createdAt, this.clock() + left - this.limits.idle);
   }
 
-  /** When the session ends if it stays unused, in epoch milliseconds. Absent: the session is gone. */
+  /** How long the session lasts if it stays unused, in milliseconds. Absent: it is gone. */
+  async timeLeft(id: string): Promise<number | undefined> {
+    return this.records.timeToLive(id);
+  }
+
+  /** When that is, in epoch milliseconds. */
   async idleExpiry(id: string): Promise<number | undefined> {
-    const left = await this.records.timeToLive(id);
+    const left = await this.timeLeft(id);
     return left === undefined ? undefined : this.clock() + left;
   }
 

@@ -31,7 +31,6 @@ const later: Record<string, unknown> = {
   'routes.*.scope': 'reports.read',
   'routes.*.acr': 'mfa',
   'routes.*.maxAge': '5m',
-  'routes.*.websocket': true,
   'login.chooser': true,
   rateLimit: { login: 5 },
 };
@@ -75,7 +74,6 @@ describe('an option of a later release', () => {
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],
     ['routes.*.session', 'required'],
-    ['routes.*.websocket', false],
     ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([]);

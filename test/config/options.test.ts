@@ -64,6 +64,7 @@ describe('the smallest configuration', () => {
         persistent: false,
         refreshAhead: 60_000,
         maxPerUser: 0,
+        maxWebSockets: 100,
       },
       providers: [
         {
@@ -92,6 +93,7 @@ describe('the smallest configuration', () => {
           stripPrefix: false,
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
+          websocket: true,
           csrf: true,
           retry: 0,
           http2: false,

@@ -15,6 +15,8 @@ import {
 import { BaseExceptionFilter, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { RequestHandler, Response } from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   BffError,
   BffModule,
@@ -31,6 +33,7 @@ import {
 import { LittleBrowser } from '../support/browser.ts';
 import { freePort } from '../support/ports.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { acceptWebSockets, openWebSocket, refusalOf } from '../support/web-sockets.ts';
 
 const secrets = ['a session secret for tests, long enough'];
 
@@ -287,6 +290,39 @@ describe('in a NestJS application of somebody else', () => {
     await expect(startHost(BffModule.forRoot(taken), taken)).rejects.toThrow(
       `management.port: 127.0.0.1:${upstream.port} is taken`,
     );
+  });
+});
+
+describe('WebSockets of a host', () => {
+  const lastWord = 'HTTP/1.1 418 Host\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
+  it('stay the host’s, and those of our routes are ours', async () => {
+    const input = await options({
+      routes: [{ path: '/open', upstream: upstream.url, token: 'none' }],
+    });
+    acceptWebSockets(upstream);
+    await using host = await startHost(BffModule.forRoot(input), input, (app) => {
+      app.getHttpServer().on('upgrade', (request: IncomingMessage, socket: Socket) => {
+        if (!request.url?.startsWith('/open/x')) socket.end(lastWord);
+      });
+    });
+    const target = { url: host.url, port: Number(new URL(host.url).port) };
+    const page = await openWebSocket(target, undefined, { path: '/open/x' });
+    page.socket.send('hello');
+    expect(await page.hears(1)).toEqual(['hello']);
+    for (const path of ['/host/socket', '/bff/user', '/open/%2e%2e%2fhost', '/nowhere']) {
+      expect(await refusalOf(openWebSocket(target, undefined, { path }))).toEqual([418, undefined]);
+    }
+    await host.app.close();
+    expect((await page.ended).code).toBe(1001);
+  });
+
+  it('are refused where neither of us wants them', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const target = { url: host.url, port: Number(new URL(host.url).port) };
+    const opened = openWebSocket(target, undefined, { path: '/host/open' });
+    expect(await refusalOf(opened)).toEqual([404, 'not_found']);
   });
 });
 

@@ -9,6 +9,7 @@ export function route(options: Partial<RouteOptions> = {}): RouteOptions {
     stripPrefix: false,
     timeout: 1_000,
     maxBody: 1_000,
+    websocket: true,
     csrf: true,
     retry: 0,
     http2: false,

@@ -1,0 +1,40 @@
+import type { Provider as NestProvider } from '@nestjs/common';
+import { AuthorizedHeaders } from './proxy/authorized-headers.ts';
+import { Handshakes } from './proxy/handshakes.ts';
+import { LongAnswers } from './proxy/long-answers.ts';
+import { OpenSockets } from './proxy/open-sockets.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
+import { ProxyRoutes } from './proxy/proxy-routes.ts';
+import { AccessTokenService } from './session/access-token.service.ts';
+import { SessionEnds } from './session/session-ends.ts';
+
+/** What the proxy works with beside its options: the routes, and all that lives longer than a request. */
+export const proxyProviders: NestProvider[] = [
+  {
+    provide: ProxyRoutes,
+    inject: [PROXY_OPTIONS],
+    useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
+  },
+  {
+    provide: AuthorizedHeaders,
+    inject: [PROXY_OPTIONS, AccessTokenService],
+    useFactory: (options: ProxyOptions, accessTokens: AccessTokenService) =>
+      new AuthorizedHeaders(options, accessTokens),
+  },
+  {
+    provide: Handshakes,
+    inject: [ProxyRoutes],
+    useFactory: (routes: ProxyRoutes) => new Handshakes(routes),
+  },
+  {
+    provide: OpenSockets,
+    inject: [PROXY_OPTIONS, SessionEnds],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionEnds) =>
+      new OpenSockets(ends, maxWebSockets),
+  },
+  {
+    provide: LongAnswers,
+    inject: [SessionEnds],
+    useFactory: (ends: SessionEnds) => new LongAnswers(ends),
+  },
+];

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+
+/** Status codes of a close frame that we send ourselves (RFC 6455 §7.4). */
+export type CloseCode = 1001 | 4401;
+
+const closeOpcode = 0x8;
+
+/** Follows a stream of WebSocket frames by their headers alone, to know where one ends (RFC 6455 §5.2). */
+export class FrameBoundary {
+  /** Bytes of payload that are still to come. */
+  #payload = 0;
+  /** Bytes of the header that were seen, and how many it has. */
+  #seen = 0;
+  #size = 2;
+  #extendedUntil = 2;
+  #length = 0;
+  #hasClosed = false;
+
+  /** Whether the stream stands between two frames. */
+  get isReached(): boolean {
+    return this.#seen === 0 && this.#payload === 0;
+  }
+
+  /** Whether a close frame has begun: after it "the application MUST NOT send any more data frames" (RFC 6455 §5.5.1). */
+  get hasClosed(): boolean {
+    return this.#hasClosed;
+  }
+
+  /** Takes note of bytes that pass. With `toBoundary` only of those that belong to the frame begun. Says how many it took. */
+  advance(bytes: Uint8Array, toBoundary = false): number {
+    let at = 0;
+    while (at < bytes.length) {
+      if (toBoundary && this.isReached) break;
+      if (this.#payload > 0) {
+        const skipped = Math.min(this.#payload, bytes.length - at);
+        this.#payload -= skipped;
+        at += skipped;
+      } else {
+        this.#readHeader(bytes[at] ?? 0);
+        at += 1;
+      }
+    }
+    return at;
+  }
+
+  #readHeader(byte: number): void {
+    if (this.#seen === 0) {
+      this.#hasClosed ||= (byte & 0x0f) === closeOpcode;
+    } else if (this.#seen === 1) {
+      this.#measure(byte);
+    } else if (this.#seen < this.#extendedUntil) {
+      this.#length = this.#length * 256 + byte;
+    }
+    this.#seen += 1;
+    if (this.#seen < this.#size) return;
+    this.#payload = this.#length;
+    this.#seen = 0;
+    this.#size = 2;
+  }
+
+  /** The second byte: whether a masking key follows, and the length or where it is. */
+  #measure(byte: number): void {
+    const length = byte & 0x7f;
+    const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
+    this.#length = extended > 0 ? 0 : length;
+    this.#extendedUntil = 2 + extended;
+    this.#size = this.#extendedUntil + (byte & 0x80 ? 4 : 0);
+  }
+}
+
+/** A close frame without a reason. What a client sends is masked (RFC 6455 §5.1). */
+export function closeFrame(code: CloseCode, isFromClient: boolean): Buffer {
+  const payload = Buffer.from([code >> 8, code & 0xff]);
+  if (!isFromClient) return Buffer.from([0x80 | closeOpcode, payload.length, ...payload]);
+  const key = randomBytes(4);
+  const masked = payload.map((byte, index) => byte ^ (key[index % 4] ?? 0));
+  return Buffer.from([0x80 | closeOpcode, 0x80 | payload.length, ...key, ...masked]);
+}
