@@ -18,6 +18,12 @@ const smallAnswer = 8 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
+/** What became of a connection while something was decided. */
+interface Meanwhile {
+  hasEnded?: true;
+  failure?: Error;
+}
+
 /**
  * One request and its answer on their way through us, told by undici call by call: no stream stands between its parser and
  * the response. `settle` is called once, with what went wrong if something did; a browser that has gone is not wrong.
@@ -37,7 +43,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   /** Of the answer that was refused, until its end. */
   #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
-  #refusalHasEnded = false;
+  /** Of a refusal that is reconsidered. */
+  #undecided: Meanwhile | undefined;
   #hasBegun = false;
   /** The first bytes of the answer, held until `#flush`: a small answer that is here already takes but one write. */
   #first: Buffer | undefined;
@@ -86,23 +93,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (controller === this.#refused?.controller) return this.#discard(chunk);
-    if (!this.#isFlushed && !this.#first) {
-      this.#first = chunk;
-      return;
+    if (!this.#first && !this.#isFlushed) this.#first = chunk;
+    // A refusal under reconsideration: undici empties a connection that ends, though it was told to pause.
+    else if (!this.#hasBegun) this.#first = Buffer.concat([this.#first ?? noBytes, chunk]);
+    else {
+      this.#flush();
+      this.#write(controller, chunk);
     }
-    this.#flush();
-    this.#write(controller, chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (controller === this.#refused?.controller) this.#refused = undefined;
     else if (this.#hasBegun) this.#end();
-    else this.#refusalHasEnded = true;
+    else if (this.#undecided) this.#undecided.hasEnded = true;
   }
 
   onResponseError(controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (controller && controller === this.#refused?.controller) return;
     if (this.#isOver) return;
+    if (this.#undecided) {
+      this.#undecided.failure = error;
+      return;
+    }
     const next = this.#hasBegun ? undefined : this.#nextServer(error);
     if (next) this.#send(next);
     else this.#end(error);
@@ -152,15 +164,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): Promise<void> {
+    const undecided: Meanwhile = {};
+    this.#undecided = undecided;
     const others = await this.#asked.afterRefusal?.(headers);
+    this.#undecided = undefined;
     if (this.#isOver) return;
+    const { hasEnded, failure } = undecided;
     if (others) {
-      if (!this.#refusalHasEnded) this.#refused = { controller, size: 0 };
+      if (!hasEnded && !failure) this.#refused = { controller, size: 0 };
       this.#headers = others;
+      this.#first = undefined;
       this.#send(this.#server);
+    } else if (failure) {
+      this.#end(failure);
     } else {
       this.#begin(status, headers);
-      if (this.#refusalHasEnded) this.#end();
+      if (hasEnded) this.#end();
     }
     controller.resume();
   }

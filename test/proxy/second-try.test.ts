@@ -101,4 +101,29 @@ describe('a refusal', () => {
     expect(tries()).toEqual(['1', '2']);
     await waitFor(async () => expect(await upstream.connections()).toBeLessThanOrEqual(1));
   });
+
+  it.each([
+    [
+      'nothing better',
+      async () => undefined,
+      /^HTTP\/1\.1 401[^]*\r\n\r\n(2\r\n)?no(\r\n0\r\n\r\n)?$/,
+    ],
+    ['another token', another, /^HTTP\/1\.1 200[^]*\r\n\r\n3\r\nyes\r\n0\r\n\r\n$/],
+  ])('whose connection ends meanwhile is whole: %s', async (_what, decide, expected) => {
+    let reset = () => {};
+    const isReset = new Promise<void>((resolve) => (reset = resolve));
+    upstream.handler = inTurn(
+      (request, response) => {
+        const { socket } = request;
+        socket.once('close', reset);
+        response.writeHead(401, { connection: 'close' }).end('no', () => socket.destroy());
+      },
+      answer(200, 'yes'),
+    );
+    const text = await forwarded(async () => {
+      await isReset;
+      return decide();
+    });
+    expect(text).toMatch(expected);
+  });
 });
