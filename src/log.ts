@@ -46,8 +46,9 @@ export class ServerLog extends Logger {
   ): void => {
     request.id ??= randomUUID();
     const requestLines = new RequestLines(this.#lines, request, response);
-    // It comes in any case, after an answer that was complete or one that was not.
-    response.once('close', () => requestLines.conclude());
+    // A complete answer, or one that was broken off; after a WebSocket has taken its connection, only the first comes.
+    const conclude = () => requestLines.conclude();
+    response.once('finish', conclude).once('close', conclude);
     ofThisRequest.run(requestLines, next);
   };
 
@@ -66,6 +67,7 @@ export class ServerLog extends Logger {
 class RequestLines {
   readonly #began = performance.now();
   #own: Lines | undefined;
+  #isOver = false;
 
   constructor(
     private readonly lines: Lines,
@@ -81,6 +83,8 @@ class RequestLines {
 
   /** Writes the last of them. Whoever went away before the answer has seen no status. */
   conclude(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     const { request: req, response } = this;
     const { statusCode, headersSent, writableFinished } = response;
     const responseTime = Math.round(performance.now() - this.#began);

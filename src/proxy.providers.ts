@@ -1,11 +1,10 @@
 import type { Provider as NestProvider } from '@nestjs/common';
-import { AuthorizedHeaders } from './proxy/authorized-headers.ts';
+import { AuthorizedHeaders } from './proxy/authorized-headers.service.ts';
 import { Handshakes } from './proxy/handshakes.ts';
 import { LongAnswers } from './proxy/long-answers.ts';
 import { OpenSockets } from './proxy/open-sockets.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { ProxyRoutes } from './proxy/proxy-routes.ts';
-import { AccessTokenService } from './session/access-token.service.ts';
 import { SessionEnds } from './session/session-ends.ts';
 
 /** What the proxy works with beside its options: the routes, and all that lives longer than a request. */
@@ -15,12 +14,7 @@ export const proxyProviders: NestProvider[] = [
     inject: [PROXY_OPTIONS],
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
-  {
-    provide: AuthorizedHeaders,
-    inject: [PROXY_OPTIONS, AccessTokenService],
-    useFactory: (options: ProxyOptions, accessTokens: AccessTokenService) =>
-      new AuthorizedHeaders(options, accessTokens),
-  },
+  AuthorizedHeaders,
   {
     provide: Handshakes,
     inject: [ProxyRoutes],

@@ -10,7 +10,7 @@ import { BffError } from '../errors.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/csrf.ts';
 import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
-import { AuthorizedHeaders } from './authorized-headers.ts';
+import { AuthorizedHeaders } from './authorized-headers.service.ts';
 import { forward } from './forward.ts';
 import { type Handshake, Handshakes, refuseBadHandshake } from './handshakes.ts';
 import { LongAnswers } from './long-answers.ts';

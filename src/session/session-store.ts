@@ -4,13 +4,9 @@ import { BffError } from '../errors.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
+import { asRedisClient } from './records-as-redis.ts';
 import { RefreshLock } from './refresh-lock.ts';
-import {
-  recordNameOf,
-  type RecordWatcher,
-  type SealedRecord,
-  type SealedRecords,
-} from './sealed-records.ts';
+import { type RecordWatcher, type SealedRecord, type SealedRecords } from './sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
 import {
   endOf,
@@ -235,21 +231,4 @@ function parseRecord(text: string): (SessionData & { readonly signedIn: Session 
 
 function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {
   return data.signedIn ? idleTimeLeft(data.signedIn, limits, now) / 1000 : 0;
-}
-
-/** The three commands connect-redis sends, answered by sealed records. */
-function asRedisClient(records: SealedRecords) {
-  const client = {
-    get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,
-    set: async (secret: string, text: string, options: { expiration: { value: number } }) => {
-      const isNew = await records.create(
-        recordNameOf(secret),
-        text,
-        options.expiration.value * 1000,
-      );
-      if (!isNew) throw new BffError('internal_error', { cause: new Error('session exists') });
-    },
-    del: async ([secret]: [string]) => records.remove(recordNameOf(secret)),
-  };
-  return client as never;
 }

@@ -1,3 +1,4 @@
+import type { RecordWatcher } from '../../src/session/sealed-records.ts';
 import { SessionEnds } from '../../src/session/session-ends.ts';
 import type { SessionStore } from '../../src/session/session-store.ts';
 
@@ -5,87 +6,123 @@ const { jest: timers } = import.meta;
 
 /** A store that counts what it is asked, and fails or hangs on demand. */
 function fakeStore() {
-  const gone = new Set<string>();
+  const watchers: RecordWatcher[] = [];
   const store = {
     asked: [] as string[],
     fails: false,
-    ended: (_id: string): void => undefined,
-    gone,
-    onEnd: (listener: (id: string) => void) => void (store.ended = listener),
-    idleExpiry: async (id: string): Promise<number | undefined> => {
+    /** Milliseconds each session has left. */
+    left: new Map<string, number>(),
+    tell: (id?: string) => watchers.forEach((watcher) => watcher(id)),
+    watch: (watcher: RecordWatcher) => void watchers.push(watcher),
+    timeLeft: async (id: string): Promise<number | undefined> => {
       store.asked.push(id);
       if (store.fails) throw new Error('down');
-      return gone.has(id) ? undefined : 1;
+      return store.left.get(id);
     },
   };
-  return { store, ends: new SessionEnds(store as unknown as SessionStore) };
+  const ends = new SessionEnds(store as unknown as SessionStore);
+  const wait = (id: string, left = 60_000) => {
+    const told: string[] = [];
+    store.left.set(id, left);
+    const forget = ends.onEnd(id, () => told.push(id));
+    return { told, forget };
+  };
+  return { store, ends, wait };
 }
 
 beforeEach(() => timers.useFakeTimers());
 afterEach(() => timers.useRealTimers());
 
+const turn = () => timers.advanceTimersByTimeAsync(0);
+
 describe('the end of a session', () => {
-  it('on this replica is told at once, to each listener once', () => {
-    const { store, ends } = fakeStore();
-    const told: string[] = [];
-    ends.onEnd('a', () => told.push('first'));
-    ends.onEnd('a', () => told.push('second'));
-    ends.onEnd('b', () => told.push('b'));
-    store.ended('a');
-    store.ended('a');
-    expect(told).toEqual(['first', 'second']);
+  it('is told at once when somebody ends it, to each listener once', async () => {
+    const { store, wait } = fakeStore();
+    const [first, second, other] = [wait('a'), wait('a'), wait('b')];
+    await turn();
+    store.left.delete('a');
+    store.tell('a');
+    store.tell('a');
+    await turn();
+    store.tell('a');
+    await turn();
+    expect([first.told, second.told, other.told]).toEqual([['a'], ['a'], []]);
   });
 
-  it('elsewhere is told within a second, however many sessions are waited for', async () => {
-    const { store, ends } = fakeStore();
-    const told = new Set<string>();
-    const ids = Array.from({ length: 5000 }, (_, index) => `s${index}`);
-    for (const id of ids) ends.onEnd(id, () => told.add(id));
-    for (const id of ids.slice(0, 100)) store.gone.add(id);
-    await timers.advanceTimersByTimeAsync(750);
-    expect(told.size).toBe(100);
-  });
-
-  it('is looked for once a round for each session, a few at a time', async () => {
-    const { store, ends } = fakeStore();
-    for (let index = 0; index < 1400; index += 1) ends.onEnd(`s${index}`, () => undefined);
-    ends.onEnd('s0', () => undefined);
-    await timers.advanceTimersByTimeAsync(50);
-    expect(store.asked).toHaveLength(100);
-    await timers.advanceTimersByTimeAsync(1350);
-    expect(store.asked).toHaveLength(2800);
-    expect(new Set(store.asked).size).toBe(1400);
-  });
-
-  it('is not looked for when nobody waits', async () => {
-    const { store, ends } = fakeStore();
-    const forget = ends.onEnd('a', () => undefined);
-    forget();
-    await timers.advanceTimersByTimeAsync(2000);
-    expect([store.asked, timers.getTimerCount()]).toEqual([[], 0]);
-  });
-
-  it('is not what an outage means, and is told after it', async () => {
-    const { store, ends } = fakeStore();
+  it('is told at once when it has come already', async () => {
+    const { ends } = fakeStore();
     let told = 0;
     ends.onEnd('a', () => (told += 1));
-    store.fails = true;
-    store.gone.add('a');
-    await timers.advanceTimersByTimeAsync(3000);
-    expect(told).toBe(0);
-    store.fails = false;
-    await timers.advanceTimersByTimeAsync(800);
+    await turn();
     expect(told).toBe(1);
   });
 
-  it('is asked for by one question at a time while the store hangs', async () => {
-    const { store, ends } = fakeStore();
-    ends.onEnd('a', () => undefined);
-    store.idleExpiry = (id) => {
+  it('is told when its time is over, and not before that of a session that was used meanwhile', async () => {
+    const { store, wait } = fakeStore();
+    const [used, unused] = [wait('used', 1000), wait('unused', 1000)];
+    await turn();
+    store.left.set('used', 500).delete('unused');
+    await timers.advanceTimersByTimeAsync(1100);
+    expect([used.told, unused.told]).toEqual([[], ['unused']]);
+    store.left.delete('used');
+    await timers.advanceTimersByTimeAsync(600);
+    expect(used.told).toEqual(['used']);
+    expect(store.asked).toHaveLength(5);
+  });
+
+  it('of any of thousands is told when news may have been missed', async () => {
+    const { store, wait } = fakeStore();
+    const all = Array.from({ length: 5000 }, (_, index) => wait(`s${index}`));
+    await turn();
+    for (let index = 0; index < 100; index += 1) store.left.delete(`s${index}`);
+    store.tell();
+    await turn();
+    expect(all.flatMap(({ told }) => told)).toHaveLength(100);
+    expect(store.asked).toHaveLength(10_000);
+  });
+
+  it('is not looked for when nothing happens, and not when nobody waits', async () => {
+    const { store, wait } = fakeStore();
+    const { forget } = wait('a');
+    await timers.advanceTimersByTimeAsync(50_000);
+    expect(store.asked).toEqual(['a']);
+    forget();
+    store.tell('a');
+    await timers.advanceTimersByTimeAsync(50_000);
+    expect([store.asked, timers.getTimerCount()]).toEqual([['a'], 0]);
+  });
+
+  it('is not what an outage means, and is told after it', async () => {
+    const { store, wait } = fakeStore();
+    const { told } = wait('a');
+    await turn();
+    store.fails = true;
+    store.left.delete('a');
+    store.tell();
+    await timers.advanceTimersByTimeAsync(3000);
+    expect(told).toEqual([]);
+    store.fails = false;
+    await timers.advanceTimersByTimeAsync(600);
+    expect(told).toEqual(['a']);
+  });
+
+  it('is asked for by one question at a time, and again when news comes meanwhile', async () => {
+    const { store, wait } = fakeStore();
+    const answers: ((left: number | undefined) => void)[] = [];
+    store.timeLeft = (id) => {
       store.asked.push(id);
-      return new Promise(() => undefined);
+      return new Promise((resolve) => answers.push(resolve));
     };
+    const { told } = wait('a');
+    store.tell('a');
+    store.tell('a');
     await timers.advanceTimersByTimeAsync(10_000);
     expect(store.asked).toEqual(['a']);
+    answers[0]?.(60_000);
+    await timers.advanceTimersByTimeAsync(1);
+    expect(store.asked).toEqual(['a', 'a']);
+    answers[1]?.(undefined);
+    await turn();
+    expect(told).toEqual(['a']);
   });
 });

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
-import type { AccessTokenService } from '../session/access-token.service.ts';
+import { AccessTokenService } from '../session/access-token.service.ts';
 import type { Session } from '../session/session.ts';
 import { headersFrom } from './claim-headers.ts';
 import type { Headers } from './headers.ts';
-import type { ProxyOptions } from './proxy-options.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import type { ProxyRoute } from './proxy-routes.ts';
 import { plainAddress, TrustedPeers } from './trusted-peers.ts';
 
@@ -18,12 +18,13 @@ export interface AuthorizedRequest {
 }
 
 /** Writes the headers of requests to upstreams, with the access token of who asks where the route wants one. */
+@Injectable()
 export class AuthorizedHeaders {
   readonly #logger = new Logger(AuthorizedHeaders.name);
   readonly #trustedPeers: TrustedPeers;
 
   constructor(
-    private readonly options: Pick<ProxyOptions, 'basePath' | 'trustedProxies'>,
+    @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
     private readonly accessTokens: AccessTokenService,
   ) {
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
