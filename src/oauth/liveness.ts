@@ -2,10 +2,10 @@ import { setTimeout } from 'node:timers/promises';
 import { Outage, outageBehind } from './failure.ts';
 
 /** How long a call may take before the provider is asked whether it is there at all, in milliseconds. */
-const beforeProbe = 1000;
+const beforeProbe = 700;
 
 /** How long it may take to say so, in milliseconds. */
-const probePatience = 600;
+const probePatience = 1100;
 
 /** How long discovery is waited for, which is a probe itself, in milliseconds. */
 const discoveryPatience = 1800;
@@ -34,12 +34,17 @@ export class Liveness {
   }
 
   async #askForLife(): Promise<void> {
+    const patience = new AbortController();
+    // A process that was busy comes to its timers before it comes to its sockets, where the answer may have waited for long.
+    const timer = globalThis.setTimeout(() => setImmediate(() => patience.abort()), probePatience);
     try {
-      await this.probe(AbortSignal.timeout(probePatience));
+      await this.probe(patience.signal);
     } catch (error) {
       // Whatever it said, it said something: the call itself will tell what is wrong.
       if (outageBehind(error)?.status !== undefined) return;
       throw silence(beforeProbe + probePatience, error).toBffError();
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
