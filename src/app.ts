@@ -6,6 +6,7 @@ import type { DestinationStream } from 'pino';
 import { BffModule } from './bff.module.ts';
 import { ConfigurationError } from './config/load.ts';
 import type { Options } from './config/options.ts';
+import { openFrontDoor } from './front-door.ts';
 import { ServerLog } from './log.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from './problem.filter.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
@@ -38,7 +39,7 @@ export async function createApp(
     bodyParser: false,
     ...(options.server.tls && { httpsOptions: readTls(options.server.tls) }),
   });
-  app.use(log.middleware);
+  openFrontDoor(app, log);
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');

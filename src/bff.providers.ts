@@ -16,10 +16,7 @@ import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
-import {
-  RESPONSE_HEADER_OPTIONS,
-  type ResponseHeaderOptions,
-} from './response-headers.middleware.ts';
+import { ResponseHeaders } from './response-headers.ts';
 import { AccessTokenService } from './session/access-token.service.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 import { type CookieNames, cookieNames } from './session/cookies.ts';
@@ -60,11 +57,16 @@ export const bffProviders: NestProvider[] = [
     defaultReturnUrl: options.login.defaultReturnUrl,
     errorUrl: options.errorUrl,
   })),
-  slice(RESPONSE_HEADER_OPTIONS, (options): ResponseHeaderOptions => ({
-    isHttps: options.publicUrl.startsWith('https:'),
-    notPages: [options.basePath, ...options.routes.map((route) => route.path)],
-    pagePolicy: frontendPolicy(options.frontend?.contentSecurityPolicy),
-  })),
+  {
+    provide: ResponseHeaders,
+    inject: [OPTIONS],
+    useFactory: ({ publicUrl, basePath, routes, frontend }: Options) =>
+      new ResponseHeaders({
+        isHttps: publicUrl.startsWith('https:'),
+        notPages: [basePath, ...routes.map((route) => route.path)],
+        pagePolicy: frontendPolicy(frontend?.contentSecurityPolicy),
+      }),
+  },
 
   // oauth
   {

@@ -3,6 +3,7 @@ import { AuthorizedHeaders } from './proxy/authorized-headers.service.ts';
 import { Handshakes } from './proxy/handshakes.ts';
 import { LongAnswers } from './proxy/long-answers.ts';
 import { OpenSockets } from './proxy/open-sockets.ts';
+import { Proxy } from './proxy/proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { ProxyRoutes } from './proxy/proxy-routes.ts';
 import { SessionEnds } from './session/session-ends.ts';
@@ -15,6 +16,7 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
   AuthorizedHeaders,
+  Proxy,
   {
     provide: Handshakes,
     inject: [ProxyRoutes],

@@ -1,74 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
+import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import helmet from 'helmet';
-import { isBelow } from './config/path-prefix.ts';
+import { ResponseHeaders } from './response-headers.ts';
 
-/** Injects `ResponseHeaderOptions`. */
-export const RESPONSE_HEADER_OPTIONS = Symbol('response header options');
-
-/** What decides over the headers every answer carries. */
-export interface ResponseHeaderOptions {
-  readonly isHttps: boolean;
-  /** Paths below which nothing is a page: our endpoints and the proxied routes. */
-  readonly notPages: readonly string[];
-  /** The pages' Content-Security-Policy. Absent: none. */
-  readonly pagePolicy?: string | undefined;
-}
-
-const nothingAllowed =
-  "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/**
- * What every answer carries: a request id to quote, and helmet's security headers. They are computed once. An upstream's
- * own headers win over them where it sends some.
- */
+/** The place in the request pipeline where every answer gets the headers that all have. */
 @Injectable()
 export class ResponseHeadersMiddleware implements NestMiddleware {
-  readonly #headers: readonly (readonly [string, string])[];
-
-  constructor(@Inject(RESPONSE_HEADER_OPTIONS) private readonly options: ResponseHeaderOptions) {
-    this.#headers = helmetHeaders(options.isHttps);
-  }
+  constructor(private readonly headers: ResponseHeaders) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
-    request.id ??= randomUUID();
-    response.setHeader('X-Request-Id', String(request.id));
-    for (const [name, value] of this.#headers) response.setHeader(name, value);
-    const policy = this.#isPage(request.originalUrl) ? this.options.pagePolicy : nothingAllowed;
-    if (policy) response.setHeader('Content-Security-Policy', policy);
-    response.removeHeader('X-Powered-By');
+    this.headers.set(request, response);
     next();
   }
-
-  #isPage(originalUrl: string): boolean {
-    const path = pathMeant(originalUrl);
-    return path !== undefined && !this.options.notPages.some((prefix) => isBelow(path, prefix));
-  }
-}
-
-/** The path as routes are matched: `/%61pi` must not get the policy of a page. Absent: it is no path. */
-function pathMeant(originalUrl: string): string | undefined {
-  const [path = ''] = originalUrl.split('?', 1);
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return undefined; // the request will be refused for it
-  }
-}
-
-/** Runs helmet once on a response that only takes notes. */
-function helmetHeaders(isHttps: boolean): [string, string][] {
-  const headers: [string, string][] = [];
-  const notes = {
-    setHeader: (name: string, value: string) => void headers.push([name, value]),
-    removeHeader: () => {},
-  };
-  const middleware = helmet({
-    contentSecurityPolicy: false,
-    strictTransportSecurity: isHttps && { maxAge: 31_536_000, includeSubDomains: true },
-    xFrameOptions: { action: 'deny' },
-  });
-  middleware({} as never, notes as never, () => {});
-  return headers;
 }

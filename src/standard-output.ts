@@ -4,15 +4,19 @@ import { destination, type DestinationStream } from 'pino';
 /** As many bytes of lines wait for a reader that stands still; what comes after them is lost, and requests go on. */
 const longestQueue = 64 * 1024 * 1024;
 
+/** Milliseconds. Lines that follow others closely leave together with the next. */
+const pauseBetweenWrites = 20;
+
 /** Standard output for which nothing waits: a slow reader of the log slows down no request. */
 export class StandardOutput implements DestinationStream {
   readonly #destination = destination({ sync: false, maxLength: longestQueue });
-  /** Of this turn of the event loop: one system call for all of them. */
+  /** One system call for all of them. */
   #lines = '';
+  #isPausing = false;
 
-  /** Takes a line, which is under way when this turn of the event loop is over. */
+  /** Takes a line, which leaves at once, or with those that follow within the pause. */
   write(line: string): void {
-    if (this.#lines === '') setImmediate(() => this.#flush());
+    if (this.#lines === '' && !this.#isPausing) setImmediate(() => this.#flush());
     this.#lines += line;
   }
 
@@ -30,7 +34,10 @@ export class StandardOutput implements DestinationStream {
   }
 
   #flush(): void {
-    if (this.#lines !== '') this.#destination.write(this.#lines);
+    this.#isPausing = this.#lines !== '';
+    if (!this.#isPausing) return;
+    this.#destination.write(this.#lines);
     this.#lines = '';
+    setTimeout(() => this.#flush(), pauseBetweenWrites);
   }
 }

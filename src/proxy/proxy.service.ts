@@ -1,0 +1,172 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { refuseForeignOrigin, refuseForgery } from '../session/csrf.ts';
+import { SessionReader } from '../session/session-reader.service.ts';
+import type { Session } from '../session/session.ts';
+import { AuthorizedHeaders } from './authorized-headers.service.ts';
+import { forward } from './forward.ts';
+import { type Handshake, Handshakes, refuseBadHandshake } from './handshakes.ts';
+import { LongAnswers } from './long-answers.ts';
+import { OpenSockets } from './open-sockets.ts';
+import { canonicalTarget, type RequestTarget } from './path.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
+import { type ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
+import { upstreamPath } from './routes.ts';
+import { openWebSocket } from './upgrade.ts';
+
+const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+interface Upgrade {
+  readonly request: Request;
+  readonly response: Response;
+  readonly handshake: Handshake;
+}
+
+/** Sends what belongs to a route to its upstream, with the user's access token where the route wants one. */
+@Injectable()
+export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
+  readonly #failures = new WeakMap<Request, unknown>();
+
+  constructor(
+    @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
+    private readonly routes: ProxyRoutes,
+    private readonly sessions: SessionReader,
+    private readonly headers: AuthorizedHeaders,
+    private readonly handshakes: Handshakes,
+    private readonly openSockets: OpenSockets,
+    private readonly longAnswers: LongAnswers,
+  ) {}
+
+  /** `false` for a request that belongs to no route: nothing was done. Throws what its answer is to be, if it has none. */
+  async serve(request: Request, response: Response): Promise<boolean> {
+    if (this.#failures.has(request)) throw this.#failures.get(request);
+    refuseTwoHosts(request);
+    const target = canonicalTarget(request.originalUrl);
+    const route = this.routes.match(target.path);
+    const handshake = this.handshakes.of(request);
+    if (!route && !handshake) return false;
+    if (handshake) await this.#upgrade({ request, response, handshake }, target, route);
+    else if (route) await this.#forward(request, response, target, route);
+    return true;
+  }
+
+  /** The same for one that nobody has seen before. `next` gets it when it is none of ours, and when it failed: `serve` throws again then. */
+  async serveFirst(request: Request, response: Response, next: () => void): Promise<void> {
+    try {
+      if (await this.serve(request, response)) return;
+    } catch (failure) {
+      this.#failures.set(request, failure);
+    }
+    next();
+  }
+
+  /** Before the server waits for its connections to end, which these would not do by themselves. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.openSockets.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.longAnswers.close();
+    await this.routes.close();
+  }
+
+  async #forward(
+    request: Request,
+    response: Response,
+    target: RequestTarget,
+    route: ProxyRoute,
+  ): Promise<void> {
+    refuseWebSocket(request);
+    this.#refuseForeignRequest(request, route);
+    const session = this.#toldTo(route, await this.#sessionOf(request, route));
+    const authorized = await this.headers.of(request, route, session);
+    const work = forward(request, response, { ...upstreamOf(route, target), ...authorized });
+    await (session ? this.longAnswers.endWithSession(session.id, response, work) : work);
+  }
+
+  /** An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF header cannot. */
+  async #upgrade(
+    { request, response, handshake }: Upgrade,
+    target: RequestTarget,
+    route: ProxyRoute | undefined,
+  ): Promise<void> {
+    if (!route) throw new BffError('not_found');
+    const { token, websocket } = route.options;
+    if (!websocket) refuseWebSocket(request);
+    refuseBadHandshake(request);
+    if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
+    // A page that nobody looks at opens its WebSocket again and again; that is no use of the session.
+    const presented =
+      token === 'none' ? undefined : await this.sessions.peek(request.headers.cookie);
+    const session = this.#toldTo(route, presented);
+    const authorized = await this.headers.of(request, route, session);
+    const place = this.openSockets.take(session?.id);
+    const asked = { ...upstreamOf(route, target), ...authorized };
+    await openWebSocket({ handshake, response }, asked, this.openSockets, place);
+  }
+
+  /** Judged before the session: a forged request learns nothing about it. */
+  #refuseForeignRequest(
+    { method, headers }: Request,
+    { options: { token, csrf } }: ProxyRoute,
+  ): void {
+    // The upstream would answer with the request it got, token included (RFC 9110 §9.3.8).
+    if (method === 'TRACE') {
+      throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
+    }
+    if (token === 'none') return;
+    // Only a page of another origin has to ask; ours never does.
+    if (method === 'OPTIONS' && 'access-control-request-method' in headers) {
+      throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
+    }
+    if (csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
+  }
+
+  /** A promise only when Redis has to be asked. */
+  #sessionOf({ headers }: Request, { options }: ProxyRoute) {
+    return options.token === 'none' ? undefined : this.sessions.read(headers.cookie);
+  }
+
+  /** Whom the upstream is told of. Absent: nobody is signed in, or at another provider: a token goes to upstreams of its own only. */
+  #toldTo({ options }: ProxyRoute, presented: Session | undefined): Session | undefined {
+    const provider = options.provider ?? this.options.defaultProvider;
+    return presented?.provider === provider ? presented : undefined;
+  }
+}
+
+/** Everything about the request to the upstream but its headers. */
+function upstreamOf(route: ProxyRoute, { path, query }: RequestTarget) {
+  const { options, upstream, responseHeaders } = route;
+  return {
+    upstream,
+    path: upstreamPath(options, upstream.basePath, path) + query,
+    timeout: options.timeout,
+    idleTimeout: options.idleTimeout ?? 0,
+    maxBody: options.maxBody,
+    retry: options.retry,
+    responseHeaders,
+  };
+}
+
+/** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
+function refuseTwoHosts({ rawHeaders }: Request): void {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) throw new BffError('invalid_request');
+}
+
+/** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. */
+function refuseWebSocket({ headers }: Request): void {
+  if (!/\bwebsocket\b/i.test(headers.upgrade ?? '')) return;
+  const cause = new Error('not a WebSocket handshake for a route that accepts them');
+  throw new BffError('invalid_request', { cause });
+}
