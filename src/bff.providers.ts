@@ -162,17 +162,22 @@ export const bffProviders: NestProvider[] = [
   },
 
   // proxy
-  slice(PROXY_OPTIONS, (options): ProxyOptions => ({
-    publicUrl: options.publicUrl,
-    basePath: options.basePath,
-    csrf: options.csrf,
-    trustedProxies: options.server.trustedProxies,
-    ourCookies: Object.values(namesOf(options)),
-    routes: options.routes,
-    frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
-    defaultProvider: options.providers[0]?.id,
-    maxWebSockets: options.session.maxWebSockets,
-  })),
+  {
+    provide: PROXY_OPTIONS,
+    inject: [OPTIONS, ResponseHeaders],
+    useFactory: (options: Options, answerHeaders: ResponseHeaders): ProxyOptions => ({
+      answerHeaders,
+      publicUrl: options.publicUrl,
+      basePath: options.basePath,
+      csrf: options.csrf,
+      trustedProxies: options.server.trustedProxies,
+      ourCookies: Object.values(namesOf(options)),
+      routes: options.routes,
+      frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+      defaultProvider: options.providers[0]?.id,
+      maxWebSockets: options.session.maxWebSockets,
+    }),
+  },
   ...proxyProviders,
 
   // frontend

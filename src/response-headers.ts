@@ -20,18 +20,23 @@ const nothingAllowed =
  * own headers win over them where it sends some.
  */
 export class ResponseHeaders {
-  readonly #headers: readonly (readonly [string, string])[];
+  /** Of pages of the frontend. Names are in lower case. */
+  readonly page: Readonly<Record<string, string>>;
+  /** Of everything else. */
+  readonly other: Readonly<Record<string, string>>;
 
   constructor(private readonly options: ResponseHeaderOptions) {
-    this.#headers = helmetHeaders(options.isHttps);
+    const { isHttps, pagePolicy } = options;
+    const headers = helmetHeaders(isHttps);
+    this.page = { ...headers, ...(pagePolicy && { 'content-security-policy': pagePolicy }) };
+    this.other = { ...headers, 'content-security-policy': nothingAllowed };
   }
 
   set(request: Request, response: Response): void {
     request.id ??= randomUUID();
     response.setHeader('X-Request-Id', String(request.id));
-    for (const [name, value] of this.#headers) response.setHeader(name, value);
-    const policy = this.#isPage(request.originalUrl) ? this.options.pagePolicy : nothingAllowed;
-    if (policy) response.setHeader('Content-Security-Policy', policy);
+    const headers = this.#isPage(request.originalUrl) ? this.page : this.other;
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.removeHeader('X-Powered-By');
   }
 
@@ -52,10 +57,10 @@ function pathMeant(originalUrl: string): string | undefined {
 }
 
 /** Runs helmet once on a response that only takes notes. */
-function helmetHeaders(isHttps: boolean): [string, string][] {
-  const headers: [string, string][] = [];
+function helmetHeaders(isHttps: boolean): Record<string, string> {
+  const headers: Record<string, string> = {};
   const notes = {
-    setHeader: (name: string, value: string) => void headers.push([name, value]),
+    setHeader: (name: string, value: string) => void (headers[name.toLowerCase()] = value),
     removeHeader: () => {},
   };
   const middleware = helmet({

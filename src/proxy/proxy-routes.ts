@@ -11,7 +11,8 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  readonly responseHeaders: (headers: IncomingHttpHeaders) => Headers;
+  /** What the browser sees of an answer's headers, and of ours. */
+  readonly responseHeaders: (headers: IncomingHttpHeaders, requestId: string) => Headers;
 }
 
 /** All routes, that of the frontend's server included, and the connections of each. */
@@ -41,10 +42,11 @@ export class ProxyRoutes {
 function prepare(
   options: RouteOptions,
   index: number,
-  { publicUrl, csrf, ourCookies }: ProxyOptions,
+  { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute }: ProxyOptions,
 ): ProxyRoute {
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
+  const ours = options === frontendRoute ? answerHeaders.page : answerHeaders.other;
   return {
     path: options.path,
     options,
@@ -57,6 +59,10 @@ function prepare(
       remove,
       pass,
     }),
-    responseHeaders: (headers) => responseHeaders(headers, { ourCookies, isPersonal }),
+    responseHeaders: (headers, requestId) => ({
+      ...ours,
+      'x-request-id': requestId,
+      ...responseHeaders(headers, { ourCookies, isPersonal }),
+    }),
   };
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -86,7 +87,10 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     this.#refuseForeignRequest(request, route);
     const session = this.#toldTo(route, await this.#sessionOf(request, route));
     const authorized = await this.headers.of(request, route, session);
-    const work = forward(request, response, { ...upstreamOf(route, target), ...authorized });
+    const work = forward(request, response, {
+      ...upstreamOf(route, target, request),
+      ...authorized,
+    });
     await (session ? this.longAnswers.endWithSession(session.id, response, work) : work);
   }
 
@@ -107,7 +111,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     const session = this.#toldTo(route, presented);
     const authorized = await this.headers.of(request, route, session);
     const place = this.openSockets.take(session?.id);
-    const asked = { ...upstreamOf(route, target), ...authorized };
+    const asked = { ...upstreamOf(route, target, request), ...authorized };
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
   }
 
@@ -141,8 +145,8 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
 }
 
 /** Everything about the request to the upstream but its headers. */
-function upstreamOf(route: ProxyRoute, { path, query }: RequestTarget) {
-  const { options, upstream, responseHeaders } = route;
+function upstreamOf(route: ProxyRoute, { path, query }: RequestTarget, request: Request) {
+  const { options, upstream } = route;
   return {
     upstream,
     path: upstreamPath(options, upstream.basePath, path) + query,
@@ -150,7 +154,8 @@ function upstreamOf(route: ProxyRoute, { path, query }: RequestTarget) {
     idleTimeout: options.idleTimeout ?? 0,
     maxBody: options.maxBody,
     retry: options.retry,
-    responseHeaders,
+    responseHeaders: (headers: IncomingHttpHeaders) =>
+      route.responseHeaders(headers, String(request.id)),
   };
 }
 
