@@ -8,6 +8,7 @@ import { ConfigurationError } from './config/load.ts';
 import type { Options } from './config/options.ts';
 import { openFrontDoor } from './front-door.ts';
 import { ServerLog } from './log.ts';
+import { MANAGEMENT_LISTENS } from './management/management.service.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from './problem.filter.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 
@@ -17,6 +18,8 @@ export interface AppSurroundings {
   readonly logStream?: DestinationStream;
   /** The time, in epoch milliseconds. Absent: the system's. */
   readonly clock?: Clock;
+  /** Which of several processes this is: the operator asks their primary, so it does not listen for them. Absent: there is one. */
+  readonly worker?: number;
 }
 
 /** A load balancer keeps idle connections for a minute; were we the first to close one, a request on it would be lost. */
@@ -28,10 +31,11 @@ const requestTimeout = 30 * 60 * 1000;
 /** The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a certificate that cannot be used. */
 export async function createApp(
   options: Options,
-  { logStream, clock }: AppSurroundings = {},
+  surroundings: AppSurroundings = {},
 ): Promise<NestExpressApplication> {
-  const log = new ServerLog(options.logLevel, logStream);
-  const app = await NestFactory.create<NestExpressApplication>(rootModule(options, clock), {
+  const { logStream, worker } = surroundings;
+  const log = new ServerLog(options.logLevel, logStream, worker);
+  const app = await NestFactory.create<NestExpressApplication>(rootModule(options, surroundings), {
     logger: log,
     // Nest would print its own account of what failed and end the process; that is for the caller to do.
     abortOnError: false,
@@ -49,9 +53,12 @@ export async function createApp(
   return app;
 }
 
-function rootModule(options: Options, clock: Clock | undefined) {
+function rootModule(options: Options, { clock, worker }: AppSurroundings) {
   const bff = BffModule.withOptions(options);
-  const substitutes = clock ? [{ provide: CLOCK, useValue: clock }] : [];
+  const substitutes = [
+    ...(clock ? [{ provide: CLOCK, useValue: clock }] : []),
+    ...(worker === undefined ? [] : [{ provide: MANAGEMENT_LISTENS, useValue: false }]),
+  ];
   return { ...bff, providers: [...(bff.providers ?? []), ...substitutes] };
 }
 

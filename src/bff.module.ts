@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import {
   type DynamicModule,
   type FactoryProvider,
@@ -23,6 +24,8 @@ import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { Handshakes } from './proxy/handshakes.ts';
+import { Recorder } from './management/recorder.ts';
+import { countRequests } from './management/request-figures.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './raw-bodies.ts';
 import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
@@ -53,6 +56,7 @@ export class BffModule implements NestModule, OnApplicationShutdown {
     @Inject(STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
+    private readonly recorder: Recorder,
   ) {}
 
   /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
@@ -83,6 +87,7 @@ export class BffModule implements NestModule, OnApplicationShutdown {
     refuseBodyParsers(httpAdapter);
     // They enter the pipeline where requests do.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
+    countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
     // Not a wildcard: Express would decode what it stands for, and fail before our own rules for paths are heard.
     const everything = '/';
     consumer

@@ -6,11 +6,14 @@ import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
+import { logLostTokens, logMissingKeys, onConnection, onRefresh } from './listeners.ts';
 import {
+  MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
   type ManagementRoomOptions,
   ManagementServer,
 } from './management/management.service.ts';
+import { Recorder } from './management/recorder.ts';
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
@@ -36,9 +39,8 @@ import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
 import { SignedInSessions } from './session/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
-import type { Session } from './session/session.ts';
 import { TokenKeeper } from './session/token-keeper.ts';
-import { type Refreshed, TokenRefresher } from './session/token-refresher.ts';
+import { TokenRefresher } from './session/token-refresher.ts';
 import { UsedOnce } from './session/used-once.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
@@ -52,11 +54,23 @@ export const bffProviders: NestProvider[] = [
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
   ProblemFilter,
-  slice(PROBLEM_OPTIONS, (options): ProblemOptions => ({
-    basePath: options.basePath,
-    defaultReturnUrl: options.login.defaultReturnUrl,
-    errorUrl: options.errorUrl,
-  })),
+  slice(Recorder, ({ basePath, routes, providers }) => {
+    const names = {
+      routes: routes.map(({ path }) => path),
+      providers: providers.map(({ id }) => id),
+    };
+    return new Recorder({ basePath, ...names });
+  }),
+  {
+    provide: PROBLEM_OPTIONS,
+    inject: [OPTIONS, Recorder],
+    useFactory: (options: Options, recorder: Recorder): ProblemOptions => ({
+      basePath: options.basePath,
+      defaultReturnUrl: options.login.defaultReturnUrl,
+      errorUrl: options.errorUrl,
+      listener: (code, route) => recorder.problem(code, route),
+    }),
+  },
   {
     provide: ResponseHeaders,
     inject: [OPTIONS],
@@ -82,7 +96,7 @@ export const bffProviders: NestProvider[] = [
   },
 
   // session
-  { provide: STORE, inject: [OPTIONS, CLOCK], useFactory: openStore },
+  { provide: STORE, inject: [OPTIONS, CLOCK, Recorder], useFactory: openStore },
   slice(Sealing, (options) => new Sealing(options.session.secrets)),
   {
     provide: SessionIndex,
@@ -112,10 +126,10 @@ export const bffProviders: NestProvider[] = [
   },
   {
     provide: TokenRefresher,
-    inject: [SessionStore, Providers, CLOCK],
-    useFactory: (store: SessionStore, providers: Providers, clock: Clock) => {
+    inject: [SessionStore, Providers, CLOCK, Recorder],
+    useFactory: (store: SessionStore, providers: Providers, clock: Clock, recorder: Recorder) => {
       const keeper = new TokenKeeper(store, logLostTokens);
-      return new TokenRefresher(store, keeper, providers, clock, logRefresh);
+      return new TokenRefresher(store, keeper, providers, clock, onRefresh(recorder));
     },
   },
   {
@@ -149,12 +163,17 @@ export const bffProviders: NestProvider[] = [
   SignedInGuard,
 
   // auth
-  slice(AUTH_OPTIONS, (options): AuthOptions => ({
-    basePath: options.basePath,
-    user: options.user,
-    postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
-    returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
-  })),
+  {
+    provide: AUTH_OPTIONS,
+    inject: [OPTIONS, Recorder],
+    useFactory: (options: Options, listener: Recorder): AuthOptions => ({
+      basePath: options.basePath,
+      user: options.user,
+      postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
+      returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
+      listener,
+    }),
+  },
   {
     provide: LogoutState,
     inject: [Sealing],
@@ -196,6 +215,7 @@ export const bffProviders: NestProvider[] = [
       storeName: options.redis ? 'redis' : 'memory',
     }),
   },
+  { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementServer,
 ];
 
@@ -204,38 +224,13 @@ function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): N
   return { provide: token as symbol, inject: [OPTIONS], useFactory: pick };
 }
 
-function openStore({ redis }: Options, clock: Clock): KeyValueStore {
-  const logger = new Logger('Redis');
+function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyValueStore {
   if (!redis) {
-    logger.warn('no redis.url: sessions live in this process alone and end with it');
+    const warning = 'no redis.url: sessions live in this process alone and end with it';
+    new Logger('Redis').warn(warning);
     return new MemoryKeyValueStore(clock);
   }
-  return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, (event, cause) => {
-    if (event === 'connected') logger.log('connected');
-    else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
-  });
-}
-
-function logRefresh(outcome: Refreshed, provider: string): void {
-  const logger = new Logger('TokenRefresher');
-  switch (outcome.kind) {
-    case 'refreshed':
-      return logger.debug({ msg: 'tokens refreshed', provider });
-    case 'ended':
-      return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
-    case 'failed':
-      return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
-  }
-}
-
-function logLostTokens({ provider }: Session, cause: unknown): void {
-  const msg = 'refreshed tokens could not be stored; their session has to sign in again';
-  new Logger('TokenRefresher').error({ msg, provider, err: cause });
-}
-
-function logMissingKeys(provider: string) {
-  const msg = 'keys not fetched; the last ones serve on';
-  return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
+  return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, onConnection(recorder));
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {

@@ -1,5 +1,8 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as NetServer, type Socket } from 'node:net';
+
+/** How long clients have to come with another request and hear that it was the last, in milliseconds. */
+const leaveTime = 3000;
 
 /**
  * The connections of a server, for its end. Node waits for each of them, also for those that browsers and load balancers open
@@ -25,6 +28,21 @@ export class Connections {
 
   closeAll(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  /**
+   * Takes no new connections and lets clients close those they have: each is told with its next answer that it was the last.
+   * To close one that is idle would lose the request that is on its way on it. Resolves when all are closed, or after a while.
+   */
+  async leave(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
+      response.shouldKeepAlive = false;
+    });
+    setTimeout(resolve, leaveTime);
+    // That of HTTP would close idle connections.
+    NetServer.prototype.close.call(this.server, () => resolve());
+    await promise;
   }
 
   #add(socket: Socket): void {

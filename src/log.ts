@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger, PinoLogger } from 'nestjs-pino';
-import { type DestinationStream, type LoggerOptions, pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import { isError } from './errors.ts';
+import { lineFormat } from './log-lines.ts';
 
 type Lines = PinoLogger['logger'];
 
@@ -23,17 +24,17 @@ const nestItself = new Set([
   'ExceptionHandler',
 ]);
 
-/**
- * One JSON line for what happens, and one for every request. Lines are built from names that are known to be safe, not
- * cleaned of what is known to be secret: no header, no query, no body, no property of an error but its name, code,
- * message and stack.
- */
+/** One JSON line for what happens, and one for every request. */
 export class ServerLog extends Logger {
   readonly #lines: Lines;
 
-  /** Without a stream to standard output, where a line is written before the next thing happens. */
-  constructor(level: string, stream?: DestinationStream) {
-    const lines = stream ? pino({ ...format, level }, stream) : pino({ ...format, level });
+  /**
+   * Without a stream to standard output, where a line is written before the next thing happens. All lines say which of
+   * several processes they are of; absent: there is one.
+   */
+  constructor(level: string, stream?: DestinationStream, worker?: number) {
+    const options = { ...lineFormat, level, base: worker === undefined ? null : { worker } };
+    const lines = stream ? pino(options, stream) : pino(options);
     super(new RequestAwareLogger(lines), {});
     this.#lines = lines;
   }
@@ -105,17 +106,6 @@ class RequestAwareLogger extends PinoLogger {
   }
 }
 
-const format: LoggerOptions = {
-  base: null,
-  timestamp: () => `,"time":"${new Date().toISOString()}"`,
-  formatters: { level: (label: string) => ({ level: label }) },
-  hooks: { streamWrite: withoutControls },
-  serializers: {
-    req: ({ id, method, url = '' }: IncomingMessage) => ({ id, method, path: pathOf(url) }),
-    err: (thrown: unknown) => describeError(thrown),
-  },
-};
-
 /** Nest hands over the name of who speaks as the last argument. */
 function isOfNestItself(rest: readonly unknown[]): boolean {
   return nestItself.has(String(rest.at(-1)));
@@ -124,44 +114,4 @@ function isOfNestItself(rest: readonly unknown[]): boolean {
 function fieldsOf(message: unknown): object {
   if (isError(message)) return { msg: 'unexpected error', err: message };
   return typeof message === 'object' && message !== null ? message : { msg: String(message) };
-}
-
-/** A path says enough after this many characters. */
-const longestPath = 1000;
-
-function pathOf(url: string): string {
-  return url.split('?', 1)[0]?.slice(0, longestPath) ?? '';
-}
-
-/** JSON leaves some characters as they are that a terminal obeys or that turn a line around; they become escapes as well. */
-function withoutControls(line: string): string {
-  return line.replace(
-    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-interface ErrorDescription {
-  readonly type: string;
-  readonly message: string;
-  readonly code?: string;
-  /** The `error` member of a refusal (RFC 6749 §5.2). */
-  readonly error?: string;
-  readonly stack?: string | undefined;
-  readonly cause?: ErrorDescription;
-}
-
-function describeError(thrown: unknown, depth = 0): ErrorDescription {
-  if (!isError(thrown)) return { type: typeof thrown, message: 'not an error' };
-  const { name, cause } = thrown;
-  // A parser's message quotes what it could not parse, which may be a token.
-  const isQuoting = name === 'SyntaxError';
-  return {
-    type: name,
-    message: isQuoting ? 'could not be parsed' : thrown.message,
-    ...('code' in thrown && { code: String(thrown.code) }),
-    ...('error' in thrown && { error: String(thrown.error).slice(0, 100) }),
-    ...(depth === 0 && !isQuoting && { stack: thrown.stack }),
-    ...(isError(cause) && depth < 5 && { cause: describeError(cause, depth + 1) }),
-  };
 }

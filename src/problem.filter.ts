@@ -22,7 +22,12 @@ export interface ProblemOptions {
   readonly defaultReturnUrl: string;
   /** Where page navigations to our endpoints are sent with `?code=`. Absent: they get a page of ours. */
   readonly errorUrl?: string | undefined;
+  /** Told of every error that becomes an answer. Absent: nobody is. */
+  readonly listener?: ProblemListener;
 }
+
+/** Hears of an error, by its code and the path of the route that was asked; absent: none was. */
+export type ProblemListener = (code: ErrorCode, route: string | undefined) => void;
 
 /** After these, signing in (again) is the way on; after the others, going back is. */
 const mendedBySigningIn = new Set<ErrorCode>([
@@ -48,6 +53,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
     this.#log(error, response);
+    if (!response.closed) this.options.listener?.(error.code, request.takenBy);
     // An answer that has begun cannot become another one; breaking it off says that it is not whole.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');

@@ -1,4 +1,5 @@
 import type { UserOptions } from '../config/options.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { ReturnUrlRules } from './return-url.ts';
 
 /** Injects `AuthOptions`. */
@@ -11,4 +12,13 @@ export interface AuthOptions {
   readonly user: UserOptions;
   /** Where the authorization server sends the browser after signing it out. */
   readonly postLogoutRedirectUri: string;
+  readonly listener: AuthListener;
+}
+
+/** Told what becomes of sign-ins, and of sessions that are ended. Never whose they are. */
+export interface AuthListener {
+  signInStarted(provider: string): void;
+  signInCompleted(provider: string): void;
+  signInFailed(provider: string, code: ErrorCode): void;
+  sessionsEnded(by: 'user' | 'backchannel' | 'frontchannel', sessions: number): void;
 }

@@ -7,6 +7,7 @@ import { CLOCK, type Clock } from '../session/clock.ts';
 import type { SessionGroup } from '../session/session-index.ts';
 import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
 import { UsedOnce } from '../session/used-once.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { formOf } from './form.ts';
 
 /** Signing out by the authorization server, without a browser (OIDC Back-Channel Logout 1.0). */
@@ -15,6 +16,7 @@ export class BackchannelController {
   readonly #logger = new Logger(BackchannelController.name);
 
   constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: Providers,
     private readonly sessions: SignedInSessions,
@@ -49,6 +51,7 @@ export class BackchannelController {
     if (isMismatch) throw invalid('its sid and sub do not belong together');
     const ended = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     this.#logger.log({ msg: 'signed out by the provider', issuer, sessions: ended });
+    this.options.listener.sessionsEnded('backchannel', ended);
   }
 }
 

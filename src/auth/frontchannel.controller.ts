@@ -1,9 +1,10 @@
-import { Controller, Get, Logger, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Logger, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { SessionGroup } from '../session/session-index.ts';
 import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { parameter, queryOf } from './query.ts';
 
 const page = '<!doctype html><html lang="en"><title>Signed out</title></html>\n';
@@ -17,6 +18,7 @@ export class FrontchannelController {
   readonly #logger = new Logger(FrontchannelController.name);
 
   constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
     private readonly sessions: SignedInSessions,
   ) {}
@@ -42,6 +44,7 @@ export class FrontchannelController {
     const sessions = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     const { issuer } = group;
     this.#logger.log({ msg: 'signed out by a frame of the provider', issuer, sessions });
+    this.options.listener.sessionsEnded('frontchannel', sessions);
   }
 
   #issuers(): string[] {

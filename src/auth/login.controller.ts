@@ -21,6 +21,12 @@ import { safeReturnUrl } from './return-url.ts';
 const secondTry = 'secondTry';
 const secondTryMark = '.2';
 
+interface WantedLogin {
+  readonly parameters: ReturnType<typeof loginParameters>;
+  readonly mark: string;
+  readonly returnUrl: string;
+}
+
 /** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
 @Controller()
 export class LoginController {
@@ -46,8 +52,20 @@ export class LoginController {
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
 
-    const redirectUri = this.providers.redirectUri(provider);
     const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
+    const url = await this.#noting(provider, start);
+    this.options.listener.signInStarted(provider.id);
+    response.redirect(url.href);
+  }
+
+  async #start(
+    request: Request,
+    response: Response,
+    provider: Provider,
+    { parameters, mark, returnUrl }: WantedLogin,
+  ): Promise<URL> {
+    const redirectUri = this.providers.redirectUri(provider);
     const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
     // A Strict session cookie does not come along on the way back, so what it names is noted now.
     const replaces = this.sessions.idIn(request.headers.cookie);
@@ -55,7 +73,7 @@ export class LoginController {
     const binding = this.loginCookie.bindingFor(request);
     await this.pendingLogins.put(binding, pending);
     this.loginCookie.set(response, binding);
-    response.redirect(url.href);
+    return url;
   }
 
   /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
@@ -68,6 +86,17 @@ export class LoginController {
     const authorizationResponse = queryOf(request);
     refuseRepeatedParameters(authorizationResponse);
     const provider = this.providers.atCallback(providerId);
+    await this.#noting(provider, () =>
+      this.#finish(request, response, provider, authorizationResponse),
+    );
+  }
+
+  async #finish(
+    request: Request,
+    response: Response,
+    provider: Provider,
+    authorizationResponse: URLSearchParams,
+  ): Promise<void> {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
     if (!pending) return this.#turnAway(request, response, state);
@@ -80,7 +109,19 @@ export class LoginController {
     const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
+    this.options.listener.signInCompleted(provider.id);
     response.redirect(pending.returnUrl);
+  }
+
+  /** The work of a sign-in. If it fails the listener hears of it. */
+  async #noting<T>(provider: Provider, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const code = error instanceof BffError ? error.code : 'internal_error';
+      this.options.listener.signInFailed(provider.id, code);
+      throw error;
+    }
   }
 
   /** The pending login of this browser, provider and state, taken so that nobody can use it a second time. */

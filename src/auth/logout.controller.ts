@@ -60,6 +60,7 @@ export class LogoutController {
     // A refresh may have changed its tokens since it was read.
     const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
+    this.options.listener.sessionsEnded('user', 1);
     return (await this.#signOutAtProvider(ended ?? session, returnUrl)) ?? returnUrl;
   }
 

@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, Logger, Param, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Logger, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
 import { SessionStore } from '../session/session-store.ts';
 import type { Session } from '../session/session.ts';
 import { sessionEntry, SignedInSessions } from '../session/signed-in-sessions.service.ts';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 
 /** A user's own sessions, on whatever device: to see them, and to end those that should not be. */
 @Controller()
@@ -12,6 +13,7 @@ export class SessionsController {
   readonly #logger = new Logger(SessionsController.name);
 
   constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessions,
     private readonly sessionCookie: SessionCookie,
@@ -37,6 +39,7 @@ export class SessionsController {
     const ended = await this.sessions.end(id, current);
     if (!ended) throw new BffError('not_found');
     this.#logger.log({ msg: 'session ended by its user', provider: ended.provider });
+    this.options.listener.sessionsEnded('user', 1);
     response.status(204).end();
   }
 
@@ -46,6 +49,7 @@ export class SessionsController {
     const current = await this.#sessionInUse(request);
     const ended = await this.sessions.endAll(current, current.id);
     this.#logger.log({ msg: 'other sessions ended by their user', ended });
+    this.options.listener.sessionsEnded('user', ended);
     response.status(204).end();
   }
 
@@ -54,6 +58,7 @@ export class SessionsController {
     await this.sessions.end(id);
     await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider });
+    this.options.listener.sessionsEnded('user', 1);
     response.status(204).end();
   }
 

@@ -7,7 +7,7 @@ import { rule } from './rule.ts';
 /** The options that other options must agree with. */
 interface Related {
   readonly publicUrl: string;
-  readonly server: { readonly port: number };
+  readonly server: { readonly port: number; readonly workers: number };
   readonly management: { readonly port: number };
   readonly basePath: string;
   readonly redis?: object | undefined;
@@ -23,6 +23,17 @@ const sharedSessions = rule<Related>(['publicUrl', 'redis'], ({ publicUrl, redis
       `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
     );
 });
+
+const sharedByWorkers = rule<Related>(
+  ['server.workers', 'redis'],
+  ({ server: { workers }, redis }, report) => {
+    if (workers > 1 && !redis)
+      report(
+        ['server', 'workers'],
+        `is ${workers}, but without redis.url each process would have sessions of its own; configure redis or leave it at 1`,
+      );
+  },
+);
 
 const differentPorts = rule<Related>(
   ['server.port', 'management.port'],
@@ -100,6 +111,7 @@ const oneOwnerOfTheRoot = rule<Related>(
 /** What must hold between the blocks of a configuration. */
 export const consistency = [
   sharedSessions,
+  sharedByWorkers,
   differentPorts,
   uniqueProviderIds,
   uniqueIssuers,

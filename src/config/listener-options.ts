@@ -1,7 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { addressRange } from './addresses.ts';
 import { readableFile } from './paths.ts';
-import { later, listOf, port, refuse, text, wholeNumber } from './scalar.ts';
+import { listOf, port, readWholeNumber, refuse, scalar, text } from './scalar.ts';
 
 const tls = z
   .strictObject({
@@ -31,12 +32,11 @@ export const server = z
         'Addresses or ranges of the load balancers in front of the BFF. What they say in `Forwarded` and `X-Forwarded-*` is passed on and extended; from anybody else those headers are removed.',
       ),
     tls,
-    workers: later(
-      wholeNumber(1, 1024)
-        .prefault(1)
-        .describe('Number of processes that share the port, to use more than one processor core.'),
-      'running several workers',
-    ),
+    workers: workerCount()
+      .prefault(1)
+      .describe(
+        'Number of processes that share the port, to use more than one processor core; `auto` is one for each. They need `redis`. For `pixie-bff serve` alone: a host application has its own way.',
+      ),
   })
   .prefault({})
   .describe('The listener that browsers reach, directly or through a load balancer.');
@@ -47,7 +47,7 @@ export const management = z
     port: port()
       .prefault(9090)
       .describe(
-        'Port of `/livez`, `/readyz` and `/sessions`. It speaks plain HTTP: keep it away from the internet.',
+        'Port of `/livez`, `/readyz`, `/metrics` and `/sessions`. It speaks plain HTTP: keep it away from the internet.',
       ),
     host: text()
       .prefault('127.0.0.1')
@@ -61,7 +61,16 @@ export const management = z
       ),
   })
   .prefault({})
-  .describe('Health and the administration of sessions, on a port of its own.');
+  .describe('Health, metrics and the administration of sessions, on a port of its own.');
+
+function workerCount() {
+  return scalar<number, number | string>((value) => {
+    if (value === 'auto') return availableParallelism();
+    return (
+      readWholeNumber(value, 1, 1024) ?? refuse('must be a whole number from 1 to 1024, or auto')
+    );
+  });
+}
 
 function managementToken() {
   return text((token) => {

@@ -13,12 +13,21 @@ import { parseYaml } from './yaml-file.ts';
 
 const catalogue = optionsOf(optionsSchema);
 
+/** A mistake as it is printed: its path is text. */
+export interface SpelledMistake {
+  readonly path: string;
+  readonly message: string;
+}
+
 /** A configuration that cannot be obeyed. It names every mistake at once, each with the path it is at. */
 export class ConfigurationError extends Error {
-  readonly mistakes: readonly { readonly path: string; readonly message: string }[];
+  readonly mistakes: readonly SpelledMistake[];
 
-  constructor(mistakes: readonly Mistake[]) {
-    const spelled = mistakes.map(({ path, message }) => ({ path: spellPath(path), message }));
+  constructor(mistakes: readonly (Mistake | SpelledMistake)[]) {
+    const spelled = mistakes.map(({ path, message }) => ({
+      path: typeof path === 'string' ? path : spellPath(path),
+      message,
+    }));
     const count = spelled.length === 1 ? 'a mistake' : `${spelled.length} mistakes`;
     const lines = spelled.map(({ path, message }) => `  ${path}: ${message}`);
     super([`The configuration has ${count}:`, ...lines].join('\n'));

@@ -52,12 +52,18 @@ export function text(read: (value: string) => string = (value) => value, notes?:
 
 /** A whole number, or its spelling in an environment variable. */
 export function wholeNumber(least: number, most: number) {
-  return scalar<number, number | string>((value) => {
-    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-    if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most)
-      return number;
-    return refuse(`must be a whole number from ${least} to ${most}`);
-  });
+  return scalar<number, number | string>(
+    (value) =>
+      readWholeNumber(value, least, most) ??
+      refuse(`must be a whole number from ${least} to ${most}`),
+  );
+}
+
+/** The number a value is or spells. Absent: none, or one that is out of bounds. */
+export function readWholeNumber(value: unknown, least: number, most: number): number | undefined {
+  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  const isOne = typeof number === 'number' && Number.isInteger(number);
+  return isOne && number >= least && number <= most ? number : undefined;
 }
 
 /** A TCP port; `0` lets the operating system choose one. */

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -11,19 +9,21 @@ import {
 import type { ManagementOptions } from '../config/options.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/key-value-store.ts';
+import { SessionCache } from '../session/session-cache.ts';
 import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
-import { listenFailure } from './listen-failure.ts';
-import { type Check, readiness } from './readiness.ts';
-import {
-  type AccessListener,
-  type Answer,
-  notAllowed,
-  SessionAdministration,
-  told,
-} from './session-administration.ts';
+import { type Answer, draining, pathOf, type Question, refuseToChange, told } from './answer.ts';
+import type { Figure } from './figures.ts';
+import { ManagementListener } from './management-listener.ts';
+import { cacheFigures, metricsAnswer, processFigures } from './metrics.ts';
+import { readiness } from './readiness.ts';
+import { Recorder } from './recorder.ts';
+import { type AccessListener, SessionAdministration } from './session-administration.ts';
 
 /** Injects `ManagementRoomOptions`. */
 export const MANAGEMENT_OPTIONS = Symbol('management options');
+
+/** Injects whether this process listens for the operator. One of several does not: their primary asks it. */
+export const MANAGEMENT_LISTENS = Symbol('management listens');
 
 /** What this room works with. */
 export interface ManagementRoomOptions {
@@ -32,36 +32,35 @@ export interface ManagementRoomOptions {
   readonly storeName: 'redis' | 'memory';
 }
 
-/** The operator's listener, on a port of its own: `/livez`, `/readyz` and, with a token, `/sessions`. */
+/** The operator's listener, on a port of its own: `/livez`, `/readyz`, `/metrics` and, with a token, `/sessions`. */
 @Injectable()
 export class ManagementServer
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   readonly #logger = new Logger(ManagementServer.name);
-  readonly #server: Server;
+  readonly #listener: ManagementListener | undefined;
   readonly #administration: SessionAdministration;
   #isDraining = false;
 
   constructor(
     @Inject(MANAGEMENT_OPTIONS) private readonly options: ManagementRoomOptions,
+    @Inject(MANAGEMENT_LISTENS) listens: boolean,
     private readonly providers: Providers,
+    private readonly recorder: Recorder,
+    private readonly cache: SessionCache,
     sessions: SignedInSessions,
   ) {
     const { token } = options.listen;
-    const log: AccessListener = (access) => this.#log(access);
+    const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    const answer = (question: Question) => this.answer(question);
+    const onError = (error: unknown) => this.#logger.error({ msg: 'no answer', err: error });
+    this.#listener = listens ? new ManagementListener(options.listen, answer, onError) : undefined;
   }
 
   /** Throws `ConfigurationError` for an address that cannot be listened on. */
   async onApplicationBootstrap(): Promise<void> {
-    const { listen } = this.options;
-    try {
-      this.#server.listen(listen.port, listen.host);
-      await once(this.#server, 'listening');
-    } catch (error) {
-      throw listenFailure('management', listen, error);
-    }
+    await this.#listener?.open();
   }
 
   /** It listens on while requests finish, and says that no new ones should be sent. */
@@ -70,36 +69,42 @@ export class ManagementServer
   }
 
   onApplicationShutdown(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
+    this.#listener?.close();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const administered = await this.#administration.answer(request);
-    const { code, headers, body } = administered ?? (await this.#health(request));
-    response.writeHead(code, {
-      'Cache-Control': 'no-store',
-      ...(body !== undefined && { 'Content-Type': 'application/json' }),
-      ...headers,
-    });
-    response.end(body === undefined ? undefined : JSON.stringify(body));
+  /** What the operator is told, whichever process was asked. */
+  async answer(question: Question): Promise<Answer> {
+    return (await this.#administration.answer(question)) ?? this.#health(question);
   }
 
-  async #health({ method = '', url = '' }: IncomingMessage): Promise<Answer> {
-    const [path] = url.split('?', 1);
-    if (path !== '/livez' && path !== '/readyz') return told(404, 'not found');
-    if (method !== 'GET' && method !== 'HEAD') return notAllowed(['GET', 'HEAD']);
+  /** Everything that is counted or measured in this process. */
+  async figures(): Promise<Figure[]> {
+    return [...this.counts(), ...(await processFigures())];
+  }
+
+  /** What the BFF itself has counted. */
+  counts(): Figure[] {
+    return [...this.recorder.figures(), ...cacheFigures(this.cache.figures)];
+  }
+
+  async #health(question: Question): Promise<Answer> {
+    const path = pathOf(question);
+    if (!['/livez', '/readyz', '/metrics'].includes(path)) return told(404, 'not found');
+    const refusal = refuseToChange(question);
+    if (refusal) return refusal;
     if (path === '/livez') return told(200, 'ok');
-    if (this.#isDraining) return told(503, 'unavailable', { checks: { server: draining } });
+    if (path === '/metrics') return metricsAnswer([await this.figures()]);
+    if (this.#isDraining) return draining();
     const { status, checks } = await readiness(this.options, this.providers);
     return told(status === 'unavailable' ? 503 : 200, status, { checks });
   }
 
-  #log(access: Parameters<AccessListener>[0]): void {
+  #note(access: Parameters<AccessListener>[0]): void {
     switch (access.kind) {
       case 'listed':
       case 'ended': {
         const { kind, subjects, sessions } = access;
+        if (kind === 'ended') this.recorder.sessionsEnded('operator', sessions);
         return this.#logger.log({ msg: `sessions ${kind} by the operator`, subjects, sessions });
       }
       case 'refused':
@@ -109,5 +114,3 @@ export class ManagementServer
     }
   }
 }
-
-const draining: Check = { status: 'unavailable', reason: 'draining' };

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
 import type { Providers } from '../oauth/providers.ts';
 import {
@@ -8,14 +7,7 @@ import {
   type SignedInSessions,
   type Subject,
 } from '../session/signed-in-sessions.service.ts';
-
-/** What the management listener answers. */
-export interface Answer {
-  readonly code: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON. Absent: there is none. */
-  readonly body?: unknown;
-}
+import { type Answer, notAllowed, type Question, told } from './answer.ts';
 
 /** Told of every access, for the log: what was done, to how many. Never who it was about. */
 export type AccessListener = (
@@ -43,15 +35,14 @@ export class SessionAdministration {
   }
 
   /** Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no administration. */
-  async answer(request: IncomingMessage): Promise<Answer | undefined> {
-    const [path = '', query] = (request.url ?? '').split(/\?(.*)/s, 2);
+  async answer({ method, url, authorization }: Question): Promise<Answer | undefined> {
+    const [path = '', query] = url.split(/\?(.*)/s, 2);
     const address = /^\/sessions(?:\/(?<id>[^/]+))?$/.exec(path);
     if (!this.#tokenHash || !address) return undefined;
-    if (!this.#isAllowed(request.headers.authorization)) {
+    if (!this.#isAllowed(authorization)) {
       this.onAccess({ kind: 'refused' });
       return { ...told(401, 'unauthorized'), headers: { 'WWW-Authenticate': 'Bearer' } };
     }
-    const { method = '' } = request;
     const id = address.groups?.['id'];
     try {
       if (id !== undefined) return await this.#answerForOne(method, id);
@@ -115,16 +106,6 @@ export class SessionAdministration {
     if (!(error instanceof BffError)) return told(500, 'internal error');
     return { ...told(error.status, 'unavailable'), headers: error.headers };
   }
-}
-
-/** In the words of `/readyz`. */
-export function told(code: number, status: string, more: object = {}): Answer {
-  return { code, body: { status, ...more } };
-}
-
-/** What every address says to a method it does not know (RFC 9110 §15.5.6). */
-export function notAllowed(allowed: readonly string[]): Answer {
-  return { ...told(405, 'method not allowed'), headers: { Allow: allowed.join(', ') } };
 }
 
 function entryWithSub(seen: SeenSession) {

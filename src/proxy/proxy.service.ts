@@ -52,6 +52,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     const route = this.routes.match(target.path);
     const handshake = this.handshakes.of(request);
     if (!route && !handshake) return false;
+    request.takenBy = route?.path;
     if (handshake) await this.#upgrade({ request, response, handshake }, target, route);
     else if (route) await this.#forward(request, response, target, route);
     return true;

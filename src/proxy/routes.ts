@@ -1,6 +1,13 @@
 import type { RouteOptions } from '../config/options.ts';
 import { isBelow } from '../config/path-prefix.ts';
 
+declare module 'http' {
+  interface IncomingMessage {
+    /** The configured path of the route that takes the request. Absent: none does. */
+    takenBy?: string;
+  }
+}
+
 /** What matching needs of a route. */
 type Matchable = Pick<RouteOptions, 'path'>;
 

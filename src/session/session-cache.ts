@@ -29,6 +29,8 @@ export class SessionCache {
   readonly #recentlySeen: RecentlySeen;
   readonly #interval: number;
   #size = 0;
+  #hits = 0;
+  #misses = 0;
 
   /** `idle` in milliseconds, `capacity` in bytes. */
   constructor(
@@ -49,7 +51,11 @@ export class SessionCache {
   use(id: string): Session | undefined | Promise<Session | undefined> {
     const entry = this.#entries.get(id);
     const now = this.clock();
-    if (!entry || entry.idleUntil <= now) return this.#read(id);
+    if (!entry || entry.idleUntil <= now) {
+      this.#misses += 1;
+      return this.#read(id);
+    }
+    this.#hits += 1;
     entry.isUsed = true;
     // Nobody waits for it: a session that has ended is forgotten, and the next call finds out.
     if (entry.renewAt <= now) this.#read(id).catch(() => undefined);
@@ -60,6 +66,12 @@ export class SessionCache {
   peek(id: string): Session | undefined | Promise<Session | undefined> {
     const entry = this.#entries.get(id);
     return entry && entry.idleUntil > this.clock() ? entry.session : this.store.read(id);
+  }
+
+  /** How much is remembered, in sessions and bytes, and how often that was of use since the start. */
+  get figures() {
+    const sessions = this.#entries.size;
+    return { sessions, bytes: this.#size, hits: this.#hits, misses: this.#misses };
   }
 
   #read(id: string): Promise<Session | undefined> {

@@ -14,7 +14,6 @@ const options = {
 
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
-  'server.workers': 4,
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
   'providers.*.clientKey': 'key.pem',
@@ -69,7 +68,6 @@ describe('an option of a later release', () => {
   });
 
   it.each([
-    ['server.workers', 1],
     ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
 
@@ -51,7 +51,7 @@ describe('the smallest configuration', () => {
   it('gets every default the documentation promises', () => {
     expect(parse({ routes: [route] })).toEqual({
       publicUrl: 'https://app.example.com',
-      server: { port: 8080, host: '0.0.0.0', trustedProxies: [] },
+      server: { port: 8080, host: '0.0.0.0', trustedProxies: [], workers: 1 },
       management: { port: 9090, host: '127.0.0.1' },
       basePath: '/bff',
       redis: { url: 'rediss://redis:6380', keyPrefix: 'bff:' },
@@ -259,6 +259,27 @@ describe('listeners', () => {
   ])('refuses %j', (changes, sentence) => {
     const mistakes = mistakesWith(changes);
     expect(mistakes).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it.each([
+    [4, 4],
+    ['4', 4],
+    ['auto', availableParallelism()],
+  ])('runs as many workers as %j says', (workers, count) => {
+    expect(parse({ server: { workers } }).server.workers).toBe(count);
+  });
+
+  it.each([0, 1.5, 'all'])('does not run %j workers', (workers) => {
+    const sentence = 'server.workers: must be a whole number from 1 to 1024, or auto';
+    expect(mistakesWith({ server: { workers } })).toEqual([sentence]);
+  });
+
+  it('does not run several workers whose sessions would differ', () => {
+    const alone = { publicUrl: 'http://localhost:8080', redis: undefined };
+    expect(mistakesWith({ ...alone, server: { workers: 2 } })).toEqual([
+      'server.workers: is 2, but without redis.url each process would have sessions of its own; configure redis or leave it at 1',
+    ]);
+    expect(mistakesWith({ ...alone, server: { workers: 1 } })).toEqual([]);
   });
 
   it('does not show a private key that was put where its path belongs', () => {

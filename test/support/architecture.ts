@@ -26,6 +26,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   redis: ['session'],
   'cookie-signature': ['session'],
   undici: ['proxy', 'oauth'],
+  'prom-client': ['management'],
 };
 
 const nestSuffix = /\.(controller|service|middleware|guard|filter|module|decorator)\.ts$/;

@@ -1,0 +1,47 @@
+import { Logger } from '@nestjs/common';
+import type { Recorder } from './management/recorder.ts';
+import type { ConnectionListener } from './session/redis-connection.ts';
+import type { Session } from './session/session.ts';
+import type { Refreshed, RefreshListener } from './session/token-refresher.ts';
+
+/** What became of a token request. */
+export function onRefresh(recorder: Recorder): RefreshListener {
+  return (outcome, provider) => {
+    recorder.refreshed(provider, outcome.kind);
+    logRefresh(outcome, provider);
+  };
+}
+
+/** That Redis was lost or found. */
+export function onConnection(recorder: Recorder): ConnectionListener {
+  const logger = new Logger('Redis');
+  return (event, cause) => {
+    recorder.redis(event);
+    if (event === 'connected') logger.log('connected');
+    else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
+  };
+}
+
+function logRefresh(outcome: Refreshed, provider: string): void {
+  const logger = new Logger('TokenRefresher');
+  switch (outcome.kind) {
+    case 'refreshed':
+      return logger.debug({ msg: 'tokens refreshed', provider });
+    case 'ended':
+      return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    case 'failed':
+      return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
+  }
+}
+
+/** That tokens of a session could not be kept. */
+export function logLostTokens({ provider }: Session, cause: unknown): void {
+  const msg = 'refreshed tokens could not be stored; their session has to sign in again';
+  new Logger('TokenRefresher').error({ msg, provider, err: cause });
+}
+
+/** That a provider's keys could not be fetched anew. */
+export function logMissingKeys(provider: string) {
+  const msg = 'keys not fetched; the last ones serve on';
+  return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
+}

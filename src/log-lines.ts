@@ -1,0 +1,63 @@
+import type { IncomingMessage } from 'node:http';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { isError } from './errors.ts';
+
+/**
+ * How a line is made. Lines are built from names that are known to be safe, not cleaned of what is known to be secret: no
+ * header, no query, no body, no property of an error but its name, code, message and stack.
+ */
+export const lineFormat: LoggerOptions = {
+  base: null,
+  timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  formatters: { level: (label: string) => ({ level: label }) },
+  hooks: { streamWrite: withoutControls },
+  serializers: {
+    req: ({ id, method, url = '' }: IncomingMessage) => ({ id, method, path: pathOf(url) }),
+    err: (thrown: unknown) => describeError(thrown),
+  },
+};
+
+/** A log of its own for who is no Nest application, in the same form. */
+export function plainLog(level: string, context: string, stream: DestinationStream): Logger {
+  return pino({ ...lineFormat, level }, stream).child({ context });
+}
+
+/** A path says enough after this many characters. */
+const longestPath = 1000;
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]?.slice(0, longestPath) ?? '';
+}
+
+/** JSON leaves some characters as they are that a terminal obeys or that turn a line around; they become escapes as well. */
+function withoutControls(line: string): string {
+  return line.replace(
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+interface ErrorDescription {
+  readonly type: string;
+  readonly message: string;
+  readonly code?: string;
+  /** The `error` member of a refusal (RFC 6749 §5.2). */
+  readonly error?: string;
+  readonly stack?: string | undefined;
+  readonly cause?: ErrorDescription;
+}
+
+function describeError(thrown: unknown, depth = 0): ErrorDescription {
+  if (!isError(thrown)) return { type: typeof thrown, message: 'not an error' };
+  const { name, cause } = thrown;
+  // A parser's message quotes what it could not parse, which may be a token.
+  const isQuoting = name === 'SyntaxError';
+  return {
+    type: name,
+    message: isQuoting ? 'could not be parsed' : thrown.message,
+    ...('code' in thrown && { code: String(thrown.code) }),
+    ...('error' in thrown && { error: String(thrown.error).slice(0, 100) }),
+    ...(depth === 0 && !isQuoting && { stack: thrown.stack }),
+    ...(isError(cause) && depth < 5 && { cause: describeError(cause, depth + 1) }),
+  };
+}
