@@ -56,9 +56,9 @@ export const route = z
       ),
     headers,
     retry: wholeNumber(0, 10)
-      .prefault(0)
+      .prefault(1)
       .describe(
-        'How often a request is sent again when the connection breaks before an answer begins. Only requests without a body that may be repeated: GET, HEAD, OPTIONS, PUT, DELETE.',
+        'How often a request is sent again when the connection breaks before an answer begins, as one that was kept alive does when its server has just given it up. Only requests without a body that may be repeated: GET, HEAD, OPTIONS, PUT, DELETE.',
       ),
     http2: flag()
       .prefault(false)

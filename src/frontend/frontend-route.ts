@@ -11,7 +11,7 @@ export function frontendRoute(url: string): RouteOptions {
     maxBody: 100 * 1024 * 1024,
     websocket: true,
     csrf: false,
-    retry: 0,
+    retry: 1,
     http2: false,
     headers: { set: {}, remove: [], pass: [] },
   };

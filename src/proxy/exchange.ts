@@ -153,7 +153,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const other = upstream.choose(this.#tried);
       if (other) return other;
     }
-    if (this.#retriesLeft === 0 || !(isUnsent || isBroken(error))) return undefined;
+    if (this.#retriesLeft === 0 || isUnsent || !isBroken(error)) return undefined;
     this.#retriesLeft -= 1;
     return upstream.choose();
   }

@@ -120,7 +120,8 @@ export class SessionStore extends RedisStore {
     const found = this.#inUse(record, now);
     if (!found) return undefined;
     const left = found.idleUntil - now;
-    if (left < this.limits.idle) await this.records.touch(id, left);
+    // Where that fails the record outlives its session, which nobody is shown.
+    if (left < this.limits.idle) await this.records.touch(id, left).catch(() => false);
     await this.#noteInIndex(found.session);
     return found;
   }

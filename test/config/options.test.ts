@@ -95,7 +95,7 @@ describe('the smallest configuration', () => {
           maxBody: 100 * 1024 ** 2,
           websocket: true,
           csrf: true,
-          retry: 0,
+          retry: 1,
           http2: false,
           headers: { set: {}, remove: [], pass: [] },
         },

@@ -87,11 +87,14 @@ describe('an upstream that cannot be asked', () => {
 });
 
 describe('an upstream that hangs up', () => {
-  it.each(['GET', 'POST'])('before it answers is 502 (%s)', async (method) => {
+  it.each([
+    ['GET', 2],
+    // A request that may have had its effect is not sent again.
+    ['POST', 1],
+  ])('before it answers is 502 (%s)', async (method, tries) => {
     bff.upstream.handler = hangUp();
     expect(await codeOf('/api/x', method)).toEqual(unreachable);
-    // A request that may have had its effect is not sent again.
-    expect(bff.upstream.requests).toHaveLength(1);
+    expect(bff.upstream.requests).toHaveLength(tries);
   });
 
   it.each([
