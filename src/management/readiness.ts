@@ -18,7 +18,7 @@ export interface Readiness {
 }
 
 /** How long a dependency may take to answer, in milliseconds. A probe waits no longer. */
-const patience = 1800;
+const patience = 1700;
 
 /** Asks every dependency at once. Never throws, and answers within two seconds. */
 export async function readiness(

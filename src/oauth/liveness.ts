@@ -5,10 +5,10 @@ import { Outage, outageBehind } from './failure.ts';
 const beforeProbe = 700;
 
 /** How long it may take to say so, in milliseconds. */
-const probePatience = 1100;
+const probePatience = 1000;
 
 /** How long discovery is waited for, which is a probe itself, in milliseconds. */
-const discoveryPatience = 1800;
+const discoveryPatience = 1600;
 
 /**
  * Tells a provider that is slow from one that hangs, which accepts connections and never answers: the one is waited for,

@@ -251,7 +251,7 @@ describe('of a provider it says', () => {
     expect(found['provider:missing']?.message).toMatch(
       /no OpenID Connect discovery there; correct issuer$/,
     );
-    expect(found['provider:hanging']?.message).toMatch(/no answer within 1800 ms/);
+    expect(found['provider:hanging']?.message).toMatch(/no answer within 1600 ms/);
     encrypted.transform('discovery', (json) => ({
       ...json,
       token_endpoint: 'http://localhost/token',

@@ -72,7 +72,7 @@ describe('/readyz', () => {
     expect(answered).toMatchObject({
       code: 200,
       status: 'degraded',
-      checks: { 'provider:corp': { status: 'unavailable', reason: 'no answer within 1800 ms' } },
+      checks: { 'provider:corp': { status: 'unavailable', reason: 'no answer within 1600 ms' } },
     });
   });
 
