@@ -26,7 +26,7 @@ const table = {
   upstream_unreachable: [502, 'The server behind this address could not be reached.'],
   session_store_unavailable: [
     503,
-    'Sessions cannot be read at the moment; you are still signed in.',
+    'Sessions cannot be read at the moment; whoever is signed in stays so.',
   ],
   provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],

@@ -33,6 +33,8 @@ export class ResponseHeaders {
   }
 
   set(request: Request, response: Response): void {
+    // An answer that was broken off comes here for its line in the log alone.
+    if (response.headersSent) return;
     request.id ??= randomUUID();
     response.setHeader('X-Request-Id', String(request.id));
     const headers = this.#isPage(request.originalUrl) ? this.page : this.other;

@@ -33,6 +33,8 @@ export class EndpointsMiddleware implements NestMiddleware {
     const { basePath } = this.options;
     if (!isBelow(path.toLowerCase(), basePath.toLowerCase())) return next();
     response.setHeader('Cache-Control', 'no-store');
+    // Nothing here was ever to be kept, so that nobody can ask whether it is still the same.
+    delete request.headers['if-none-match'];
     const allowed = isBelow(path, basePath) && allowedMethods(path.slice(basePath.length + 1));
     if (!allowed) throw new BffError('not_found');
     if (!allowed.includes(request.method)) {

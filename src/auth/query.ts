@@ -9,13 +9,15 @@ export function queryOf(request: Request): URLSearchParams {
 
 /**
  * One parameter of ours. Absent: it was not sent. Throws `invalid_request` for a repeated one, because two readers might
- * take different values, and for control characters.
+ * take different values, and for control characters; what is wrong with a return URL has a code of its own.
  */
 export function parameter(query: URLSearchParams, name: string): string | undefined {
   const [value, ...others] = query.getAll(name);
   const isSpeltLikeAList = [...query.keys()].some((key) => key.startsWith(`${name}[`));
   if (others.length > 0 || isSpeltLikeAList) throw invalid(`${name} is repeated`);
-  if (value !== undefined && /\p{Cc}/u.test(value)) throw invalid(`${name} has control characters`);
+  const isReturnUrl = name === 'returnUrl';
+  if (value !== undefined && !isReturnUrl && /\p{Cc}/u.test(value))
+    throw invalid(`${name} has control characters`);
   return value;
 }
 

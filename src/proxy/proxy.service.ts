@@ -89,7 +89,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     const session = this.#toldTo(route, await this.#sessionOf(request, route));
     const authorized = await this.headers.of(request, route, session);
     const work = forward(request, response, {
-      ...upstreamOf(route, target, request),
+      ...this.#asked(route, target, request, response),
       ...authorized,
     });
     await (session ? this.longAnswers.endWithSession(session.id, response, work) : work);
@@ -112,7 +112,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     const session = this.#toldTo(route, presented);
     const authorized = await this.headers.of(request, route, session);
     const place = this.openSockets.take(session?.id);
-    const asked = { ...upstreamOf(route, target, request), ...authorized };
+    const asked = { ...this.#asked(route, target, request, response), ...authorized };
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
   }
 
@@ -138,26 +138,29 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     return options.token === 'none' ? undefined : this.sessions.read(headers.cookie);
   }
 
+  /** Everything about the request to the upstream but its headers. */
+  #asked(route: ProxyRoute, { path, query }: RequestTarget, request: Request, response: Response) {
+    const { options, upstream } = route;
+    return {
+      upstream,
+      path: upstreamPath(options, upstream.basePath, path) + query,
+      timeout: options.timeout,
+      idleTimeout: options.idleTimeout ?? 0,
+      maxBody: options.maxBody,
+      retry: options.retry,
+      responseHeaders: (headers: IncomingHttpHeaders) => {
+        const seen = route.responseHeaders(headers, String(request.id));
+        this.longAnswers.begins(response, seen);
+        return seen;
+      },
+    };
+  }
+
   /** Whom the upstream is told of. Absent: nobody is signed in, or at another provider: a token goes to upstreams of its own only. */
   #toldTo({ options }: ProxyRoute, presented: Session | undefined): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
     return presented?.provider === provider ? presented : undefined;
   }
-}
-
-/** Everything about the request to the upstream but its headers. */
-function upstreamOf(route: ProxyRoute, { path, query }: RequestTarget, request: Request) {
-  const { options, upstream } = route;
-  return {
-    upstream,
-    path: upstreamPath(options, upstream.basePath, path) + query,
-    timeout: options.timeout,
-    idleTimeout: options.idleTimeout ?? 0,
-    maxBody: options.maxBody,
-    retry: options.retry,
-    responseHeaders: (headers: IncomingHttpHeaders) =>
-      route.responseHeaders(headers, String(request.id)),
-  };
 }
 
 /** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventFeed } from '../support/answers.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
@@ -119,6 +120,31 @@ describe('the end of a session', () => {
     feed.send('still here');
     feed.end();
     expect(await his.text()).toBe('data: still here\n\n');
+  });
+
+  it.each([
+    [
+      'a download',
+      (response: ServerResponse) =>
+        response.writeHead(200, { 'content-length': '4' }).flushHeaders(),
+      'GET',
+    ],
+    ['an order', () => undefined, 'POST'],
+    ['a slow answer', () => undefined, 'GET'],
+  ])('lets %s that is under way come to its end', async (_what, begin, method) => {
+    const asked = Promise.withResolvers<ServerResponse>();
+    bff.upstream.handler = (_request, response) => {
+      begin(response);
+      asked.resolve(response);
+    };
+    const alice = await bff.signedIn('alice');
+    const call = alice.fetch('/api/x', { method });
+    const answering = await asked.promise;
+    await delay(1_200); // until it is a long one
+    await logOut(alice);
+    await delay(600); // and has been looked at since
+    answering.end('done');
+    expect(await (await call).text()).toBe('done');
   });
 
   async function endByOperator(browser: LittleBrowser): Promise<void> {
