@@ -30,6 +30,7 @@ interface Waiting {
 export class SessionEnds {
   readonly #waiting = new Map<string, Waiting>();
   #isLookingAtAll = false;
+  #mustLookAtAll = false;
 
   constructor(private readonly store: SessionStore) {
     store.watch((id) => void (id === undefined ? this.#lookAtAll() : this.#look(id)));
@@ -86,11 +87,16 @@ export class SessionEnds {
 
   /** In portions: thousands at once would hold up everything else. */
   async #lookAtAll(): Promise<void> {
+    // What is missed while we look may be about one that we have looked at already.
+    this.#mustLookAtAll = true;
     if (this.#isLookingAtAll) return;
     this.#isLookingAtAll = true;
-    const ids = [...this.#waiting.keys()];
-    for (let next = 0; next < ids.length; next += looksAtOnce) {
-      await Promise.all(ids.slice(next, next + looksAtOnce).map((id) => this.#look(id)));
+    while (this.#mustLookAtAll) {
+      this.#mustLookAtAll = false;
+      const ids = [...this.#waiting.keys()];
+      for (let next = 0; next < ids.length; next += looksAtOnce) {
+        await Promise.all(ids.slice(next, next + looksAtOnce).map((id) => this.#look(id)));
+      }
     }
     this.#isLookingAtAll = false;
   }

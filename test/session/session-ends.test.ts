@@ -81,6 +81,25 @@ describe('the end of a session', () => {
     expect(store.asked).toHaveLength(10_000);
   });
 
+  it('of one that was looked at is told when more news is missed before the last was looked at', async () => {
+    const { store, wait } = fakeStore();
+    const all = Array.from({ length: 500 }, (_, index) => wait(`s${index}`));
+    await turn();
+    const answer = store.timeLeft;
+    const { promise: slow, resolve } = Promise.withResolvers<void>();
+    store.timeLeft = async (id) => {
+      if (id === 's499') await slow;
+      return answer(id);
+    };
+    store.tell();
+    await turn();
+    store.left.delete('s0');
+    store.tell();
+    resolve();
+    await turn();
+    expect(all.flatMap(({ told }) => told)).toEqual(['s0']);
+  });
+
   it('is not looked for when nothing happens, and not when nobody waits', async () => {
     const { store, wait } = fakeStore();
     const { forget } = wait('a');
