@@ -195,7 +195,8 @@ export class SessionStore extends RedisStore {
   async end(id: string): Promise<Session | undefined> {
     const text = await this.records.take(id);
     const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
-    if (session) await this.index.remove(session);
+    // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by themselves.
+    if (session) await this.index.remove(session).catch(() => undefined);
     return session;
   }
 

@@ -117,10 +117,13 @@ export class SignedInSessions {
   }
 
   async #endEach(sessions: readonly SeenSession[], revocation: Revocation): Promise<number> {
-    const answers = await Promise.all(sessions.map(({ session }) => this.store.end(session.id)));
-    const ended = answers.filter((session) => session !== undefined);
-    // Nobody waits for the provider: here the sessions are over already.
+    const answers = await Promise.allSettled(
+      sessions.map(({ session }) => this.store.end(session.id)),
+    );
+    const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
+    // Nobody waits for the provider: here the sessions are over already, even if others could not be ended.
     void this.#revokeEach(ended, revocation);
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
     return ended.length;
   }
 

@@ -158,38 +158,54 @@ describe('session.maxPerUser', () => {
   });
 });
 
+describe('a session that is ended', () => {
+  it('is known to have been, though its entries could not be removed', async () => {
+    const { values, sessions, begin } = openHouse();
+    const { id } = await begin('one');
+    values.strikeOff = async () => Promise.reject(new Error('down'));
+    await expect(sessions.end(id)).resolves.toMatchObject({ id });
+    expect(await idsIn(sessions)).toEqual([]);
+  });
+});
+
+/** A provider that hands over each revocation it is asked for, to be answered whenever. */
+async function startProvider(onRevocation: (answer: () => void) => void) {
+  const server = createServer((asked, response) => {
+    const base = `http://127.0.0.1:${port}`;
+    if (!asked.url?.includes('well-known')) return onRevocation(() => void response.end());
+    response.setHeader('content-type', 'application/json');
+    const endpoints = { revocation_endpoint: `${base}/revoke`, jwks_uri: `${base}/jwks` };
+    return void response.end(JSON.stringify({ issuer: base, ...endpoints }));
+  });
+  const { port } = await listen(server, 0);
+  const { providers } = parseOptions({
+    publicUrl: 'http://localhost:8080',
+    session: { secrets: ['a session secret for tests, long enough'] },
+    providers: [
+      { id: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'a', clientSecret: 'b' },
+    ],
+    routes: [],
+  });
+  return { providers: providers.map((one) => new Provider(one)), server };
+}
+
 describe('revocation', () => {
   it('asks the provider for a few at a time, and nobody waits for it', async () => {
     let [most, open, revoked] = [0, 0, 0];
     let mayAnswer = false;
     const waiting: (() => void)[] = [];
-    const server = createServer((asked, response) => {
-      const base = `http://127.0.0.1:${port}`;
-      if (asked.url?.includes('well-known')) {
-        response.setHeader('content-type', 'application/json');
-        const endpoints = { revocation_endpoint: `${base}/revoke`, jwks_uri: `${base}/jwks` };
-        return void response.end(JSON.stringify({ issuer: base, ...endpoints }));
-      }
+    const { providers, server } = await startProvider((answer) => {
       open += 1;
       most = Math.max(most, open);
       const finish = () => {
         open -= 1;
         revoked += 1;
-        response.end();
+        answer();
       };
       if (mayAnswer) finish();
       else waiting.push(finish);
     });
-    const { port } = await listen(server, 0);
-    const { providers } = parseOptions({
-      publicUrl: 'http://localhost:8080',
-      session: { secrets: ['a session secret for tests, long enough'] },
-      providers: [
-        { id: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'a', clientSecret: 'b' },
-      ],
-      routes: [],
-    });
-    const { sessions, begin } = openHouse({ providers: providers.map((one) => new Provider(one)) });
+    const { sessions, begin } = openHouse({ providers });
     for (let count = 0; count < 35; count += 1) await begin(String(count));
     await expect(sessions.endAll(alice)).resolves.toBe(35);
     expect(await idsIn(sessions)).toEqual([]);
@@ -198,6 +214,25 @@ describe('revocation', () => {
     for (const finish of waiting) finish();
     await waitFor(() => revoked === 35);
     expect(most).toBe(10);
+    await closeServer(server);
+  });
+
+  it('is asked for what has ended, though not all could be', async () => {
+    let revoked = 0;
+    const { providers, server } = await startProvider((answer) => {
+      revoked += 1;
+      answer();
+    });
+    const { values, sessions, begin } = openHouse({ providers });
+    const [kept] = [await begin('kept'), await begin('ended', { createdAt: 1 })];
+    const take = values.take.bind(values);
+    values.take = async (key) => {
+      if (key.includes(kept.id)) throw new Error('down');
+      return take(key);
+    };
+    await expect(sessions.endAll(alice)).rejects.toThrow('down');
+    expect(await idsIn(sessions)).toEqual([kept.id]);
+    await waitFor(() => revoked === 1);
     await closeServer(server);
   });
 });
