@@ -55,8 +55,9 @@ export function beginSession(
 
 /** Whether a stored value has the shape above. A record of another release may not: its user is asked to sign in again. */
 export function isSession(value: unknown): value is Session {
-  const { id, provider, sub, claims, tokens, createdAt, expiresAt } = (value ?? {}) as Session;
-  const texts: unknown[] = [id, provider, sub, tokens?.accessToken];
+  const session = (value ?? {}) as Session;
+  const { id, provider, issuer, sub, claims, tokens, createdAt, expiresAt } = session;
+  const texts: unknown[] = [id, provider, issuer, sub, tokens?.accessToken];
   const times: unknown[] = [createdAt, expiresAt, tokens?.obtainedAt];
   return (
     texts.every((text) => typeof text === 'string') &&

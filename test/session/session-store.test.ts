@@ -19,6 +19,9 @@ const alice = { issuer: signIn.issuer, sub: signIn.sub };
 /** The id of the session whose cookie holds `secret`. */
 const id = recordNameOf('secret');
 
+/** All that a stored session must have. */
+const complete = { ...signIn, id, provider: 'corp', createdAt: 0, expiresAt: limits.absolute };
+
 /** A store at time 0, which `at` moves. */
 function openStore() {
   let now = 0;
@@ -168,15 +171,20 @@ describe('the session store', () => {
     await expect(store.read(id)).resolves.toBeUndefined();
   });
 
-  it.each([
+  it.each<[string, unknown]>([
     ['null', null],
     ['an empty object', {}],
     ['no session in it', asData()],
-    ['a session without tokens', asData({ ...signIn, tokens: undefined })],
+    ['a session without tokens', asData({ ...complete, tokens: undefined })],
     ['a session of text', asData('alice')],
     ['a list', []],
-    ['an older release without createdAt', asData({ ...signIn, id: 'x', expiresAt: 1e15 })],
-    ['no cookie of express-session', { signedIn: { ...signIn, id: 'x', expiresAt: 1e15 } }],
+    ...(['id', 'provider', 'issuer', 'sub', 'claims', 'createdAt', 'expiresAt'] as const).map(
+      (name): [string, unknown] => [
+        `a session without ${name}`,
+        asData({ ...complete, [name]: undefined }),
+      ],
+    ),
+    ['no cookie of express-session', { signedIn: complete }],
   ])('takes a record with %s for nobody', async (_, data) => {
     const { store, records } = openStore();
     await records.create(id, JSON.stringify(data), minute);
@@ -185,6 +193,12 @@ describe('the session store', () => {
       store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
     );
     expect(answer).toEqual([null, null]);
+  });
+
+  it('takes a record with all that a session must have for one', async () => {
+    const { store, records } = openStore();
+    await records.create(id, JSON.stringify(asData(complete)), minute);
+    await expect(store.read(id)).resolves.toEqual(complete);
   });
 
   it('takes a record that does not open for nobody', async () => {
