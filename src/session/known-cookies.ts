@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { readSignedCookie, soleCookieValue } from './cookies.ts';
+import { remember } from './remember.ts';
 import { recordNameOf } from './sealed-records.ts';
 
 /** Beyond this the one that was verified first is forgotten, and verified again when it comes again. */
@@ -39,13 +40,7 @@ export class KnownCookies {
     const secret = readSignedCookie(header, this.name, this.secrets);
     if (secret === undefined) return undefined;
     const id = recordNameOf(secret);
-    this.#known.set(signed, { signature, id });
-    if (this.#known.size > mostRemembered) {
-      for (const first of this.#known.keys()) {
-        this.#known.delete(first);
-        break;
-      }
-    }
+    remember(this.#known, signed, { signature, id }, mostRemembered);
     return id;
   }
 }

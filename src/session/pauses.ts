@@ -1,12 +1,13 @@
 import { BffError } from '../errors.ts';
 import type { Clock } from './clock.ts';
+import { remember } from './remember.ts';
 
 /** Milliseconds. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
 /** Enough for the sessions one process refreshes within the longest pause. */
-const maxPauses = 10_000;
+const mostPauses = 10_000;
 
 interface Pause {
   readonly until: number;
@@ -46,10 +47,7 @@ export class Pauses {
     const before = this.#byName.get(name);
     const length = Math.min(before ? before.length * 2 : firstPause, longestPause);
     const until = this.clock() + Math.max(length, atLeast * 1000);
-    this.#byName.delete(name);
-    this.#byName.set(name, { until, length, error });
-    const [oldest] = this.#byName.keys();
-    if (this.#byName.size > maxPauses && oldest) this.#byName.delete(oldest);
+    remember(this.#byName, name, { until, length, error }, mostPauses);
   }
 
   /** It has worked: its next failure is a first one again. */

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { remember } from './remember.ts';
 
 /** Enough for the sessions one process serves within an interval; who is forgotten early is only seen once more. */
 const mostRemembered = 100_000;
@@ -20,10 +21,6 @@ export class RecentlySeen {
   }
 
   note(id: string, at: number): void {
-    // Taken out first, so that it stands last: the map's order is that of the times.
-    this.#seenAt.delete(id);
-    this.#seenAt.set(id, at);
-    if (this.#seenAt.size <= mostRemembered) return;
-    for (const oldest of this.#seenAt.keys()) return void this.#seenAt.delete(oldest);
+    remember(this.#seenAt, id, at, mostRemembered);
   }
 }

@@ -10,10 +10,6 @@ const names = [
   'pTTL',
   'del',
   'eval',
-  'zAdd',
-  'zRange',
-  'zRangeWithScores',
-  'zRangeByScore',
   'zRangeByScoreWithScores',
   'zRem',
 ] as const;

@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
+import { remember } from './remember.ts';
 import type { Session } from './session.ts';
 
 /** What names a list of sessions: a subject, or one of its sessions at the provider (OIDC Back-Channel Logout §2.4). */
@@ -63,10 +64,7 @@ export class SessionIndex {
     if (isNew || this.#renewedIn.get(id) === period) return;
     const times = this.#times(this.clock());
     await this.#everywhere(session, (list) => this.store.seen(list, id, times));
-    this.#renewedIn.delete(id);
-    this.#renewedIn.set(id, period);
-    if (this.#renewedIn.size <= mostRemembered) return;
-    for (const oldest of this.#renewedIn.keys()) return void this.#renewedIn.delete(oldest);
+    remember(this.#renewedIn, id, period, mostRemembered);
   }
 
   async remove(session: Session): Promise<void> {
