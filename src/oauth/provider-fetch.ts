@@ -1,5 +1,5 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
-import { Dispatcher, request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { Outage } from './failure.ts';
 
 /** What bounds and directs the calls to one provider. */
