@@ -1,43 +1,72 @@
-import { once } from 'node:events';
-import { destination, type DestinationStream } from 'pino';
+import { write, writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
 
-/** As many bytes of lines wait for a reader that stands still; what comes after them is lost, and requests go on. */
-const longestQueue = 64 * 1024 * 1024;
+const standardOutput = 1;
 
 /** Milliseconds. Lines that follow others closely leave together with the next. */
 const pauseBetweenWrites = 20;
 
-/** Standard output for which nothing waits: a slow reader of the log slows down no request. */
+/** As many bytes wait for a reader that stands still; what comes after them is lost, and requests go on. */
+const longestQueue = 64 * 1024 * 1024;
+
+/**
+ * Standard output for which nothing waits: a slow reader of the log slows down no request, and one that has gone, or a disk
+ * that is full, loses lines and nothing else.
+ */
 export class StandardOutput implements DestinationStream {
-  readonly #destination = destination({ sync: false, maxLength: longestQueue });
-  /** One system call for all of them. */
+  /** Lines that nobody has begun to write. */
   #lines = '';
-  #isPausing = false;
+  #isBusy = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor() {
+    // However the process ends, its last lines are tried.
+    process.once('exit', () => this.flushSync());
+  }
 
   /** Takes a line, which leaves at once, or with those that follow within the pause. */
   write(line: string): void {
-    if (this.#lines === '' && !this.#isPausing) setImmediate(() => this.#flush());
+    if (this.#lines.length > longestQueue) return;
     this.#lines += line;
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    setImmediate(() => this.#next());
   }
 
-  /** Writes at once what there is. pino does so with a line that is fatal. */
+  /** Tries once to write what there is. pino does so with a line that is fatal. */
   flushSync(): void {
-    this.#flush();
-    this.#destination.flushSync();
-  }
-
-  /** Resolves when every line is written. */
-  async end(): Promise<void> {
-    this.#flush();
-    this.#destination.end();
-    await once(this.#destination, 'close');
-  }
-
-  #flush(): void {
-    this.#isPausing = this.#lines !== '';
-    if (!this.#isPausing) return;
-    this.#destination.write(this.#lines);
+    const lines = this.#lines;
     this.#lines = '';
-    setTimeout(() => this.#flush(), pauseBetweenWrites);
+    try {
+      if (lines !== '') writeSync(standardOutput, lines);
+    } catch {
+      // Who reads it stands still or has gone.
+    }
+  }
+
+  /** Resolves when every line is written, or lost. */
+  async end(): Promise<void> {
+    if (!this.#isBusy) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  #next(): void {
+    const lines = this.#lines;
+    this.#lines = '';
+    if (lines !== '') return this.#write(Buffer.from(lines));
+    this.#isBusy = false;
+    this.#onEmpty?.();
+  }
+
+  #write(bytes: Buffer): void {
+    write(standardOutput, bytes, (error, written = 0) => {
+      // A reader that stands still is waited for; whatever else is wrong will not be better for the same lines.
+      const isLost = error !== null && error.code !== 'EAGAIN';
+      const rest = bytes.subarray(written);
+      const goOn = () => (isLost || rest.length === 0 ? this.#next() : this.#write(rest));
+      setTimeout(goOn, this.#onEmpty ? 0 : pauseBetweenWrites);
+    });
   }
 }

@@ -98,6 +98,7 @@ export class RedisCluster {
   #nodeAt(address: string): RedisNode {
     const known = this.#nodes.get(address);
     if (known) return known;
+    if (this.#isClosed) throw new Error('The connection to Redis is closed');
     const server = () => dataServer(this.options, addressOf(address));
     const node = new RedisNode(
       () => openMaster(server(), this.watch.prefix),
@@ -120,6 +121,8 @@ export class RedisCluster {
         if (!owners.includes(address)) {
           this.#nodes.delete(address);
           node.close();
+          // Its news ends here, and that of who has its slots now may not have begun.
+          this.watch.watcher.missedChanges();
         }
       for (const address of new Set(owners)) if (address) this.#nodeAt(address);
     } catch (error) {

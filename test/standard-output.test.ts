@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const built = fileURLToPath(new URL('../dist/standard-output.js', import.meta.url));
+
+/** Runs a few statements with an `output`, in a process of their own. */
+function run(statements: string, stdout: 'pipe' | number = 'pipe') {
+  const script = `import { StandardOutput } from ${JSON.stringify(built)};
+    const output = new StandardOutput(); ${statements}`;
+  const { status, stdout: written } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', script],
+    { stdio: ['ignore', stdout, 'inherit'], encoding: 'utf8', timeout: 15_000 },
+  );
+  return { status, written };
+}
+
+describe('standard output', () => {
+  it('gets every line in its order, when the process waits for the end', () => {
+    const { status, written } = run(`
+      for (let n = 0; n < 1000; n += 1) output.write(n + '\\n');
+      setTimeout(async () => { output.write('last\\n'); await output.end(); process.exit(3); }, 10);`);
+    expect(status).toBe(3);
+    const numbers = Array.from({ length: 1000 }, (_, n) => String(n));
+    expect(written.split('\n')).toEqual([...numbers, 'last', '']);
+  });
+
+  it('gets the last lines of a process that ends without waiting', () => {
+    expect(run(`output.write('one\\n'); process.exit(4);`)).toEqual({
+      status: 4,
+      written: 'one\n',
+    });
+  });
+
+  it('that takes nothing any more, as a full disk, holds up nobody', () => {
+    const { status } = run(
+      `output.write('lost\\n'); output.flushSync(); output.write('lost too\\n');
+      await output.end(); output.write('and this\\n'); process.exit(5);`,
+      openSync('/dev/full', 'w'),
+    );
+    expect(status).toBe(5);
+  });
+});
