@@ -46,7 +46,7 @@ describe('every error', () => {
       providers: (usual) => [usual, { ...usual, id: 'gone', issuer: 'http://127.0.0.1:9' }],
       routes: (usual, { upstream }) => [
         usual,
-        { path: '/open', upstream: upstream.url, token: 'none', maxBody: '1kb', timeout: '100ms' },
+        { path: '/open', upstream: upstream.url, token: 'none', maxBody: '1kb', timeout: '400ms' },
         { path: '/broken', upstream: 'http://127.0.0.1:9', token: 'none' },
       ],
     });

@@ -22,7 +22,7 @@ afterAll(() => void process.off('unhandledRejection', note));
 
 /** UserInfo is asked, and nothing takes longer than half a second. */
 const impatient: BffOverrides = {
-  provider: { timeout: '500ms', maxResponse: '20kb' },
+  provider: { timeout: '900ms', maxResponse: '20kb' },
   authorizationServer: { claimsInIdToken: false },
 };
 

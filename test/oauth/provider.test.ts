@@ -37,7 +37,7 @@ describe('a provider', () => {
         clientAuth: 'client_secret_basic',
         clientSecret: 'secret',
         idTokenAlgorithms: ['RS256', 'ES256'],
-        timeout: 200,
+        timeout: 1000,
         maxResponse: 100_000,
         ...changes,
       } as ProviderOptions,
