@@ -39,7 +39,7 @@ export function pixieOptions(ground: Ground, port: number, managementPort: numbe
     server: { port, host: '127.0.0.1' },
     management: { port: managementPort },
     redis: { url: redis.url },
-    session: { secrets: ['a session secret for the bench, long enough'] },
+    session: { secrets: ['a session secret for the bench, long enough'], maxWebSockets: 0 },
     providers: [
       {
         id: 'corp',
