@@ -16,6 +16,11 @@ import type { RedisCommands } from './redis-commands.ts';
 /** Milliseconds. */
 const timeBetweenHeartbeats = 1000;
 
+/** In one step, so that nobody ever sees the key. */
+const writeAndRemove = `
+redis.call('SET', KEYS[1], '1')
+return redis.call('DEL', KEYS[1])`;
+
 /** Told when the connection is lost and when it comes back, for the log; not of every attempt in between. */
 export type ConnectionListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
@@ -54,13 +59,13 @@ export class RedisConnection {
     return this.#inTime(this.#servers.ask(command));
   }
 
-  /** Whether sessions can be kept: writes a key that is gone at once, on every master. A `PING` is answered by a full Redis too. */
+  /** Whether sessions can be kept: writes a key and removes it, on every master. A `PING` is answered by a full Redis too. */
   async ping(): Promise<void> {
     const key = `${this.options.keyPrefix}probe`;
     const answers: Promise<unknown> =
       this.#servers instanceof RedisCluster
-        ? this.#servers.askEveryMaster(key, leaveTrace)
-        : this.#servers.ask((client) => leaveTrace(client, key));
+        ? this.#servers.askEveryMaster(key, tryWriting)
+        : this.#servers.ask((client) => tryWriting(client, key));
     await this.#inTime(answers);
   }
 
@@ -94,6 +99,6 @@ function openServer(options: RedisOptions, watched: string): Promise<RedisClient
     : openMaster(standaloneServer(options), watched);
 }
 
-function leaveTrace(client: RedisClient, key: string): Promise<unknown> {
-  return client.set(key, '1', { expiration: { type: 'PX', value: 1 } });
+function tryWriting(client: RedisClient, key: string): Promise<unknown> {
+  return client.eval(writeAndRemove, { keys: [key] });
 }
