@@ -9,13 +9,16 @@ const sweepTime = 500;
 const longPoll = 10_000;
 
 /** An answer made for a session, and what is known of both. */
-interface Running {
+export interface RunningAnswer {
   readonly sessionId: string;
+  readonly response: ServerResponse;
   readonly begun: number;
   /** Absent: the answer has not begun. */
   headers: Headers | undefined;
   sessionHasEnded: boolean;
   forget: (() => void) | undefined;
+  /** Its place among the others. */
+  place: number;
 }
 
 /**
@@ -24,38 +27,36 @@ interface Running {
  * are nearly all, are only noted: to listen for the end of their sessions would cost more than they do.
  */
 export class LongAnswers {
-  readonly #running = new Map<ServerResponse, Running>();
+  /** A list without holes, not a `Map`: of what a map has let go, much stays in memory until the next full collection. */
+  readonly #running: RunningAnswer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly ends: SessionEnds) {}
 
-  /** Breaks the answer off when the session ends, if it could go on for ever, until `work`, which is what writes it, is done. */
-  async endWithSession(
-    sessionId: string,
-    response: ServerResponse,
-    work: Promise<void>,
-  ): Promise<void> {
+  /** From now on the answer is broken off when the session ends, if it could go on for ever. Its headers are noted in what this returns. */
+  begin(sessionId: string, response: ServerResponse): RunningAnswer {
     this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
-    const running: Running = {
+    const running: RunningAnswer = {
       sessionId,
+      response,
       begun: performance.now(),
       headers: undefined,
       sessionHasEnded: false,
       forget: undefined,
+      place: this.#running.length,
     };
-    this.#running.set(response, running);
-    try {
-      await work;
-    } finally {
-      this.#running.delete(response);
-      running.forget?.();
-    }
+    this.#running.push(running);
+    return running;
   }
 
-  /** Notes that an answer begins, with these headers. */
-  begins(response: ServerResponse, headers: Headers): void {
-    const running = this.#running.get(response);
-    if (running) running.headers = headers;
+  /** It is over. */
+  end(running: RunningAnswer): void {
+    const last = this.#running.pop();
+    if (last && last !== running) {
+      this.#running[running.place] = last;
+      last.place = running.place;
+    }
+    running.forget?.();
   }
 
   /** Ends the sweeping; the process is about to end. */
@@ -65,22 +66,22 @@ export class LongAnswers {
 
   #sweep(): void {
     const now = performance.now();
-    for (const [response, running] of this.#running) {
-      if (running.sessionHasEnded) endIfEndless(response, running);
-      else if (!running.forget && now - running.begun >= sweepTime) this.#listen(response, running);
+    for (const running of this.#running.slice()) {
+      if (running.sessionHasEnded) endIfEndless(running);
+      else if (!running.forget && now - running.begun >= sweepTime) this.#listen(running);
     }
   }
 
-  #listen(response: ServerResponse, running: Running): void {
+  #listen(running: RunningAnswer): void {
     running.forget = this.ends.onEnd(running.sessionId, () => {
       running.sessionHasEnded = true;
-      endIfEndless(response, running);
+      endIfEndless(running);
     });
   }
 }
 
 /** One that has not begun may still become endless: the next sweep looks again. */
-function endIfEndless(response: ServerResponse, { begun, headers }: Running): void {
+function endIfEndless({ response, begun, headers }: RunningAnswer): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers
     ? isEventStream(headers) || (isReading && headers['content-length'] === undefined)

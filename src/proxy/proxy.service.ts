@@ -13,7 +13,7 @@ import type { Session } from '../session/session.ts';
 import { AuthorizedHeaders } from './authorized-headers.service.ts';
 import { forward } from './forward.ts';
 import { type Handshake, Handshakes, refuseBadHandshake } from './handshakes.ts';
-import { LongAnswers } from './long-answers.ts';
+import { LongAnswers, type RunningAnswer } from './long-answers.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
@@ -88,11 +88,13 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     this.#refuseForeignRequest(request, route);
     const session = this.#toldTo(route, await this.#sessionOf(request, route));
     const authorized = await this.headers.of(request, route, session);
-    const work = forward(request, response, {
-      ...this.#asked(route, target, request, response),
-      ...authorized,
-    });
-    await (session ? this.longAnswers.endWithSession(session.id, response, work) : work);
+    const running = session && this.longAnswers.begin(session.id, response);
+    try {
+      const asked = { ...this.#asked(route, target, request, running), ...authorized };
+      await forward(request, response, asked);
+    } finally {
+      if (running) this.longAnswers.end(running);
+    }
   }
 
   /** An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF header cannot. */
@@ -112,7 +114,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     const session = this.#toldTo(route, presented);
     const authorized = await this.headers.of(request, route, session);
     const place = this.openSockets.take(session?.id);
-    const asked = { ...this.#asked(route, target, request, response), ...authorized };
+    const asked = { ...this.#asked(route, target, request), ...authorized };
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
   }
 
@@ -139,7 +141,12 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   }
 
   /** Everything about the request to the upstream but its headers. */
-  #asked(route: ProxyRoute, { path, query }: RequestTarget, request: Request, response: Response) {
+  #asked(
+    route: ProxyRoute,
+    { path, query }: RequestTarget,
+    request: Request,
+    running?: RunningAnswer,
+  ) {
     const { options, upstream } = route;
     return {
       upstream,
@@ -150,7 +157,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
       retry: options.retry,
       responseHeaders: (headers: IncomingHttpHeaders) => {
         const seen = route.responseHeaders(headers, String(request.id));
-        this.longAnswers.begins(response, seen);
+        if (running) running.headers = seen;
         return seen;
       },
     };
