@@ -16,7 +16,7 @@ export class Connections {
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => this.#add(socket));
     server.on('request', ({ socket }: IncomingMessage) => {
-      this.#unused.delete(nameOf(socket));
+      if (this.#unused.size > 0) this.#unused.delete(nameOf(socket));
     });
   }
 

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger, PinoLogger } from 'nestjs-pino';
 import { type DestinationStream, pino } from 'pino';
 import { isError } from './errors.ts';
-import { lineFormat } from './log-lines.ts';
+import { lineFormat, requestLine } from './log-lines.ts';
 
 type Lines = PinoLogger['logger'];
 
@@ -24,32 +24,40 @@ const nestItself = new Set([
   'ExceptionHandler',
 ]);
 
+/** Where lines go, and how. */
+interface Output {
+  readonly lines: Lines;
+  readonly stream: DestinationStream;
+  /** What all lines say, as JSON members after a comma. */
+  readonly bindings: string;
+}
+
+const linesOf = Symbol('lines');
+
+type Logged = ServerResponse & { [linesOf]?: RequestLines };
+
 /** One JSON line for what happens, and one for every request. */
 export class ServerLog extends Logger {
-  readonly #lines: Lines;
+  readonly #output: Output;
 
   /**
    * Without a stream to standard output, where a line is written before the next thing happens. All lines say which of
    * several processes they are of; absent: there is one.
    */
-  constructor(level: string, stream?: DestinationStream, worker?: number) {
-    const options = { ...lineFormat, level, base: worker === undefined ? null : { worker } };
-    const lines = stream ? pino(options, stream) : pino(options);
+  constructor(level: string, stream: DestinationStream = pino.destination(1), worker?: number) {
+    const isOnly = worker === undefined;
+    const lines = pino({ ...lineFormat, level, base: isOnly ? null : { worker } }, stream);
     super(new RequestAwareLogger(lines), {});
-    this.#lines = lines;
+    this.#output = { lines, stream, bindings: isOnly ? '' : `,"worker":${worker}` };
   }
 
   /** Gives the request an id, writes its line when it is over, and has its id in all lines until then. */
-  readonly middleware = (
-    request: IncomingMessage,
-    response: ServerResponse,
-    next: () => void,
-  ): void => {
+  readonly middleware = (request: IncomingMessage, response: Logged, next: () => void): void => {
     request.id ??= randomUUID();
-    const requestLines = new RequestLines(this.#lines, request, response);
+    const requestLines = new RequestLines(this.#output, request, response);
+    response[linesOf] = requestLines;
     // A complete answer, or one that was broken off; after a WebSocket has taken its connection, only the first comes.
-    const conclude = () => requestLines.conclude();
-    response.once('finish', conclude).once('close', conclude);
+    response.on('finish', conclude).on('close', conclude);
     ofThisRequest.run(requestLines, next);
   };
 
@@ -67,18 +75,21 @@ export class ServerLog extends Logger {
 /** The lines of one request. Most have only their last, so that nothing is made for others before there are any. */
 class RequestLines {
   readonly #began = performance.now();
+  readonly #output: Output;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
   #own: Lines | undefined;
   #isOver = false;
 
-  constructor(
-    private readonly lines: Lines,
-    private readonly request: IncomingMessage,
-    private readonly response: ServerResponse,
-  ) {}
+  constructor(output: Output, request: IncomingMessage, response: ServerResponse) {
+    this.#output = output;
+    this.#request = request;
+    this.#response = response;
+  }
 
   /** Begins every line with the request. */
   get own(): Lines {
-    this.#own ??= this.lines.child({ req: this.request });
+    this.#own ??= this.#output.lines.child({ req: this.#request });
     return this.#own;
   }
 
@@ -86,13 +97,24 @@ class RequestLines {
   conclude(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { request: req, response } = this;
-    const { statusCode, headersSent, writableFinished } = response;
-    const responseTime = Math.round(performance.now() - this.#began);
-    const line = { req, ...(headersSent && { res: { status: statusCode } }), responseTime };
-    if (statusCode >= 500) this.lines.error(line, 'request failed');
-    else this.lines.info(line, writableFinished ? 'request completed' : 'request aborted');
+    const { statusCode, headersSent, writableFinished } = this.#response;
+    const level = statusCode >= 500 ? 'error' : 'info';
+    const { lines, stream, bindings } = this.#output;
+    if (!lines.isLevelEnabled(level)) return;
+    const howItEnded = writableFinished ? 'request completed' : 'request aborted';
+    const ended = {
+      request: this.#request,
+      status: headersSent ? statusCode : undefined,
+      milliseconds: Math.round(performance.now() - this.#began),
+      message: level === 'error' ? 'request failed' : howItEnded,
+    };
+    stream.write(requestLine(level, bindings, ended));
   }
+}
+
+/** One function for all responses, which it gets as `this`. */
+function conclude(this: Logged): void {
+  this[linesOf]?.conclude();
 }
 
 /** nestjs-pino's logger with a destination of its own: its usual one is one for the whole process, whatever the application. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { write, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
@@ -15,9 +16,13 @@ const longestQueue = 64 * 1024 * 1024;
  */
 export class StandardOutput implements DestinationStream {
   /** Lines that nobody has begun to write. */
-  #lines = '';
+  #lines: string[] = [];
+  /** Characters in them. */
+  #length = 0;
   #isBusy = false;
   #onEmpty: (() => void) | undefined;
+  /** What writes goes on from line to line, and would keep the request of the first of them. */
+  readonly #ofNoRequest = AsyncLocalStorage.snapshot();
 
   constructor() {
     // However the process ends, its last lines are tried.
@@ -26,17 +31,17 @@ export class StandardOutput implements DestinationStream {
 
   /** Takes a line, which leaves at once, or with those that follow within the pause. */
   write(line: string): void {
-    if (this.#lines.length > longestQueue) return;
-    this.#lines += line;
+    if (this.#length > longestQueue) return;
+    this.#lines.push(line);
+    this.#length += line.length;
     if (this.#isBusy) return;
     this.#isBusy = true;
-    setImmediate(() => this.#next());
+    this.#ofNoRequest(() => setImmediate(() => this.#next()));
   }
 
   /** Tries once to write what there is. pino does so with a line that is fatal. */
   flushSync(): void {
-    const lines = this.#lines;
-    this.#lines = '';
+    const lines = this.#takeLines();
     try {
       if (lines !== '') writeSync(standardOutput, lines);
     } catch {
@@ -53,11 +58,17 @@ export class StandardOutput implements DestinationStream {
   }
 
   #next(): void {
-    const lines = this.#lines;
-    this.#lines = '';
+    const lines = this.#takeLines();
     if (lines !== '') return this.#write(Buffer.from(lines));
     this.#isBusy = false;
     this.#onEmpty?.();
+  }
+
+  #takeLines(): string {
+    const lines = this.#lines.join('');
+    this.#lines = [];
+    this.#length = 0;
+    return lines;
   }
 
   #write(bytes: Buffer): void {
