@@ -6,7 +6,7 @@ import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
-import { logLostTokens, logMissingKeys, onConnection, onRefresh } from './listeners.ts';
+import { logBadKey, logLostTokens, logMissingKeys, onConnection, onRefresh } from './listeners.ts';
 import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
@@ -19,6 +19,7 @@ import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
+import { withProviderCertificates } from './proxy/upstream-tls.ts';
 import { ResponseHeaders } from './response-headers.ts';
 import { AccessTokenService } from './session/access-token.service.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
@@ -89,7 +90,8 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, clock: Clock) =>
       new Providers(
         options.providers.map(
-          (provider) => new Provider(provider, clock, logMissingKeys(provider.id)),
+          (provider) =>
+            new Provider(provider, clock, logMissingKeys(provider.id), logBadKey(provider.id)),
         ),
         baseUrl(options),
       ),
@@ -191,7 +193,7 @@ export const bffProviders: NestProvider[] = [
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
       ourCookies: Object.values(namesOf(options)),
-      routes: options.routes,
+      routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
       maxWebSockets: options.session.maxWebSockets,

@@ -6,7 +6,11 @@ import { diagnoseProvider, type Remark } from './oauth/provider-diagnosis.ts';
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { reach } from './proxy/reachability.ts';
-import { readUpstreamTls, type UpstreamTls } from './proxy/upstream-tls.ts';
+import {
+  readUpstreamTls,
+  type UpstreamTls,
+  withProviderCertificates,
+} from './proxy/upstream-tls.ts';
 import { diagnoseRedis } from './session/redis-diagnosis.ts';
 
 /** One thing that was looked at. `warning`: it works, but not as well as it should. */
@@ -65,7 +69,8 @@ async function findings(file: string | undefined): Promise<Finding[]> {
 }
 
 function lookAround(options: Options): Promise<Finding>[] {
-  const { publicUrl, basePath, redis, routes, frontend } = options;
+  const { publicUrl, basePath, redis, frontend } = options;
+  const routes = withProviderCertificates(options.routes, options.providers);
   const providers = new Providers(
     options.providers.map((provider) => new Provider(provider)),
     publicUrl + basePath,

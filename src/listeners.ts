@@ -45,3 +45,9 @@ export function logMissingKeys(provider: string) {
   const msg = 'keys not fetched; the last ones serve on';
   return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
 }
+
+/** That a client key cannot be used which has taken the place of another. */
+export function logBadKey(provider: string) {
+  const msg = 'the file of clientKey cannot be used; the last good key serves on';
+  return (error: unknown) => new Logger('Provider').error({ msg, provider, err: error });
+}

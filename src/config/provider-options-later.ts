@@ -17,22 +17,6 @@ export const laterProviderOptions = {
       ),
     'reading the user of a plain OAuth 2 service',
   ),
-  clientKey: later(
-    text().describe(
-      'File with the client’s private key (JWK or PEM), for `private_key_jwt`, JAR and mutual TLS.',
-    ),
-    'a client key',
-  ),
-  clientCert: later(
-    text().describe('File with the client’s certificate, for mutual TLS.'),
-    'a client certificate',
-  ),
-  ca: later(
-    text().describe(
-      'PEM file with the authorities to trust for this provider. `NODE_EXTRA_CA_CERTS` works today, for all connections.',
-    ),
-    'a certificate authority for one provider',
-  ),
   jar: later(
     flag().prefault(false).describe('Sign authorization requests (RFC 9101).'),
     'signing authorization requests (JAR)',

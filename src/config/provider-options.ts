@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { endpointAddress, internalOrigin, issuerIdentifier } from './addresses.ts';
 import { laterProviderOptions } from './provider-options-later.ts';
+import { providerSecurityOptions } from './provider-security-options.ts';
+import { providerSecurityRules } from './provider-security-rules.ts';
 import { rule } from './rule.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from './scalar.ts';
 
@@ -44,13 +46,20 @@ export const provider = z
     clientId: text().describe('Client identifier that the provider issued for this application.'),
     clientSecret: text()
       .optional()
-      .describe('Client secret that the provider issued; needed unless `clientAuth` is `none`.'),
-    clientAuth: oneOf(['client_secret_basic', 'client_secret_post', 'none'], {
-      later: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
-    })
+      .describe(
+        'Client secret that the provider issued, for `client_secret_basic` and `client_secret_post`.',
+      ),
+    clientAuth: oneOf([
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
+      'none',
+    ])
       .prefault('client_secret_basic')
       .describe(
-        'How the BFF proves to the provider that it is this client. It must be what the registration says; `none` is for a client without a secret, which PKCE alone protects.',
+        'How the BFF proves to the provider that it is this client. It must be what the registration says. `private_key_jwt` signs with `clientKey`; the two of TLS show `clientCert`, which an authority has signed or the registration names; `none` is for a client without a secret, which PKCE alone protects.',
       ),
     scopes: listOf(text(readScope), { separator: /[\s,]+/ })
       .prefault(['openid', 'profile', 'email'])
@@ -99,18 +108,14 @@ export const provider = z
     maxResponse: size()
       .prefault('1mb')
       .describe('Largest answer read from the provider; a larger one counts as a failure.'),
+    ...providerSecurityOptions,
     ...laterProviderOptions,
   })
   .check(
     rule(['issuer', 'type', 'preset'], ({ issuer }, report) => {
       if (!issuer) report(['issuer'], 'is required');
     }),
-    rule(['clientAuth', 'clientSecret'], ({ clientAuth, clientSecret }, report) => {
-      if (clientAuth === 'none' && clientSecret)
-        report(['clientSecret'], 'is set, but clientAuth is none; remove one of the two');
-      if (clientAuth !== 'none' && !clientSecret)
-        report(['clientSecret'], `is required because clientAuth is ${clientAuth}`);
-    }),
+    ...providerSecurityRules,
     rule(['scopes', 'type', 'preset'], ({ scopes }, report) => {
       if (!scopes.includes('openid'))
         report(['scopes'], 'must contain openid; without it the provider sends no ID token');

@@ -1,9 +1,10 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
-import { type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 import { Outage } from './failure.ts';
+import { type ProviderTlsOptions, readProviderTls } from './provider-tls.ts';
 
 /** What bounds and directs the calls to one provider. */
-export interface ProviderFetchOptions {
+export interface ProviderFetchOptions extends ProviderTlsOptions {
   readonly issuer: string;
   /** Where the issuer's own origin is reached from here. Absent: at the issuer's origin itself. */
   readonly internalUrl?: string | undefined;
@@ -16,8 +17,10 @@ export interface ProviderFetchOptions {
  * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
  */
 export function createProviderFetch(options: ProviderFetchOptions): CustomFetch {
+  let agent: Agent | undefined;
   return async (url, init) => {
-    const answer = await send(url, init, options);
+    agent ??= ownConnections(options);
+    const answer = await send(url, init, options, agent);
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) {
       throw new Outage(`${init.method} ${url} ${unavailable}`, { answer }).toBffError();
@@ -37,6 +40,7 @@ async function send(
   url: string,
   init: CustomFetchOptions,
   options: ProviderFetchOptions,
+  agent: Agent | undefined,
 ): Promise<Answer> {
   try {
     const response = await request(routeInternally(url, options), {
@@ -45,12 +49,19 @@ async function send(
       headers: { ...init.headers, host: new URL(url).host },
       body: init.body instanceof URLSearchParams ? init.body.toString() : (init.body as string),
       signal: init.signal ?? null,
+      ...(agent && { dispatcher: agent }),
     });
     const body = await readAtMost(response.body, options.maxResponse);
     return { status: response.statusCode, headers: toHeaders(response.headers), body };
   } catch (error) {
     throw new Outage(`${init.method} ${url} failed`, { cause: error }).toBffError();
   }
+}
+
+/** Connections with the provider's own authorities and certificate. Absent: it has none, and shares those of all. */
+function ownConnections(options: ProviderFetchOptions): Agent | undefined {
+  const tls = readProviderTls(options);
+  return tls && new Agent({ connect: { ...tls, minVersion: 'TLSv1.2' } });
 }
 
 function routeInternally(url: string, { issuer, internalUrl }: ProviderFetchOptions): string {

@@ -1,14 +1,12 @@
 import {
   allowInsecureRequests,
   type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
+  type ClientMetadata,
   Configuration,
   type CustomFetch,
   customFetch,
   discovery,
   enableNonRepudiationChecks,
-  None,
   type ServerMetadata,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
@@ -20,13 +18,14 @@ import type { ProviderOptions } from '../config/options.ts';
 export async function discoverConfiguration(
   options: ProviderOptions,
   fetch: CustomFetch,
+  clientAuth: ClientAuth,
 ): Promise<Configuration> {
   const isLoopback = options.issuer.startsWith('http:');
   const discovered = await discovery(
     new URL(options.issuer),
     options.clientId,
     undefined,
-    clientAuthentication(options),
+    clientAuth,
     {
       [customFetch]: fetch,
       timeout: options.timeout / 1000,
@@ -36,8 +35,8 @@ export async function discoverConfiguration(
   const configuration = new Configuration(
     acceptedMetadata(discovered.serverMetadata(), options),
     options.clientId,
-    undefined,
-    clientAuthentication(options),
+    clientMetadata(options),
+    clientAuth,
   );
   configuration[customFetch] = fetch;
   configuration.timeout = options.timeout / 1000;
@@ -58,6 +57,7 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
     ...metadata,
     ...browserEndpoints(metadata, options),
     ...endpointOverrides(options),
+    ...mtlsAliases(metadata, options),
     id_token_signing_alg_values_supported: acceptedAlgorithms(metadata, options),
   };
 }
@@ -86,6 +86,20 @@ function endpointOverrides(options: ProviderOptions): Partial<ServerMetadata> {
   return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value));
 }
 
+/** What the library should know of us: with a certificate it goes where certificates are asked for (RFC 8705 §5). */
+function clientMetadata({ clientCert }: ProviderOptions): Partial<ClientMetadata> {
+  return clientCert ? { use_mtls_endpoint_aliases: true } : {};
+}
+
+/** An endpoint that the operator names is not replaced by an alias of the provider's. */
+function mtlsAliases(metadata: ServerMetadata, options: ProviderOptions): Partial<ServerMetadata> {
+  const { mtls_endpoint_aliases: aliases } = metadata;
+  if (!aliases) return {};
+  const overridden = Object.keys(endpointOverrides(options));
+  const kept = Object.entries(aliases).filter(([name]) => !overridden.includes(name));
+  return { mtls_endpoint_aliases: Object.fromEntries(kept) };
+}
+
 /** A server that names its internal address in metadata would send browsers where they cannot go. */
 function browserEndpoints(
   metadata: ServerMetadata,
@@ -101,17 +115,4 @@ function browserEndpoints(
       return [[name, new URL(issuer).origin + endpoint.slice(internal.length)]];
     }),
   );
-}
-
-function clientAuthentication(options: ProviderOptions): ClientAuth {
-  switch (options.clientAuth) {
-    case 'client_secret_basic':
-      return ClientSecretBasic(options.clientSecret);
-    case 'client_secret_post':
-      return ClientSecretPost(options.clientSecret);
-    case 'none':
-      return None();
-    default:
-      throw new Error(`clientAuth ${options.clientAuth} is not part of this release`);
-  }
 }

@@ -1,6 +1,8 @@
 import { type Configuration, type CustomFetch, customFetch } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
+import { clientAuthentication } from './client-authentication.ts';
+import { type BadFileListener, ClientKeyFile } from './client-key.ts';
 import { toBffError } from './failure.ts';
 import { Liveness, patiently } from './liveness.ts';
 import { createProviderFetch } from './provider-fetch.ts';
@@ -19,7 +21,9 @@ const pauseAfterFailure = 1000;
  * while a provider is down; what was discovered serves on while a later discovery fails.
  */
 export class Provider {
-  readonly #fetch: CustomFetch;
+  /** Every call to it. */
+  readonly fetch: CustomFetch;
+  readonly #keyFile: ClientKeyFile | undefined;
   readonly #liveness = new Liveness((signal) => probeProvider(this, signal));
   #known?: { readonly configuration: Configuration; readonly discoveredAt: number };
   #keys?: ProviderKeys | undefined;
@@ -30,8 +34,11 @@ export class Provider {
     readonly options: ProviderOptions,
     private readonly clock: () => number = Date.now,
     private readonly keysListener: KeysListener = () => undefined,
+    badFileListener: BadFileListener = () => undefined,
   ) {
-    this.#fetch = createProviderFetch(options);
+    this.fetch = createProviderFetch(options);
+    const { clientKey } = options;
+    this.#keyFile = clientKey ? new ClientKeyFile(clientKey, 'RS256', badFileListener) : undefined;
   }
 
   get id(): string {
@@ -95,7 +102,11 @@ export class Provider {
 
   async #discover(): Promise<Configuration> {
     try {
-      const configuration = await discoverConfiguration(this.options, this.#fetch);
+      const configuration = await discoverConfiguration(
+        this.options,
+        this.fetch,
+        clientAuthentication(this.options, this.#keyFile),
+      );
       this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
       if (this.#keys) configuration[customFetch] = this.#keys.fetch;
       this.#known = { configuration, discoveredAt: this.clock() };
@@ -115,6 +126,6 @@ export class Provider {
       return undefined;
     const url = new URL(jwksUri).href;
     if (this.#keys?.url === url) return this.#keys;
-    return new ProviderKeys(url, this.#fetch, timeout, this.clock, this.keysListener);
+    return new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener);
   }
 }

@@ -1,15 +1,18 @@
 import { BffError } from '../errors.ts';
+import { refuseBadFiles } from './provider-files.ts';
 import type { Provider } from './provider.ts';
 
 /** The configured providers, in the order of the configuration; the first is the default one. */
 export class Providers {
   readonly #byId: ReadonlyMap<string, Provider>;
 
+  /** Throws `ConfigurationError` for keys and certificates that cannot be used. */
   constructor(
     readonly all: readonly Provider[],
     /** `{publicUrl}{basePath}`: our own endpoints are announced below it, never below what a request claims. */
     private readonly baseUrl: string,
   ) {
+    refuseBadFiles(all.map(({ options }) => options));
     this.#byId = new Map(all.map((provider) => [provider.id, provider]));
   }
 

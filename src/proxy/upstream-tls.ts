@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { RouteOptions } from '../config/options.ts';
+import type { ProviderOptions, RouteOptions } from '../config/options.ts';
+import { readPrivateKeyPem } from '../oauth/client-key.ts';
 
 /** What a connection to an upstream trusts and shows, in PEM. Empty: the usual authorities, and no certificate. */
 export interface UpstreamTls {
@@ -14,8 +15,32 @@ export function readUpstreamTls({ ca, clientCert, clientKey }: RouteOptions): Up
   const tls = {
     ...(ca && { ca: readFileSync(ca, 'utf8') }),
     ...(clientCert && { cert: readFileSync(clientCert, 'utf8') }),
-    ...(clientKey && { key: readFileSync(clientKey, 'utf8') }),
+    ...(clientKey && { key: readKey(clientKey) }),
   };
   createSecureContext(tls);
   return tls;
+}
+
+/**
+ * The routes as they are served: the certificate that a provider's tokens may be bound to is shown to https upstreams that
+ * get them (RFC 8705 §3), unless the route has one of its own.
+ */
+export function withProviderCertificates(
+  routes: readonly RouteOptions[],
+  providers: readonly ProviderOptions[],
+): RouteOptions[] {
+  return routes.map((route) => {
+    const { token, clientCert: own, provider: name = providers[0]?.id, upstream } = route;
+    const provider = providers.find(({ id }) => id === name);
+    const { clientCert, clientKey } = provider ?? {};
+    const isTls = upstream[0]?.startsWith('https:');
+    if (token === 'none' || own || !isTls || !clientCert || !clientKey) return route;
+    return { ...route, clientCert, clientKey };
+  });
+}
+
+/** A provider's key may be a JWK. */
+function readKey(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  return text.trimStart().startsWith('{') ? readPrivateKeyPem(path) : text;
 }

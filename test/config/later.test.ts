@@ -16,9 +16,6 @@ const options = {
 const later: Record<string, unknown> = {
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
-  'providers.*.clientKey': 'key.pem',
-  'providers.*.clientCert': 'cert.pem',
-  'providers.*.ca': 'ca.pem',
   'providers.*.jar': true,
   'providers.*.jarm': true,
   'providers.*.dpop': 'true',
@@ -81,21 +78,6 @@ describe('an option of a later release', () => {
 describe('a value of a later release', () => {
   it.each([
     ['providers.*.type', 'oauth2', 'oauth2 is not part of this release yet; leave it at oidc'],
-    [
-      'providers.*.clientAuth',
-      'private_key_jwt',
-      'private_key_jwt is not part of this release yet; use one of',
-    ],
-    [
-      'providers.*.clientAuth',
-      'tls_client_auth',
-      'tls_client_auth is not part of this release yet; use one of',
-    ],
-    [
-      'providers.*.clientAuth',
-      'self_signed_tls_client_auth',
-      'is not part of this release yet; use one of',
-    ],
     [
       'routes.*.token',
       'client',
