@@ -1,6 +1,6 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.ts';
+import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { LogoutState } from './auth/logout-state.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
@@ -151,6 +151,7 @@ export const bffProviders: NestProvider[] = [
     session: options.session,
     csrf: options.csrf,
     cookies: namesOf(options),
+    loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   {
     provide: SessionEnds,
@@ -173,6 +174,7 @@ export const bffProviders: NestProvider[] = [
       user: options.user,
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
+      formPostCallbacks: formPostCallbacks(options.providers),
       listener,
     }),
   },

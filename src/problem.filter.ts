@@ -58,8 +58,14 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-    if (isNavigation(request)) this.#answerPage(error, request, response);
+    if (this.#isSeen(request)) this.#answerPage(error, request, response);
     else this.#answerProblem(error, request, response);
+  }
+
+  /** Whether a person sees the answer; also that to a provider's answer in a form. */
+  #isSeen({ method, headers, originalUrl }: Request): boolean {
+    const isCallback = originalUrl.startsWith(`${this.options.basePath}/callback`);
+    return isNavigation({ method: isCallback && method === 'POST' ? 'GET' : method, headers });
   }
 
   #answerProblem(error: BffError, request: Request, response: Response): void {
@@ -81,7 +87,11 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const { basePath, defaultReturnUrl, errorUrl } = this.options;
     const { code, status, message: sentence } = error;
     if (errorUrl && request.originalUrl.startsWith(`${basePath}/`)) {
-      return response.redirect(`${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`);
+      const found = request.method === 'POST' ? 303 : 302;
+      return response.redirect(
+        found,
+        `${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`,
+      );
     }
     const link = mendedBySigningIn.has(code)
       ? { href: `${basePath}/login`, label: 'Sign in' }

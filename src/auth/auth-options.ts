@@ -1,4 +1,4 @@
-import type { UserOptions } from '../config/options.ts';
+import type { ProviderOptions, UserOptions } from '../config/options.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { ReturnUrlRules } from './return-url.ts';
 
@@ -12,6 +12,8 @@ export interface AuthOptions {
   readonly user: UserOptions;
   /** Where the authorization server sends the browser after signing it out. */
   readonly postLogoutRedirectUri: string;
+  /** The callbacks that take `POST` and nothing else, as they stand below the base path. */
+  readonly formPostCallbacks: readonly string[];
   readonly listener: AuthListener;
 }
 
@@ -21,4 +23,11 @@ export interface AuthListener {
   signInCompleted(provider: string): void;
   signInFailed(provider: string, code: ErrorCode): void;
   sessionsEnded(by: 'user' | 'backchannel' | 'frontchannel', sessions: number): void;
+}
+
+/** The callbacks of providers that answer in a form; the first provider's has no name in it. */
+export function formPostCallbacks(providers: readonly ProviderOptions[]): string[] {
+  return providers.flatMap(({ id, responseMode }, index) =>
+    responseMode === 'form_post' ? [index === 0 ? 'callback' : `callback/${id}`] : [],
+  );
 }

@@ -35,12 +35,17 @@ export class EndpointsMiddleware implements NestMiddleware {
     response.setHeader('Cache-Control', 'no-store');
     // Nothing here was ever to be kept, so that nobody can ask whether it is still the same.
     delete request.headers['if-none-match'];
-    const allowed = isBelow(path, basePath) && allowedMethods(path.slice(basePath.length + 1));
+    const allowed = isBelow(path, basePath) && this.#methodsOf(path.slice(basePath.length + 1));
     if (!allowed) throw new BffError('not_found');
     if (!allowed.includes(request.method)) {
       throw new BffError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
     }
     next();
+  }
+
+  /** Absent: there is no such endpoint. */
+  #methodsOf(name: string): readonly string[] | undefined {
+    return this.options.formPostCallbacks.includes(name) ? ['POST'] : allowedMethods(name);
   }
 }
 

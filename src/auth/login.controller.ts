@@ -1,7 +1,8 @@
-import { Controller, Get, Inject, Logger, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Logger, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
+import { readAuthorizationResponse } from '../oauth/jwt-response.ts';
 import { finishLogin, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
@@ -13,6 +14,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { formOf } from './form.ts';
 import { loginParameters, refuseHiddenLogin } from './login-request.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
@@ -83,20 +85,43 @@ export class LoginController {
     @Res() response: Response,
     @Param('provider') providerId?: string,
   ): Promise<void> {
-    const authorizationResponse = queryOf(request);
-    refuseRepeatedParameters(authorizationResponse);
+    await this.#called(request, response, queryOf(request), providerId);
+  }
+
+  /**
+   * `POST`, where the provider's page sends its answer as a form (OAuth 2.0 Form Post Response Mode). It comes from another
+   * site, as it must: what it is worth is decided by its state and the login cookie, like any other answer.
+   */
+  @Post(['callback', 'callback/:provider'])
+  async callbackByForm(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('provider') providerId?: string,
+  ): Promise<void> {
+    await this.#called(request, response, await formOf(request), providerId);
+  }
+
+  async #called(
+    request: Request,
+    response: Response,
+    received: URLSearchParams,
+    providerId: string | undefined,
+  ): Promise<void> {
+    refuseRepeatedParameters(received);
     const provider = this.providers.atCallback(providerId);
-    await this.#noting(provider, () =>
-      this.#finish(request, response, provider, authorizationResponse),
-    );
+    await this.#noting(provider, () => this.#finish(request, response, provider, received));
   }
 
   async #finish(
     request: Request,
     response: Response,
     provider: Provider,
-    authorizationResponse: URLSearchParams,
+    received: URLSearchParams,
   ): Promise<void> {
+    // Whoever began nothing cannot make us verify signatures either.
+    if (!this.loginCookie.read(request)) return this.#turnAway(request, response, null);
+    const now = this.clock();
+    const authorizationResponse = await readAuthorizationResponse(provider, received, now);
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
     if (!pending) return this.#turnAway(request, response, state);
@@ -110,7 +135,7 @@ export class LoginController {
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    response.redirect(pending.returnUrl);
+    goOn(request, response, pending.returnUrl);
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */
@@ -144,7 +169,7 @@ export class LoginController {
    */
   #turnAway(request: Request, response: Response, state: string | null): void {
     if (request.session.signedIn) {
-      return response.redirect(this.options.returnUrl.defaultReturnUrl);
+      return goOn(request, response, this.options.returnUrl.defaultReturnUrl);
     }
     const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
     const login = `${this.options.basePath}/login?${secondTry}=1`;
@@ -153,4 +178,9 @@ export class LoginController {
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
     );
   }
+}
+
+/** After a form `303`, which no browser repeats the form for (RFC 9700 §4.12). */
+function goOn({ method }: Request, response: Response, address: string): void {
+  response.redirect(method === 'POST' ? 303 : 302, address);
 }

@@ -65,6 +65,19 @@ const uniqueIssuers = rule<Related>(
   },
 );
 
+const crossSiteCookies = rule<Related>(
+  ['publicUrl', 'providers.*.responseMode'],
+  ({ publicUrl, providers }, report) => {
+    if (publicUrl.startsWith('https:')) return;
+    for (const [index, { responseMode }] of providers.entries())
+      if (responseMode === 'form_post')
+        report(
+          ['providers', index, 'responseMode'],
+          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form over https only; use https or responseMode query`,
+        );
+  },
+);
+
 const knownProviders = rule<Related>(
   ['providers.*.id', 'routes.*.provider'],
   ({ providers, routes }, report) => {
@@ -115,6 +128,7 @@ export const consistency = [
   differentPorts,
   uniqueProviderIds,
   uniqueIssuers,
+  crossSiteCookies,
   knownProviders,
   uniquePaths,
   pathsBesideOurs,

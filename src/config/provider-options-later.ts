@@ -17,23 +17,9 @@ export const laterProviderOptions = {
       ),
     'reading the user of a plain OAuth 2 service',
   ),
-  jar: later(
-    flag().prefault(false).describe('Sign authorization requests (RFC 9101).'),
-    'signing authorization requests (JAR)',
-  ),
-  jarm: later(
-    flag().prefault(false).describe('Ask for signed authorization responses (JARM).'),
-    'JARM',
-  ),
   dpop: later(
     flag().prefault(false).describe('Bind tokens to a key of the BFF (RFC 9449).'),
     'DPoP',
-  ),
-  responseMode: later(
-    oneOf(['query', 'form_post'])
-      .prefault('query')
-      .describe('How the provider sends its answer back to the callback.'),
-    'another response mode',
   ),
   profile: later(
     oneOf(['fapi2']).describe('One switch for everything the FAPI 2.0 security profile asks for.'),

@@ -1,11 +1,12 @@
 import { readableFile } from './paths.ts';
+import { flag, oneOf } from './scalar.ts';
 
 /** How a provider knows that it is us, and how we know the provider, beyond a secret and the usual authorities. */
 export const providerSecurityOptions = {
   clientKey: readableFile()
     .optional()
     .describe(
-      'File with the client’s private key, for `private_key_jwt` and mutual TLS: a JWK, a JWK Set (its first private key for signatures counts) or PEM. A JWK says its `kid` and `alg`; without `alg`, RSA signs with RS256 (PS256 with `profile: fapi2`), P-256 with ES256, Ed25519 with EdDSA. Signatures use a new key as soon as it is in the file; for TLS it is read at the start.',
+      'File with the client’s private key, for `private_key_jwt`, `jar` and mutual TLS: a JWK, a JWK Set (its first private key for signatures counts) or PEM. A JWK says its `kid` and `alg`; without `alg`, RSA signs with RS256 (PS256 with `profile: fapi2`), P-256 with ES256, Ed25519 with EdDSA. Signatures use a new key as soon as it is in the file; for TLS it is read at the start.',
     ),
   clientCert: readableFile()
     .optional()
@@ -16,5 +17,20 @@ export const providerSecurityOptions = {
     .optional()
     .describe(
       'PEM file with the authorities to trust for this provider, instead of the usual ones. `NODE_EXTRA_CA_CERTS` adds to those for all connections.',
+    ),
+  jar: flag()
+    .prefault(false)
+    .describe(
+      'Whether authorization requests are signed with `clientKey` (JAR, RFC 9101), so that nobody can change them on their way through the browser.',
+    ),
+  jarm: flag()
+    .prefault(false)
+    .describe(
+      'Whether the provider is asked to sign its answers to the callback (JARM). Then no other is accepted; `idTokenAlgorithms` holds for them too.',
+    ),
+  responseMode: oneOf(['query', 'form_post'])
+    .prefault('query')
+    .describe(
+      'How the provider’s answer comes back to the callback: in its address, or `form_post`, in a form that the provider’s page sends, for providers that insist. Then that callback accepts nothing else, and the login cookie has to be `SameSite=None`, which needs an https `publicUrl`.',
     ),
 };

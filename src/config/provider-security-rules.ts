@@ -9,6 +9,7 @@ interface Related {
   readonly clientKey?: string | undefined;
   readonly clientCert?: string | undefined;
   readonly ca?: string | undefined;
+  readonly jar: boolean;
 }
 
 const secretWhereItCounts = rule<Related>(
@@ -34,13 +35,17 @@ const filesForTheMethod = rule<Related>(
   },
 );
 
+const keyForRequests = rule<Related>(['jar', 'clientKey'], ({ jar, clientKey }, report) => {
+  if (jar && !clientKey) report(['jar'], 'is true, but there is no clientKey to sign with; set it');
+});
+
 const keyThatIsUsed = rule<Related>(
-  ['clientAuth', 'clientKey', 'clientCert'],
-  ({ clientAuth, clientKey, clientCert }, report) => {
-    if (clientKey && !clientCert && /^(client_secret_|none)/.test(clientAuth))
+  ['clientAuth', 'clientKey', 'clientCert', 'jar'],
+  ({ clientAuth, clientKey, clientCert, jar }, report) => {
+    if (clientKey && !clientCert && !jar && /^(client_secret_|none)/.test(clientAuth))
       report(
         ['clientKey'],
-        `is set, but clientAuth is ${clientAuth}, and there is no clientCert: nothing uses it; remove it or set clientAuth to private_key_jwt`,
+        `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: nothing uses it; remove it or set clientAuth to private_key_jwt`,
       );
   },
 );
@@ -59,6 +64,7 @@ const tlsWhereThereIsTls = rule<Related>(
 export const providerSecurityRules = [
   secretWhereItCounts,
   filesForTheMethod,
+  keyForRequests,
   keyThatIsUsed,
   tlsWhereThereIsTls,
 ] as const;

@@ -10,12 +10,12 @@ import {
   TlsClientAuth,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
-import type { ClientKey, ClientKeyFile } from './client-key.ts';
+import type { ClientKey } from './client-key.ts';
 
 /** How we prove to a provider which client we are: in exactly one way (RFC 6749 §2.3). */
 export function clientAuthentication(
   options: ProviderOptions,
-  keyFile: ClientKeyFile | undefined,
+  newestKey: () => Promise<SigningKey>,
 ): ClientAuth {
   switch (options.clientAuth) {
     case 'client_secret_basic':
@@ -23,7 +23,7 @@ export function clientAuthentication(
     case 'client_secret_post':
       return ClientSecretPost(options.clientSecret);
     case 'private_key_jwt':
-      return privateKeyJwt(keyFile);
+      return privateKeyJwt(newestKey);
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       return TlsClientAuth();
@@ -49,10 +49,9 @@ export function signingKey({ privateKey, alg, kid }: ClientKey): SigningKey {
 }
 
 /** The assertion is for the issuer alone, so that no other server can use it here (RFC 9700, audience injection). */
-function privateKeyJwt(keyFile: ClientKeyFile | undefined): ClientAuth {
+function privateKeyJwt(newestKey: () => Promise<SigningKey>): ClientAuth {
   return async (...call) => {
-    if (!keyFile) throw new Error('private_key_jwt without clientKey');
-    const { key, options } = signingKey(await keyFile.current());
+    const { key, options } = await newestKey();
     await PrivateKeyJwt(key, options)(...call);
   };
 }

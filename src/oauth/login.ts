@@ -1,12 +1,11 @@
 import {
   authorizationCodeGrant,
-  buildAuthorizationUrl,
-  buildAuthorizationUrlWithPAR,
   type Configuration,
   randomNonce,
   randomState,
 } from 'openid-client';
 import { BffError } from '../errors.ts';
+import { authorizationUrl } from './authorization-request.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
@@ -129,24 +128,4 @@ async function redeemCode(
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),
   };
-}
-
-async function authorizationUrl(
-  provider: Provider,
-  configuration: Configuration,
-  parameters: Record<string, string>,
-): Promise<URL> {
-  try {
-    if (!isPushed(provider, configuration)) return buildAuthorizationUrl(configuration, parameters);
-    return await provider.whileAlive(buildAuthorizationUrlWithPAR(configuration, parameters));
-  } catch (error) {
-    throw toBffError(error);
-  }
-}
-
-/** Where the provider insists, unless `par` decides otherwise (RFC 9126 §5). */
-function isPushed(provider: Provider, configuration: Configuration): boolean {
-  const { par } = provider.options;
-  if (par !== 'auto') return par === 'required';
-  return configuration.serverMetadata().require_pushed_authorization_requests === true;
 }

@@ -1,7 +1,7 @@
 import { type Configuration, type CustomFetch, customFetch } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
-import { clientAuthentication } from './client-authentication.ts';
+import { clientAuthentication, type SigningKey, signingKey } from './client-authentication.ts';
 import { type BadFileListener, ClientKeyFile } from './client-key.ts';
 import { toBffError } from './failure.ts';
 import { Liveness, patiently } from './liveness.ts';
@@ -74,6 +74,12 @@ export class Provider {
     throw new BffError('provider_unavailable', { cause });
   }
 
+  /** Our own key, for what we sign ourselves. Throws if none is configured. */
+  async signingKey(): Promise<SigningKey> {
+    if (!this.#keyFile) throw new Error('there is no clientKey to sign with');
+    return signingKey(await this.#keyFile.current());
+  }
+
   /**
    * Waits for something the provider does, as long as it shows signs of life: a slow provider is waited for, a hanging one
    * is not. Throws `provider_unavailable` for the latter within two seconds, while the work goes on unattended.
@@ -105,7 +111,7 @@ export class Provider {
       const configuration = await discoverConfiguration(
         this.options,
         this.fetch,
-        clientAuthentication(this.options, this.#keyFile),
+        clientAuthentication(this.options, () => this.signingKey()),
       );
       this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
       if (this.#keys) configuration[customFetch] = this.#keys.fetch;

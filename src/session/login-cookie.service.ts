@@ -23,10 +23,10 @@ export class LoginCookie {
 
   /** Sets the cookie for another ten minutes. */
   set(response: Response, binding: string): void {
-    const { cookies, publicUrl, session } = this.options;
+    const { cookies, loginSameSite, publicUrl, session } = this.options;
     response.cookie(cookies.login, signedCookieValue(binding, session.secrets), {
       ...cookieAttributes(publicUrl),
-      sameSite: 'lax',
+      sameSite: loginSameSite,
       maxAge: pendingLoginLifetime,
     });
   }

@@ -16,10 +16,7 @@ const options = {
 const later: Record<string, unknown> = {
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
-  'providers.*.jar': true,
-  'providers.*.jarm': true,
   'providers.*.dpop': 'true',
-  'providers.*.responseMode': 'form_post',
   'providers.*.profile': 'fapi2',
   'routes.*.session': 'none',
   'routes.*.resource': 'https://reports.example.com',
@@ -65,9 +62,7 @@ describe('an option of a later release', () => {
   });
 
   it.each([
-    ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
-    ['providers.*.responseMode', 'query'],
     ['routes.*.session', 'required'],
     ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {

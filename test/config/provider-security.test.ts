@@ -33,6 +33,8 @@ describe('client authentication', () => {
     { clientAuth: 'tls_client_auth', clientKey: file, clientCert: file },
     { clientAuth: 'self_signed_tls_client_auth', clientKey: file, clientCert: file, ca: file },
     { clientAuth: 'none' },
+    { clientAuth: 'none', jar: true, clientKey: file },
+    { clientAuth: 'none', jarm: true, responseMode: 'form_post' },
     { clientAuth: 'none', clientKey: file, clientCert: file },
   ])('may be %j', (options) => {
     expect(mistakes(options)).toEqual([]);
@@ -59,6 +61,10 @@ describe('client authentication', () => {
       ['clientSecret: is set, but clientAuth is none; remove one of the two'],
     ],
     [{ clientSecret: 's', clientCert: file }, ['clientKey: is required because clientCert is set']],
+    [
+      { clientSecret: 's', jar: true },
+      ['jar: is true, but there is no clientKey to sign with; set it'],
+    ],
     [
       { clientSecret: 's', clientKey: file },
       [
@@ -91,4 +97,11 @@ describe('client authentication', () => {
   ])('may not be %j', (options, sentences) => {
     expect(mistakes(options)).toEqual(sentences);
   });
+});
+
+it('form_post needs a cookie that only https carries', () => {
+  const local = { publicUrl: 'http://localhost:8080' };
+  expect(mistakes({ clientSecret: 's', responseMode: 'form_post' }, local)).toEqual([
+    'responseMode: is form_post, but publicUrl is http://localhost:8080: browsers send cookies with such a form over https only; use https or responseMode query',
+  ]);
 });
