@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, later, oneOf, text } from './scalar.ts';
+import { later, oneOf, text } from './scalar.ts';
 
 /** What a provider may be told in a later release; refused until then. */
 export const laterProviderOptions = {
@@ -16,10 +16,6 @@ export const laterProviderOptions = {
         'For `type: oauth2`: which field of the user endpoint is `sub`, `name`, `email` and so on.',
       ),
     'reading the user of a plain OAuth 2 service',
-  ),
-  dpop: later(
-    flag().prefault(false).describe('Bind tokens to a key of the BFF (RFC 9449).'),
-    'DPoP',
   ),
   profile: later(
     oneOf(['fapi2']).describe('One switch for everything the FAPI 2.0 security profile asks for.'),

@@ -28,6 +28,11 @@ export const providerSecurityOptions = {
     .describe(
       'Whether the provider is asked to sign its answers to the callback (JARM). Then no other is accepted; `idTokenAlgorithms` holds for them too.',
     ),
+  dpop: flag()
+    .prefault(false)
+    .describe(
+      'Whether tokens are bound to a key of each session (DPoP, RFC 9449), so that a stolen one is worth nothing. Upstreams get a proof with every request, made for their own address, and have to check it.',
+    ),
   responseMode: oneOf(['query', 'form_post'])
     .prefault('query')
     .describe(

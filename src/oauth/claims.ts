@@ -1,4 +1,4 @@
-import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
+import { fetchUserInfo, type Configuration, type DPoPOptions, type IDToken } from 'openid-client';
 import { BffError } from '../errors.ts';
 
 /** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
@@ -34,12 +34,15 @@ export async function readClaims(
   idToken: IDToken,
   accessToken: string,
   scopes: readonly string[],
+  proving: DPoPOptions = {},
 ): Promise<Claims> {
   checkSubject(idToken.sub);
   const asksUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
     scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
-  const userInfo = asksUserInfo ? await fetchUserInfo(configuration, accessToken, idToken.sub) : {};
+  const userInfo = asksUserInfo
+    ? await fetchUserInfo(configuration, accessToken, idToken.sub, proving)
+    : {};
   const claims = aboutTheUser({ ...userInfo, ...idToken });
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);

@@ -8,6 +8,7 @@ import { BffError } from '../errors.ts';
 import { authorizationUrl } from './authorization-request.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
+import { type DpopKey, newDpopKey, thumbprintOf } from './dpop.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
@@ -22,6 +23,8 @@ export interface LoginSecrets {
   readonly redirectUri: string;
   /** Seconds. Absent: no `max_age` was asked for, so `auth_time` is not judged. */
   readonly maxAge?: number;
+  /** The key the tokens will be bound to. Absent: they will not be. */
+  readonly dpopKey?: DpopKey;
 }
 
 /** A user who has just signed in. */
@@ -54,12 +57,14 @@ export async function startLogin(
   const configuration = await provider.configuration();
   const pkce = await createPkcePair();
   const maxAge = parameters['max_age'];
+  const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
   const secrets: LoginSecrets = {
     state: randomState() + stateMark,
     nonce: randomNonce(),
     codeVerifier: pkce.codeVerifier,
     redirectUri,
     ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
+    ...(dpopKey && { dpopKey }),
   };
   const url = await authorizationUrl(provider, configuration, {
     ...parameters,
@@ -70,6 +75,8 @@ export async function startLogin(
     // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
+    // From here on the code is worth nothing without the key (RFC 9449 §10).
+    ...(dpopKey && { dpop_jkt: thumbprintOf(dpopKey) }),
   });
   return { url, secrets };
 }
@@ -105,24 +112,28 @@ async function redeemCode(
 ): Promise<SignIn> {
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
-  const tokens = await authorizationCodeGrant(configuration, callbackUrl, {
+  const { dpopKey } = secrets;
+  const proving = provider.proving(configuration, dpopKey);
+  const checks = {
     pkceCodeVerifier: secrets.codeVerifier,
     expectedState: secrets.state,
     expectedNonce: secrets.nonce,
     idTokenExpected: true,
     ...(secrets.maxAge !== undefined && { maxAge: secrets.maxAge }),
-  });
+  };
+  const tokens = await authorizationCodeGrant(configuration, callbackUrl, checks, {}, proving);
   const idToken = tokens.claims();
-  const tokenSet = readTokenSet(tokens, now);
+  const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
+  const { scopes } = provider.options;
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, accessToken, provider.options.scopes),
+    claims: await readClaims(configuration, idToken, accessToken, scopes, proving),
     tokens: tokenSet,
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),

@@ -1,5 +1,6 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
 import { Agent, type Dispatcher, request } from 'undici';
+import type { DpopNonces } from './dpop.ts';
 import { Outage } from './failure.ts';
 import { type ProviderTlsOptions, readProviderTls } from './provider-tls.ts';
 
@@ -16,11 +17,15 @@ export interface ProviderFetchOptions extends ProviderTlsOptions {
  * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no answer larger than
  * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
  */
-export function createProviderFetch(options: ProviderFetchOptions): CustomFetch {
+export function createProviderFetch(
+  options: ProviderFetchOptions,
+  nonces?: DpopNonces,
+): CustomFetch {
   let agent: Agent | undefined;
   return async (url, init) => {
     agent ??= ownConnections(options);
     const answer = await send(url, init, options, agent);
+    nonces?.learn(new URL(url).origin, answer.headers.get('dpop-nonce'));
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) {
       throw new Outage(`${init.method} ${url} ${unavailable}`, { answer }).toBffError();

@@ -1,8 +1,9 @@
-import { type Configuration, type CustomFetch, customFetch } from 'openid-client';
+import { type Configuration, type CustomFetch, customFetch, type DPoPOptions } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import { clientAuthentication, type SigningKey, signingKey } from './client-authentication.ts';
 import { type BadFileListener, ClientKeyFile } from './client-key.ts';
+import { type DpopKey, DpopNonces, provingKey } from './dpop.ts';
 import { toBffError } from './failure.ts';
 import { Liveness, patiently } from './liveness.ts';
 import { createProviderFetch } from './provider-fetch.ts';
@@ -23,6 +24,7 @@ const pauseAfterFailure = 1000;
 export class Provider {
   /** Every call to it. */
   readonly fetch: CustomFetch;
+  readonly #nonces = new DpopNonces();
   readonly #keyFile: ClientKeyFile | undefined;
   readonly #liveness = new Liveness((signal) => probeProvider(this, signal));
   #known?: { readonly configuration: Configuration; readonly discoveredAt: number };
@@ -36,7 +38,7 @@ export class Provider {
     private readonly keysListener: KeysListener = () => undefined,
     badFileListener: BadFileListener = () => undefined,
   ) {
-    this.fetch = createProviderFetch(options);
+    this.fetch = createProviderFetch(options, this.#nonces);
     const { clientKey } = options;
     this.#keyFile = clientKey ? new ClientKeyFile(clientKey, 'RS256', badFileListener) : undefined;
   }
@@ -72,6 +74,11 @@ export class Provider {
     if (this.#keys) return this.#keys;
     const cause = new Error('the metadata have no jwks_uri that could be used');
     throw new BffError('provider_unavailable', { cause });
+  }
+
+  /** For calls that are to get, or to use, tokens bound to this key. Absent key: any tokens. */
+  proving(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
+    return provingKey(configuration, key, this.#nonces);
   }
 
   /** Our own key, for what we sign ourselves. Throws if none is configured. */

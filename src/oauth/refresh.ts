@@ -51,7 +51,12 @@ export async function refreshTokens(
   if (!before.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
   try {
     const configuration = await provider.discovered();
-    const response = await refreshTokenGrant(configuration, before.refreshToken);
+    const response = await refreshTokenGrant(
+      configuration,
+      before.refreshToken,
+      {},
+      provider.proving(configuration, before.dpopKey),
+    );
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
     if (!idToken) return { kind: 'refreshed', tokens };

@@ -1,5 +1,6 @@
 import type { TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
 import { BffError } from '../errors.ts';
+import type { DpopKey } from './dpop.ts';
 
 /** The tokens of one sign-in. They live in the sealed session and nowhere else. */
 export interface TokenSet {
@@ -14,16 +15,25 @@ export interface TokenSet {
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
   readonly idToken?: string;
   readonly scope?: string;
+  /** The key they are bound to (RFC 9449). Absent: whoever has them can use them. */
+  readonly dpopKey?: DpopKey;
 }
 
 type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /**
  * Reads a successful token response (RFC 6749 §5.1). What the answer to a refresh leaves out, stays as it was `before`
- * (RFC 6749 §6). Throws `login_failed` for a token that could not be sent as a header.
+ * (RFC 6749 §6), the key they are bound to for one. Throws `login_failed` for tokens of another type than was asked for, and
+ * for one that could not be sent as a header.
  */
-export function readTokenSet(response: TokenResponse, now: number, before?: TokenSet): TokenSet {
-  if (response.token_type.toLowerCase() !== 'bearer') {
+export function readTokenSet(
+  response: TokenResponse,
+  now: number,
+  before: Partial<TokenSet> = {},
+): TokenSet {
+  const { dpopKey } = before;
+  // "If the token type is not DPoP … the client MUST discard the response" (RFC 9449 §5): no key would protect it.
+  if (response.token_type.toLowerCase() !== (dpopKey ? 'dpop' : 'bearer')) {
     throw unacceptable(`token_type ${response.token_type}`);
   }
   // A token is sent in a header: visible ASCII only, whatever the provider says it is.
@@ -31,9 +41,9 @@ export function readTokenSet(response: TokenResponse, now: number, before?: Toke
     throw unacceptable('an access token with characters that cannot be sent');
   }
   const seconds = response.expiresIn();
-  const refreshToken = response.refresh_token || before?.refreshToken;
-  const idToken = response.id_token || before?.idToken;
-  const scope = response.scope || before?.scope;
+  const refreshToken = response.refresh_token || before.refreshToken;
+  const idToken = response.id_token || before.idToken;
+  const scope = response.scope || before.scope;
   const refreshExpiresAt = refreshToken && refreshExpiry(response, now, before);
   return {
     accessToken: response.access_token,
@@ -43,6 +53,7 @@ export function readTokenSet(response: TokenResponse, now: number, before?: Toke
     ...(refreshExpiresAt && { refreshExpiresAt }),
     ...(idToken && { idToken }),
     ...(scope && { scope }),
+    ...(dpopKey && { dpopKey }),
   };
 }
 
@@ -50,13 +61,13 @@ export function readTokenSet(response: TokenResponse, now: number, before?: Toke
 function refreshExpiry(
   response: TokenResponse,
   now: number,
-  before: TokenSet | undefined,
+  before: Partial<TokenSet>,
 ): number | undefined {
   const said =
     lifetime(response['refresh_expires_in']) ?? lifetime(response['refresh_token_expires_in']);
   if (said !== undefined) return now + said;
-  const isAnother = response.refresh_token && response.refresh_token !== before?.refreshToken;
-  return isAnother ? undefined : before?.refreshExpiresAt;
+  const isAnother = response.refresh_token && response.refresh_token !== before.refreshToken;
+  return isAnother ? undefined : before.refreshExpiresAt;
 }
 
 /** Milliseconds. Zero means "no end that is known", and what is no number says nothing. */

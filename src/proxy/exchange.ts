@@ -85,6 +85,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     this.#server?.answered();
+    this.#asked.proof?.learn(headers, this.#server?.address.origin ?? '');
     if (status !== 401 || !this.#mayAskAgain) return this.#begin(status, headers);
     this.#mayAskAgain = false;
     controller.pause();
@@ -127,7 +128,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     server.busy += 1;
     this.#controller = undefined;
     this.#headers['host'] = server.host;
-    const { path, timeout, idleTimeout } = this.#asked;
+    const { path, timeout, idleTimeout, proof } = this.#asked;
+    proof?.prove(this.#headers, server.address.origin, path);
     server.dispatcher.dispatch(
       {
         path,

@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { BffError } from '../errors.ts';
 import { Exchange } from './exchange.ts';
 import type { Headers } from './headers.ts';
+import type { SenderProof } from './sender-proof.ts';
 import { declaredSize, letFinish } from './request-body.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -13,6 +14,8 @@ export interface UpstreamRequest {
   readonly path: string;
   /** All but `host`, which is the server's. */
   readonly headers: Headers;
+  /** Goes with each sending of the headers. Absent: nothing does. */
+  readonly proof?: SenderProof;
   /**
    * Asked when the upstream answers `401` to a request without a body: the headers to ask it once more with. Absent, now or
    * then: its answer stands. It must not fail.

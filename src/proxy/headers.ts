@@ -164,7 +164,8 @@ export interface ResponseHeaderRules {
 }
 
 const staysBehind = remembered((name) => hopByHop.has(name) || aboutOurOrigin.has(name));
-const isForSharedCaches = remembered((name) => forSharedCaches.test(name));
+/** Also what an upstream wants in the next proof that we make (RFC 9449 §9). */
+const isNotForUsers = remembered((name) => forSharedCaches.test(name) || name === 'dpop-nonce');
 
 /** The headers a browser receives: the upstream's, less what is not for one upstream to decide. */
 export function responseHeaders(
@@ -176,7 +177,7 @@ export function responseHeaders(
   for (const name of Object.keys(upstream)) {
     const value = upstream[name];
     if (value === undefined || staysBehind(name) || named?.has(spelling(name))) continue;
-    if (isPersonal && isForSharedCaches(name)) continue;
+    if (isPersonal && isNotForUsers(name)) continue;
     headers[name] = value;
   }
   if (headers['set-cookie']) keepTheirs(headers, ourCookies);

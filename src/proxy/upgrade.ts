@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { BffError } from '../errors.ts';
 import type { Handshake } from './handshakes.ts';
 import type { Headers } from './headers.ts';
+import type { SenderProof } from './sender-proof.ts';
 import type { OpenSockets, Place } from './open-sockets.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
 
@@ -21,6 +22,8 @@ export interface UpstreamHandshake {
   readonly path: string;
   /** All but `host`, which is the server's. */
   readonly headers: Headers;
+  /** Goes with each sending of the headers. Absent: nothing does. */
+  readonly proof?: SenderProof;
   /** Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or then: its answer stands. */
   readonly afterRefusal?: (refusal: IncomingMessage['headers']) => Promise<Headers | undefined>;
   /** Milliseconds to the upstream's answer. */
@@ -113,12 +116,13 @@ async function ask(
 
 function askServer(
   { host, address }: UpstreamServer,
-  { upstream, path, timeout }: UpstreamHandshake,
+  { upstream, path, timeout, proof }: UpstreamHandshake,
   headers: Headers,
   response: ServerResponse,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const isTls = address.origin.startsWith('https:');
+    proof?.prove(headers, address.origin, path);
     const request = (isTls ? requestHttps : requestHttp)(new URL(address.origin), {
       path,
       headers: { ...headers, host, connection: 'Upgrade', upgrade: 'websocket' },
@@ -136,10 +140,14 @@ function askServer(
       response.off('close', hangUp);
       settled();
     };
-    request.once('response', (message) => settle(() => resolve({ message })));
+    request.once('response', (message) => {
+      proof?.learn(message.headers, address.origin);
+      settle(() => resolve({ message }));
+    });
     request.once('upgrade', (message, socket: Socket, head) => {
       // From here on it is none of Node's, and an error nobody hears would end the process.
       socket.on('error', ignored);
+      proof?.learn(message.headers, address.origin);
       settle(() => resolve({ message, socket, head }));
     });
     request.on('error', (error) => settle(() => reject(error)));

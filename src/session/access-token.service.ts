@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { DpopKey } from '../oauth/dpop.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
@@ -7,7 +8,12 @@ import { TokenRefresher } from './token-refresher.ts';
 
 /** What a route may send on behalf of a session. */
 export type AccessToken =
-  | { readonly kind: 'token'; readonly authorization: string }
+  | {
+      readonly kind: 'token';
+      readonly authorization: string;
+      /** The key that each use of the token must be proved with. Absent: none. */
+      readonly dpopKey?: DpopKey;
+    }
   /** There is none, and there will be none without another sign-in. */
   | { readonly kind: 'none' };
 
@@ -26,7 +32,7 @@ export class AccessTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * The session's access token as an `Authorization` value (RFC 6750 §2.1). One that will end soon still serves while it is
+   * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that will end soon still serves while it is
    * replaced in the background. Throws `provider_unavailable` if it has ended and the provider cannot replace it now.
    */
   async accessTokenFor(session: Session): Promise<AccessToken> {
@@ -39,7 +45,7 @@ export class AccessTokenService implements OnApplicationShutdown {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
       void this.refresher.refresh(session).catch(() => undefined);
     }
-    return bearer(tokens);
+    return authorizationBy(tokens);
   }
 
   /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
@@ -48,7 +54,7 @@ export class AccessTokenService implements OnApplicationShutdown {
     const outcome = await this.refresher.refresh(session);
     switch (outcome.kind) {
       case 'refreshed':
-        return bearer(outcome.session.tokens);
+        return authorizationBy(outcome.session.tokens);
       case 'ended':
         return { kind: 'none' };
       case 'failed':
@@ -63,6 +69,7 @@ function endsSoon({ expiresAt, obtainedAt }: TokenSet, refreshAhead: number, now
   return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
 }
 
-function bearer({ accessToken }: TokenSet): AccessToken {
+function authorizationBy({ accessToken, dpopKey }: TokenSet): AccessToken {
+  if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey };
   return { kind: 'token', authorization: `Bearer ${accessToken}` };
 }

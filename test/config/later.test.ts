@@ -16,7 +16,6 @@ const options = {
 const later: Record<string, unknown> = {
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
-  'providers.*.dpop': 'true',
   'providers.*.profile': 'fapi2',
   'routes.*.session': 'none',
   'routes.*.resource': 'https://reports.example.com',
@@ -62,7 +61,6 @@ describe('an option of a later release', () => {
   });
 
   it.each([
-    ['providers.*.dpop', 'false'],
     ['routes.*.session', 'required'],
     ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {

@@ -80,6 +80,7 @@ describe('the smallest configuration', () => {
           par: 'auto',
           jar: false,
           jarm: false,
+          dpop: false,
           responseMode: 'query',
           frontchannelLogout: false,
           logoutToken: { allowMissingExp: false, allowUntyped: false },

@@ -1,0 +1,36 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type DpopKey, DpopNonces, dpopProof } from '../oauth/dpop.ts';
+import type { Headers } from './headers.ts';
+
+/** Proves to an upstream that the access token in a request is ours to use. */
+export interface SenderProof {
+  /** Puts a new proof into headers that have the token, for one sending of them to this server. */
+  prove(headers: Headers, origin: string, pathAndQuery: string): void;
+  /** Hears what the server said, which may be a nonce for the next proof. */
+  learn(answer: IncomingHttpHeaders, origin: string): void;
+}
+
+/** Proofs of possession (RFC 9449 §7) for all upstreams, whose newest nonces it remembers. */
+export class SenderProofs {
+  readonly #nonces = new DpopNonces();
+
+  constructor(private readonly clock: () => number) {}
+
+  /** For requests of this method with a token that is bound to the key. */
+  by(key: DpopKey, method: string): SenderProof {
+    return {
+      prove: (headers, origin, pathAndQuery) => {
+        const [path = ''] = pathAndQuery.split('?', 1);
+        const authorization = String(headers['authorization']);
+        headers['dpop'] = dpopProof(key, {
+          method,
+          target: origin + path,
+          accessToken: authorization.slice('DPoP '.length),
+          nonce: this.#nonces.of(origin),
+          now: this.clock(),
+        });
+      },
+      learn: (answer, origin) => this.#nonces.learn(origin, answer['dpop-nonce']),
+    };
+  }
+}
