@@ -8,6 +8,7 @@ import {
   type ModuleMetadata,
   type NestModule,
   type OnApplicationShutdown,
+  type OnModuleInit,
   type Provider as NestProvider,
   RequestMethod,
 } from '@nestjs/common';
@@ -26,6 +27,8 @@ import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { Handshakes } from './proxy/handshakes.ts';
 import { Recorder } from './management/recorder.ts';
 import { countRequests } from './management/request-figures.ts';
+import { refuseKnownShortfalls } from './oauth/fapi2.ts';
+import { Providers } from './oauth/providers.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './raw-bodies.ts';
 import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
@@ -50,13 +53,14 @@ export interface BffAsyncOptions
  * it once; `SignedInGuard` then works in every module.
  */
 @Module({})
-export class BffModule implements NestModule, OnApplicationShutdown {
+export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
+    private readonly providers: Providers,
   ) {}
 
   /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
@@ -104,6 +108,11 @@ export class BffModule implements NestModule, OnApplicationShutdown {
       .forRoutes(`${basePath}/{*path}`)
       .apply(FrontendMiddleware)
       .forRoutes(everything);
+  }
+
+  /** Throws `ConfigurationError` for providers that do not keep to the profile they are configured with. */
+  async onModuleInit(): Promise<void> {
+    await refuseKnownShortfalls(this.providers.all);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -16,6 +16,11 @@ export function cautions({ server, management, providers, routes, frontend }: Op
       found.push(
         `provider ${id}: internalUrl is http, so the client secret and all tokens travel unencrypted`,
       );
+  for (const { path, token, upstream, provider: name = providers[0]?.id } of routes)
+    if (token !== 'none' && upstream[0]?.startsWith('http:') && hasProfile(providers, name))
+      found.push(
+        `route ${path}: upstream is http, but its provider has profile fapi2, whose tokens travel over https only`,
+      );
   for (const { path, token, csrf } of routes)
     if (token !== 'none' && !csrf)
       found.push(
@@ -24,4 +29,8 @@ export function cautions({ server, management, providers, routes, frontend }: Op
   if (frontend?.contentSecurityPolicy === 'off')
     found.push('frontend.contentSecurityPolicy is off: injected scripts will run');
   return found;
+}
+
+function hasProfile(providers: Options['providers'], name: string | undefined): boolean {
+  return providers.some(({ id, profile }) => id === name && profile !== undefined);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { later, oneOf, text } from './scalar.ts';
+import { later, text } from './scalar.ts';
 
 /** What a provider may be told in a later release; refused until then. */
 export const laterProviderOptions = {
@@ -16,9 +16,5 @@ export const laterProviderOptions = {
         'For `type: oauth2`: which field of the user endpoint is `sub`, `name`, `email` and so on.',
       ),
     'reading the user of a plain OAuth 2 service',
-  ),
-  profile: later(
-    oneOf(['fapi2']).describe('One switch for everything the FAPI 2.0 security profile asks for.'),
-    'the FAPI 2.0 profile',
   ),
 };

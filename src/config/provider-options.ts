@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endpointAddress, internalOrigin, issuerIdentifier } from './addresses.ts';
+import { profileIsKept, underProfile, usualAlgorithms } from './fapi2-profile.ts';
 import { laterProviderOptions } from './provider-options-later.ts';
 import { providerSecurityOptions } from './provider-security-options.ts';
 import { providerSecurityRules } from './provider-security-rules.ts';
@@ -78,7 +79,7 @@ export const provider = z
       ),
     idTokenAlgorithms: listOf(text(readAlgorithm))
       .min(1, 'needs at least one algorithm')
-      .prefault(['RS256', 'PS256', 'ES256', 'EdDSA'])
+      .prefault([...usualAlgorithms])
       .describe(
         'Signature algorithms accepted on ID tokens. A token signed with any other is refused, whatever the provider announces.',
       ),
@@ -116,12 +117,13 @@ export const provider = z
       if (!issuer) report(['issuer'], 'is required');
     }),
     ...providerSecurityRules,
+    profileIsKept,
     rule(['scopes', 'type', 'preset'], ({ scopes }, report) => {
       if (!scopes.includes('openid'))
         report(['scopes'], 'must contain openid; without it the provider sends no ID token');
     }),
   )
-  .transform(({ name, ...rest }) => ({ name: name ?? rest.id, ...rest }))
+  .transform(({ name, ...rest }) => underProfile({ name: name ?? rest.id, ...rest }))
   .describe('One authorization server and our registration there.');
 
 function override(what: string) {

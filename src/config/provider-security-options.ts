@@ -38,4 +38,9 @@ export const providerSecurityOptions = {
     .describe(
       'How the provider’s answer comes back to the callback: in its address, or `form_post`, in a form that the provider’s page sends, for providers that insist. Then that callback accepts nothing else, and the login cookie has to be `SameSite=None`, which needs an https `publicUrl`.',
     ),
+  profile: oneOf(['fapi2'])
+    .optional()
+    .describe(
+      'One switch for what the FAPI 2.0 Security Profile asks of clients: pushed requests, `dpop` unless there is a `clientCert`, `iss` in every answer, PS256, ES256 or EdDSA in all signatures, TLS 1.2 or newer with its best ciphers. It stops the start where the rest of the configuration falls short (`clientAuth` has to be `private_key_jwt` or of TLS, endpoints are discovered), and where the provider’s metadata do, if it can be asked.',
+    ),
 };

@@ -1,5 +1,6 @@
 import type { ServerMetadata } from 'openid-client';
 import type { Provider } from './provider.ts';
+import { disagreements } from './security-diagnosis.ts';
 
 /** Something an operator should know of a provider that can be discovered. */
 export interface Remark {
@@ -16,6 +17,7 @@ export async function diagnoseProvider(provider: Provider): Promise<Remark[]> {
       ...missingEndpoints(metadata),
       ...unencryptedEndpoints(metadata, options.issuer),
       ...unsupportedChoices(metadata, options),
+      ...unprotected(metadata, options),
     ];
   } catch (error) {
     const announced = announcedIssuer(error);
@@ -74,4 +76,11 @@ function unsupportedChoices(metadata: ServerMetadata, options: Provider['options
       `scopes has ${unknown.join(', ')}, which it does not announce; it may refuse sign-ins or leave them out`,
   ];
   return remarks.flatMap((message) => (message ? [{ status: 'warning', message }] : []));
+}
+
+function unprotected(metadata: ServerMetadata, options: Provider['options']): Remark[] {
+  return disagreements(metadata, options).map(({ message, isFatal }) => ({
+    status: isFatal ? 'error' : 'warning',
+    message,
+  }));
 }

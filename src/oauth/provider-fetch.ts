@@ -66,7 +66,7 @@ async function send(
 /** Connections with the provider's own authorities and certificate. Absent: it has none, and shares those of all. */
 function ownConnections(options: ProviderFetchOptions): Agent | undefined {
   const tls = readProviderTls(options);
-  return tls && new Agent({ connect: { ...tls, minVersion: 'TLSv1.2' } });
+  return tls && new Agent({ connect: { ...tls } });
 }
 
 function routeInternally(url: string, { issuer, internalUrl }: ProviderFetchOptions): string {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fapi2Algorithms } from '../config/fapi2-profile.ts';
 import { ConfigurationError } from '../config/load.ts';
 import type { ProviderOptions } from '../config/options.ts';
 import { reasonOf } from '../errors.ts';
@@ -28,7 +29,7 @@ function mistakesIn(options: ProviderOptions): FileMistake[] {
   const mistakes = [
     ...attempt('ca', () => ca && readCertificates(ca)),
     ...attempt('clientCert', () => clientCert && readCertificates(clientCert)),
-    ...attempt('clientKey', () => clientKey && parseClientKey(readFileSync(clientKey, 'utf8'))),
+    ...attempt('clientKey', () => clientKey && readKey(clientKey, options)),
   ];
   if (mistakes.length > 0 || !clientCert || !clientKey) return mistakes;
   try {
@@ -38,6 +39,12 @@ function mistakesIn(options: ProviderOptions): FileMistake[] {
     const sentence = `and clientKey cannot be used together (${reasonOf(error)}); give the key that belongs to the certificate`;
     return [{ option: 'clientCert', sentence }];
   }
+}
+
+function readKey(path: string, { profile }: ProviderOptions): void {
+  const { alg } = parseClientKey(readFileSync(path, 'utf8'), profile ? 'PS256' : 'RS256');
+  if (profile && !fapi2Algorithms.includes(alg))
+    throw new Error(`signs with ${alg}, but profile is ${profile}; use PS256, ES256 or EdDSA`);
 }
 
 function attempt(option: FileOption, read: () => unknown): FileMistake[] {

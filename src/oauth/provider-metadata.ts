@@ -10,6 +10,7 @@ import {
   type ServerMetadata,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
+import { refuseShortfalls } from './fapi2.ts';
 
 /**
  * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`. Throws what the
@@ -53,6 +54,7 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
       `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
     );
   }
+  refuseShortfalls(metadata, options);
   return {
     ...metadata,
     ...browserEndpoints(metadata, options),

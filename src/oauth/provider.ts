@@ -39,8 +39,9 @@ export class Provider {
     badFileListener: BadFileListener = () => undefined,
   ) {
     this.fetch = createProviderFetch(options, this.#nonces);
-    const { clientKey } = options;
-    this.#keyFile = clientKey ? new ClientKeyFile(clientKey, 'RS256', badFileListener) : undefined;
+    const { clientKey, profile } = options;
+    const rsa = profile ? 'PS256' : 'RS256';
+    this.#keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
   }
 
   get id(): string {

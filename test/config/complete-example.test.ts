@@ -22,15 +22,15 @@ providers:
   - id: corp
     issuer: https://login.example.com      # OIDC discovery
     clientId: spa
-    clientAuth: client_secret_basic
-    clientSecret: \${OIDC_SECRET}
+    clientAuth: private_key_jwt
+    clientKey: key.pem
     scopes: [openid, profile, email, offline_access]
     par: auto
     profile: fapi2
   - id: github
     preset: github
     clientId: …
-    clientSecret: …
+    clientSecret: \${OIDC_SECRET}
 routes:
   - path: /api
     upstream: http://api:3000
@@ -84,11 +84,7 @@ function mistakesOf(start: () => unknown): ConfigurationError['mistakes'] {
 describe('the complete example', () => {
   it('is refused for its features of later releases and for nothing else', () => {
     const refusals = mistakesOf(() => load(example));
-    expect(refusals.map(({ path }) => path)).toEqual([
-      'providers[0].profile',
-      'providers[1].preset',
-      'routes[1].resource',
-    ]);
+    expect(refusals.map(({ path }) => path)).toEqual(['providers[1].preset', 'routes[1].resource']);
     expect(
       refusals.filter(({ message }) => !message.includes('is not part of this release yet')),
     ).toEqual([]);
@@ -96,7 +92,6 @@ describe('the complete example', () => {
 
   it('is accepted without them', () => {
     const trimmed = example
-      .replace('    profile: fapi2\n', '')
       .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
       .replace('    resource: https://reports.example.com\n', '');
     const { options } = load(trimmed);
@@ -104,7 +99,10 @@ describe('the complete example', () => {
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
       management: { token: env.ADMIN_TOKEN },
       session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
-      providers: [{ clientSecret: 'oidc-secret' }, { id: 'github' }],
+      providers: [
+        { profile: 'fapi2', dpop: true, clientKey: join(folder, 'key.pem') },
+        { id: 'github', clientSecret: 'oidc-secret' },
+      ],
       routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
       frontend: { directory: join(folder, 'web') },
     });

@@ -16,7 +16,6 @@ const options = {
 const later: Record<string, unknown> = {
   'providers.*.preset': 'github',
   'providers.*.user': { sub: 'id' },
-  'providers.*.profile': 'fapi2',
   'routes.*.session': 'none',
   'routes.*.resource': 'https://reports.example.com',
   'routes.*.exchange': { audience: 'reports' },

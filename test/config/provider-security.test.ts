@@ -1,4 +1,4 @@
-import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
+import { ConfigurationError, loadOptions, parseOptions } from '../../src/config/load.ts';
 import { keyFile } from '../support/client-keys.ts';
 
 const file = keyFile('what is in it is looked at later');
@@ -104,4 +104,91 @@ it('form_post needs a cookie that only https carries', () => {
   expect(mistakes({ clientSecret: 's', responseMode: 'form_post' }, local)).toEqual([
     'responseMode: is form_post, but publicUrl is http://localhost:8080: browsers send cookies with such a form over https only; use https or responseMode query',
   ]);
+});
+
+describe('profile: fapi2', () => {
+  const fapi2 = { profile: 'fapi2', clientAuth: 'private_key_jwt', clientKey: file };
+  const optionsOf = (provider: object) =>
+    parseOptions({
+      publicUrl: 'https://app.example.com',
+      redis: { url: 'redis://redis' },
+      session: { secrets: ['a session secret for tests, long enough'] },
+      providers: [
+        { id: 'corp', issuer: 'https://login.example.com', clientId: 'spa', ...provider },
+      ],
+    } as never).providers[0];
+
+  it.each<[object, object]>([
+    [{}, { dpop: true, par: 'required', idTokenAlgorithms: ['PS256', 'ES256', 'EdDSA'] }],
+    [{ par: 'auto', idTokenAlgorithms: ['ES256'] }, { idTokenAlgorithms: ['ES256'] }],
+    [
+      { clientAuth: 'tls_client_auth', clientCert: file },
+      { dpop: false, par: 'required' },
+    ],
+    [{ clientAuth: 'tls_client_auth', clientCert: file, dpop: true }, { dpop: true }],
+    [{ clientCert: file }, { dpop: false }],
+    [
+      { jar: true, jarm: true, internalUrl: 'https://idp' },
+      { jar: true, jarm: true },
+    ],
+  ])('switches on what it asks for: %j', (options, expected) => {
+    expect(optionsOf({ ...fapi2, ...options })).toMatchObject(expected);
+  });
+
+  it.each<[object, string]>([
+    [
+      { clientAuth: 'client_secret_basic', clientSecret: 's', clientKey: undefined },
+      'clientAuth private_key_jwt or tls_client_auth or self_signed_tls_client_auth instead of client_secret_basic',
+    ],
+    [
+      { clientAuth: 'none', clientKey: undefined },
+      'clientAuth private_key_jwt or tls_client_auth or self_signed_tls_client_auth instead of none',
+    ],
+    [{ par: 'never' }, 'par required instead of never'],
+    [{ issuer: 'http://localhost:9' }, 'an https issuer instead of http://localhost:9'],
+    [{ internalUrl: 'http://idp' }, 'an https internalUrl instead of http://idp'],
+    [
+      { tokenEndpoint: 'https://login.example.com/token' },
+      'no tokenEndpoint, because only what the provider publishes counts',
+    ],
+    [
+      { idTokenAlgorithms: ['RS256', 'ES256'] },
+      'idTokenAlgorithms of PS256, ES256 and EdDSA, not RS256',
+    ],
+  ])('refuses what falls short: %j', (options, point) => {
+    expect(mistakes({ ...fapi2, ...options })).toEqual([
+      `profile: is fapi2, which asks for ${point}`,
+    ]);
+  });
+
+  it('names every point in one sentence', () => {
+    const options = {
+      clientAuth: 'client_secret_post',
+      clientSecret: 's',
+      clientKey: undefined,
+      par: 'never',
+    };
+    expect(mistakes({ ...fapi2, ...options, jwksUri: 'https://login.example.com/jwks' })).toEqual([
+      'profile: is fapi2, which asks for clientAuth private_key_jwt or tls_client_auth or self_signed_tls_client_auth instead of client_secret_post; par required instead of never; no jwksUri, because only what the provider publishes counts',
+    ]);
+  });
+
+  it('warns of upstreams that its tokens reach in the open', () => {
+    const { warnings } = loadOptions({
+      env: {
+        BFF_PUBLIC_URL: 'https://app.example.com',
+        BFF_REDIS_URL: 'redis://redis',
+        BFF_SESSION_SECRET: 'a session secret for tests, long enough',
+        BFF_OIDC_ISSUER: 'https://login.example.com',
+        BFF_OIDC_CLIENT_ID: 'spa',
+        BFF_OIDC_CLIENT_AUTH: 'private_key_jwt',
+        BFF_OIDC_CLIENT_KEY: file,
+        BFF_OIDC_PROFILE: 'fapi2',
+        BFF_API_UPSTREAM: 'http://api:3000',
+      },
+    });
+    expect(warnings).toEqual([
+      'route /api: upstream is http, but its provider has profile fapi2, whose tokens travel over https only',
+    ]);
+  });
 });

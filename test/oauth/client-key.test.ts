@@ -133,4 +133,20 @@ describe('at the start', () => {
       ),
     ]);
   });
+
+  it('a key that the profile does not know is named', () => {
+    const fapi2 = { profile: 'fapi2' };
+    const rs256 = keyFile({ ...rsa.privateJwk, alg: 'RS256' });
+    const es384 = keyFile(keyPair('P-384').pem);
+    expect(
+      mistakesOf(
+        { ...fapi2, clientKey: keyFile(rsa.pem) },
+        { ...fapi2, clientKey: rs256 },
+        { ...fapi2, clientKey: es384 },
+      ),
+    ).toEqual([
+      `providers[1].clientKey: the file ${rs256} signs with RS256, but profile is fapi2; use PS256, ES256 or EdDSA`,
+      `providers[2].clientKey: the file ${es384} signs with ES384, but profile is fapi2; use PS256, ES256 or EdDSA`,
+    ]);
+  });
 });
