@@ -7,7 +7,7 @@ import { interpolate } from './interpolate.ts';
 import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
 import { type Options, optionsSchema } from './options.ts';
 import { type Entries, locate, type Origin, overlay } from './overlay.ts';
-import { valueAt, withValue } from './tree.ts';
+import { pathsLike, valueAt, withValue } from './tree.ts';
 import { variablesOf } from './variables.ts';
 import { parseYaml } from './yaml-file.ts';
 
@@ -120,7 +120,8 @@ function readText(path: string): string {
 }
 
 function withAbsolutePaths(input: unknown, baseDir: string): unknown {
-  const paths = catalogue.filter(({ notes }) => notes.isPath).map(({ path }) => path);
+  const files = catalogue.filter(({ notes }) => notes.isPath);
+  const paths = files.flatMap(({ path }) => pathsLike(input, path));
   return paths.reduce((tree, path) => {
     const value = valueAt(tree, path);
     return typeof value === 'string' && value.trim() !== ''

@@ -36,6 +36,17 @@ export function withValue(tree: unknown, path: Path, value: unknown): unknown {
   return { ...tree, [key]: withValue(tree?.[key], rest, value) };
 }
 
+/** The paths a pattern stands for in a tree: each `*` for every entry of the list that is there. */
+export function pathsLike(tree: unknown, pattern: Path): Path[] {
+  const star = pattern.indexOf('*');
+  if (star < 0) return [pattern];
+  const before = pattern.slice(0, star);
+  const list = valueAt(tree, before);
+  if (!Array.isArray(list)) return [];
+  const after = pattern.slice(star + 1);
+  return list.flatMap((_, index) => pathsLike(tree, [...before, index, ...after]));
+}
+
 /** A mapping of YAML, a literal of JavaScript. */
 export function isBlock(value: unknown): value is Record<string | number, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -368,15 +368,13 @@ describe('a provider that falls short of the profile', () => {
       clientAuth: 'private_key_jwt',
       client: { jwks: { keys: [publicJwk] } },
     });
-    server.transform(
-      'discovery',
-      ({ authorization_response_iss_parameter_supported: _, ...json }) => ({
-        ...json,
-        code_challenge_methods_supported: ['plain'],
-        token_endpoint_auth_methods_supported: ['client_secret_basic'],
-        token_endpoint_auth_signing_alg_values_supported: ['RS256'],
-      }),
-    );
+    server.transform('discovery', (json) => ({
+      ...json,
+      authorization_response_iss_parameter_supported: undefined,
+      code_challenge_methods_supported: ['plain'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic'],
+      token_endpoint_auth_signing_alg_values_supported: ['RS256'],
+    }));
     const start = startBff({
       https: true,
       authorizationServer: server,
