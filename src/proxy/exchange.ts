@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
 import { BffError } from '../errors.ts';
 import type { UpstreamRequest } from './forward.ts';
@@ -33,7 +33,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse;
   readonly #asked: UpstreamRequest;
   readonly #settle: (failure?: Error) => void;
-  readonly #body: Readable | null;
+  readonly #body: Readable | Buffer | null;
   #headers: Headers;
   #retriesLeft: number;
   #mayAskAgain: boolean;
@@ -62,8 +62,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#asked = asked;
     this.#settle = settle;
     this.#headers = asked.headers;
-    this.#body = hasBody(request) ? limitedBody(request, asked.maxBody) : null;
-    this.#mayAskAgain = this.#body === null && asked.afterRefusal !== undefined;
+    this.#body = asked.body ?? (hasBody(request) ? limitedBody(request, asked.maxBody) : null);
+    this.#mayAskAgain = !(this.#body instanceof Readable) && asked.afterRefusal !== undefined;
     const isRepeatable = this.#body === null && idempotent.has(request.method ?? '');
     this.#retriesLeft = isRepeatable ? asked.retry : 0;
   }

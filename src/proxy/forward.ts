@@ -4,7 +4,7 @@ import { BffError } from '../errors.ts';
 import { Exchange } from './exchange.ts';
 import type { Headers } from './headers.ts';
 import type { SenderProof } from './sender-proof.ts';
-import { declaredSize, letFinish } from './request-body.ts';
+import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
 import type { Upstream } from './upstream.ts';
 
 /** One request to an upstream, decided in every part but which of its servers gets it. */
@@ -16,8 +16,10 @@ export interface UpstreamRequest {
   readonly headers: Headers;
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof;
+  /** The whole body, where it has been read to be sent twice if need be. Absent: it streams, or there is none. */
+  readonly body?: Buffer | undefined;
   /**
-   * Asked when the upstream answers `401` to a request without a body: the headers to ask it once more with. Absent, now or
+   * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to ask it once more with. Absent, now or
    * then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
@@ -49,10 +51,22 @@ export async function forward(
     letFinish(request);
     throw new BffError('body_too_large');
   }
+  const asked = upstreamRequest.proof
+    ? await repeatable(request, upstreamRequest)
+    : upstreamRequest;
+  if (response.closed) return;
   const failure = await new Promise<Error | undefined>((resolve) => {
-    new Exchange(request, response, upstreamRequest, resolve).start();
+    new Exchange(request, response, asked, resolve).start();
   });
   if (failure) throw toBffError(failure);
+}
+
+/** A proof may be refused for want of a nonce that nobody could know: an order must not be lost by that. */
+async function repeatable(
+  request: IncomingMessage,
+  asked: UpstreamRequest,
+): Promise<UpstreamRequest> {
+  return isSmall(request) ? { ...asked, body: await wholeBody(request) } : asked;
 }
 
 function toBffError(error: Error): BffError {

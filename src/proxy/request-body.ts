@@ -15,6 +15,24 @@ export function declaredSize({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }
 
+/** A body that may as well be held in memory, in bytes. */
+const smallBody = 64 * 1024;
+
+/** Whether a request says of its body that it is small. */
+export function isSmall(request: IncomingMessage): boolean {
+  const size = declaredSize(request);
+  return size > 0 && size <= smallBody;
+}
+
+/** The whole of a small body. Absent: the client went away before its end. */
+export async function wholeBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  try {
+    return Buffer.concat(await request.toArray());
+  } catch {
+    return undefined; // nobody is left to be told
+  }
+}
+
 /** The body up to a number of bytes; beyond that it fails with `body_too_large`. */
 export function limitedBody(request: IncomingMessage, maxBody: number): Transform {
   let size = 0;

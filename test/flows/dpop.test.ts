@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
 import { answer, inTurn } from '../support/answers.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import { DpopResourceServer } from '../support/dpop-upstream.ts';
 import type { RecordedRequest } from '../support/recorder.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { echo, startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { acceptWebSockets, openWebSocket } from '../support/web-sockets.ts';
 import { beginLogin, errorCode, whoIs } from './steps.ts';
 
@@ -274,6 +277,49 @@ describe('a nonce', () => {
     expect((await alice.fetch('/api/x')).status).toBe(200);
     expect(at.api.refusals).toEqual(['nonce is undefined', 'nonce is first']);
     expect(at.bff.authorizationServer.tokenRequests('refresh_token')).toEqual([]);
+  });
+
+  it('that an upstream wants loses no order: what has a small body is sent again, whole', async () => {
+    await using at = await stage();
+    const browser = await at.bff.signedIn();
+    at.api.handler = echo();
+    at.api.nonce = 'first';
+    const small = await browser.fetch('/api/orders', {
+      method: 'POST',
+      body: { item: 'ä'.repeat(1000) },
+    });
+    expect(small.status).toBe(200);
+    expect(((await small.json()) as { body: string }).body).toBe(
+      JSON.stringify({ item: 'ä'.repeat(1000) }),
+    );
+    expect(at.api.refusals).toEqual(['nonce is undefined']);
+    at.api.nonce = 'second';
+    const [large, chunked] = [Buffer.alloc(100_000, 'x'), Readable.from(['a', 'b'])];
+    for (const body of [large, chunked]) {
+      at.api.nonce += '+';
+      const refused = await browser.fetch('/api/orders', { method: 'POST', body });
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+        401,
+        expect.stringContaining('use_dpop_nonce'),
+      ]);
+      const again = await browser.fetch('/api/orders', {
+        method: 'POST',
+        body: Buffer.alloc(100_000, 'x'),
+      });
+      expect(again.status).toBe(200);
+    }
+  });
+
+  it('is no reason to wait for a client that goes away in the middle of its small body', async () => {
+    await using at = await stage();
+    const browser = await at.bff.signedIn();
+    const socket = connect(at.bff.port, '127.0.0.1');
+    const head = `POST /api/x HTTP/1.1\r\nHost: localhost:${at.bff.port}\r\nX-CSRF: 1\r\nCookie: ${browser.cookieHeader()}\r\nContent-Length: 10\r\n\r\nhalf`;
+    socket.write(head);
+    await waitFor(async () => /half/.test(head) && socket.bytesWritten === head.length);
+    socket.destroy();
+    expect((await browser.fetch('/api/after')).status).toBe(200);
+    expect(at.api.accepted).toEqual(['GET /api/after']);
   });
 
   it('that it wants again and again is not chased: the refusal stands after two requests', async () => {
