@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { SigningAlgorithm } from 'oidc-provider';
@@ -231,7 +231,13 @@ describe('mutual TLS', () => {
       { tls: { key, cert, ca } },
     );
     const bound = { ...registered, tls_client_certificate_bound_access_tokens: true };
-    await using bff = await start('tls_client_auth', bound, { upstream, route: { ca: caFile } });
+    // As a JWK it serves TLS as well.
+    const clientKey = keyFile(createPrivateKey(me.key).export({ format: 'jwk' }));
+    await using bff = await start('tls_client_auth', bound, {
+      upstream,
+      route: { ca: caFile },
+      provider: { ca: caFile, clientCert: me.certFile, clientKey },
+    });
     const browser = await bff.signedIn('alice', bff.browser({ ca }));
     for (let turn = 0; turn < 2; turn += 1) {
       expect((await browser.fetch('/api/x')).status).toBe(200);

@@ -6,6 +6,7 @@ import type { OptionsInput } from '../../src/config/options.ts';
 import { startAuthorizationServer } from '../support/authorization-server.ts';
 import { answer, hang } from '../support/answers.ts';
 import { Command, plainOptions, run, writeConfig } from '../support/built-server.ts';
+import { keyFile, keyPair } from '../support/client-keys.ts';
 import { freePort } from '../support/ports.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { runDirectory } from '../support/run-directory.ts';
@@ -321,4 +322,71 @@ it('never shows a secret', async () => {
   await using command = new Command(['check', '--config', writeConfig(options)]);
   await command.exit;
   expect(command.stdout + command.stderr).not.toContain('canary');
+});
+
+describe('how a provider is to be protected', () => {
+  it('is looked at: files that cannot be used are named, and start nothing', async () => {
+    const clientKey = keyFile('no key');
+    const options = await plainOptions({
+      providers: [
+        {
+          id: 'corp',
+          issuer: 'https://login.example.com',
+          clientId: 'spa',
+          clientAuth: 'private_key_jwt',
+          clientKey,
+        },
+      ],
+    });
+    const sentence = `providers[0].clientKey: the file ${clientKey} has no private key; give a JWK, a JWK Set or PEM`;
+    const { code, found } = await check(options);
+    expect([code, found['configuration']]).toEqual([
+      1,
+      { name: 'configuration', status: 'error', message: sentence },
+    ]);
+    const { code: started, stderr } = await run(['--config', writeConfig(options)]);
+    expect(started).not.toBe(0);
+    expect(stderr).toContain(sentence);
+  });
+
+  it('is compared with what the provider announces', async () => {
+    const server = await startAuthorizationServer();
+    const changes = { par: 'required', dpop: true, jarm: true };
+    const { found } = await check(
+      await plainOptions({ providers: [provider(server.issuer, 'corp', changes)] }),
+    );
+    await server.close();
+    expect(found['provider:corp']).toEqual({
+      name: 'provider:corp',
+      status: 'error',
+      message: expect.stringMatching(
+        /no pushed_authorization_request_endpoint; remove par; answers by jwt are configured, but it announces .*; dpop is true, but it does not announce DPoP/,
+      ),
+    });
+  });
+
+  it('with a profile is judged by it', async () => {
+    const { key, cert, caFile } = testTls();
+    const server = await startAuthorizationServer({ tls: { key, cert } });
+    const { found, code } = await check(
+      await plainOptions({
+        providers: [
+          {
+            id: 'corp',
+            issuer: server.issuer,
+            clientId: 'spa',
+            clientAuth: 'private_key_jwt',
+            clientKey: keyFile(keyPair('P-256').privateJwk),
+            ca: caFile,
+            profile: 'fapi2',
+          },
+        ],
+      }),
+    );
+    await server.close();
+    expect([code, found['provider:corp']?.status]).toEqual([1, 'error']);
+    expect(found['provider:corp']?.message).toMatch(
+      /is fapi2, but the metadata of \S+ have no pushed_authorization_request_endpoint; .*dpop_signing_alg_values_supported/,
+    );
+  });
 });
