@@ -10,7 +10,7 @@ import { duration, flag, listOf, oneOf, refuse, size, text } from './scalar.ts';
 /** Parameters of an authorization request that the BFF itself answers for. */
 const protocolParameters = new Set(
   `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
-  request request_uri returnUrl provider`.split(/\s+/),
+  request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
 );
 
 const signatureAlgorithms =

@@ -518,7 +518,7 @@ describe('providers', () => {
 
   it.each(
     `client_id redirect_uri response_type response_mode scope state nonce code_challenge
-    code_challenge_method request request_uri returnUrl provider`.split(/\s+/),
+    code_challenge_method request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
   )('do not let the browser choose %s', (name) => {
     expect(mistakesWith(inProvider({ loginParams: [name] }))).toEqual([
       `providers[0].loginParams[0]: ${name} belongs to the BFF itself; remove it`,

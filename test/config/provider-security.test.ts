@@ -155,11 +155,14 @@ describe('profile: fapi2', () => {
       { idTokenAlgorithms: ['RS256', 'ES256'] },
       'idTokenAlgorithms of PS256, ES256 and EdDSA, not RS256',
     ],
-  ])('refuses what falls short: %j', (options, point) => {
-    expect(mistakes({ ...fapi2, ...options })).toEqual([
-      `profile: is fapi2, which asks for ${point}`,
-    ]);
-  });
+  ])(
+    'refuses what falls short (§5.3.3.1-1, 2, 9, 10, §5.3.3.2-2, §5.4.1): %j',
+    (options, point) => {
+      expect(mistakes({ ...fapi2, ...options })).toEqual([
+        `profile: is fapi2, which asks for ${point}`,
+      ]);
+    },
+  );
 
   it('names every point in one sentence', () => {
     const options = {
