@@ -1,5 +1,6 @@
-import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
+import { type Configuration, fetchUserInfo, type IDToken } from 'openid-client';
 import { BffError } from '../errors.ts';
+import { verifying } from './provider-metadata.ts';
 
 /** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -39,7 +40,9 @@ export async function readClaims(
   const asksUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
     scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
-  const userInfo = asksUserInfo ? await fetchUserInfo(configuration, accessToken, idToken.sub) : {};
+  const userInfo = asksUserInfo
+    ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub)
+    : {};
   const claims = aboutTheUser({ ...userInfo, ...idToken });
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);

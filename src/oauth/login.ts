@@ -10,9 +10,10 @@ import { BffError } from '../errors.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
-import { checkIdToken, readSessionExpiry } from './id-token.ts';
+import { checkFreshness, checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
 import type { Provider } from './provider.ts';
+import { verifySignature } from './signature.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
 /** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
@@ -117,7 +118,10 @@ async function redeemCode(
   const tokenSet = readTokenSet(tokens, now);
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
+  // The library takes TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
+  await verifySignature(provider, encoded, 'provider');
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
+  checkFreshness(idToken, now);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {

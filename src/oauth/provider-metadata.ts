@@ -41,10 +41,19 @@ export async function discoverConfiguration(
   );
   configuration[customFetch] = fetch;
   configuration.timeout = options.timeout / 1000;
-  // The library would take TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
-  enableNonRepudiationChecks(configuration);
   if (isLoopback) allowInsecureRequests(configuration);
   return configuration;
+}
+
+/** The same for a call whose answer may be signed: openid-client then verifies that (OIDC Core §5.3.2), with keys asked for anew. */
+export function verifying(configuration: Configuration): Configuration {
+  const { client_id: clientId } = configuration.clientMetadata();
+  const verifying = new Configuration({ ...configuration.serverMetadata() }, clientId);
+  const { timeout, [customFetch]: fetch } = configuration;
+  Object.assign(verifying, { timeout, ...(fetch && { [customFetch]: fetch }) });
+  enableNonRepudiationChecks(verifying);
+  if (configuration.serverMetadata().issuer.startsWith('http:')) allowInsecureRequests(verifying);
+  return verifying;
 }
 
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {

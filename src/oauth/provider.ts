@@ -11,6 +11,9 @@ import { probeProvider } from './provider-probe.ts';
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
 
+/** News that somebody else's token asks for are asked for once in this time, however many such tokens come. */
+const betweenRenewals = 60 * 1000;
+
 /** A provider that did not answer is left alone for this long, so that an outage is not made worse by us. */
 const pauseAfterFailure = 1000;
 
@@ -25,6 +28,7 @@ export class Provider {
   #keys?: ProviderKeys | undefined;
   #discovering?: Promise<Configuration> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
+  #renewedAt = -Infinity;
 
   constructor(
     readonly options: ProviderOptions,
@@ -75,8 +79,13 @@ export class Provider {
     return this.#liveness.whileAlive(work);
   }
 
-  /** Asks for metadata and keys again when they are next needed, however young they are. What is known serves until then. */
+  /**
+   * Asks for metadata again when they are next needed, however young they are, but not more than once a minute. What is
+   * known serves until then.
+   */
   renew(): void {
+    if (this.clock() - this.#renewedAt < betweenRenewals) return;
+    this.#renewedAt = this.clock();
     if (this.#known) this.#known = { ...this.#known, discoveredAt: -Infinity };
   }
 

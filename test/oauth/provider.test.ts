@@ -3,7 +3,8 @@ import { Provider } from '../../src/oauth/provider.ts';
 import { answer, hang, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
 const failed = expect.objectContaining({ code: 'login_failed' });
 
@@ -119,6 +120,7 @@ describe('a provider', () => {
     const keys = await provider.keys();
     for (const address of ['jwks', 'new']) {
       const before = await provider.configuration();
+      now += minute;
       provider.renew();
       await settledUntil(async () => (await provider.configuration()) !== before);
       const { url } = await provider.keys();
@@ -173,6 +175,25 @@ describe('a provider', () => {
     await provider.configuration();
     await settledUntil(async () => (await provider.configuration()) !== first);
     expect(server.requests).toHaveLength(2);
+  });
+
+  it('is asked for news once a minute, however often its keys turn out to be others (ID-19)', async () => {
+    server.handler = metadata();
+    const provider = configured();
+    const known = [await provider.configuration()];
+    for (const expected of [2, 3]) {
+      for (let flood = 0; flood < 100; flood += 1) {
+        provider.renew();
+        await provider.configuration();
+      }
+      await settledUntil(async () => !known.includes(await provider.configuration()));
+      known.push(await provider.configuration());
+      now += minute - 1;
+      provider.renew();
+      await provider.configuration();
+      expect(server.requests).toHaveLength(expected);
+      now += 1;
+    }
   });
 
   it.each([
