@@ -7,9 +7,11 @@ import {
 } from 'openid-client';
 import { decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
+import type { Claims } from './claims.ts';
 import { isUnknownKey, outageBehind, toBffError } from './failure.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import type { Provider } from './provider.ts';
+import { verifySignature } from './signature.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
 /** What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong may go right the next time. */
@@ -35,6 +37,8 @@ export type RefreshOutcome =
 /** Whose tokens are refreshed. */
 export interface RefreshSubject {
   readonly sub: string;
+  /** What the provider said of the user at the sign-in. */
+  readonly claims: Claims;
   readonly tokens: TokenSet;
 }
 
@@ -45,17 +49,21 @@ export interface RefreshSubject {
  */
 export async function refreshTokens(
   provider: Provider,
-  { sub, tokens: before }: RefreshSubject,
+  subject: RefreshSubject,
   now: number,
 ): Promise<RefreshOutcome> {
+  const { tokens: before } = subject;
   if (!before.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
   try {
     const configuration = await provider.discovered();
     const response = await refreshTokenGrant(configuration, before.refreshToken);
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
-    if (!idToken) return { kind: 'refreshed', tokens };
-    if (idToken.sub !== sub) return { kind: 'ended', reason: 'the user has changed' };
+    if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
+    // Before anything it says may end a session.
+    await verifySignature(provider, tokens.idToken, 'provider');
+    const change = changeOfUser(idToken, subject);
+    if (change) return { kind: 'ended', reason: change };
     checkContinuity(idToken, tokens, before, configuration, now);
     const sessionExpiry = readSessionExpiry(idToken);
     return { kind: 'refreshed', tokens, ...(sessionExpiry !== undefined && { sessionExpiry }) };
@@ -64,6 +72,18 @@ export async function refreshTokens(
     if (isUnknownKey(error)) provider.renew();
     return outcomeOf(error);
   }
+}
+
+/**
+ * "its sub Claim Value MUST be the same"; "if the ID Token contains an auth_time Claim, its value MUST represent the time of
+ * the original authentication" (OIDC Core §12.2). Where it does not, the tokens are those of another sign-in, and this
+ * session would get none of its own any more. Absent: it is the same.
+ */
+function changeOfUser({ sub, auth_time }: IDToken, subject: RefreshSubject): string | undefined {
+  if (sub !== subject.sub) return 'the user has changed';
+  const original = subject.claims['auth_time'];
+  const isAnother = auth_time !== undefined && original !== undefined && auth_time !== original;
+  return isAnother ? 'the user has signed in anew at the provider (auth_time)' : undefined;
 }
 
 /** "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID token. */
