@@ -43,11 +43,11 @@ export async function readClaims(
   const userInfo = asksUserInfo
     ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub)
     : {};
-  const claims = aboutTheUser({ ...userInfo, ...idToken });
+  const claims = { ...userInfo, ...idToken };
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);
   }
-  return claims;
+  return aboutTheUser(claims);
 }
 
 /** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). */

@@ -4,7 +4,7 @@ import { BffError } from '../errors.ts';
 const longestRetryAfter = 300;
 
 /** What `openid-client` and `jose` call a key they cannot find. */
-const unknownKey: readonly unknown[] = ['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_MATCHING_KEY'];
+const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_MATCHING_KEY']);
 
 /** Why a provider is unavailable: the cause of a `provider_unavailable`. */
 export class Outage extends Error {
@@ -51,7 +51,7 @@ export function outageBehind(error: unknown): Outage | undefined {
 
 /** Whether a token was signed with a key that the provider's published keys do not contain. */
 export function isUnknownKey(error: unknown): boolean {
-  return causes(error).some((link) => 'code' in link && unknownKey.includes(link.code));
+  return causes(error).some((link) => 'code' in link && unknownKey.has(link.code));
 }
 
 /** openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain of causes. */

@@ -16,6 +16,9 @@ import type { Provider } from './provider.ts';
 import { verifySignature } from './signature.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
+/** Of a request that was pushed, in characters. */
+const longestAddress = 4096;
+
 /** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
 export interface LoginSecrets {
   readonly state: string;
@@ -142,7 +145,10 @@ async function authorizationUrl(
 ): Promise<URL> {
   try {
     if (!isPushed(provider, configuration)) return buildAuthorizationUrl(configuration, parameters);
-    return await provider.whileAlive(buildAuthorizationUrlWithPAR(configuration, parameters));
+    const url = await provider.whileAlive(buildAuthorizationUrlWithPAR(configuration, parameters));
+    // It names a request in a few characters (RFC 9126 §2.2); a header that holds it must pass every proxy on its way.
+    if (url.href.length > longestAddress) throw new Error('the request_uri has no end');
+    return url;
   } catch (error) {
     throw toBffError(error);
   }

@@ -45,15 +45,22 @@ export async function discoverConfiguration(
   return configuration;
 }
 
-/** The same for a call whose answer may be signed: openid-client then verifies that (OIDC Core §5.3.2), with keys asked for anew. */
+/**
+ * The same for a call whose answer may be signed, as UserInfo is for some clients: openid-client then verifies that, with the
+ * algorithms of ID tokens and keys asked for anew (OIDC Core §5.3.2).
+ */
 export function verifying(configuration: Configuration): Configuration {
-  const { client_id: clientId } = configuration.clientMetadata();
-  const verifying = new Configuration({ ...configuration.serverMetadata() }, clientId);
+  const metadata: ServerMetadata = configuration.serverMetadata();
+  const algorithms = metadata.id_token_signing_alg_values_supported;
+  const strict = new Configuration(
+    { ...metadata, ...(algorithms && { userinfo_signing_alg_values_supported: algorithms }) },
+    configuration.clientMetadata().client_id,
+  );
   const { timeout, [customFetch]: fetch } = configuration;
-  Object.assign(verifying, { timeout, ...(fetch && { [customFetch]: fetch }) });
-  enableNonRepudiationChecks(verifying);
-  if (configuration.serverMetadata().issuer.startsWith('http:')) allowInsecureRequests(verifying);
-  return verifying;
+  Object.assign(strict, { timeout, ...(fetch && { [customFetch]: fetch }) });
+  enableNonRepudiationChecks(strict);
+  if (metadata.issuer.startsWith('http:')) allowInsecureRequests(strict);
+  return strict;
 }
 
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
@@ -73,7 +80,10 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
 
 /** Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725 §3.1). */
 function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
-  const advertised = metadata.id_token_signing_alg_values_supported;
+  const advertised: unknown = metadata.id_token_signing_alg_values_supported;
+  if (advertised !== undefined && !Array.isArray(advertised)) {
+    throw new Error('id_token_signing_alg_values_supported in the metadata is no list');
+  }
   const accepted = options.idTokenAlgorithms.filter((alg) => advertised?.includes(alg) ?? true);
   if (accepted.length === 0) {
     throw new Error(

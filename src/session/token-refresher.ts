@@ -115,8 +115,9 @@ export class TokenRefresher {
   async #freshInStore(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
     const stored = await this.store.readStored(id);
     if (!stored) return { kind: 'ended', reason: 'the session is over' };
-    const isStale = stored.session.tokens.accessToken === stale.accessToken;
-    return isStale ? undefined : { kind: 'refreshed', session: stored.session };
+    return isSame(stored.session.tokens, stale)
+      ? undefined
+      : { kind: 'refreshed', session: stored.session };
   }
 
   async #tryToSpend(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
@@ -125,7 +126,7 @@ export class TokenRefresher {
     try {
       // Read again under the lock: its last holder may have written after our look and before our turn.
       const stored = await this.store.readStored(id);
-      if (stored?.session.tokens.accessToken !== stale.accessToken) return undefined;
+      if (!stored || !isSame(stored.session.tokens, stale)) return undefined;
       const outcome = await this.#spend(id, stored, lock);
       this.listener(outcome, stored.session.provider);
       return outcome;
@@ -190,4 +191,9 @@ export class TokenRefresher {
     await this.store.end(id);
     return { kind: 'ended', reason };
   }
+}
+
+/** A provider may give the same access token once more, for longer: that is a refresh as well. */
+function isSame(stored: TokenSet, stale: TokenSet): boolean {
+  return stored.accessToken === stale.accessToken && stored.obtainedAt === stale.obtainedAt;
 }
