@@ -88,17 +88,15 @@ export class ProviderKeys {
       return await known.keyFor(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      const newer = await this.#newerThan(known, source);
-      if (!newer) throw error;
-      return newer.keyFor(header, token);
+      const newer = await this.#newer(source);
+      return (newer ?? known).keyFor(header, token);
     }
   }
 
-  /** Absent: there are none yet, and it is too early to ask again. Whoever asks while others do gets what they get. */
-  async #newerThan(known: KnownKeys, source: KeySource): Promise<KnownKeys | undefined> {
-    if (this.#known !== known) return this.#known;
+  /** New keys, or the known ones if it is too early to ask again. Whoever asks while others do gets what they get. */
+  async #newer(source: KeySource): Promise<KnownKeys | undefined> {
     const sinceLast = this.clock() - this.#lookedForUnknownAt[source];
-    if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return undefined;
+    if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#known;
     this.#lookedForUnknownAt[source] = this.clock();
     return this.#fetchOnce();
   }
