@@ -20,6 +20,7 @@ import {
 } from '../support/hostile-stage.ts';
 import { testTls } from '../support/tls.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const minute = 60_000;
 
@@ -171,6 +172,12 @@ const documents: readonly Misbehaviour[] = [
     'H-45',
     'that it signs with nothing we allow',
     metadata({ id_token_signing_alg_values_supported: ['none', 'HS256', 'RS1'] }),
+    failed,
+  ],
+  [
+    'H-45',
+    'an algorithm of 30 kB',
+    metadata({ id_token_signing_alg_values_supported: ['HS256'.repeat(6000)] }),
     failed,
   ],
   [
@@ -397,6 +404,13 @@ describe('a provider that changes its keys', () => {
     stage.clock.advance(5 * minute);
     await stage.bff.redis.clear();
     expect(await stage.play()).toEqual(cleanly(failed));
+  });
+
+  it('(ID-19) and where they are is found by one of the next sign-ins', async () => {
+    await metadata((issuer) => ({ jwks_uri: `${issuer}/elsewhere` }))(stage);
+    stage.server.override('/elsewhere', answer(200, { keys: [freshKey] }));
+    await waitFor(async () => (await stage.play(signedAfresh)).outcome === 'signed in');
+    expect(stage.server.requestsTo('discovery')).toHaveLength(2);
   });
 
   it('(ID-19) fails no refresh', async () => {

@@ -155,7 +155,7 @@ const refreshed =
   (stage) =>
     void (stage.tokens = (response) => ({ ...response, id_token: undefined, ...values }));
 
-const idToken = (values: Record<string, unknown>) => withIdToken(changes(values));
+const idToken = (values: object | (() => object)) => withIdToken(changes(values));
 
 type Refresh = readonly [
   id: string,
@@ -201,13 +201,13 @@ const refreshes: readonly Refresh[] = [
     'kept',
   ],
   ['H-67', 'no ID token', refreshed({}), 200, 'kept'],
-  ['H-67', 'another ID token', idToken({ iat: now() }), 200, 'kept'],
+  ['H-67', 'another ID token', idToken(() => ({ iat: now() })), 200, 'kept'],
   ['H-67', 'an ID token without a nonce', idToken({ nonce: undefined }), 200, 'kept'],
   ['H-67', 'the ID token of somebody else', idToken({ sub: 'mallory' }), 401, 'ended'],
   [
     'H-67',
     'the ID token of another authentication',
-    idToken({ auth_time: now() + 30 }),
+    idToken(() => ({ auth_time: now() + 30 })),
     401,
     'ended',
   ],
@@ -216,11 +216,11 @@ const refreshes: readonly Refresh[] = [
   ['H-67', 'an ID token authorized for another client', idToken({ azp: 'another' }), 503, 'kept'],
   ['H-67', 'an ID token with another nonce', idToken({ nonce: 'another' }), 503, 'kept'],
   ['H-67', 'an ID token for another access token', idToken({ at_hash: 'another' }), 503, 'kept'],
-  ['H-67', 'an ID token that has expired', idToken({ exp: now() - hour }), 503, 'kept'],
+  ['H-67', 'an ID token that has expired', idToken(() => ({ exp: now() - hour })), 503, 'kept'],
   [
     'H-67',
     'an ID token from the future',
-    idToken({ iat: now() + hour, exp: now() + 2 * hour }),
+    idToken(() => ({ iat: now() + hour, exp: now() + 2 * hour })),
     503,
     'kept',
   ],

@@ -30,11 +30,11 @@ export const withIdToken =
     };
   };
 
-/** A genuine ID token but for these claims; `undefined` takes one away. */
+/** A genuine ID token but for these claims; `undefined` takes one away. Times are made when they are needed. */
 export const changes =
-  (values: Record<string, unknown>): IdToken =>
+  (values: object | (() => object)): IdToken =>
   ({ claims, sign }) =>
-    sign({ ...claims, ...values });
+    sign({ ...claims, ...(typeof values === 'function' ? (values() as object) : values) });
 
 /** Signs like the authorization server, with its key of that name: `rsa`, `ec` or `ed`. */
 export async function signAs(
