@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost, RouterModule } from '@nestjs/core';
 import { BackchannelController } from './auth/backchannel.controller.ts';
+import { ConnectController } from './auth/connect.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
 import { FrontchannelController } from './auth/frontchannel.controller.ts';
 import { LoginController } from './auth/login.controller.ts';
@@ -99,6 +100,7 @@ export class BffModule implements NestModule, OnApplicationShutdown {
         { path: `${basePath}/logout`, method: RequestMethod.POST },
         { path: `${basePath}/sessions`, method: RequestMethod.ALL },
         { path: `${basePath}/sessions/:id`, method: RequestMethod.ALL },
+        { path: `${basePath}/disconnect/:provider`, method: RequestMethod.POST },
       )
       .apply(SessionMiddleware)
       .forRoutes(`${basePath}/{*path}`)
@@ -127,6 +129,7 @@ function describeModule(
       FrontchannelController,
       LogoutController,
       SessionsController,
+      ConnectController,
     ],
     providers: [options, ...bffProviders],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],

@@ -46,8 +46,8 @@ export class BackchannelController {
 
   async #endSessions({ issuer, sid, sub }: LogoutToken): Promise<void> {
     const group: SessionGroup = sid === undefined ? { issuer, sub: sub ?? '' } : { issuer, sid };
-    const sessions = await this.sessions.list(group);
-    const isMismatch = sub !== undefined && sessions.some(({ session }) => session.sub !== sub);
+    const subjects = await this.sessions.subjectsOf(group);
+    const isMismatch = sub !== undefined && subjects.some((subject) => subject !== sub);
     if (isMismatch) throw invalid('its sid and sub do not belong together');
     const ended = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     this.#logger.log({ msg: 'signed out by the provider', issuer, sessions: ended });

@@ -18,6 +18,8 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['sessions/{id}', ['DELETE']],
   ['backchannel', ['POST']],
   ['frontchannel', ['GET']],
+  ['connect/{provider}', ['GET']],
+  ['disconnect/{provider}', ['POST']],
 ]);
 
 /**
@@ -47,6 +49,7 @@ export class EndpointsMiddleware implements NestMiddleware {
 function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name
     .replace(/^callback\/[^/]+$/, 'callback')
-    .replace(/^sessions\/[^/]+$/, 'sessions/{id}');
+    .replace(/^sessions\/[^/]+$/, 'sessions/{id}')
+    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}');
   return methods.get(pattern);
 }

@@ -6,6 +6,9 @@ import { parameter } from './query.ts';
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
 
+/** Ends the state of a login that is not begun once more where it cannot be finished. */
+export const noSecondTry = '.2';
+
 /**
  * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
  * the authorization request. Throws `invalid_request`.
@@ -35,4 +38,13 @@ export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: Logi
   if (destination === undefined || destination === 'document') return;
   if (destination === 'iframe' && parameters['prompt'] === 'none') return;
   throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Dest is ${destination}`) });
+}
+
+/**
+ * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a person who types the address,
+ * change what is in a session. Throws `csrf`. Browsers that send no fetch metadata pass.
+ */
+export function refuseOtherSites({ 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Site is ${String(site)}`) });
 }

@@ -6,6 +6,7 @@ import { finishLogin, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
+import { Connections } from '../session/connections.service.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
@@ -13,13 +14,12 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
-import { loginParameters, refuseHiddenLogin } from './login-request.ts';
+import { loginParameters, noSecondTry, refuseHiddenLogin } from './login-request.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
-/** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
+/** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
-const secondTryMark = '.2';
 
 interface WantedLogin {
   readonly parameters: ReturnType<typeof loginParameters>;
@@ -41,6 +41,7 @@ export class LoginController {
     private readonly loginCookie: LoginCookie,
     private readonly sessions: SessionReader,
     private readonly sessionCookie: SessionCookie,
+    private readonly connections: Connections,
   ) {}
 
   /** `GET /bff/login` */
@@ -52,7 +53,7 @@ export class LoginController {
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
 
-    const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const mark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
     const url = await this.#noting(provider, start);
     this.options.listener.signInStarted(provider.id);
@@ -100,10 +101,18 @@ export class LoginController {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
     if (!pending) return this.#turnAway(request, response, state);
+    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
     const begunAt = this.clock();
     const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, begunAt);
+    if (pending.connects !== undefined) {
+      const connecting = { id: pending.connects, provider: provider.id, begunAt };
+      await this.connections.connect(connecting, signIn);
+      this.#logger.log({ msg: 'account connected', provider: provider.id });
+      this.options.listener.signInCompleted(provider.id);
+      return response.redirect(pending.returnUrl);
+    }
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
     const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
@@ -146,11 +155,21 @@ export class LoginController {
     if (request.session.signedIn) {
       return response.redirect(this.options.returnUrl.defaultReturnUrl);
     }
-    const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
+    const mayTryAgain = state && !state.endsWith(noSecondTry) && this.loginCookie.read(request);
     const login = `${this.options.basePath}/login?${secondTry}=1`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
     );
   }
+}
+
+/**
+ * A `Strict` session cookie does not come along on the way back; where one does, it must name the session that is to be
+ * connected, or an account would end up in another than its user looks at. Throws `session_mismatch`.
+ */
+function refuseOtherSession({ session: { signedIn } }: Request, id: string): void {
+  if (!signedIn || signedIn.id === id) return;
+  const cause = new Error('the browser has another session now');
+  throw new BffError('session_mismatch', { cause });
 }

@@ -10,6 +10,7 @@ import { BffError } from '../errors.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
+import { checkAcr, readAuthentication } from './authentication.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
 import type { Provider } from './provider.ts';
@@ -23,6 +24,8 @@ export interface LoginSecrets {
   readonly redirectUri: string;
   /** Seconds. Absent: no `max_age` was asked for, so `auth_time` is not judged. */
   readonly maxAge?: number;
+  /** One of these, separated by spaces. Absent: no `acr_values` were asked for, so `acr` is not judged. */
+  readonly acrValues?: string;
 }
 
 /** A user who has just signed in. */
@@ -37,6 +40,10 @@ export interface SignIn {
   readonly sessionExpiry?: number;
   /** OIDC Session Management `session_state`. Absent: the provider sent none. */
   readonly sessionState?: string;
+  /** How the user has signed in (`acr` of the ID token). Absent: the provider does not say. */
+  readonly acr?: string;
+  /** When that was (`auth_time`), in epoch milliseconds. Absent: the provider does not say. */
+  readonly authTime?: number;
 }
 
 /** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
@@ -54,24 +61,28 @@ export async function startLogin(
 ): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
   const configuration = await provider.configuration();
   const pkce = await createPkcePair();
-  const maxAge = parameters['max_age'];
+  const { max_age: maxAge, acr_values: acrValues } = parameters;
   const secrets: LoginSecrets = {
     state: randomState() + stateMark,
     nonce: randomNonce(),
     codeVerifier: pkce.codeVerifier,
     redirectUri,
     ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
+    ...(acrValues !== undefined && { acrValues }),
   };
-  const url = await authorizationUrl(provider, configuration, {
+  const { resources, scopes } = provider.routeNeeds;
+  const request = new URLSearchParams({
     ...parameters,
     redirect_uri: redirectUri,
-    scope: provider.options.scopes.join(' '),
+    scope: [...new Set([...provider.options.scopes, ...scopes])].join(' '),
     state: secrets.state,
     nonce: secrets.nonce,
     // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
   });
+  for (const resource of resources) request.append('resource', resource);
+  const url = await authorizationUrl(provider, configuration, request);
   return { url, secrets };
 }
 
@@ -118,6 +129,8 @@ async function redeemCode(
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
+  const authentication = readAuthentication(idToken);
+  checkAcr(authentication.acr, secrets.acrValues);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
@@ -128,13 +141,14 @@ async function redeemCode(
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),
+    ...authentication,
   };
 }
 
 async function authorizationUrl(
   provider: Provider,
   configuration: Configuration,
-  parameters: Record<string, string>,
+  parameters: URLSearchParams,
 ): Promise<URL> {
   try {
     if (!isPushed(provider, configuration)) return buildAuthorizationUrl(configuration, parameters);

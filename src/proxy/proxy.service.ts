@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
+import { sessionAt } from '../session/connections.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/csrf.ts';
 import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
@@ -86,8 +87,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   ): Promise<void> {
     refuseWebSocket(request);
     this.#refuseForeignRequest(request, route);
-    const session = this.#toldTo(route, await this.#sessionOf(request, route));
-    const authorized = await this.headers.of(request, route, session);
+    const presented = await this.#sessionOf(request, route);
+    const session = this.#toldTo(route, presented);
+    const authorized = await this.headers.of(request, route, session, presented);
     const running = session && this.longAnswers.begin(session.id, response);
     try {
       const asked = { ...this.#asked(route, target, request, running), ...authorized };
@@ -109,10 +111,11 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     refuseBadHandshake(request);
     if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
     // A page that nobody looks at opens its WebSocket again and again; that is no use of the session.
-    const presented =
-      token === 'none' ? undefined : await this.sessions.peek(request.headers.cookie);
+    const presented = route.isAnonymous
+      ? undefined
+      : await this.sessions.peek(request.headers.cookie);
     const session = this.#toldTo(route, presented);
-    const authorized = await this.headers.of(request, route, session);
+    const authorized = await this.headers.of(request, route, session, presented);
     const place = this.openSockets.take(session?.id);
     const asked = { ...this.#asked(route, target, request), ...authorized };
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
@@ -136,8 +139,8 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   }
 
   /** A promise only when Redis has to be asked. */
-  #sessionOf({ headers }: Request, { options }: ProxyRoute) {
-    return options.token === 'none' ? undefined : this.sessions.read(headers.cookie);
+  #sessionOf({ headers }: Request, { isAnonymous }: ProxyRoute) {
+    return isAnonymous ? undefined : this.sessions.read(headers.cookie);
   }
 
   /** Everything about the request to the upstream but its headers. */
@@ -163,10 +166,13 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     };
   }
 
-  /** Whom the upstream is told of. Absent: nobody is signed in, or at another provider: a token goes to upstreams of its own only. */
+  /** Whom the upstream is told of. Absent: nobody is signed in, or has no account at its provider: a token goes to upstreams of its own only. */
   #toldTo({ options }: ProxyRoute, presented: Session | undefined): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
-    return presented?.provider === provider ? presented : undefined;
+    if (!presented || presented.provider === provider) return presented;
+    // A token of our own is sent for whoever is signed in.
+    if (options.token === 'client') return presented;
+    return provider === undefined ? undefined : sessionAt(presented, provider);
   }
 }
 

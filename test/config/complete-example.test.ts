@@ -87,7 +87,6 @@ describe('the complete example', () => {
     expect(refusals.map(({ path }) => path)).toEqual([
       'providers[0].profile',
       'providers[1].preset',
-      'routes[1].resource',
     ]);
     expect(
       refusals.filter(({ message }) => !message.includes('is not part of this release yet')),
@@ -97,15 +96,17 @@ describe('the complete example', () => {
   it('is accepted without them', () => {
     const trimmed = example
       .replace('    profile: fapi2\n', '')
-      .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
-      .replace('    resource: https://reports.example.com\n', '');
+      .replace('    preset: github\n', '    issuer: https://login.partner.example\n');
     const { options } = load(trimmed);
     expect(options).toMatchObject({
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
       management: { token: env.ADMIN_TOKEN },
       session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
       providers: [{ clientSecret: 'oidc-secret' }, { id: 'github' }],
-      routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
+      routes: [
+        { maxBody: 50 * 1024 ** 2 },
+        { path: '/api/reports', resource: 'https://reports.example.com' },
+      ],
       frontend: { directory: join(folder, 'web') },
     });
   });

@@ -24,12 +24,6 @@ const later: Record<string, unknown> = {
   'providers.*.dpop': 'true',
   'providers.*.responseMode': 'form_post',
   'providers.*.profile': 'fapi2',
-  'routes.*.session': 'none',
-  'routes.*.resource': 'https://reports.example.com',
-  'routes.*.exchange': { audience: 'reports' },
-  'routes.*.scope': 'reports.read',
-  'routes.*.acr': 'mfa',
-  'routes.*.maxAge': '5m',
   'login.chooser': true,
   rateLimit: { login: 5 },
 };
@@ -71,7 +65,6 @@ describe('an option of a later release', () => {
     ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],
-    ['routes.*.session', 'required'],
     ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([]);
@@ -95,11 +88,6 @@ describe('a value of a later release', () => {
       'providers.*.clientAuth',
       'self_signed_tls_client_auth',
       'is not part of this release yet; use one of',
-    ],
-    [
-      'routes.*.token',
-      'client',
-      'client is not part of this release yet; use one of user, optional, none',
     ],
   ])('is refused: %s %j', (path, value, sentence) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([expect.stringContaining(sentence)]);

@@ -90,6 +90,7 @@ describe('the smallest configuration', () => {
           path: '/api',
           upstream: ['http://api:3000'],
           token: 'user',
+          session: 'required',
           stripPrefix: false,
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
