@@ -89,7 +89,9 @@ function signInRules(options: RouteOptions, { basePath, defaultProvider }: Proxy
   const { token, session, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
-  const signInPlace = { basePath, provider, defaultProvider };
+  // Our own token is sent for whoever is signed in, wherever.
+  const where = token === 'client' ? defaultProvider : provider;
+  const signInPlace = { basePath, provider: where, defaultProvider };
   const stepUp = {
     signedIn: stepUpAnswer(signInPlace, false),
     connected: stepUpAnswer(signInPlace, true),

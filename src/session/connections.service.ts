@@ -48,6 +48,24 @@ export class Connections {
     return removed !== undefined;
   }
 
+  /**
+   * Lets the accounts of a session that has just ended go on in the one that takes its place, if that is the same user's: a
+   * stronger sign-in is no reason to connect everything anew. `since` is a time at which the old session still was.
+   */
+  async carryOver(ended: Session | undefined, to: Session, since: number): Promise<void> {
+    const isSameUser = ended?.issuer === to.issuer && ended.sub === to.sub;
+    if (!ended?.connections || !isSameUser) return;
+    for (const [provider, connection] of Object.entries(ended.connections)) {
+      const added = { id: to.id, provider, connection, begunAt: since };
+      try {
+        await addConnection(this.#places, added);
+      } catch (error) {
+        // The sign-in is done. An account that is lost on the way is asked for again by the route that needs it.
+        this.#logger.warn({ msg: 'account not carried over', provider, err: error });
+      }
+    }
+  }
+
   async #revoke({ provider: id, tokens }: Pick<Session, 'provider' | 'tokens'>): Promise<void> {
     const provider = this.providers.find(id);
     if (!provider) return; // taken out of the configuration since

@@ -273,6 +273,24 @@ describe('an account at a second provider', () => {
     expect(await keysOf(bff, 'session')).toEqual([]);
   });
 
+  it('stays when its user signs in once more, more strongly for example, and not when another does', async () => {
+    await using all = await party();
+    const { bff, partner } = all;
+    const browser = await connected(bff);
+    await bff.signIn(browser, { acr_values: 'urn:test:mfa' });
+    expect(bff.authorizationServer.authorizationRequests()).toHaveLength(2);
+    expect(await keysOf(bff, 'session')).toHaveLength(1);
+    expect(await call(browser, '/partner/x')).toEqual([200, undefined]);
+    const token = await logoutToken(partner, 'at-partner', { sub: 'al' });
+    expect(await backchannel(bff, token)).toBe(200);
+    expect(await call(browser, '/partner/x')).toEqual([401, 'not_signed_in']);
+
+    await connect(browser);
+    await bff.signedIn('bob', browser);
+    await expect(whoIs(browser)).resolves.toBe('bob');
+    expect(await call(browser, '/partner/x')).toEqual([401, 'not_signed_in']);
+  });
+
   it('does not come back by a refresh that was under way when it was disconnected', async () => {
     await using all = await party();
     const { bff, partner, clock } = all;
