@@ -72,17 +72,17 @@ export async function refreshTokens(
 /** The outcome of a request for another token than that of the sign-in. A refusal is about that token alone. */
 export function unfulfilled(error: unknown): RefreshOutcome {
   const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
-  return isRefusal ? refused(error) : outcomeOf(error);
+  return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
 }
 
 /** Another sign-in would bring none either. */
 function withoutRefreshToken(isForAnotherToken: boolean): NotRefreshed {
   const reason = 'there is no refresh token';
-  return isForAnotherToken ? refused(new Error(reason)) : { kind: 'ended', reason };
+  return isForAnotherToken ? refused(reason) : { kind: 'ended', reason };
 }
 
-function refused(cause: Error): NotRefreshed {
-  return { kind: 'refused', error: new BffError('token_refused', { cause }) };
+function refused(reason: string): NotRefreshed {
+  return { kind: 'refused', error: new BffError('token_refused', { cause: new Error(reason) }) };
 }
 
 /** Refusals that say nothing of what was asked for: our credentials, or that the server cannot now. */

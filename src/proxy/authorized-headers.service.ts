@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
-import { AccessTokenService } from '../session/access-token.service.ts';
+import { type AccessToken, AccessTokenService } from '../session/access-token.service.ts';
 import { isConnection } from '../session/connections.ts';
 import type { Session } from '../session/session.ts';
 import { headersFrom } from './claim-headers.ts';
@@ -58,8 +58,10 @@ export class AuthorizedHeaders {
       route.requestHeaders.of(request.headers, { ...facts, authorization: token });
     const headers = headersWith(authorization);
     if (!session && !route.wants) return { headers };
-    const afterRefusal = (refusal: IncomingHttpHeaders) =>
-      this.#secondTry(refusal, route, session, headersWith);
+    const afterRefusal = (refusal: IncomingHttpHeaders) => {
+      const replace = () => this.routeAuthorization.replacementFor(route, session, authorization);
+      return this.#secondTry(refusal, replace, headersWith);
+    };
     const whose = session && isConnection(session) ? 'connected' : 'signedIn';
     return { headers, afterRefusal, stepUp: session && route.stepUp?.[whose] };
   }
@@ -85,13 +87,12 @@ export class AuthorizedHeaders {
   /** With a token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
   async #secondTry(
     refusal: IncomingHttpHeaders,
-    route: ProxyRoute,
-    session: Session | undefined,
+    replace: () => Promise<AccessToken>,
     headersWith: (authorization: string) => Headers,
   ): Promise<Headers | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const answer = await this.routeAuthorization.replacementFor(route, session);
+      const answer = await replace();
       return answer.kind === 'token' ? headersWith(answer.authorization) : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });

@@ -29,9 +29,13 @@ export class RouteAuthorization {
     return session ? this.accessTokens.accessTokenFor(session) : { kind: 'none' };
   }
 
-  /** Another token in the place of one that the upstream refused. */
-  async replacementFor({ wants }: ProxyRoute, session: Session | undefined): Promise<AccessToken> {
-    if (wants?.policy) return this.routeTokens.replacementFor(wants.policy, session);
+  /** Another token in the place of one that the upstream refused, as it was sent. */
+  async replacementFor(
+    { wants }: ProxyRoute,
+    session: Session | undefined,
+    refused: string | undefined,
+  ): Promise<AccessToken> {
+    if (wants?.policy) return this.routeTokens.replacementFor(wants.policy, session, refused);
     return session ? this.accessTokens.replacementFor(session) : { kind: 'none' };
   }
 }

@@ -5,9 +5,15 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import type { Session } from './session.ts';
 import { TokenRefresher } from './token-refresher.ts';
 
+/** A token as it is sent. */
+export interface SentToken {
+  readonly kind: 'token';
+  readonly authorization: string;
+}
+
 /** What a route may send on behalf of a session. */
 export type AccessToken =
-  | { readonly kind: 'token'; readonly authorization: string }
+  | SentToken
   /** There is none, and there will be none without another sign-in. */
   | { readonly kind: 'none' };
 
@@ -69,6 +75,6 @@ export function endsSoon(
 }
 
 /** An access token as an `Authorization` value (RFC 6750 §2.1). */
-export function bearer({ accessToken }: TokenSet): AccessToken {
+export function bearer({ accessToken }: TokenSet): SentToken {
   return { kind: 'token', authorization: `Bearer ${accessToken}` };
 }

@@ -43,10 +43,17 @@ export class RouteTokenService implements OnApplicationShutdown {
     return bearer(tokens);
   }
 
-  /** Another token in the place of one that is missing, whose time is over, or that its API refused. */
-  async replacementFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
+  /** Another token in the place of one that is missing, whose time is over, or that its API `refused`, as it was sent. */
+  async replacementFor(
+    policy: TokenPolicy,
+    session: Session | undefined,
+    refused?: string,
+  ): Promise<AccessToken> {
     if (policy.kind === 'client') {
-      return bearer(await this.clientTokens.fetch(policy, this.clientTokens.known(policy)));
+      const known = this.clientTokens.known(policy);
+      // Somebody else may have heard the refusal before.
+      if (known && bearer(known).authorization !== refused) return bearer(known);
+      return bearer(await this.clientTokens.fetch(policy, known));
     }
     return session ? this.#replacementIn(session, policy) : { kind: 'none' };
   }

@@ -130,6 +130,22 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect([grants(server, grant), tokensAt(api)]).toEqual([2, 2]);
   });
 
+  it('replaces it once for all whose calls are refused', async () => {
+    await using all = await party(route);
+    const { server, api, bff } = all;
+    const browser = await bff.signedIn();
+    await call(browser);
+    const { handler } = api;
+    const first = api.last.headers.authorization;
+    api.handler = (request, response, recorded) => {
+      const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
+      const isFirst = request.headers.authorization === first;
+      return (isFirst ? answer(401, '', challenge) : handler)(request, response, recorded);
+    };
+    expect(new Set(await together(bff, browser, 40))).toEqual(new Set([200]));
+    expect(grants(server, grant)).toBe(2);
+  });
+
   it('is 503 while the provider is down, keeps the session, and works when it is back', async () => {
     await using all = await party(route);
     const { server, api, bff, clock } = all;
@@ -377,6 +393,8 @@ describe('exchange', () => {
     const browser = await bff.signedIn();
     expect(await call(browser)).toEqual([403, 'token_refused']);
     await expect(whoIs(browser)).resolves.toBe('alice');
+    const logged = bff.logs.lines.find(({ msg }) => msg === 'token refused');
+    expect(logged).toMatchObject({ provider: 'corp', reason: 'the provider says invalid_target' });
     expect(bff.logs.text).not.toContain('not for you');
   });
 
