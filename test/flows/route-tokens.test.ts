@@ -1,4 +1,4 @@
-import { answer, passOn, slowly } from '../support/answers.ts';
+import { answer, hang, passOn, slowly } from '../support/answers.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
@@ -167,6 +167,23 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     server.override('token', undefined);
     clock.advance(2 * second);
     expect(await call(browser)).toEqual([200, 'accepted']);
+  });
+
+  it('keeps nobody waiting while the provider hangs', async () => {
+    await using all = await party(route, { provider: { timeout: '3s' } });
+    const { server, bff, clock } = all;
+    const browser = await bff.signedIn();
+    server.override('*', hang());
+    const begun = performance.now();
+    const calls = await Promise.all(Array.from({ length: 10 }, () => call(browser)));
+    expect(new Set(calls.map(String))).toEqual(new Set(['503,provider_unavailable']));
+    expect(performance.now() - begun).toBeLessThan(4000);
+    server.override('*', undefined);
+    // The request that hangs has to be given up first.
+    await waitFor(async () => {
+      clock.advance(2 * second);
+      return (await call(browser))[0] === 200;
+    });
   });
 
   it('serves on with a token that still holds while the provider is down', async () => {
