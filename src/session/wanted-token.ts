@@ -22,7 +22,7 @@ export function tokensIn(session: Session, policy: TokenPolicy | undefined): Tok
 }
 
 /** The same in a session as it is stored now. */
-export function storedTokens(
+function storedTokens(
   { session: { provider }, policy }: WantedToken,
   stored: Session,
 ): TokenSet | undefined {

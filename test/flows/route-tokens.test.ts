@@ -7,6 +7,8 @@ import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { type CheckingUpstream, startCheckingUpstream } from '../support/checking-upstream.ts';
 import { testClock } from '../support/clock.ts';
+import { startNetwork } from '../support/redis-network.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { exchangeGrant, extraTokenClaims, offerTokenExchange } from '../support/token-exchange.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
@@ -320,6 +322,28 @@ describe('resource', () => {
     const browser = await bff.signedIn();
     expect(await call(browser)).toEqual([403, 'token_refused']);
     expect((await browser.fetch('/api/x')).status).toBe(200);
+  });
+
+  it('loses nothing although Redis goes away just when the provider has answered', async () => {
+    const redis = await startRedis();
+    const network = await startNetwork(redis.port);
+    {
+      await using all = await party({ resource: reports }, { redis: { url: network.url } });
+      const { server, bff } = all;
+      const browser = await bff.signedIn();
+      server.transform('token', async (json) => {
+        await network.refuse();
+        return json;
+      });
+      expect(await call(browser)).toEqual([503, 'session_store_unavailable']);
+      server.transform('token', undefined);
+      await network.mend();
+      await waitFor(async () => (await call(browser))[0] === 200);
+      expect(grants(server, 'refresh_token')).toBe(1);
+      expect((await browser.fetch('/api/x')).status).toBe(200);
+    }
+    network.close();
+    await redis.stop();
   });
 
   it('does not bring a session back that was signed out meanwhile', async () => {
