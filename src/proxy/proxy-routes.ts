@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteOptions } from '../config/options.ts';
-import { type Headers, RequestHeaders, responseHeaders } from './headers.ts';
+import { AnswerHeaders } from './answer-headers.ts';
+import { RequestHeaders } from './headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
 import { openUpstream, type Upstream } from './upstream.ts';
@@ -11,8 +11,7 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  /** What the browser sees of an answer's headers, and of ours. */
-  readonly responseHeaders: (headers: IncomingHttpHeaders, requestId: string) => Headers;
+  readonly answerHeaders: AnswerHeaders;
 }
 
 /** All routes, that of the frontend's server included, and the connections of each. */
@@ -59,10 +58,6 @@ function prepare(
       remove,
       pass,
     }),
-    responseHeaders: (headers, requestId) => ({
-      ...ours,
-      'x-request-id': requestId,
-      ...responseHeaders(headers, { ourCookies, isPersonal }),
-    }),
+    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal }),
   };
 }
