@@ -14,6 +14,7 @@ import {
 import { HttpAdapterHost, RouterModule } from '@nestjs/core';
 import { BackchannelController } from './auth/backchannel.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
+import { EventsController } from './auth/events.controller.ts';
 import { FrontchannelController } from './auth/frontchannel.controller.ts';
 import { LoginController } from './auth/login.controller.ts';
 import { LogoutController } from './auth/logout.controller.ts';
@@ -127,6 +128,7 @@ function describeModule(
       FrontchannelController,
       LogoutController,
       SessionsController,
+      EventsController,
     ],
     providers: [options, ...bffProviders],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],

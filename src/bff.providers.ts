@@ -1,7 +1,7 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { authProviders } from './auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.ts';
-import { LogoutState } from './auth/logout-state.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
@@ -174,11 +174,7 @@ export const bffProviders: NestProvider[] = [
       listener,
     }),
   },
-  {
-    provide: LogoutState,
-    inject: [Sealing],
-    useFactory: (sealing: Sealing) => new LogoutState(sealing),
-  },
+  ...authProviders,
 
   // proxy
   {

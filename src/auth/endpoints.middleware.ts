@@ -16,6 +16,7 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['logout/callback', ['GET']],
   ['sessions', ['GET', 'HEAD', 'DELETE']],
   ['sessions/{id}', ['DELETE']],
+  ['events', ['GET']],
   ['backchannel', ['POST']],
   ['frontchannel', ['GET']],
 ]);
