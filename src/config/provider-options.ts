@@ -88,7 +88,7 @@ export const provider = z
         allowUntyped: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Keycloak before 25 sends them.',
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra and Keycloak before 25 send them.',
           ),
       })
       .prefault({})

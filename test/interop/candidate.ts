@@ -26,6 +26,8 @@ export interface Place {
 /** A server that answers, with the BFF registered and one person who can sign in. */
 export interface Running extends AsyncDisposable {
   readonly issuer: string;
+  /** The end of what it printed. */
+  readonly output: string;
   /** The client whose sessions the server ends from behind, where it can. */
   readonly registration: Registration;
   /** A client whose sessions the server ends through the browser. Absent: it has none. */

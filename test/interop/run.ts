@@ -10,11 +10,13 @@ import { endRun, runDirectory } from '../support/run-directory.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { type Candidate, NotHere, type Program } from './candidate.ts';
 import type { Ground } from './scene.ts';
+import { dex } from './servers/dex.ts';
+import { hydra } from './servers/hydra.ts';
 import { keycloak } from './servers/keycloak.ts';
 import { play, playFrontchannel, type Step } from './story.ts';
 import { type Absence, type Row, tableOf, writeTable } from './table.ts';
 
-const candidates = [keycloak];
+const candidates = [keycloak, hydra, dex];
 const page = new URL('../../docs/providers.md', import.meta.url);
 
 const { values } = parseArgs({

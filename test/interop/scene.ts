@@ -76,6 +76,14 @@ export function isHome({ publicUrl }: Scene, page: Page): boolean {
   return new URL(page.url).origin === publicUrl;
 }
 
+/** Who the BFF says is signed in, asked by a page of the application; undefined when it is nobody. */
+export async function whoIsSignedIn({ browser, publicUrl }: Scene): Promise<string | undefined> {
+  const response = await browser.fetch('/bff/user', { from: `${publicUrl}/` });
+  if (response.status === 200) return ((await response.json()) as { sub: string }).sub;
+  assert.equal(response.status, 401, await response.text());
+  return undefined;
+}
+
 /** The access token that the API was last sent. */
 export function tokenAtApi({ upstream }: Scene): string {
   const [, token] = /^Bearer (.+)$/.exec(upstream.last.headers.authorization ?? '') ?? [];

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { whoIs } from '../flows/steps.ts';
 import { answer, inTurn } from '../support/answers.ts';
 import type { Page } from '../support/browser.ts';
 import { framesIn } from '../support/forms.ts';
@@ -16,6 +15,7 @@ import {
   stage,
   subjectOf,
   tokenAtApi,
+  whoIsSignedIn,
 } from './scene.ts';
 
 /** What every server is asked for, in this order: the columns of the table. */
@@ -91,13 +91,18 @@ async function playOne({ step, isOffered, play }: Chapter, scene: Scene, tell: T
     await play(scene);
     tell(step);
   } catch (error) {
-    tell(step, error);
+    const told = scene.bff.lines.filter(
+      ({ msg, level }) => msg !== 'request completed' || level !== 'info',
+    );
+    const logged = told.slice(-5).map((line) => JSON.stringify(line));
+    const printed = scene.running.output.slice(-2000);
+    tell(step, new Error([...logged, printed].join('\n'), { cause: error }));
   }
 }
 
 async function signsIn(scene: Scene): Promise<void> {
   await signIn(scene);
-  assert(await whoIs(scene.browser), 'nobody is signed in');
+  assert(await whoIsSignedIn(scene), 'nobody is signed in');
 }
 
 /** From the login endpoint, by the server's form, to the return URL; gives the server's first page. */
@@ -111,11 +116,10 @@ async function signIn(scene: Scene): Promise<Page> {
 }
 
 /** What the browser carries to the authorization endpoint is a reference and nothing else (RFC 9126 §4). */
-async function pushesTheRequest({ browser, metadata }: Scene): Promise<void> {
+async function pushesTheRequest({ browser }: Scene): Promise<void> {
   const page = await browser.navigate('/bff/login', { redirect: 'manual' });
   const request = new URL(page.headers.get('location') ?? '', page.url);
   assert.deepEqual([...request.searchParams.keys()].toSorted(), ['client_id', 'request_uri']);
-  assert(metadata.pushed_authorization_request_endpoint);
 }
 
 async function callsTheApi(scene: Scene): Promise<void> {
@@ -123,7 +127,7 @@ async function callsTheApi(scene: Scene): Promise<void> {
   const response = await browser.fetch('/api/hello');
   assert.equal(response.status, 200);
   assert.equal(upstream.last.headers.cookie, undefined);
-  assert.equal(await subjectOf(scene, tokenAtApi(scene)), await whoIs(browser));
+  assert.equal(await subjectOf(scene, tokenAtApi(scene)), await whoIsSignedIn(scene));
 }
 
 /** Twice, so that a server that rotates its refresh tokens is asked with the second one. */
@@ -134,7 +138,7 @@ async function refreshesTwice(scene: Scene): Promise<void> {
     upstream.handler = inTurn(answer(401, '', refused), echo());
     const response = await browser.fetch('/api/hello');
     assert.equal(response.status, 200, await response.text());
-    assert.equal(await subjectOf(scene, tokenAtApi(scene)), await whoIs(browser));
+    assert.equal(await subjectOf(scene, tokenAtApi(scene)), await whoIsSignedIn(scene));
     assert.equal(await refreshes(scene), turn);
   }
 }
@@ -152,7 +156,7 @@ async function signsOut(scene: Scene): Promise<void> {
   const page = await browser.navigate(`${user.logoutUrl}&returnUrl=/goodbye`, { from: publicUrl });
   const end = isHome(scene, page) ? page : await running.confirmSignOut?.(browser, page);
   assert.equal(end?.url, `${publicUrl}/goodbye`, page.body);
-  assert.equal(await whoIs(browser), undefined);
+  assert.equal(await whoIsSignedIn(scene), undefined);
   const endSession = metadata.end_session_endpoint;
   if (!endSession) return;
   assert(
@@ -170,7 +174,7 @@ async function hasRevoked(scene: Scene): Promise<void> {
 async function endsFromBehind(scene: Scene): Promise<void> {
   await signsIn(scene);
   await signOutAtServer(scene);
-  await waitFor(async () => (await whoIs(scene.browser)) === undefined);
+  await waitFor(async () => (await whoIsSignedIn(scene)) === undefined);
 }
 
 async function endsInFrames(scene: Scene): Promise<void> {
@@ -182,7 +186,7 @@ async function endsInFrames(scene: Scene): Promise<void> {
     const { status } = await scene.browser.navigate(frame, { dest: 'iframe' });
     assert.equal(status, 200);
   }
-  assert.equal(await whoIs(scene.browser), undefined);
+  assert.equal(await whoIsSignedIn(scene), undefined);
 }
 
 /** As a person does who signs out at the server's own pages, or in another application. */

@@ -66,6 +66,9 @@ async function start(home: string, { publicUrl, port }: Place): Promise<Running>
   });
   return {
     issuer,
+    get output() {
+      return server.output;
+    },
     registration: { clientId: 'pixie-bff', clientSecret },
     frontchannel: { clientId: 'pixie-bff-frontchannel', clientSecret },
     signIn: (browser, page) => browser.submit(page, { username: 'alice', password: 'pixie' }),
