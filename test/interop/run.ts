@@ -1,6 +1,6 @@
 /**
  * `npm run test:interop`: the built server with authorization servers that others wrote, each a process of its own on
- * loopback, one after the other. `--only Keycloak` runs one, and may be said again for others; `--write` puts the table
+ * loopback, one after the other. `--only keycloak` runs one, and may be said again for others; `--write` puts the table
  * into docs/providers.md. What this machine cannot get is named, and is no failure. The last line counts the steps.
  */
 import { parseArgs } from 'node:util';
@@ -13,17 +13,18 @@ import type { Ground } from './scene.ts';
 import { dex } from './servers/dex.ts';
 import { hydra } from './servers/hydra.ts';
 import { keycloak } from './servers/keycloak.ts';
+import { oidcProvider } from './servers/oidc-provider.ts';
 import { play, playFrontchannel, type Step } from './story.ts';
 import { type Absence, type Row, tableOf, writeTable } from './table.ts';
 
-const candidates = [keycloak, hydra, dex];
+const candidates = [keycloak, hydra, dex, oidcProvider];
 const page = new URL('../../docs/providers.md', import.meta.url);
 
 const { values } = parseArgs({
   options: { only: { type: 'string', multiple: true }, write: { type: 'boolean' } },
 });
 const isChosen = ({ name }: Candidate) =>
-  values.only?.some((chosen) => chosen.toLowerCase() === name.toLowerCase()) ?? true;
+  values.only?.some((chosen) => name.toLowerCase().includes(chosen.toLowerCase())) ?? true;
 
 runDirectory();
 // Whatever was started ends with this process, also when it ends early.

@@ -63,7 +63,7 @@ export class LittleBrowser {
   }
 
   /** Types these values into the form of a page that has such fields, and submits it. */
-  submit(page: Page, values: Readonly<Record<string, string>>): Promise<Page> {
+  async submit(page: Page, values: Readonly<Record<string, string>>): Promise<Page> {
     const form = formWith(page.body, Object.keys(values));
     if (!form) throw new Error(`${page.url} has no form with ${Object.keys(values).join(', ')}`);
     const action = new URL(form.action || page.url, page.url).href;
