@@ -1,7 +1,6 @@
 import {
   allowInsecureRequests,
   type ClientAuth,
-  ClientSecretBasic,
   ClientSecretPost,
   Configuration,
   type CustomFetch,
@@ -12,6 +11,7 @@ import {
   type ServerMetadata,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
+import { clientSecretBasic } from './client-secret-basic.ts';
 
 /**
  * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`. Throws what the
@@ -106,7 +106,7 @@ function browserEndpoints(
 function clientAuthentication(options: ProviderOptions): ClientAuth {
   switch (options.clientAuth) {
     case 'client_secret_basic':
-      return ClientSecretBasic(options.clientSecret);
+      return clientSecretBasic(options.clientSecret ?? '');
     case 'client_secret_post':
       return ClientSecretPost(options.clientSecret);
     case 'none':
