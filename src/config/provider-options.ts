@@ -83,12 +83,12 @@ export const provider = z
         allowMissingExp: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens without `exp`, which Ory Hydra and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
+            'Accept logout tokens without `exp`, which Ory Hydra, Glewlwyd and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
           ),
         allowUntyped: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra and Keycloak before 25 send them.',
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra, Glewlwyd and Keycloak before 25 send them.',
           ),
       })
       .prefault({})

@@ -32,10 +32,16 @@ export interface Running extends AsyncDisposable {
   readonly registration: Registration;
   /** A client whose sessions the server ends through the browser. Absent: it has none. */
   readonly frontchannel?: Registration;
+  /** It has Back-Channel Logout, though its metadata does not say so. */
+  readonly endsFromBehind?: true;
+  /** An access token outlives its refresh token that was revoked. */
+  readonly sparesAccessTokens?: true;
   /** From the first page of the server to where it sends the browser back. */
   signIn(browser: LittleBrowser, page: Page): Promise<Page>;
   /** Says yes to "Do you want to sign out?", and shows what comes after. Absent: nobody asks. */
   confirmSignOut?(browser: LittleBrowser, page: Page): Promise<Page>;
+  /** Signs out at the server without the BFF. Absent: `end_session_endpoint` does that for whoever comes by. */
+  signOutThere?(browser: LittleBrowser): Promise<Page>;
 }
 
 /** Why a server cannot be had on this machine. */

@@ -13,7 +13,6 @@ export interface Metadata {
   readonly revocation_endpoint?: string;
   readonly pushed_authorization_request_endpoint?: string;
   readonly backchannel_logout_supported?: boolean;
-  readonly frontchannel_logout_supported?: boolean;
 }
 
 /** What every story stands on: a Redis, an API, and the one address at which servers expect the BFF. */

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../support/provision.ts';
@@ -27,16 +27,27 @@ async function provideHome(): Promise<string> {
   const home = join(directory, `keycloak-${version}`);
   await made(join(home, 'bin', 'kc.sh'), async () => {
     const maven = need('mvn', 'apt-get install maven');
-    const copy = [`-Dartifact=${artifact}`, `-DoutputDirectory=${directory}`];
-    await runTool(maven, ['-q', '-B', 'dependency:copy', ...copy]);
-    const zip = join(directory, `keycloak-quarkus-dist-${version}.zip`);
-    await checkSha256(zip, sha256);
-    // The JDK's own tool, where there is no unzip; it knows no permissions, so the script is run by its shell.
-    const unzip = findProgram('unzip');
-    if (unzip) await runTool(unzip, ['-q', '-o', zip, '-d', directory]);
-    else await runTool(need('jar', 'or install unzip'), ['xf', zip], { cwd: directory });
+    // Moved when it is complete, so that half of it is never taken for all.
+    const work = mkdtempSync(join(directory, 'work-'));
+    try {
+      const copy = [`-Dartifact=${artifact}`, `-DoutputDirectory=${work}`];
+      await runTool(maven, ['-q', '-B', 'dependency:copy', ...copy]);
+      const zip = join(work, `keycloak-quarkus-dist-${version}.zip`);
+      await checkSha256(zip, sha256);
+      await unpack(zip, work);
+      renameSync(join(work, `keycloak-${version}`), home);
+    } finally {
+      rmSync(work, { recursive: true });
+    }
   });
   return home;
+}
+
+/** By the JDK's own tool, where there is no unzip; it knows no permissions, so kc.sh is run by its shell. */
+async function unpack(zip: string, directory: string): Promise<void> {
+  const unzip = findProgram('unzip');
+  if (unzip) await runTool(unzip, ['-q', zip, '-d', directory]);
+  else await runTool(need('jar', 'or install unzip'), ['xf', zip], { cwd: directory });
 }
 
 async function start(home: string, { publicUrl, port }: Place): Promise<Running> {
