@@ -61,7 +61,15 @@ function configuration(publicUrl: string): Configuration {
     rotateRefreshToken: true,
     issueRefreshToken: () => true,
     expiresWithSession: () => false,
-    ttl: { AuthorizationCode: 60, AccessToken: 300, IdToken: 300 },
+    ttl: {
+      AuthorizationCode: 60,
+      AccessToken: 300,
+      IdToken: 300,
+      Interaction: 300,
+      Session: 3600,
+      Grant: 3600,
+      RefreshToken: 3600,
+    },
     features: {
       fapi: { enabled: true, profile: '2.0' },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
