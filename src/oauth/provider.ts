@@ -7,6 +7,7 @@ import { createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
 import { probeProvider } from './provider-probe.ts';
+import { tokenAnswers } from './token-answer.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
@@ -31,7 +32,10 @@ export class Provider {
     private readonly clock: () => number = Date.now,
     private readonly keysListener: KeysListener = () => undefined,
   ) {
-    this.#fetch = createProviderFetch(options);
+    this.#fetch =
+      options.type === 'oauth2'
+        ? createProviderFetch(options, tokenAnswers(options))
+        : createProviderFetch(options);
   }
 
   get id(): string {

@@ -86,7 +86,6 @@ describe('the complete example', () => {
     const refusals = mistakesOf(() => load(example));
     expect(refusals.map(({ path }) => path)).toEqual([
       'providers[0].profile',
-      'providers[1].preset',
       'routes[1].resource',
     ]);
     expect(
@@ -97,14 +96,13 @@ describe('the complete example', () => {
   it('is accepted without them', () => {
     const trimmed = example
       .replace('    profile: fapi2\n', '')
-      .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
       .replace('    resource: https://reports.example.com\n', '');
     const { options } = load(trimmed);
     expect(options).toMatchObject({
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
       management: { token: env.ADMIN_TOKEN },
       session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
-      providers: [{ clientSecret: 'oidc-secret' }, { id: 'github' }],
+      providers: [{ clientSecret: 'oidc-secret' }, { id: 'github', type: 'oauth2' }],
       routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
       frontend: { directory: join(folder, 'web') },
     });
