@@ -18,6 +18,7 @@ import { EventsController } from './auth/events.controller.ts';
 import { FrontchannelController } from './auth/frontchannel.controller.ts';
 import { LoginController } from './auth/login.controller.ts';
 import { LogoutController } from './auth/logout.controller.ts';
+import { ProvidersController } from './auth/providers.controller.ts';
 import { SessionsController } from './auth/sessions.controller.ts';
 import { UserController } from './auth/user.controller.ts';
 import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
@@ -123,6 +124,7 @@ function describeModule(
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
     controllers: [
       LoginController,
+      ProvidersController,
       UserController,
       BackchannelController,
       FrontchannelController,

@@ -169,6 +169,7 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, listener: Recorder): AuthOptions => ({
       basePath: options.basePath,
       user: options.user,
+      chooser: options.login.chooser,
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       listener,

@@ -11,6 +11,7 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],
   ['callback', ['GET']],
+  ['providers', ['GET', 'HEAD']],
   ['user', ['GET', 'HEAD']],
   ['logout', ['GET', 'POST']],
   ['logout/callback', ['GET']],

@@ -13,9 +13,10 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
-import { loginParameters, refuseHiddenLogin } from './login-request.ts';
+import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import { loginParameters, namedProvider, refuseHiddenLogin, returnUrlOf } from './login-request.ts';
+import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
 
 /** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
 const secondTry = 'secondTry';
@@ -47,16 +48,30 @@ export class LoginController {
   @Get('login')
   async login(@Req() request: Request, @Res() response: Response): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
-    const provider = this.providers.get(parameter(query, 'provider'));
+    const returnUrl = returnUrlOf(query, this.options.returnUrl);
+    const named = namedProvider(query, this.providers);
+    const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
     const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
     const url = await this.#noting(provider, start);
     this.options.listener.signInStarted(provider.id);
     response.redirect(url.href);
+  }
+
+  /** A silent sign-in cannot ask anybody. */
+  #letsChoose({ prompt }: WantedLogin['parameters']): boolean {
+    return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
+  }
+
+  #showChooser(response: Response, query: URLSearchParams): void {
+    const { basePath, returnUrl } = this.options;
+    const choices = providerChoices(this.providers, basePath, query);
+    response.setHeader('Content-Security-Policy', chooserPagePolicy);
+    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
   }
 
   async #start(
@@ -99,7 +114,7 @@ export class LoginController {
   ): Promise<void> {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response, state);
+    if (!pending) return this.#turnAway(request, response, state, provider);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
     const begunAt = this.clock();
@@ -142,12 +157,13 @@ export class LoginController {
    * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
    * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
    */
-  #turnAway(request: Request, response: Response, state: string | null): void {
+  #turnAway(request: Request, response: Response, state: string | null, provider: Provider): void {
     if (request.session.signedIn) {
       return response.redirect(this.options.returnUrl.defaultReturnUrl);
     }
     const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
-    const login = `${this.options.basePath}/login?${secondTry}=1`;
+    const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
