@@ -188,7 +188,7 @@ export const bffProviders: NestProvider[] = [
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
       ourCookies: Object.values(namesOf(options)),
-      routes: options.routes,
+      routes: options.login.chooser ? withProviders(options) : options.routes,
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
       maxWebSockets: options.session.maxWebSockets,
@@ -228,6 +228,11 @@ function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyVal
     return new MemoryKeyValueStore(clock);
   }
   return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, onConnection(recorder));
+}
+
+/** Where a login without a provider lets people choose, a route says which one it needs. */
+function withProviders({ routes, providers: [first] }: Options): Options['routes'] {
+  return routes.map((route) => ({ ...route, provider: route.provider ?? first?.id }));
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {

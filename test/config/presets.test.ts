@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { ConfigurationError, loadOptions, parseOptions } from '../../src/config/load.ts';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { presetNames, presetOf } from '../../src/config/presets/presets.ts';
@@ -173,5 +175,25 @@ describe('a plain OAuth 2 service', () => {
     expect(mistakesWith({ ...registration, issuer, user: { sub: 'id' } })).toEqual([
       'providers[0].user: works with type oauth2 only; OpenID Connect names the claims itself',
     ]);
+  });
+});
+
+describe('the examples in docs/providers.md', () => {
+  const page = readFileSync('docs/providers.md', 'utf8');
+  const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+
+  it('are there, one for each preset at least', () => {
+    const shown = examples.flatMap((text) =>
+      [...text.matchAll(/preset: (\w+)/g)].map(([, name]) => name),
+    );
+    expect(new Set(shown)).toEqual(new Set(presetNames));
+  });
+
+  it.each(examples)('can be used as they are:\n%s', (text) => {
+    const content: unknown = parse(text.replaceAll(/<[^>]+>/g, 'x'));
+    const providers = Array.isArray(content) ? { providers: content as unknown[] } : content;
+    expect(() =>
+      parseOptions({ ...configurationWith({}), ...(providers as object) }),
+    ).not.toThrow();
   });
 });

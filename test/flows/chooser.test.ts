@@ -130,6 +130,14 @@ describe('the page for choosing a provider', () => {
   });
 });
 
+it('a call that needs the first provider says so, and does not lead to a choice', async () => {
+  const browser = bff.browser();
+  await bff.signIn(browser, { provider: 'github' });
+  const response = await browser.fetch('/api/x');
+  expect(response.status).toBe(401);
+  await expect(response.json()).resolves.toMatchObject({ loginUrl: '/bff/login?provider=corp' });
+});
+
 describe('GET /bff/providers', () => {
   const ask = (query = '', options: RequestInit = {}) =>
     fetch(`${bff.url}/bff/providers${query}`, { headers: { accept: '*/*' }, ...options });
