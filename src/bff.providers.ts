@@ -17,7 +17,7 @@ import { Recorder } from './management/recorder.ts';
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
-import { proxyProviders } from './proxy.providers.ts';
+import { proxiedRoutes, proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { ResponseHeaders } from './response-headers.ts';
 import { AccessTokenService } from './session/access-token.service.ts';
@@ -188,7 +188,7 @@ export const bffProviders: NestProvider[] = [
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
       ourCookies: Object.values(namesOf(options)),
-      routes: options.login.chooser ? withProviders(options) : options.routes,
+      routes: proxiedRoutes(options),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
       maxWebSockets: options.session.maxWebSockets,
@@ -228,11 +228,6 @@ function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyVal
     return new MemoryKeyValueStore(clock);
   }
   return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, onConnection(recorder));
-}
-
-/** Where a login without a provider lets people choose, a route says which one it needs. */
-function withProviders({ routes, providers: [first] }: Options): Options['routes'] {
-  return routes.map((route) => ({ ...route, provider: route.provider ?? first?.id }));
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {

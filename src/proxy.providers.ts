@@ -1,4 +1,5 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import type { Options } from './config/options.ts';
 import { AuthorizedHeaders } from './proxy/authorized-headers.service.ts';
 import { Handshakes } from './proxy/handshakes.ts';
 import { LongAnswers } from './proxy/long-answers.ts';
@@ -34,3 +35,9 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (ends: SessionEnds) => new LongAnswers(ends),
   },
 ];
+
+/** The routes. Where a login without a provider lets people choose, each says which one it needs. */
+export function proxiedRoutes({ login, routes, providers: [first] }: Options): Options['routes'] {
+  if (!login.chooser) return routes;
+  return routes.map((route) => ({ ...route, provider: route.provider ?? first?.id }));
+}

@@ -17,6 +17,7 @@ import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { loginParameters, namedProvider, refuseHiddenLogin, returnUrlOf } from './login-request.ts';
 import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
+import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
 /** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
 const secondTry = 'secondTry';
@@ -55,11 +56,15 @@ export class LoginController {
     refuseHiddenLogin(request.headers, parameters);
     if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const isInFrame = isSilent(request.headers, parameters);
+    const tryMark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const mark = isInFrame ? silentMark : tryMark;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
-    const url = await this.#noting(provider, start);
-    this.options.listener.signInStarted(provider.id);
-    response.redirect(url.href);
+    await this.#telling(isInFrame, response, async () => {
+      const url = await this.#noting(provider, start);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
   }
 
   /** A silent sign-in cannot ask anybody. */
@@ -101,9 +106,22 @@ export class LoginController {
     const authorizationResponse = queryOf(request);
     refuseRepeatedParameters(authorizationResponse);
     const provider = this.providers.atCallback(providerId);
-    await this.#noting(provider, () =>
-      this.#finish(request, response, provider, authorizationResponse),
+    await this.#telling(isSilentResponse(request.headers, authorizationResponse), response, () =>
+      this.#noting(provider, () =>
+        this.#finish(request, response, provider, authorizationResponse),
+      ),
     );
+  }
+
+  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isInFrame || !(error instanceof BffError)) throw error;
+      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
+      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+    }
   }
 
   async #finish(
@@ -114,7 +132,7 @@ export class LoginController {
   ): Promise<void> {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response, state, provider);
+    if (!pending) return this.#turnAway(request, response, authorizationResponse, provider);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
     const begunAt = this.clock();
@@ -125,7 +143,12 @@ export class LoginController {
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    response.redirect(pending.returnUrl);
+    this.#goOn(request, response, authorizationResponse, pending.returnUrl);
+  }
+
+  #goOn(request: Request, response: Response, received: URLSearchParams, returnUrl: string): void {
+    if (!isSilentResponse(request.headers, received)) return response.redirect(returnUrl);
+    tellPage(response, this.options.returnUrl.publicUrl, true);
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */
@@ -157,11 +180,18 @@ export class LoginController {
    * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
    * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
    */
-  #turnAway(request: Request, response: Response, state: string | null, provider: Provider): void {
+  #turnAway(
+    request: Request,
+    response: Response,
+    received: URLSearchParams,
+    provider: Provider,
+  ): void {
     if (request.session.signedIn) {
-      return response.redirect(this.options.returnUrl.defaultReturnUrl);
+      return this.#goOn(request, response, received, this.options.returnUrl.defaultReturnUrl);
     }
-    const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
+    const state = received.get('state');
+    const isFirstTry = state && !state.endsWith(secondTryMark) && !state.endsWith(silentMark);
+    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
     const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
