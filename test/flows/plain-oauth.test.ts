@@ -2,6 +2,7 @@ import { answer } from '../support/answers.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import { FakeDiscord } from '../support/fake-discord.ts';
 import { registered } from '../support/fake-service.ts';
+import { discordAt } from '../support/services.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { beginLogin, whoIs } from './steps.ts';
 
@@ -129,6 +130,16 @@ describe('a service that speaks OAuth 2 alone', () => {
     const { browser, page } = await signIn();
     expect(page.status).toBe(status);
     await expect(whoIs(browser)).resolves.toBeUndefined();
+  });
+
+  it('may want the secret as Basic, in a form of its own (RFC 6749 §2.3.1)', async () => {
+    await using other = await startBff({
+      providers: [discordAt(service, { clientAuth: 'client_secret_basic' })],
+    });
+    await expect(whoIs(await other.signedIn())).resolves.toBe('80351110224678912');
+    const [redeemed] = service.requestsTo(tokenPath);
+    expect(redeemed?.headers.authorization).toMatch(/^Basic /);
+    expect(redeemed?.form.has('client_secret')).toBe(false);
   });
 
   it('is told goodbye where it has a place for that', async () => {

@@ -67,7 +67,9 @@ export class FakeDiscord extends FakeService {
       return [400, { message: 'The request body contains invalid JSON.', code: 50_109 }];
     const form = new URLSearchParams(body);
     const basic = Buffer.from(request.headers.authorization?.slice(6) ?? '', 'base64').toString();
-    const sent = basic || `${form.get('client_id')}:${form.get('client_secret')}`;
+    const sent = basic
+      ? decodeURIComponent(basic.replaceAll('+', ' '))
+      : `${form.get('client_id')}:${form.get('client_secret')}`;
     const isOurs = sent === `${registered.clientId}:${registered.clientSecret}`;
     return isOurs ? act(form) : [401, { error: 'invalid_client' }];
   }
