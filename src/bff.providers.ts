@@ -1,7 +1,7 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { authProviders } from './auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.ts';
-import { LogoutState } from './auth/logout-state.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
@@ -166,16 +166,13 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, listener: Recorder): AuthOptions => ({
       basePath: options.basePath,
       user: options.user,
+      chooser: options.login.chooser,
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       listener,
     }),
   },
-  {
-    provide: LogoutState,
-    inject: [Sealing],
-    useFactory: (sealing: Sealing) => new LogoutState(sealing),
-  },
+  ...authProviders,
 
   // proxy
   {
@@ -191,6 +188,7 @@ export const bffProviders: NestProvider[] = [
       routes: options.routes,
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
+      letsChoose: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
     }),
   },

@@ -39,7 +39,9 @@ export class BackchannelController {
 
   async #verify(encoded: string): Promise<LogoutToken> {
     const issuer = issuerOf(encoded);
-    const provider = this.providers.all.find(({ options }) => options.issuer === issuer);
+    const provider = this.providers.all.find(
+      ({ options: { type, issuer: known } }) => type !== 'oauth2' && known === issuer,
+    );
     if (!provider) throw invalid('its issuer is not configured');
     return verifyLogoutToken(provider, encoded, this.clock());
   }

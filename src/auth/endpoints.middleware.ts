@@ -11,11 +11,13 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],
   ['callback', ['GET']],
+  ['providers', ['GET', 'HEAD']],
   ['user', ['GET', 'HEAD']],
   ['logout', ['GET', 'POST']],
   ['logout/callback', ['GET']],
   ['sessions', ['GET', 'HEAD', 'DELETE']],
   ['sessions/{id}', ['DELETE']],
+  ['events', ['GET']],
   ['backchannel', ['POST']],
   ['frontchannel', ['GET']],
   ['connect/{provider}', ['GET']],

@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../errors.ts';
 import type { LoginParameters } from '../oauth/login.ts';
+import type { Provider } from '../oauth/provider.ts';
+import type { Providers } from '../oauth/providers.ts';
 import { parameter } from './query.ts';
+import { type ReturnUrlRules, safeReturnUrl } from './return-url.ts';
 
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
@@ -27,6 +30,29 @@ export function loginParameters(
     throw new BffError('invalid_request', { cause: new Error('max_age is no number of seconds') });
   }
   return parameters;
+}
+
+/**
+ * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
+ * Throws `unknown_provider`.
+ */
+export function namedProvider(query: URLSearchParams, providers: Providers): Provider | undefined {
+  const id = parameter(query, 'provider');
+  if (id !== undefined) return providers.get(id);
+  const issuer = parameter(query, 'iss');
+  return issuer === undefined ? undefined : providers.ofIssuer(issuer);
+}
+
+/**
+ * Where a login leads in the end. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
+ * any other. Throws `invalid_return_url`.
+ */
+export function returnUrlOf(query: URLSearchParams, rules: ReturnUrlRules): string {
+  const target = parameter(query, 'target_link_uri');
+  const { publicUrl } = rules;
+  const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
+  const local = isOurs ? target?.slice(publicUrl.length) : target;
+  return safeReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

@@ -14,9 +14,17 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
-import { loginParameters, noSecondTry, refuseHiddenLogin } from './login-request.ts';
+import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import {
+  loginParameters,
+  namedProvider,
+  noSecondTry,
+  refuseHiddenLogin,
+  returnUrlOf,
+} from './login-request.ts';
+import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
+import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
 /** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
@@ -48,16 +56,34 @@ export class LoginController {
   @Get('login')
   async login(@Req() request: Request, @Res() response: Response): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
-    const provider = this.providers.get(parameter(query, 'provider'));
+    const returnUrl = returnUrlOf(query, this.options.returnUrl);
+    const named = namedProvider(query, this.providers);
+    const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const mark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const isInFrame = isSilent(request.headers, parameters);
+    const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const mark = isInFrame ? silentMark : tryMark;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
-    const url = await this.#noting(provider, start);
-    this.options.listener.signInStarted(provider.id);
-    response.redirect(url.href);
+    await this.#telling(isInFrame, response, async () => {
+      const url = await this.#noting(provider, start);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
+  }
+
+  /** A silent sign-in cannot ask anybody. */
+  #letsChoose({ prompt }: WantedLogin['parameters']): boolean {
+    return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
+  }
+
+  #showChooser(response: Response, query: URLSearchParams): void {
+    const { basePath, returnUrl } = this.options;
+    const choices = providerChoices(this.providers, basePath, query);
+    response.setHeader('Content-Security-Policy', chooserPagePolicy);
+    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
   }
 
   async #start(
@@ -87,9 +113,22 @@ export class LoginController {
     const authorizationResponse = queryOf(request);
     refuseRepeatedParameters(authorizationResponse);
     const provider = this.providers.atCallback(providerId);
-    await this.#noting(provider, () =>
-      this.#finish(request, response, provider, authorizationResponse),
+    await this.#telling(isSilentResponse(request.headers, authorizationResponse), response, () =>
+      this.#noting(provider, () =>
+        this.#finish(request, response, provider, authorizationResponse),
+      ),
     );
+  }
+
+  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isInFrame || !(error instanceof BffError)) throw error;
+      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
+      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+    }
   }
 
   async #finish(
@@ -100,7 +139,7 @@ export class LoginController {
   ): Promise<void> {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response, state);
+    if (!pending) return this.#turnAway(request, response, authorizationResponse, provider);
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
@@ -119,7 +158,12 @@ export class LoginController {
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    response.redirect(pending.returnUrl);
+    this.#goOn(request, response, authorizationResponse, pending.returnUrl);
+  }
+
+  #goOn(request: Request, response: Response, received: URLSearchParams, returnUrl: string): void {
+    if (!isSilentResponse(request.headers, received)) return response.redirect(returnUrl);
+    tellPage(response, this.options.returnUrl.publicUrl, true);
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */
@@ -151,12 +195,20 @@ export class LoginController {
    * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
    * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
    */
-  #turnAway(request: Request, response: Response, state: string | null): void {
+  #turnAway(
+    request: Request,
+    response: Response,
+    received: URLSearchParams,
+    provider: Provider,
+  ): void {
     if (request.session.signedIn) {
-      return response.redirect(this.options.returnUrl.defaultReturnUrl);
+      return this.#goOn(request, response, received, this.options.returnUrl.defaultReturnUrl);
     }
-    const mayTryAgain = state && !state.endsWith(noSecondTry) && this.loginCookie.read(request);
-    const login = `${this.options.basePath}/login?${secondTry}=1`;
+    const state = received.get('state');
+    const isFirstTry = state && !state.endsWith(noSecondTry) && !state.endsWith(silentMark);
+    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},

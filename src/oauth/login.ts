@@ -13,7 +13,9 @@ import { isUnknownKey, toBffError } from './failure.ts';
 import { checkAcr, readAuthentication } from './authentication.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
+import { redeemPlainCode, withoutUnknownIssuer } from './plain-login.ts';
 import type { Provider } from './provider.ts';
+import { requestParameters } from './request-parameters.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
 /** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
@@ -61,7 +63,9 @@ export async function startLogin(
 ): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
   const configuration = await provider.configuration();
   const pkce = await createPkcePair();
-  const { max_age: maxAge, acr_values: acrValues } = parameters;
+  const { resources, scopes } = provider.routeNeeds;
+  const asked = requestParameters(provider.options, parameters, scopes);
+  const { max_age: maxAge, acr_values: acrValues } = asked;
   const secrets: LoginSecrets = {
     state: randomState() + stateMark,
     nonce: randomNonce(),
@@ -70,13 +74,12 @@ export async function startLogin(
     ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
     ...(acrValues !== undefined && { acrValues }),
   };
-  const { resources, scopes } = provider.routeNeeds;
   const request = new URLSearchParams({
-    ...parameters,
+    ...asked,
     redirect_uri: redirectUri,
-    scope: [...new Set([...provider.options.scopes, ...scopes])].join(' '),
     state: secrets.state,
-    nonce: secrets.nonce,
+    // A plain OAuth 2 service has no ID token to repeat it in.
+    ...(provider.options.type !== 'oauth2' && { nonce: secrets.nonce }),
     // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
@@ -94,10 +97,11 @@ export async function startLogin(
 export async function finishLogin(
   provider: Provider,
   secrets: LoginSecrets,
-  response: URLSearchParams,
+  received: URLSearchParams,
   now: number,
 ): Promise<SignIn> {
   const configuration = await provider.configuration();
+  const response = withoutUnknownIssuer(provider.options, received);
   checkAuthorizationResponse(response, configuration);
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
@@ -115,6 +119,8 @@ async function redeemCode(
   response: URLSearchParams,
   now: number,
 ): Promise<SignIn> {
+  if (provider.options.type === 'oauth2')
+    return redeemPlainCode(provider.options, configuration, secrets, response, now);
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
   const tokens = await authorizationCodeGrant(configuration, callbackUrl, {

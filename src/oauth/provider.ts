@@ -7,6 +7,7 @@ import { createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
 import { probeProvider } from './provider-probe.ts';
+import { tokenAnswers } from './token-answer.ts';
 import type { RouteNeeds } from './token-policy.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
@@ -34,7 +35,10 @@ export class Provider {
     /** What sign-ins ask for beside `scopes`. */
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
   ) {
-    this.#fetch = createProviderFetch(options);
+    this.#fetch =
+      options.type === 'oauth2'
+        ? createProviderFetch(options, tokenAnswers(options))
+        : createProviderFetch(options);
   }
 
   get id(): string {

@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteOptions } from '../config/options.ts';
 import type { Demand } from '../oauth/authentication.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/token-policy.ts';
-import { type Headers, RequestHeaders, responseHeaders } from './headers.ts';
+import { AnswerHeaders } from './answer-headers.ts';
+import { RequestHeaders } from './headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
 import { type SignInPlace, type StepUpAnswer, stepUpAnswer } from './step-up.ts';
@@ -14,6 +14,7 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
+  readonly answerHeaders: AnswerHeaders;
   /** Nobody looks who asks. */
   readonly isAnonymous: boolean;
   /** What the route wants beside the token of a sign-in. Absent: nothing. */
@@ -22,8 +23,6 @@ export interface ProxyRoute {
   /** Reads the challenges of the upstream, for who is signed in, and for who has connected an account. Absent: no user's token is sent. */
   readonly stepUp:
     { readonly signedIn: StepUpAnswer; readonly connected: StepUpAnswer } | undefined;
-  /** What the browser sees of an answer's headers, and of ours. */
-  readonly responseHeaders: (headers: IncomingHttpHeaders, requestId: string) => Headers;
 }
 
 /** A token of its own, another sign-in, or both. */
@@ -76,22 +75,22 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    responseHeaders: (headers, requestId) => ({
-      ...ours,
-      'x-request-id': requestId,
-      ...responseHeaders(headers, { ourCookies, isPersonal }),
-    }),
+    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal }),
   };
 }
 
 /** What a route asks of who comes, and tells them to do about it. */
-function signInRules(options: RouteOptions, { basePath, defaultProvider }: ProxyOptions) {
+function signInRules(
+  options: RouteOptions,
+  { basePath, defaultProvider, letsChoose }: ProxyOptions,
+) {
   const { token, session, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // Our own token is sent for whoever is signed in, wherever.
   const where = token === 'client' ? defaultProvider : provider;
-  const signInPlace = { basePath, provider: where, defaultProvider };
+  const unnamed = letsChoose ? undefined : defaultProvider;
+  const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
     signedIn: stepUpAnswer(signInPlace, false),
     connected: stepUpAnswer(signInPlace, true),

@@ -14,8 +14,6 @@ const options = {
 
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
-  'providers.*.preset': 'github',
-  'providers.*.user': { sub: 'id' },
   'providers.*.clientKey': 'key.pem',
   'providers.*.clientCert': 'cert.pem',
   'providers.*.ca': 'ca.pem',
@@ -24,7 +22,6 @@ const later: Record<string, unknown> = {
   'providers.*.dpop': 'true',
   'providers.*.responseMode': 'form_post',
   'providers.*.profile': 'fapi2',
-  'login.chooser': true,
   rateLimit: { login: 5 },
 };
 
@@ -65,7 +62,6 @@ describe('an option of a later release', () => {
     ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],
-    ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([]);
   });
@@ -73,7 +69,6 @@ describe('an option of a later release', () => {
 
 describe('a value of a later release', () => {
   it.each([
-    ['providers.*.type', 'oauth2', 'oauth2 is not part of this release yet; leave it at oidc'],
     [
       'providers.*.clientAuth',
       'private_key_jwt',
