@@ -1,12 +1,12 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { authProviders } from './auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.ts';
-import { LogoutState } from './auth/logout-state.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
-import { logLostTokens, logMissingKeys, onConnection, onRefresh } from './listeners.ts';
+import { logMissingKeys, onConnection } from './listeners.ts';
 import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
@@ -16,11 +16,11 @@ import {
 import { Recorder } from './management/recorder.ts';
 import { Provider } from './oauth/provider.ts';
 import { Providers } from './oauth/providers.ts';
+import { routeNeedsOf } from './oauth/token-policy.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { ResponseHeaders } from './response-headers.ts';
-import { AccessTokenService } from './session/access-token.service.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 import { type CookieNames, cookieNames } from './session/cookies.ts';
 import type { KeyValueStore } from './session/key-value-store.ts';
@@ -39,9 +39,8 @@ import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
 import { SignedInSessions } from './session/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
-import { TokenKeeper } from './session/token-keeper.ts';
-import { TokenRefresher } from './session/token-refresher.ts';
 import { UsedOnce } from './session/used-once.ts';
+import { tokenProviders } from './token.providers.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');
@@ -89,7 +88,13 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, clock: Clock) =>
       new Providers(
         options.providers.map(
-          (provider) => new Provider(provider, clock, logMissingKeys(provider.id)),
+          (provider) =>
+            new Provider(
+              provider,
+              clock,
+              logMissingKeys(provider.id),
+              routeNeedsOf(provider.id, options.routes, options.providers[0]?.id),
+            ),
         ),
         baseUrl(options),
       ),
@@ -125,14 +130,6 @@ export const bffProviders: NestProvider[] = [
       new SessionCache(store, session.idle, clock),
   },
   {
-    provide: TokenRefresher,
-    inject: [SessionStore, Providers, CLOCK, Recorder],
-    useFactory: (store: SessionStore, providers: Providers, clock: Clock, recorder: Recorder) => {
-      const keeper = new TokenKeeper(store, logLostTokens);
-      return new TokenRefresher(store, keeper, providers, clock, onRefresh(recorder));
-    },
-  },
-  {
     provide: PendingLogins,
     inject: [OPTIONS, STORE, Sealing],
     useFactory: (options: Options, store: KeyValueStore, sealing: Sealing) =>
@@ -159,7 +156,7 @@ export const bffProviders: NestProvider[] = [
   SignedInSessions,
   SessionCookie,
   LoginCookie,
-  AccessTokenService,
+  ...tokenProviders(OPTIONS, STORE),
   SignedInGuard,
 
   // auth
@@ -169,16 +166,13 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, listener: Recorder): AuthOptions => ({
       basePath: options.basePath,
       user: options.user,
+      chooser: options.login.chooser,
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       listener,
     }),
   },
-  {
-    provide: LogoutState,
-    inject: [Sealing],
-    useFactory: (sealing: Sealing) => new LogoutState(sealing),
-  },
+  ...authProviders,
 
   // proxy
   {
@@ -194,6 +188,7 @@ export const bffProviders: NestProvider[] = [
       routes: options.routes,
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
+      letsChoose: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
     }),
   },

@@ -6,6 +6,7 @@ import { finishLogin, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
+import { Connections } from '../session/connections.service.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
@@ -13,13 +14,20 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
-import { loginParameters, refuseHiddenLogin } from './login-request.ts';
+import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import {
+  loginParameters,
+  namedProvider,
+  noSecondTry,
+  refuseHiddenLogin,
+  returnUrlOf,
+} from './login-request.ts';
+import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
+import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
-/** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
+/** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
-const secondTryMark = '.2';
 
 interface WantedLogin {
   readonly parameters: ReturnType<typeof loginParameters>;
@@ -41,22 +49,41 @@ export class LoginController {
     private readonly loginCookie: LoginCookie,
     private readonly sessions: SessionReader,
     private readonly sessionCookie: SessionCookie,
+    private readonly connections: Connections,
   ) {}
 
   /** `GET /bff/login` */
   @Get('login')
   async login(@Req() request: Request, @Res() response: Response): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
-    const provider = this.providers.get(parameter(query, 'provider'));
+    const returnUrl = returnUrlOf(query, this.options.returnUrl);
+    const named = namedProvider(query, this.providers);
+    const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const isInFrame = isSilent(request.headers, parameters);
+    const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const mark = isInFrame ? silentMark : tryMark;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
-    const url = await this.#noting(provider, start);
-    this.options.listener.signInStarted(provider.id);
-    response.redirect(url.href);
+    await this.#telling(isInFrame, response, async () => {
+      const url = await this.#noting(provider, start);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
+  }
+
+  /** A silent sign-in cannot ask anybody. */
+  #letsChoose({ prompt }: WantedLogin['parameters']): boolean {
+    return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
+  }
+
+  #showChooser(response: Response, query: URLSearchParams): void {
+    const { basePath, returnUrl } = this.options;
+    const choices = providerChoices(this.providers, basePath, query);
+    response.setHeader('Content-Security-Policy', chooserPagePolicy);
+    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
   }
 
   async #start(
@@ -86,9 +113,22 @@ export class LoginController {
     const authorizationResponse = queryOf(request);
     refuseRepeatedParameters(authorizationResponse);
     const provider = this.providers.atCallback(providerId);
-    await this.#noting(provider, () =>
-      this.#finish(request, response, provider, authorizationResponse),
+    await this.#telling(isSilentResponse(request.headers, authorizationResponse), response, () =>
+      this.#noting(provider, () =>
+        this.#finish(request, response, provider, authorizationResponse),
+      ),
     );
+  }
+
+  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isInFrame || !(error instanceof BffError)) throw error;
+      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
+      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+    }
   }
 
   async #finish(
@@ -99,18 +139,31 @@ export class LoginController {
   ): Promise<void> {
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response, state);
+    if (!pending) return this.#turnAway(request, response, authorizationResponse, provider);
+    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
     const begunAt = this.clock();
     const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, begunAt);
+    if (pending.connects !== undefined) {
+      const connecting = { id: pending.connects, provider: provider.id, begunAt };
+      await this.connections.connect(connecting, signIn);
+      this.#logger.log({ msg: 'account connected', provider: provider.id });
+      this.options.listener.signInCompleted(provider.id);
+      return response.redirect(pending.returnUrl);
+    }
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
     const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    response.redirect(pending.returnUrl);
+    this.#goOn(request, response, authorizationResponse, pending.returnUrl);
+  }
+
+  #goOn(request: Request, response: Response, received: URLSearchParams, returnUrl: string): void {
+    if (!isSilentResponse(request.headers, received)) return response.redirect(returnUrl);
+    tellPage(response, this.options.returnUrl.publicUrl, true);
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */
@@ -142,15 +195,33 @@ export class LoginController {
    * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
    * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
    */
-  #turnAway(request: Request, response: Response, state: string | null): void {
+  #turnAway(
+    request: Request,
+    response: Response,
+    received: URLSearchParams,
+    provider: Provider,
+  ): void {
     if (request.session.signedIn) {
-      return response.redirect(this.options.returnUrl.defaultReturnUrl);
+      return this.#goOn(request, response, received, this.options.returnUrl.defaultReturnUrl);
     }
-    const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
-    const login = `${this.options.basePath}/login?${secondTry}=1`;
+    const state = received.get('state');
+    const isFirstTry = state && !state.endsWith(noSecondTry) && !state.endsWith(silentMark);
+    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
     );
   }
+}
+
+/**
+ * A `Strict` session cookie does not come along on the way back; where one does, it must name the session that is to be
+ * connected, or an account would end up in another than its user looks at. Throws `session_mismatch`.
+ */
+function refuseOtherSession({ session: { signedIn } }: Request, id: string): void {
+  if (!signedIn || signedIn.id === id) return;
+  const cause = new Error('the browser has another session now');
+  throw new BffError('session_mismatch', { cause });
 }

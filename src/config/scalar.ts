@@ -9,8 +9,6 @@ export interface OptionNotes {
   readonly laterChoices?: readonly string[];
   /** How an environment variable separates the entries of a list. */
   readonly separator?: RegExp;
-  /** Required, though a rule and not the schema says so. */
-  readonly isRequired?: true;
   /** A file or directory; a relative one belongs to the folder of the file it stands in. */
   readonly isPath?: true;
   /** The schema this option will have in the release that obeys it. */

@@ -42,6 +42,7 @@ function errorCode(error: string): ErrorCode {
     case 'interaction_required':
     case 'consent_required':
     case 'account_selection_required':
+    case 'unmet_authentication_requirements':
       return 'login_denied';
     case 'temporarily_unavailable':
       return 'provider_unavailable';

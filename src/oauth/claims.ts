@@ -43,15 +43,19 @@ export async function readClaims(
   const userInfo = asksUserInfo
     ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub)
     : {};
-  const claims = { ...userInfo, ...idToken };
+  return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
+}
+
+/** The same claims, if a session can keep them. Throws `login_failed`. */
+export function withinLimits(claims: Claims): Claims {
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);
   }
-  return aboutTheUser(claims);
+  return claims;
 }
 
-/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). */
-function checkSubject(sub: string): void {
+/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). Throws `login_failed`. */
+export function checkSubject(sub: string): void {
   if (!/^[\x20-\x7e]{1,255}$/.test(sub))
     throw refused('a subject that is not 1 to 255 ASCII characters');
 }

@@ -11,13 +11,19 @@ export interface ProviderFetchOptions {
   readonly maxResponse: number;
 }
 
+/** Reads the answer of an address differently than it was written. */
+export type AnswerReader = (url: string, answer: Answer) => Answer;
+
 /**
  * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no answer larger than
  * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
  */
-export function createProviderFetch(options: ProviderFetchOptions): CustomFetch {
+export function createProviderFetch(
+  options: ProviderFetchOptions,
+  read: AnswerReader = (_url, answer) => answer,
+): CustomFetch {
   return async (url, init) => {
-    const answer = await send(url, init, options);
+    const answer = read(url, await send(url, init, options));
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) {
       throw new Outage(`${init.method} ${url} ${unavailable}`, { answer }).toBffError();
@@ -27,7 +33,8 @@ export function createProviderFetch(options: ProviderFetchOptions): CustomFetch 
   };
 }
 
-interface Answer {
+/** What came back, read whole. */
+export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;

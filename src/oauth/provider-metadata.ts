@@ -1,7 +1,6 @@
 import {
   allowInsecureRequests,
   type ClientAuth,
-  ClientSecretBasic,
   ClientSecretPost,
   Configuration,
   type CustomFetch,
@@ -12,16 +11,21 @@ import {
   type ServerMetadata,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
+import { presetOf } from '../config/presets/presets.ts';
+import { clientSecretBasic } from './client-secret-basic.ts';
 
 /**
- * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`. Throws what the
- * library throws, or an error that names the mistake.
+ * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`; of a plain OAuth 2
+ * service, what the configuration says. Throws what the library throws, or an error that names the mistake.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
   fetch: CustomFetch,
 ): Promise<Configuration> {
-  const isLoopback = options.issuer.startsWith('http:');
+  if (options.type === 'oauth2') {
+    const metadata = { issuer: options.issuer, ...endpointOverrides(options) };
+    return configurationOf(metadata, options, fetch);
+  }
   const discovered = await discovery(
     new URL(options.issuer),
     options.clientId,
@@ -30,18 +34,26 @@ export async function discoverConfiguration(
     {
       [customFetch]: fetch,
       timeout: options.timeout / 1000,
-      execute: isLoopback ? [allowInsecureRequests] : [],
+      execute: isUnencrypted(options) ? [allowInsecureRequests] : [],
     },
   );
+  return configurationOf(acceptedMetadata(discovered.serverMetadata(), options), options, fetch);
+}
+
+function configurationOf(
+  metadata: ServerMetadata,
+  options: ProviderOptions,
+  fetch: CustomFetch,
+): Configuration {
   const configuration = new Configuration(
-    acceptedMetadata(discovered.serverMetadata(), options),
+    metadata,
     options.clientId,
     undefined,
     clientAuthentication(options),
   );
   configuration[customFetch] = fetch;
   configuration.timeout = options.timeout / 1000;
-  if (isLoopback) allowInsecureRequests(configuration);
+  if (isUnencrypted(options)) allowInsecureRequests(configuration);
   return configuration;
 }
 
@@ -63,6 +75,17 @@ export function verifying(configuration: Configuration): Configuration {
   return strict;
 }
 
+/** On a loopback host: nothing else may be without TLS. */
+function isUnencrypted({
+  type,
+  issuer,
+  tokenEndpoint,
+  userinfoEndpoint,
+}: ProviderOptions): boolean {
+  const addresses = type === 'oauth2' ? [tokenEndpoint, userinfoEndpoint] : [issuer];
+  return addresses.some((address) => address?.startsWith('http:'));
+}
+
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
   // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares normalised URLs, and not always.
   if (metadata.issuer !== options.issuer) {
@@ -73,6 +96,7 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
   return {
     ...metadata,
     ...browserEndpoints(metadata, options),
+    ...(presetOf(options)?.withoutUserInfo && { userinfo_endpoint: undefined }),
     ...endpointOverrides(options),
     id_token_signing_alg_values_supported: acceptedAlgorithms(metadata, options),
   };
@@ -125,7 +149,7 @@ function browserEndpoints(
 function clientAuthentication(options: ProviderOptions): ClientAuth {
   switch (options.clientAuth) {
     case 'client_secret_basic':
-      return ClientSecretBasic(options.clientSecret);
+      return clientSecretBasic(options.clientSecret ?? '');
     case 'client_secret_post':
       return ClientSecretPost(options.clientSecret);
     case 'none':

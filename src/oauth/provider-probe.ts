@@ -1,11 +1,14 @@
+import { outageBehind } from './failure.ts';
 import { createProviderFetch } from './provider-fetch.ts';
 import type { Provider } from './provider.ts';
 
 /**
  * Whether a provider answers now, whatever was learned from it before: its metadata are asked for (OIDC Discovery §4) and
- * not looked at. Throws `provider_unavailable`.
+ * not looked at. A plain OAuth 2 service has none; there it is enough that something answers. Throws
+ * `provider_unavailable`.
  */
 export async function probeProvider({ options }: Provider, signal: AbortSignal): Promise<void> {
+  if (options.type === 'oauth2') return probeTokenEndpoint(options, signal);
   const address = `${options.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   await createProviderFetch(options)(address, {
     method: 'GET',
@@ -14,4 +17,18 @@ export async function probeProvider({ options }: Provider, signal: AbortSignal):
     redirect: 'manual',
     signal,
   });
+}
+
+async function probeTokenEndpoint(
+  options: Provider['options'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { tokenEndpoint = '' } = options;
+  const question = { method: 'HEAD', headers: {}, body: undefined, redirect: 'manual' } as const;
+  try {
+    await createProviderFetch(options)(tokenEndpoint, { ...question, signal });
+  } catch (error) {
+    const { status = 503 } = outageBehind(error) ?? {};
+    if (status >= 500) throw error;
+  }
 }

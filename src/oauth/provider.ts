@@ -7,6 +7,8 @@ import { createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
 import { probeProvider } from './provider-probe.ts';
+import { tokenAnswers } from './token-answer.ts';
+import type { RouteNeeds } from './token-policy.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
@@ -34,8 +36,13 @@ export class Provider {
     readonly options: ProviderOptions,
     private readonly clock: () => number = Date.now,
     private readonly keysListener: KeysListener = () => undefined,
+    /** What sign-ins ask for beside `scopes`. */
+    readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
   ) {
-    this.#fetch = createProviderFetch(options);
+    this.#fetch =
+      options.type === 'oauth2'
+        ? createProviderFetch(options, tokenAnswers(options))
+        : createProviderFetch(options);
   }
 
   get id(): string {

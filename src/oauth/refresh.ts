@@ -22,7 +22,9 @@ export type NotRefreshed =
       readonly error: BffError;
       /** Whether anybody else would have fared better. */
       readonly concerns: 'session' | 'provider';
-    };
+    }
+  /** The provider gives no such token; what there is stays as it is. Its code is `token_refused`. */
+  | { readonly kind: 'refused'; readonly error: BffError };
 
 /** What became of a refresh. */
 export type RefreshOutcome =
@@ -45,18 +47,19 @@ export interface RefreshSubject {
 /**
  * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept; the ID token of the
  * sign-in is kept where no new one comes. The caller sees to it that no refresh token is spent twice, and for how long
- * anybody waits.
+ * anybody waits. `parameters` ask for an access token that is another than that of the sign-in, which may be `refused`.
  */
 export async function refreshTokens(
   provider: Provider,
   subject: RefreshSubject,
   now: number,
+  parameters?: Readonly<Record<string, string>>,
 ): Promise<RefreshOutcome> {
   const { tokens: before } = subject;
-  if (!before.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
+  if (!before.refreshToken) return withoutRefreshToken(parameters !== undefined);
   try {
     const configuration = await provider.discovered();
-    const response = await refreshTokenGrant(configuration, before.refreshToken);
+    const response = await refreshTokenGrant(configuration, before.refreshToken, parameters);
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
@@ -70,7 +73,7 @@ export async function refreshTokens(
   } catch (error) {
     // The provider has new keys, which the next refresh shall find.
     if (isUnknownKey(error)) provider.renew();
-    return outcomeOf(error);
+    return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
   }
 }
 
@@ -85,6 +88,25 @@ function changeOfUser({ sub, auth_time }: IDToken, subject: RefreshSubject): str
   const isAnother = auth_time !== undefined && original !== undefined && auth_time !== original;
   return isAnother ? 'the user has signed in anew at the provider (auth_time)' : undefined;
 }
+
+/** The outcome of a request for another token than that of the sign-in. A refusal is about that token alone. */
+export function unfulfilled(error: unknown): RefreshOutcome {
+  const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
+  return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
+}
+
+/** Another sign-in would bring none either. */
+function withoutRefreshToken(isForAnotherToken: boolean): NotRefreshed {
+  const reason = 'there is no refresh token';
+  return isForAnotherToken ? refused(reason) : { kind: 'ended', reason };
+}
+
+function refused(reason: string): NotRefreshed {
+  return { kind: 'refused', error: new BffError('token_refused', { cause: new Error(reason) }) };
+}
+
+/** Refusals that say nothing of what was asked for: our credentials, or that the server cannot now. */
+const notAboutTheToken = new Set(['invalid_client', 'temporarily_unavailable', 'server_error']);
 
 /** "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID token. */
 function checkContinuity(
@@ -105,9 +127,7 @@ function checkContinuity(
 
 /** Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2). */
 function outcomeOf(error: unknown): NotRefreshed {
-  if (error instanceof ResponseBodyError && error.error === 'invalid_grant') {
-    return { kind: 'ended', reason: 'invalid_grant' };
-  }
+  if (isGrantOver(error)) return { kind: 'ended', reason: 'invalid_grant' };
   const cause = toBffError(error);
   const isUnavailable = cause.code === 'provider_unavailable';
   return {
@@ -115,6 +135,10 @@ function outcomeOf(error: unknown): NotRefreshed {
     error: isUnavailable ? cause : new BffError('provider_unavailable', { cause }),
     concerns: isUnavailable ? whomOutageConcerns(cause) : whomRefusalConcerns(error),
   };
+}
+
+function isGrantOver(error: unknown): boolean {
+  return error instanceof ResponseBodyError && error.error === 'invalid_grant';
 }
 
 /** No answer at all, `5xx` and `429` are about the server, anything else it said is about what it was asked. */

@@ -85,6 +85,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     this.#server?.answered();
+    const stepUp = status === 401 ? this.#asked.stepUp?.(headers) : undefined;
+    if (stepUp) return this.#end(stepUp);
     if (status !== 401 || !this.#mayAskAgain) return this.#begin(status, headers);
     this.#mayAskAgain = false;
     controller.pause();

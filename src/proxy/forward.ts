@@ -18,6 +18,8 @@ export interface UpstreamRequest {
    * then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+  /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
+  readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
   /** Milliseconds to the response headers. */
   readonly timeout: number;
   /** Milliseconds of silence a running response may have. 0: any. */

@@ -84,28 +84,24 @@ function mistakesOf(start: () => unknown): ConfigurationError['mistakes'] {
 describe('the complete example', () => {
   it('is refused for its features of later releases and for nothing else', () => {
     const refusals = mistakesOf(() => load(example));
-    expect(refusals.map(({ path }) => path)).toEqual([
-      'providers[0].profile',
-      'providers[1].preset',
-      'routes[1].resource',
-    ]);
+    expect(refusals.map(({ path }) => path)).toEqual(['providers[0].profile']);
     expect(
       refusals.filter(({ message }) => !message.includes('is not part of this release yet')),
     ).toEqual([]);
   });
 
   it('is accepted without them', () => {
-    const trimmed = example
-      .replace('    profile: fapi2\n', '')
-      .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
-      .replace('    resource: https://reports.example.com\n', '');
+    const trimmed = example.replace('    profile: fapi2\n', '');
     const { options } = load(trimmed);
     expect(options).toMatchObject({
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
       management: { token: env.ADMIN_TOKEN },
       session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
-      providers: [{ clientSecret: 'oidc-secret' }, { id: 'github' }],
-      routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
+      providers: [{ clientSecret: 'oidc-secret' }, { id: 'github', type: 'oauth2' }],
+      routes: [
+        { maxBody: 50 * 1024 ** 2 },
+        { path: '/api/reports', resource: 'https://reports.example.com' },
+      ],
       frontend: { directory: join(folder, 'web') },
     });
   });

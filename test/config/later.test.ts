@@ -14,8 +14,6 @@ const options = {
 
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
-  'providers.*.preset': 'github',
-  'providers.*.user': { sub: 'id' },
   'providers.*.clientKey': 'key.pem',
   'providers.*.clientCert': 'cert.pem',
   'providers.*.ca': 'ca.pem',
@@ -24,13 +22,6 @@ const later: Record<string, unknown> = {
   'providers.*.dpop': 'true',
   'providers.*.responseMode': 'form_post',
   'providers.*.profile': 'fapi2',
-  'routes.*.session': 'none',
-  'routes.*.resource': 'https://reports.example.com',
-  'routes.*.exchange': { audience: 'reports' },
-  'routes.*.scope': 'reports.read',
-  'routes.*.acr': 'mfa',
-  'routes.*.maxAge': '5m',
-  'login.chooser': true,
   rateLimit: { login: 5 },
 };
 
@@ -71,8 +62,6 @@ describe('an option of a later release', () => {
     ['providers.*.jar', false],
     ['providers.*.dpop', 'false'],
     ['providers.*.responseMode', 'query'],
-    ['routes.*.session', 'required'],
-    ['login.chooser', false],
   ])('is accepted when it asks for nothing: %s %j', (path, value) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([]);
   });
@@ -80,7 +69,6 @@ describe('an option of a later release', () => {
 
 describe('a value of a later release', () => {
   it.each([
-    ['providers.*.type', 'oauth2', 'oauth2 is not part of this release yet; leave it at oidc'],
     [
       'providers.*.clientAuth',
       'private_key_jwt',
@@ -95,11 +83,6 @@ describe('a value of a later release', () => {
       'providers.*.clientAuth',
       'self_signed_tls_client_auth',
       'is not part of this release yet; use one of',
-    ],
-    [
-      'routes.*.token',
-      'client',
-      'client is not part of this release yet; use one of user, optional, none',
     ],
   ])('is refused: %s %j', (path, value, sentence) => {
     expect(mistakesWith(withIndexes(path), value)).toEqual([expect.stringContaining(sentence)]);
