@@ -115,10 +115,7 @@ function fallback(option: Option): string {
 function choices({ notes, description }: Option): string {
   const now = notes.choices ?? [];
   const isTold = now.every((word) => description.includes(`\`${word}\``));
-  const announced = notes.laterChoices?.length
-    ? ` *Later release:* ${spell(notes.laterChoices)}.`
-    : '';
-  return `${isTold ? '' : ` Values: ${spell(now)}.`}${announced}`;
+  return isTold ? '' : ` Values: ${spell(now)}.`;
 }
 
 function spell(words: readonly string[]): string {

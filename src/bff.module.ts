@@ -14,10 +14,13 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost, RouterModule } from '@nestjs/core';
 import { BackchannelController } from './auth/backchannel.controller.ts';
+import { ConnectController } from './auth/connect.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
+import { EventsController } from './auth/events.controller.ts';
 import { FrontchannelController } from './auth/frontchannel.controller.ts';
 import { LoginController } from './auth/login.controller.ts';
 import { LogoutController } from './auth/logout.controller.ts';
+import { ProvidersController } from './auth/providers.controller.ts';
 import { SessionsController } from './auth/sessions.controller.ts';
 import { UserController } from './auth/user.controller.ts';
 import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
@@ -103,6 +106,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         { path: `${basePath}/logout`, method: RequestMethod.POST },
         { path: `${basePath}/sessions`, method: RequestMethod.ALL },
         { path: `${basePath}/sessions/:id`, method: RequestMethod.ALL },
+        { path: `${basePath}/disconnect/:provider`, method: RequestMethod.POST },
       )
       .apply(SessionMiddleware)
       .forRoutes(`${basePath}/{*path}`)
@@ -131,11 +135,14 @@ function describeModule(
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
     controllers: [
       LoginController,
+      ProvidersController,
       UserController,
       BackchannelController,
       FrontchannelController,
       LogoutController,
       SessionsController,
+      EventsController,
+      ConnectController,
     ],
     providers: [options, ...bffProviders],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],

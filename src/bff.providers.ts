@@ -1,12 +1,12 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { authProviders } from './auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
-import { LogoutState } from './auth/logout-state.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
-import { logBadKey, logLostTokens, logMissingKeys, onConnection, onRefresh } from './listeners.ts';
+import { onConnection } from './listeners.ts';
 import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
@@ -14,14 +14,12 @@ import {
   ManagementServer,
 } from './management/management.service.ts';
 import { Recorder } from './management/recorder.ts';
-import { Provider } from './oauth/provider.ts';
-import { Providers } from './oauth/providers.ts';
+import { baseUrl, oauthProvider } from './oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { proxyProviders } from './proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { withProviderCertificates } from './proxy/upstream-tls.ts';
 import { ResponseHeaders } from './response-headers.ts';
-import { AccessTokenService } from './session/access-token.service.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 import { type CookieNames, cookieNames } from './session/cookies.ts';
 import type { KeyValueStore } from './session/key-value-store.ts';
@@ -40,9 +38,8 @@ import { SessionReader } from './session/session-reader.service.ts';
 import { SessionStore } from './session/session-store.ts';
 import { SignedInSessions } from './session/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/signed-in.guard.ts';
-import { TokenKeeper } from './session/token-keeper.ts';
-import { TokenRefresher } from './session/token-refresher.ts';
 import { UsedOnce } from './session/used-once.ts';
+import { tokenProviders } from './token.providers.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');
@@ -83,19 +80,7 @@ export const bffProviders: NestProvider[] = [
       }),
   },
 
-  // oauth
-  {
-    provide: Providers,
-    inject: [OPTIONS, CLOCK],
-    useFactory: (options: Options, clock: Clock) =>
-      new Providers(
-        options.providers.map(
-          (provider) =>
-            new Provider(provider, clock, logMissingKeys(provider.id), logBadKey(provider.id)),
-        ),
-        baseUrl(options),
-      ),
-  },
+  oauthProvider(OPTIONS),
 
   // session
   { provide: STORE, inject: [OPTIONS, CLOCK, Recorder], useFactory: openStore },
@@ -127,14 +112,6 @@ export const bffProviders: NestProvider[] = [
       new SessionCache(store, session.idle, clock),
   },
   {
-    provide: TokenRefresher,
-    inject: [SessionStore, Providers, CLOCK, Recorder],
-    useFactory: (store: SessionStore, providers: Providers, clock: Clock, recorder: Recorder) => {
-      const keeper = new TokenKeeper(store, logLostTokens);
-      return new TokenRefresher(store, keeper, providers, clock, onRefresh(recorder));
-    },
-  },
-  {
     provide: PendingLogins,
     inject: [OPTIONS, STORE, Sealing],
     useFactory: (options: Options, store: KeyValueStore, sealing: Sealing) =>
@@ -162,7 +139,7 @@ export const bffProviders: NestProvider[] = [
   SignedInSessions,
   SessionCookie,
   LoginCookie,
-  AccessTokenService,
+  ...tokenProviders(OPTIONS, STORE),
   SignedInGuard,
 
   // auth
@@ -172,17 +149,14 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, listener: Recorder): AuthOptions => ({
       basePath: options.basePath,
       user: options.user,
+      chooser: options.login.chooser,
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       formPostCallbacks: formPostCallbacks(options.providers),
       listener,
     }),
   },
-  {
-    provide: LogoutState,
-    inject: [Sealing],
-    useFactory: (sealing: Sealing) => new LogoutState(sealing),
-  },
+  ...authProviders,
 
   // proxy
   {
@@ -198,6 +172,7 @@ export const bffProviders: NestProvider[] = [
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
+      letsChoose: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
     }),
   },
@@ -239,10 +214,6 @@ function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyVal
 
 function namesOf({ publicUrl, session }: Options): CookieNames {
   return cookieNames(publicUrl, session.cookieName);
-}
-
-function baseUrl({ publicUrl, basePath }: Options): string {
-  return publicUrl + basePath;
 }
 
 function keyPrefix({ redis }: Options): string {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { escapeHtml, pagePolicy, renderPage } from './auth/page.ts';
 
 /** What a person is told when a page navigation fails. */
 export interface ErrorPage {
@@ -20,26 +20,14 @@ a:focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
 p { margin: 2rem 0 0; opacity: .65; font-size: .85rem; overflow-wrap: anywhere }`;
 
 /** The policy of the page: nothing but its own inline style. */
-export const errorPagePolicy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+export const errorPagePolicy = pagePolicy(style);
 
 /** A small page without scripts: what happened, the way on, and what to quote to support. */
 export function renderErrorPage({ status, code, sentence, requestId, link }: ErrorPage): string {
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>${escapeHtml(sentence)}</title>
-<style>${style}</style>
-<main>
+  const body = `<main>
 <h1>${escapeHtml(sentence)}</h1>
 <a href="${escapeHtml(link.href)}">${escapeHtml(link.label)}</a>
 <p>${status} · ${escapeHtml(code)} · ${escapeHtml(requestId)}</p>
-</main>
-</html>
-`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+</main>`;
+  return renderPage({ title: sentence, style, body });
 }

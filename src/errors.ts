@@ -8,7 +8,7 @@ const table = {
   bad_path: [400, 'The address contains characters that are not allowed in a path.'],
   invalid_return_url: [400, 'The return URL must be a path on this site.'],
   invalid_request: [400, 'The request is not complete or not well formed.'],
-  session_mismatch: [400, 'The sign-out link does not belong to this session.'],
+  session_mismatch: [400, 'This link does not belong to this session.'],
   login_expired: [400, 'This sign-in has expired or was already completed.'],
   invalid_logout_token: [400, 'The logout token is not valid.'],
   not_signed_in: [401, 'You are not signed in.'],

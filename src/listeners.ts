@@ -1,8 +1,9 @@
 import { Logger } from '@nestjs/common';
+import { reasonOf } from './errors.ts';
 import type { Recorder } from './management/recorder.ts';
 import type { ConnectionListener } from './session/redis-connection.ts';
 import type { Session } from './session/session.ts';
-import type { Refreshed, RefreshListener } from './session/token-refresher.ts';
+import type { RefreshListener } from './session/token-refresher.ts';
 
 /** What became of a token request. */
 export function onRefresh(recorder: Recorder): RefreshListener {
@@ -22,13 +23,15 @@ export function onConnection(recorder: Recorder): ConnectionListener {
   };
 }
 
-function logRefresh(outcome: Refreshed, provider: string): void {
+function logRefresh(outcome: Parameters<RefreshListener>[0], provider: string): void {
   const logger = new Logger('TokenRefresher');
   switch (outcome.kind) {
     case 'refreshed':
       return logger.debug({ msg: 'tokens refreshed', provider });
     case 'ended':
       return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    case 'refused':
+      return logger.log({ msg: 'token refused', provider, reason: reasonOf(outcome.error) });
     case 'failed':
       return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
   }
@@ -50,4 +53,12 @@ export function logMissingKeys(provider: string) {
 export function logBadKey(provider: string) {
   const msg = 'the file of clientKey cannot be used; the last good key serves on';
   return (error: unknown) => new Logger('Provider').error({ msg, provider, err: error });
+}
+
+/** That a token of our own could not be shared with the other replicas. */
+export function logUnshared(cause: unknown): void {
+  new Logger('ClientTokens').warn({
+    msg: 'client token not shared with other replicas',
+    err: cause,
+  });
 }

@@ -74,6 +74,10 @@ function withoutControls(line: string): string {
   );
 }
 
+/** What went wrong is said by then, in characters; the rest may be what somebody sent. */
+const longestMessage = 1000;
+const longestStack = 8000;
+
 interface ErrorDescription {
   readonly type: string;
   readonly message: string;
@@ -91,10 +95,10 @@ function describeError(thrown: unknown, depth = 0): ErrorDescription {
   const isQuoting = name === 'SyntaxError';
   return {
     type: name,
-    message: isQuoting ? 'could not be parsed' : thrown.message,
+    message: isQuoting ? 'could not be parsed' : thrown.message.slice(0, longestMessage),
     ...('code' in thrown && { code: String(thrown.code) }),
     ...('error' in thrown && { error: String(thrown.error).slice(0, 100) }),
-    ...(depth === 0 && !isQuoting && { stack: thrown.stack }),
+    ...(depth === 0 && !isQuoting && { stack: thrown.stack?.slice(0, longestStack) }),
     ...(isError(cause) && depth < 5 && { cause: describeError(cause, depth + 1) }),
   };
 }

@@ -32,6 +32,7 @@ export type ProblemListener = (code: ErrorCode, route: string | undefined) => vo
 /** After these, signing in (again) is the way on; after the others, going back is. */
 const mendedBySigningIn = new Set<ErrorCode>([
   'not_signed_in',
+  'step_up_required',
   'login_expired',
   'login_denied',
   'login_failed',
@@ -94,7 +95,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
       );
     }
     const link = mendedBySigningIn.has(code)
-      ? { href: `${basePath}/login`, label: 'Sign in' }
+      ? { href: error.extensions['loginUrl'] ?? `${basePath}/login`, label: 'Sign in' }
       : { href: defaultReturnUrl, label: 'Back to the application' };
     response.setHeader('Content-Security-Policy', errorPagePolicy);
     const page = renderErrorPage({ status, code, sentence, link, requestId: requestIdOf(request) });

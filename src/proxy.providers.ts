@@ -6,6 +6,7 @@ import { OpenSockets } from './proxy/open-sockets.ts';
 import { Proxy } from './proxy/proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { ProxyRoutes } from './proxy/proxy-routes.ts';
+import { RouteAuthorization } from './proxy/route-authorization.service.ts';
 import { SessionEnds } from './session/session-ends.ts';
 
 /** What the proxy works with beside its options: the routes, and all that lives longer than a request. */
@@ -15,6 +16,7 @@ export const proxyProviders: NestProvider[] = [
     inject: [PROXY_OPTIONS],
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
+  RouteAuthorization,
   AuthorizedHeaders,
   Proxy,
   {

@@ -1,12 +1,12 @@
 import { loadOptions } from './config/load.ts';
-import { collectRarely } from './garbage-collection.ts';
+import { tuneGarbageCollection } from './garbage-collection.ts';
 
 /**
  * Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws when it cannot start.
  * Only what this process has to do is loaded: all of it, the keeping of workers, or the work of one.
  */
 export async function serve(file: string | undefined): Promise<void> {
-  collectRarely();
+  tuneGarbageCollection();
   // Whoever was forked may be one of our workers.
   if (process.send && (await import('node:cluster')).default.isWorker)
     return (await import('./worker.ts')).work();

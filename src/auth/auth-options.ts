@@ -10,6 +10,8 @@ export interface AuthOptions {
   readonly basePath: string;
   readonly returnUrl: ReturnUrlRules;
   readonly user: UserOptions;
+  /** Whether people choose between several providers on a page of ours. */
+  readonly chooser: boolean;
   /** Where the authorization server sends the browser after signing it out. */
   readonly postLogoutRedirectUri: string;
   /** The callbacks that take `POST` and nothing else, as they stand below the base path. */

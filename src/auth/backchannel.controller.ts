@@ -39,15 +39,17 @@ export class BackchannelController {
 
   async #verify(encoded: string): Promise<LogoutToken> {
     const issuer = issuerOf(encoded);
-    const provider = this.providers.all.find(({ options }) => options.issuer === issuer);
+    const provider = this.providers.all.find(
+      ({ options: { type, issuer: known } }) => type !== 'oauth2' && known === issuer,
+    );
     if (!provider) throw invalid('its issuer is not configured');
     return verifyLogoutToken(provider, encoded, this.clock());
   }
 
   async #endSessions({ issuer, sid, sub }: LogoutToken): Promise<void> {
     const group: SessionGroup = sid === undefined ? { issuer, sub: sub ?? '' } : { issuer, sid };
-    const sessions = await this.sessions.list(group);
-    const isMismatch = sub !== undefined && sessions.some(({ session }) => session.sub !== sub);
+    const subjects = await this.sessions.subjectsOf(group);
+    const isMismatch = sub !== undefined && subjects.some((subject) => subject !== sub);
     if (isMismatch) throw invalid('its sid and sub do not belong together');
     const ended = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     this.#logger.log({ msg: 'signed out by the provider', issuer, sessions: ended });

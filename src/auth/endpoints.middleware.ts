@@ -11,13 +11,17 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],
   ['callback', ['GET']],
+  ['providers', ['GET', 'HEAD']],
   ['user', ['GET', 'HEAD']],
   ['logout', ['GET', 'POST']],
   ['logout/callback', ['GET']],
   ['sessions', ['GET', 'HEAD', 'DELETE']],
   ['sessions/{id}', ['DELETE']],
+  ['events', ['GET']],
   ['backchannel', ['POST']],
   ['frontchannel', ['GET']],
+  ['connect/{provider}', ['GET']],
+  ['disconnect/{provider}', ['POST']],
 ]);
 
 /**
@@ -52,6 +56,7 @@ export class EndpointsMiddleware implements NestMiddleware {
 function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name
     .replace(/^callback\/[^/]+$/, 'callback')
-    .replace(/^sessions\/[^/]+$/, 'sessions/{id}');
+    .replace(/^sessions\/[^/]+$/, 'sessions/{id}')
+    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}');
   return methods.get(pattern);
 }

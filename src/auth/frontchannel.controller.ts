@@ -40,7 +40,7 @@ export class FrontchannelController {
 
   async #end(group: SessionGroup): Promise<void> {
     // Anybody may ask, so nothing is written for a sid that somebody made up.
-    if ((await this.sessions.list(group)).length === 0) return;
+    if ((await this.sessions.subjectsOf(group)).length === 0) return;
     const sessions = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     const { issuer } = group;
     this.#logger.log({ msg: 'signed out by a frame of the provider', issuer, sessions });

@@ -1,10 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../errors.ts';
 import type { LoginParameters } from '../oauth/login.ts';
+import type { Provider } from '../oauth/provider.ts';
+import type { Providers } from '../oauth/providers.ts';
 import { parameter } from './query.ts';
+import { type ReturnUrlRules, safeReturnUrl } from './return-url.ts';
 
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
+
+/** Ends the state of a login that is not begun once more where it cannot be finished. */
+export const noSecondTry = '.2';
 
 /**
  * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
@@ -27,6 +33,29 @@ export function loginParameters(
 }
 
 /**
+ * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
+ * Throws `unknown_provider`.
+ */
+export function namedProvider(query: URLSearchParams, providers: Providers): Provider | undefined {
+  const id = parameter(query, 'provider');
+  if (id !== undefined) return providers.get(id);
+  const issuer = parameter(query, 'iss');
+  return issuer === undefined ? undefined : providers.ofIssuer(issuer);
+}
+
+/**
+ * Where a login leads in the end. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
+ * any other. Throws `invalid_return_url`.
+ */
+export function returnUrlOf(query: URLSearchParams, rules: ReturnUrlRules): string {
+  const target = parameter(query, 'target_link_uri');
+  const { publicUrl } = rules;
+  const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
+  const local = isOurs ? target?.slice(publicUrl.length) : target;
+  return safeReturnUrl(parameter(query, 'returnUrl') || local, rules);
+}
+
+/**
  * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of another page
  * (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
  */
@@ -35,4 +64,13 @@ export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: Logi
   if (destination === undefined || destination === 'document') return;
   if (destination === 'iframe' && parameters['prompt'] === 'none') return;
   throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Dest is ${destination}`) });
+}
+
+/**
+ * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a person who types the address,
+ * change what is in a session. Throws `csrf`. Browsers that send no fetch metadata pass.
+ */
+export function refuseOtherSites({ 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Site is ${String(site)}`) });
 }

@@ -2,11 +2,12 @@ import { Controller, Get, Inject, Logger, Param, Post, Req, Res } from '@nestjs/
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
-import { readAuthorizationResponse } from '../oauth/jwt-response.ts';
+import { claimedState, readAuthorizationResponse } from '../oauth/jwt-response.ts';
 import { finishLogin, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
+import { Connections } from '../session/connections.service.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
@@ -14,14 +15,22 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { SessionReader } from '../session/session-reader.service.ts';
 import { beginSession } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { type Callback, goOn, refuseOtherSession } from './callback.ts';
+import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from './form.ts';
-import { loginParameters, refuseHiddenLogin } from './login-request.ts';
+import {
+  loginParameters,
+  namedProvider,
+  noSecondTry,
+  refuseHiddenLogin,
+  returnUrlOf,
+} from './login-request.ts';
+import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
+import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
-/** The parameter of `login` that makes it a second try, and how its response is known: there is no third. */
+/** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
-const secondTryMark = '.2';
 
 interface WantedLogin {
   readonly parameters: ReturnType<typeof loginParameters>;
@@ -43,22 +52,41 @@ export class LoginController {
     private readonly loginCookie: LoginCookie,
     private readonly sessions: SessionReader,
     private readonly sessionCookie: SessionCookie,
+    private readonly connections: Connections,
   ) {}
 
   /** `GET /bff/login` */
   @Get('login')
   async login(@Req() request: Request, @Res() response: Response): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
-    const provider = this.providers.get(parameter(query, 'provider'));
+    const returnUrl = returnUrlOf(query, this.options.returnUrl);
+    const named = namedProvider(query, this.providers);
+    const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const mark = parameter(query, secondTry) === undefined ? '' : secondTryMark;
+    const isInFrame = isSilent(request.headers, parameters);
+    const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const mark = isInFrame ? silentMark : tryMark;
     const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
-    const url = await this.#noting(provider, start);
-    this.options.listener.signInStarted(provider.id);
-    response.redirect(url.href);
+    await this.#telling(isInFrame, response, async () => {
+      const url = await this.#noting(provider, start);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
+  }
+
+  /** A silent sign-in cannot ask anybody. */
+  #letsChoose({ prompt }: WantedLogin['parameters']): boolean {
+    return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
+  }
+
+  #showChooser(response: Response, query: URLSearchParams): void {
+    const { basePath, returnUrl } = this.options;
+    const choices = providerChoices(this.providers, basePath, query);
+    response.setHeader('Content-Security-Policy', chooserPagePolicy);
+    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
   }
 
   async #start(
@@ -109,33 +137,57 @@ export class LoginController {
   ): Promise<void> {
     refuseRepeatedParameters(received);
     const provider = this.providers.atCallback(providerId);
-    await this.#noting(provider, () => this.#finish(request, response, provider, received));
+    const state = claimedState(provider, received);
+    const isInFrame = isSilentResponse(request.headers, state);
+    const callback = { request, response, provider, received, state, isInFrame };
+    await this.#telling(isInFrame, response, () =>
+      this.#noting(provider, () => this.#finish(callback)),
+    );
   }
 
-  async #finish(
-    request: Request,
-    response: Response,
-    provider: Provider,
-    received: URLSearchParams,
-  ): Promise<void> {
+  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isInFrame || !(error instanceof BffError)) throw error;
+      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
+      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+    }
+  }
+
+  async #finish(callback: Callback): Promise<void> {
+    const { request, response, provider, received } = callback;
     // Whoever began nothing cannot make us verify signatures either.
-    if (!this.loginCookie.read(request)) return this.#turnAway(request, response, null);
-    const now = this.clock();
-    const authorizationResponse = await readAuthorizationResponse(provider, received, now);
+    if (!this.loginCookie.read(request)) return this.#turnAway(callback);
+    const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
     const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(request, response, state);
+    if (!pending) return this.#turnAway(callback);
+    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     // Before the code is spent: a logout that comes later is about this sign-in as well.
     const begunAt = this.clock();
     const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, begunAt);
+    if (pending.connects !== undefined) {
+      const connecting = { id: pending.connects, provider: provider.id, begunAt };
+      await this.connections.connect(connecting, signIn);
+      this.#logger.log({ msg: 'account connected', provider: provider.id });
+      this.options.listener.signInCompleted(provider.id);
+      return this.#goOn(callback, pending.returnUrl);
+    }
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
     const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    goOn(request, response, pending.returnUrl);
+    this.#goOn(callback, pending.returnUrl);
+  }
+
+  #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
+    if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
+    else goOn(request, response, returnUrl);
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */
@@ -167,20 +219,18 @@ export class LoginController {
    * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
    * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
    */
-  #turnAway(request: Request, response: Response, state: string | null): void {
+  #turnAway(callback: Callback): void {
+    const { request, provider, state } = callback;
     if (request.session.signedIn) {
-      return goOn(request, response, this.options.returnUrl.defaultReturnUrl);
+      return this.#goOn(callback, this.options.returnUrl.defaultReturnUrl);
     }
-    const mayTryAgain = state && !state.endsWith(secondTryMark) && this.loginCookie.read(request);
-    const login = `${this.options.basePath}/login?${secondTry}=1`;
+    const isFirstTry = state && !state.endsWith(noSecondTry) && !state.endsWith(silentMark);
+    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
     );
   }
-}
-
-/** After a form `303`, which no browser repeats the form for (RFC 9700 §4.12). */
-function goOn({ method }: Request, response: Response, address: string): void {
-  response.redirect(method === 'POST' ? 303 : 302, address);
 }

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
 import { Providers } from '../oauth/providers.ts';
+import { everywhere } from '../session/connections.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
 import type { Session } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
@@ -68,7 +69,7 @@ export class LogoutController {
   async #signOutAtProvider(session: Session, returnUrl: string): Promise<string | undefined> {
     const provider = this.providers.find(session.provider);
     if (!provider) return undefined; // taken out of the configuration since the sign-in
-    const revoked = revokeTokens(provider, session.tokens);
+    const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
       postLogoutRedirectUri: this.options.postLogoutRedirectUri,
@@ -79,6 +80,11 @@ export class LogoutController {
       this.#withPatience(location, 'end session endpoint unknown'),
     ]);
     return url?.href;
+  }
+
+  async #revoke({ provider: id, tokens }: Session): Promise<void> {
+    const provider = this.providers.find(id);
+    if (provider) await revokeTokens(provider, tokens);
   }
 
   /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */

@@ -15,7 +15,7 @@ export function parameter(query: URLSearchParams, name: string): string | undefi
   const [value, ...others] = query.getAll(name);
   const isSpeltLikeAList = [...query.keys()].some((key) => key.startsWith(`${name}[`));
   if (others.length > 0 || isSpeltLikeAList) throw invalid(`${name} is repeated`);
-  const isReturnUrl = name === 'returnUrl';
+  const isReturnUrl = name === 'returnUrl' || name === 'target_link_uri';
   if (value !== undefined && !isReturnUrl && /\p{Cc}/u.test(value))
     throw invalid(`${name} has control characters`);
   return value;

@@ -51,7 +51,7 @@ function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
 }
 
 function leadsInCircles(pathname: string, basePath: string): boolean {
-  return ['login', 'callback', 'logout'].some((endpoint) =>
+  return ['login', 'callback', 'logout', 'connect'].some((endpoint) =>
     isBelow(pathname, `${basePath}/${endpoint}`),
   );
 }

@@ -1,3 +1,4 @@
+import { everywhere } from '../session/connections.ts';
 import { endOf, type Session } from '../session/session.ts';
 
 /** Whose times `user` tells. */
@@ -23,7 +24,15 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
       expiresIn: secondsLeft(session, idleExpiresAt, now),
     },
     logoutUrl,
+    ...(session.connections && { connections: connectedAccounts(session) }),
   };
+}
+
+/** Who the user is at further providers, by claims, never by tokens. */
+function connectedAccounts(session: Session) {
+  return everywhere(session)
+    .slice(1)
+    .map(({ provider, sub, claims }) => ({ provider, sub, claims }));
 }
 
 /** One claim in the form front ends written for Duende BFF expect; a claim with several values stands several times. */

@@ -74,9 +74,7 @@ function peel(schema: z.core.$ZodType): Peeled {
     notes,
     description: notes.description ?? '',
     fallback: prefault?.def.defaultValue,
-    isRequired:
-      notes.isRequired ??
-      !layers.some((l) => l instanceof z.ZodPrefault || l instanceof z.ZodOptional),
+    isRequired: !layers.some((l) => l instanceof z.ZodPrefault || l instanceof z.ZodOptional),
     isLater: false,
   };
 }

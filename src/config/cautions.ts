@@ -26,6 +26,11 @@ export function cautions({ server, management, providers, routes, frontend }: Op
       found.push(
         `route ${path}: csrf is false, so other sites may be able to call it in the name of your users`,
       );
+  for (const { path, session } of routes)
+    if (session === 'none')
+      found.push(
+        `route ${path}: session is none, so everybody may use its upstream with the authority of this application`,
+      );
   if (frontend?.contentSecurityPolicy === 'off')
     found.push('frontend.contentSecurityPolicy is off: injected scripts will run');
   return found;

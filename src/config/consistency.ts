@@ -91,6 +91,21 @@ const knownProviders = rule<Related>(
   },
 );
 
+const clientWithCredentials = rule<Related>(
+  ['providers.*.id', 'providers.*.clientAuth', 'routes.*.provider', 'routes.*.token'],
+  ({ providers, routes }, report) => {
+    for (const [index, { token, exchange, provider = providers[0]?.id }] of routes.entries()) {
+      const option = token === 'client' ? 'token' : exchange?.actor && 'exchange.actor';
+      const { clientAuth } = providers.find(({ id }) => id === provider) ?? {};
+      if (option && clientAuth === 'none')
+        report(
+          ['routes', index, ...option.split('.')],
+          `is client, but clientAuth of provider ${provider} is none; only a client with credentials gets a token of its own (RFC 6749 §4.4)`,
+        );
+    }
+  },
+);
+
 const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
     report(['routes', index, 'path'], `is the same as that of routes[${first}]; choose another`);
@@ -130,6 +145,7 @@ export const consistency = [
   uniqueIssuers,
   crossSiteCookies,
   knownProviders,
+  clientWithCredentials,
   uniquePaths,
   pathsBesideOurs,
   oneOwnerOfTheRoot,

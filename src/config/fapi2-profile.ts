@@ -9,7 +9,8 @@ export const usualAlgorithms: readonly string[] = ['RS256', 'PS256', 'ES256', 'E
 /** The options of a provider that the profile is about. */
 interface Related {
   readonly profile?: 'fapi2' | undefined;
-  readonly issuer: string;
+  readonly type: string;
+  readonly issuer?: string | undefined;
   readonly internalUrl?: string | undefined;
   readonly clientAuth: string;
   readonly par: 'auto' | 'required' | 'never';
@@ -31,11 +32,12 @@ type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string 
 
 /** A configuration that falls short of the profile it names is refused, with every point at once. */
 export const profileIsKept = rule<Related & Endpoints>(
-  ['profile', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
+  ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
     endpointOptions,
   ),
   (options, report) => {
-    if (options.profile !== 'fapi2') return;
+    // It says nothing of a service without OpenID Connect, which is refused for that.
+    if (options.profile !== 'fapi2' || options.type === 'oauth2') return;
     const points = [
       ...secureAddresses(options),
       ...ownIdentity(options),

@@ -9,6 +9,7 @@ import { type Options, optionsSchema } from './options.ts';
 import { type Entries, locate, type Origin, overlay } from './overlay.ts';
 import { pathsLike, valueAt, withValue } from './tree.ts';
 import { variablesOf } from './variables.ts';
+import { withPresets } from './with-presets.ts';
 import { parseYaml } from './yaml-file.ts';
 
 const catalogue = optionsOf(optionsSchema);
@@ -88,7 +89,7 @@ export function loadOptions(sources: Sources = {}): LoadedOptions {
 }
 
 function judge(tree: unknown): { options?: Options; mistakes: readonly Mistake[] } {
-  const { data, error } = optionsSchema.safeParse(tree, { error: sentence });
+  const { data, error } = optionsSchema.safeParse(withPresets(tree), { error: sentence });
   return error ? { mistakes: mistakesOf(error, catalogue) } : { options: data, mistakes: [] };
 }
 

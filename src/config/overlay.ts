@@ -34,6 +34,9 @@ export function locate(path: readonly string[], entries: Entries): Path | undefi
   return index === undefined ? undefined : [block, index, ...rest];
 }
 
+/** What says which server a provider is. */
+const identifying = ['issuer', 'preset', 'authorizationEndpoint'];
+
 /** The file with the provider `default` and the one route that the short names describe, where they are missing. */
 function withDescribedEntries(file: unknown, settings: readonly Setting[]) {
   const provider = settings.filter(({ option }) => option.path[0] === 'providers');
@@ -45,7 +48,7 @@ function withDescribedEntries(file: unknown, settings: readonly Setting[]) {
   if (provider.length > 0) {
     const index = indexOf(tree, 'providers', 'id', 'default');
     const exists = valueAt(tree, ['providers', index]) !== undefined;
-    if (exists || field(provider, 'issuer')) {
+    if (exists || identifying.some((name) => field(provider, name))) {
       entries['providers'] = index;
       tree = withEntry(tree, 'providers', index, { id: 'default' });
     } else mistakes.push({ path: ['providers'], message: withoutIssuer(provider) });
@@ -80,5 +83,5 @@ function withEntry(tree: unknown, block: string, index: number, entry: object): 
 
 function withoutIssuer(settings: readonly Setting[]): string {
   const variables = settings.map(({ variable }) => variable).join(', ');
-  return `${variables} belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER too`;
+  return `${variables} belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too`;
 }

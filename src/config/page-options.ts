@@ -3,7 +3,7 @@ import { browserOrigin, serverAddress } from './addresses.ts';
 import { readName, readValue } from './header-options.ts';
 import { builtFrontend, localPath } from './paths.ts';
 import { rule } from './rule.ts';
-import { flag, later, listOf, oneOf, refuse, scalar, text } from './scalar.ts';
+import { flag, listOf, oneOf, refuse, scalar, text } from './scalar.ts';
 
 /** Everything that is neither an endpoint nor a route: the single-page application. */
 export const frontend = z
@@ -49,10 +49,11 @@ export const login = z
       .describe(
         'Other origins that a return URL may lead to. Whoever controls one of them can receive your users right after they sign in.',
       ),
-    chooser: later(
-      flag().prefault(false).describe('Show a page on which people choose their provider.'),
-      'the page for choosing a provider',
-    ),
+    chooser: flag()
+      .prefault(false)
+      .describe(
+        'With several providers: `/bff/login` without a provider shows a page to choose one. Without it, the first provider is taken.',
+      ),
   })
   .prefault({})
   .describe('What happens around a sign-in.');

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { endpointAddress, internalOrigin, issuerIdentifier } from './addresses.ts';
 import { profileIsKept, underProfile, usualAlgorithms } from './fapi2-profile.ts';
-import { laterProviderOptions } from './provider-options-later.ts';
+import { presetNames } from './presets/presets.ts';
+import { providerRules } from './provider-rules.ts';
 import { providerSecurityOptions } from './provider-security-options.ts';
 import { providerSecurityRules } from './provider-security-rules.ts';
-import { rule } from './rule.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from './scalar.ts';
+import { userFields } from './user-fields.ts';
 
 /** Parameters of an authorization request that the BFF itself answers for. */
 const protocolParameters = new Set(
@@ -24,13 +25,24 @@ export const provider = z
     ),
     name: text()
       .optional()
-      .describe('Name to show to people who choose between providers. Without it, the `id`.'),
-    type: oneOf(['oidc'], { later: ['oauth2'] })
+      .describe(
+        'Name to show to people who choose between providers. Without it, that of the preset, or the `id`.',
+      ),
+    preset: oneOf(presetNames)
+      .optional()
+      .describe(
+        'A well-known service whose addresses and peculiarities the BFF knows; what you write beside it wins. See [providers.md](providers.md).',
+      ),
+    type: oneOf(['oidc', 'oauth2'])
       .prefault('oidc')
-      .describe('What the provider speaks: OpenID Connect, or OAuth 2 alone.'),
-    issuer: askedForByRule(issuerIdentifier()).describe(
-      'Issuer identifier, exactly as in the ID tokens; endpoints and keys are discovered below it. https, or http on a loopback host.',
-    ),
+      .describe(
+        'What the provider speaks: OpenID Connect (`oidc`), or OAuth 2 alone (`oauth2`), which needs `authorizationEndpoint`, `tokenEndpoint`, `userinfoEndpoint` and `user`. A preset knows it.',
+      ),
+    issuer: issuerIdentifier()
+      .optional()
+      .describe(
+        'Issuer identifier, exactly as in the ID tokens; endpoints and keys are discovered below it. https, or http on a loopback host. Required for `type: oidc`, unless the preset knows it.',
+      ),
     internalUrl: internalOrigin()
       .optional()
       .describe(
@@ -39,6 +51,11 @@ export const provider = z
     authorizationEndpoint: override('Where browsers are sent to sign in.'),
     tokenEndpoint: override('Where codes and refresh tokens are exchanged for tokens.'),
     userinfoEndpoint: override('Where further claims about the user are read.'),
+    user: userFields()
+      .optional()
+      .describe(
+        'For `type: oauth2`: which field of the user endpoint’s answer is `sub` (one that never changes), `name`, `email` and so on. A field inside another is `data.id`, a text around fields `https://cdn.example.com/{id}.png`; of a list the first that has a value counts.',
+      ),
     jwksUri: override('Where the keys are that ID tokens are signed with.'),
     endSessionEndpoint: override(
       'Where browsers are sent to sign out of the provider too (RP-Initiated Logout).',
@@ -93,12 +110,12 @@ export const provider = z
         allowMissingExp: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens without `exp`, which Ory Hydra and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
+            'Accept logout tokens without `exp`, which Ory Hydra, Glewlwyd and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
           ),
         allowUntyped: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Keycloak before 25 sends them.',
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra, Glewlwyd and Keycloak before 25 send them.',
           ),
       })
       .prefault({})
@@ -110,31 +127,22 @@ export const provider = z
       .prefault('1mb')
       .describe('Largest answer read from the provider; a larger one counts as a failure.'),
     ...providerSecurityOptions,
-    ...laterProviderOptions,
   })
-  .check(
-    rule(['issuer', 'type', 'preset'], ({ issuer }, report) => {
-      if (!issuer) report(['issuer'], 'is required');
-    }),
-    ...providerSecurityRules,
-    profileIsKept,
-    rule(['scopes', 'type', 'preset'], ({ scopes }, report) => {
-      if (!scopes.includes('openid'))
-        report(['scopes'], 'must contain openid; without it the provider sends no ID token');
+  .check(...providerRules, ...providerSecurityRules, profileIsKept)
+  .transform(({ name, issuer, ...rest }) =>
+    underProfile({
+      name: name ?? rest.id,
+      // A subject is unique at its issuer only; a service without one goes by the address that knows its users.
+      issuer: issuer ?? rest.userinfoEndpoint ?? '',
+      ...rest,
     }),
   )
-  .transform(({ name, ...rest }) => underProfile({ name: name ?? rest.id, ...rest }))
   .describe('One authorization server and our registration there.');
 
 function override(what: string) {
   return endpointAddress()
     .optional()
-    .describe(`${what} Overrides what discovery says; without it, discovery decides.`);
-}
-
-/** Optional for zod, so that a preset of a later release is refused for itself and not for its missing issuer. */
-function askedForByRule<Schema extends z.ZodType>(schema: Schema): Schema {
-  return schema.optional().meta({ isRequired: true }) as unknown as Schema;
+    .describe(`${what} Overrides what discovery or the preset says.`);
 }
 
 function readId(id: string): string {

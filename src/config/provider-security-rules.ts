@@ -2,7 +2,9 @@ import { rule } from './rule.ts';
 
 /** The options of one provider that must agree with each other. */
 interface Related {
-  readonly issuer: string;
+  readonly type: string;
+  readonly issuer?: string | undefined;
+  readonly tokenEndpoint?: string | undefined;
   readonly internalUrl?: string | undefined;
   readonly clientAuth: string;
   readonly clientSecret?: string | undefined;
@@ -10,6 +12,9 @@ interface Related {
   readonly clientCert?: string | undefined;
   readonly ca?: string | undefined;
   readonly jar: boolean;
+  readonly jarm: boolean;
+  readonly dpop: boolean;
+  readonly profile?: string | undefined;
 }
 
 const secretWhereItCounts = rule<Related>(
@@ -51,12 +56,40 @@ const keyThatIsUsed = rule<Related>(
 );
 
 const tlsWhereThereIsTls = rule<Related>(
-  ['issuer', 'internalUrl', 'clientCert', 'ca'],
-  ({ issuer, internalUrl, ...files }, report) => {
-    const [name, address] = internalUrl ? ['internalUrl', internalUrl] : ['the issuer', issuer];
+  ['type', 'issuer', 'tokenEndpoint', 'internalUrl', 'clientCert', 'ca'],
+  (provider, report) => {
+    const { type, issuer, tokenEndpoint, internalUrl, ...files } = provider;
+    const [name, address] =
+      type === 'oauth2'
+        ? ['tokenEndpoint', tokenEndpoint]
+        : internalUrl
+          ? ['internalUrl', internalUrl]
+          : ['the issuer', issuer];
     if (!address?.startsWith('http:')) return;
     for (const option of ['clientCert', 'ca'] as const)
       if (files[option]) report([option], `is set, but ${name} ${address} is not https; remove it`);
+  },
+);
+
+const nothingOfOpenId = rule<Related>(
+  ['type', 'issuer', 'clientAuth', 'jar', 'jarm', 'dpop', 'profile'],
+  ({ type, issuer, clientAuth, profile, ...switches }, report) => {
+    if (type !== 'oauth2') return;
+    const why = 'but type is oauth2';
+    if (profile)
+      report(['profile'], `is ${profile}, ${why}: the profile needs discovery; remove it`);
+    const needs = {
+      jar: 'nothing says that such a service takes signed requests',
+      jarm: 'there are no published keys to verify answers with',
+      dpop: 'nothing says that such a service binds tokens',
+    };
+    for (const name of ['jar', 'jarm', 'dpop'] as const)
+      if (switches[name]) report([name], `is true, ${why}: ${needs[name]}; remove it`);
+    if (clientAuth === 'private_key_jwt' && !issuer)
+      report(
+        ['issuer'],
+        `is required because clientAuth is private_key_jwt: assertions name it in aud`,
+      );
   },
 );
 
@@ -67,4 +100,5 @@ export const providerSecurityRules = [
   keyForRequests,
   keyThatIsUsed,
   tlsWhereThereIsTls,
+  nothingOfOpenId,
 ] as const;

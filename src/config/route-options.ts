@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { upstreamAddresses } from './addresses.ts';
 import { headers } from './header-options.ts';
 import { readableFile, requestPath } from './paths.ts';
-import { laterRouteOptions } from './route-options-later.ts';
 import { routeRules } from './route-options-rules.ts';
+import { routeTokenOptions } from './route-token-options.ts';
 import { duration, flag, oneOf, size, text, wholeNumber } from './scalar.ts';
 
 /** One part of the address space that is forwarded to a server of yours. */
@@ -15,10 +15,10 @@ export const route = z
     upstream: upstreamAddresses().describe(
       'Address of the server that answers: http or https, perhaps with a path that is put in front, or `unix:/run/api.sock`. Of a list, the server with the fewest requests under way is asked, and one that takes no connections is left out for a while; they must have the same scheme and path.',
     ),
-    token: oneOf(['user', 'optional', 'none'], { later: ['client'] })
+    token: oneOf(['user', 'optional', 'none', 'client'])
       .prefault('user')
       .describe(
-        '`user`: only for people who are signed in, with their access token; others get `401`. `optional`: with the token if they are signed in. `none`: for everybody, without a token.',
+        '`user`: only for people who are signed in, with their access token; others get `401`. `optional`: with the token if they are signed in. `none`: for everybody, without a token. `client`: with a token of this application’s own (client credentials).',
       ),
     provider: text()
       .optional()
@@ -76,7 +76,7 @@ export const route = z
     clientKey: readableFile()
       .optional()
       .describe('PEM file with the private key of that certificate.'),
-    ...laterRouteOptions,
+    ...routeTokenOptions,
   })
   .check(...routeRules)
   .describe('One part of the address space that is forwarded to a server of yours.');

@@ -6,11 +6,8 @@ export interface OptionNotes {
   /** Present on everything that one environment variable can carry. */
   readonly scalar?: true;
   readonly choices?: readonly string[];
-  readonly laterChoices?: readonly string[];
   /** How an environment variable separates the entries of a list. */
   readonly separator?: RegExp;
-  /** Required, though a rule and not the schema says so. */
-  readonly isRequired?: true;
   /** A file or directory; a relative one belongs to the folder of the file it stands in. */
   readonly isPath?: true;
   /** The schema this option will have in the release that obeys it. */
@@ -103,21 +100,13 @@ export function size() {
   });
 }
 
-/** One of a few words. Those of a later release are refused, saying so. */
-export function oneOf<const Now extends string | number, const Later extends string = never>(
-  now: readonly Now[],
-  { later: announced = [] }: { later?: readonly Later[] } = {},
-) {
-  return scalar<Now, Now | Later | `${Now}`>(
-    (value) => {
-      const chosen = now.find((choice) => String(choice) === String(value));
-      if (chosen !== undefined) return chosen;
-      const known = now.length === 1 ? `leave it at ${now[0]}` : `use one of ${now.join(', ')}`;
-      if (announced.some((choice) => choice === value))
-        return refuse(`${String(value)} is not part of this release yet; ${known}`);
-      return refuse(`must be ${now.length === 1 ? now[0] : `one of ${now.join(', ')}`}`);
-    },
-    { choices: now.map(String), laterChoices: announced },
+/** One of a few words. */
+export function oneOf<const Choice extends string | number>(choices: readonly Choice[]) {
+  return scalar<Choice, Choice | `${Choice}`>(
+    (value) =>
+      choices.find((choice) => String(choice) === String(value)) ??
+      refuse(`must be ${choices.length === 1 ? choices[0] : `one of ${choices.join(', ')}`}`),
+    { choices: choices.map(String) },
   );
 }
 
@@ -131,17 +120,14 @@ export function listOf<Item extends z.ZodType>(
 }
 
 /**
- * An option whose feature belongs to a later release: it is refused, never ignored. Its absence, its default and
- * the value `off` are accepted, because they ask for nothing.
+ * An option whose feature belongs to a later release: it is refused, never ignored.
  */
-export function later<Schema extends z.ZodType>(schema: Schema, feature: string, off?: unknown) {
-  const asksForNothing = new Set<unknown>([off, schema.safeParse(undefined).data]);
-  asksForNothing.delete(undefined);
+export function later<Schema extends z.ZodType>(schema: Schema, feature: string) {
   return z
     .custom<z.input<Schema>>()
     .transform((value, context): undefined => {
-      if (value === undefined || asksForNothing.has(schema.safeParse(value).data)) return;
-      context.addIssue(`${feature} is not part of this release yet; remove this option`);
+      if (value !== undefined)
+        context.addIssue(`${feature} is not part of this release yet; remove this option`);
     })
     .optional()
     .meta({ future: schema });

@@ -6,6 +6,7 @@ export function frontendRoute(url: string): RouteOptions {
     path: '/',
     upstream: [url],
     token: 'none',
+    session: 'required',
     stripPrefix: false,
     timeout: 30_000,
     maxBody: 100 * 1024 * 1024,

@@ -13,7 +13,7 @@ export interface RecordedNames {
 export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
 
 const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
-const refreshOutcomes = ['refreshed', 'ended', 'failed'] as const;
+const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
@@ -45,7 +45,7 @@ export class Recorder {
   );
   readonly #refreshes = new Counter(
     'pixie_refreshes_total',
-    'Token requests that renew access tokens, by outcome; with `ended` the provider ended the session.',
+    'Token requests that renew access tokens, by outcome; with `ended` the provider ended the session, with `refused` a route got no token of its own.',
     ['provider', 'outcome'],
   );
   readonly #ended = new Counter('pixie_sign_outs_total', 'Sessions ended, by whom.', ['by']);

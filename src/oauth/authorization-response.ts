@@ -12,7 +12,7 @@ export function checkAuthorizationResponse(
 ): void {
   // Before `error` is believed: a refusal from somebody else is not this server's refusal (RFC 9207 §2.4).
   checkIssuer(parameters, configuration);
-  for (const name of ['response', 'id_token', 'access_token']) {
+  for (const name of ['response', 'id_token', 'access_token', 'token']) {
     if (parameters.has(name)) throw malformed(`${name} was not asked for`);
   }
   const error = parameters.get('error');
@@ -42,6 +42,7 @@ function errorCode(error: string): ErrorCode {
     case 'interaction_required':
     case 'consent_required':
     case 'account_selection_required':
+    case 'unmet_authentication_requirements':
       return 'login_denied';
     case 'temporarily_unavailable':
       return 'provider_unavailable';

@@ -1,5 +1,6 @@
-import { fetchUserInfo, type Configuration, type DPoPOptions, type IDToken } from 'openid-client';
+import { type Configuration, type DPoPOptions, fetchUserInfo, type IDToken } from 'openid-client';
 import { BffError } from '../errors.ts';
+import { verifying } from './provider-metadata.ts';
 
 /** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -41,17 +42,21 @@ export async function readClaims(
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
     scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
   const userInfo = asksUserInfo
-    ? await fetchUserInfo(configuration, accessToken, idToken.sub, proving)
+    ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub, proving)
     : {};
-  const claims = aboutTheUser({ ...userInfo, ...idToken });
+  return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
+}
+
+/** The same claims, if a session can keep them. Throws `login_failed`. */
+export function withinLimits(claims: Claims): Claims {
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);
   }
   return claims;
 }
 
-/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). */
-function checkSubject(sub: string): void {
+/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). Throws `login_failed`. */
+export function checkSubject(sub: string): void {
   if (!/^[\x20-\x7e]{1,255}$/.test(sub))
     throw refused('a subject that is not 1 to 255 ASCII characters');
 }

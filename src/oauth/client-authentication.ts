@@ -1,6 +1,5 @@
 import {
   type ClientAuth,
-  ClientSecretBasic,
   ClientSecretPost,
   modifyAssertion,
   type ModifyAssertionOptions,
@@ -11,6 +10,7 @@ import {
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
 import type { ClientKey } from './client-key.ts';
+import { clientSecretBasic } from './client-secret-basic.ts';
 
 /** How we prove to a provider which client we are: in exactly one way (RFC 6749 §2.3). */
 export function clientAuthentication(
@@ -19,7 +19,7 @@ export function clientAuthentication(
 ): ClientAuth {
   switch (options.clientAuth) {
     case 'client_secret_basic':
-      return ClientSecretBasic(options.clientSecret);
+      return clientSecretBasic(options.clientSecret ?? '');
     case 'client_secret_post':
       return ClientSecretPost(options.clientSecret);
     case 'private_key_jwt':

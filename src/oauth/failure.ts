@@ -3,6 +3,9 @@ import { BffError } from '../errors.ts';
 /** The longest `Retry-After` a provider is believed, in seconds. */
 const longestRetryAfter = 300;
 
+/** What `openid-client` and `jose` call a key they cannot find. */
+const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_MATCHING_KEY']);
+
 /** Why a provider is unavailable: the cause of a `provider_unavailable`. */
 export class Outage extends Error {
   /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
@@ -48,7 +51,7 @@ export function outageBehind(error: unknown): Outage | undefined {
 
 /** Whether a token was signed with a key that the provider's published keys do not contain. */
 export function isUnknownKey(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'OAUTH_KEY_SELECTION_FAILED';
+  return causes(error).some((link) => 'code' in link && unknownKey.has(link.code));
 }
 
 /** openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain of causes. */

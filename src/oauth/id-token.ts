@@ -6,6 +6,9 @@ import { BffError } from '../errors.ts';
 /** How far the provider's clock may be ahead of ours, in milliseconds. */
 const clockTolerance = 5 * 60 * 1000;
 
+/** An older token was not made for a sign-in of today, whatever the clocks, in milliseconds. */
+const oldest = 24 * 60 * 60 * 1000;
+
 /** What an ID token is judged against, beside what openid-client has verified: signature, `iss`, `aud`, `exp`, `nonce`. */
 export interface IdTokenContext {
   /** The token itself, of which `claims` have been read. */
@@ -28,6 +31,18 @@ export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
   const { at_hash: hash } = claims;
   if (hash !== undefined && hash !== accessTokenHash(encoded, accessToken)) {
     throw refused('for another access token (at_hash)');
+  }
+}
+
+/**
+ * That an ID token was made for the sign-in it came with: "The iat Claim can be used to reject tokens that were issued too far
+ * away from the current time" (OIDC Core §3.1.3.7). Nobody can have authenticated in the future either, however `max_age` is
+ * reckoned. Throws `login_failed`.
+ */
+export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: number): void {
+  if (iat * 1000 < now - oldest) throw refused('of another day (iat)');
+  if (authTime !== undefined && authTime * 1000 > now + clockTolerance) {
+    throw refused('of a sign-in that is still to come (auth_time)');
   }
 }
 

@@ -1,4 +1,4 @@
-import { compactVerify } from 'jose';
+import { compactVerify, decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
 import type { Provider } from './provider.ts';
 
@@ -32,13 +32,27 @@ export async function readAuthorizationResponse(
   return parametersIn(claims);
 }
 
+/** The state that a response names, whether or not the rest of it holds. Absent: none. */
+export function claimedState(
+  { options: { jarm } }: Provider,
+  response: URLSearchParams,
+): string | undefined {
+  if (!jarm) return response.get('state') ?? undefined;
+  try {
+    const { state } = decodeJwt(response.get('response') ?? '');
+    return typeof state === 'string' ? state : undefined;
+  } catch {
+    return undefined; // no JWT names nothing
+  }
+}
+
 async function verified(provider: Provider, encoded: string): Promise<Claims> {
   const keys = await provider.keys();
   const algorithms = [...provider.options.idTokenAlgorithms];
   try {
     const { payload } = await compactVerify(
       encoded,
-      (header, token) => keys.keyFor(header, token),
+      (header, token) => keys.keyFor(header, token, 'anyone'),
       { algorithms },
     );
     return JSON.parse(Buffer.from(payload).toString('utf8')) as Claims;

@@ -10,9 +10,13 @@ import { checkAuthorizationResponse } from './authorization-response.ts';
 import { type Claims, readClaims } from './claims.ts';
 import { type DpopKey, newDpopKey, thumbprintOf } from './dpop.ts';
 import { isUnknownKey, toBffError } from './failure.ts';
-import { checkIdToken, readSessionExpiry } from './id-token.ts';
+import { checkAcr, readAuthentication } from './authentication.ts';
+import { checkFreshness, checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
+import { redeemPlainCode, withoutUnknownIssuer } from './plain-login.ts';
 import type { Provider } from './provider.ts';
+import { requestParameters } from './request-parameters.ts';
+import { verifySignature } from './signature.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
 /** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
@@ -25,6 +29,8 @@ export interface LoginSecrets {
   readonly maxAge?: number;
   /** The key the tokens will be bound to. Absent: they will not be. */
   readonly dpopKey?: DpopKey;
+  /** One of these, separated by spaces. Absent: no `acr_values` were asked for, so `acr` is not judged. */
+  readonly acrValues?: string;
 }
 
 /** A user who has just signed in. */
@@ -39,6 +45,10 @@ export interface SignIn {
   readonly sessionExpiry?: number;
   /** OIDC Session Management `session_state`. Absent: the provider sent none. */
   readonly sessionState?: string;
+  /** How the user has signed in (`acr` of the ID token). Absent: the provider does not say. */
+  readonly acr?: string;
+  /** When that was (`auth_time`), in epoch milliseconds. Absent: the provider does not say. */
+  readonly authTime?: number;
 }
 
 /** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
@@ -56,7 +66,9 @@ export async function startLogin(
 ): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
   const configuration = await provider.configuration();
   const pkce = await createPkcePair();
-  const maxAge = parameters['max_age'];
+  const { resources, scopes } = provider.routeNeeds;
+  const asked = requestParameters(provider.options, parameters, scopes);
+  const { max_age: maxAge, acr_values: acrValues } = asked;
   const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
   const secrets: LoginSecrets = {
     state: randomState() + stateMark,
@@ -65,19 +77,22 @@ export async function startLogin(
     redirectUri,
     ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
     ...(dpopKey && { dpopKey }),
+    ...(acrValues !== undefined && { acrValues }),
   };
-  const url = await authorizationUrl(provider, configuration, {
-    ...parameters,
+  const request = new URLSearchParams({
+    ...asked,
     redirect_uri: redirectUri,
-    scope: provider.options.scopes.join(' '),
     state: secrets.state,
-    nonce: secrets.nonce,
+    // A plain OAuth 2 service has no ID token to repeat it in.
+    ...(provider.options.type !== 'oauth2' && { nonce: secrets.nonce }),
     // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
     // From here on the code is worth nothing without the key (RFC 9449 §10).
     ...(dpopKey && { dpop_jkt: thumbprintOf(dpopKey) }),
   });
+  for (const resource of resources) request.append('resource', resource);
+  const url = await authorizationUrl(provider, configuration, request);
   return { url, secrets };
 }
 
@@ -89,10 +104,11 @@ export async function startLogin(
 export async function finishLogin(
   provider: Provider,
   secrets: LoginSecrets,
-  response: URLSearchParams,
+  received: URLSearchParams,
   now: number,
 ): Promise<SignIn> {
   const configuration = await provider.configuration();
+  const response = withoutUnknownIssuer(provider.options, received);
   checkAuthorizationResponse(response, configuration);
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
@@ -110,6 +126,8 @@ async function redeemCode(
   response: URLSearchParams,
   now: number,
 ): Promise<SignIn> {
+  if (provider.options.type === 'oauth2')
+    return redeemPlainCode(provider.options, configuration, secrets, response, now);
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
   const { dpopKey } = secrets;
@@ -126,7 +144,12 @@ async function redeemCode(
   const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
+  // The library takes TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
+  await verifySignature(provider, encoded, 'provider');
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
+  checkFreshness(idToken, now);
+  const authentication = readAuthentication(idToken);
+  checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
@@ -138,5 +161,6 @@ async function redeemCode(
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),
+    ...authentication,
   };
 }

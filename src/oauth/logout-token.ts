@@ -1,7 +1,8 @@
-import { compactVerify, errors } from 'jose';
+import { errors } from 'jose';
 import type { ProviderOptions } from '../config/options.ts';
 import { BffError } from '../errors.ts';
 import type { Provider } from './provider.ts';
+import { verifySignature } from './signature.ts';
 
 /** Whom a provider wants signed out (OIDC Back-Channel Logout §2.4). At least one of `sub` and `sid` is there. */
 export interface LogoutToken {
@@ -135,13 +136,9 @@ function checkNames({ sub, sid, jti }: Members): Pick<LogoutToken, 'sub' | 'sid'
   return { jti, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }) };
 }
 
-/** With the keys the issuer publishes; `jku`, `jwk`, `x5c` and `x5u` are what whoever made the token says (RFC 8725 §3.10). */
 async function checkSignature(provider: Provider, encoded: string): Promise<void> {
   try {
-    const keys = await provider.keys();
-    const metadata = (await provider.discovered()).serverMetadata();
-    const algorithms = metadata.id_token_signing_alg_values_supported ?? [];
-    await compactVerify(encoded, (header, token) => keys.keyFor(header, token), { algorithms });
+    await verifySignature(provider, encoded, 'anyone');
   } catch (error) {
     if (error instanceof BffError) throw unavailable(error);
     throw invalid(whyUnverified(error), error);

@@ -1,5 +1,7 @@
 import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
+import { presetOf } from '../config/presets/presets.ts';
 import { toBffError } from './failure.ts';
+import { revokeByDelete } from './plain-revocation.ts';
 import type { Provider } from './provider.ts';
 import type { TokenSet } from './tokens.ts';
 
@@ -38,6 +40,8 @@ export async function revokeTokens(provider: Provider, tokens: TokenSet): Promis
     ? [tokens.refreshToken, 'refresh_token']
     : [tokens.accessToken, 'access_token'];
   try {
+    if (presetOf(provider.options)?.revokesByDelete)
+      return await revokeByDelete(configuration, provider.options, tokens.accessToken);
     await tokenRevocation(configuration, token, { token_type_hint: hint });
   } catch (error) {
     throw toBffError(error);

@@ -1,4 +1,5 @@
 import type { ServerMetadata } from 'openid-client';
+import { probeProvider } from './provider-probe.ts';
 import type { Provider } from './provider.ts';
 import { disagreements } from './security-diagnosis.ts';
 
@@ -11,6 +12,10 @@ export interface Remark {
 /** What in a provider's metadata will stop sign-ins or deserves a second look. Throws what discovery throws. */
 export async function diagnoseProvider(provider: Provider): Promise<Remark[]> {
   const { options } = provider;
+  if (options.type === 'oauth2') {
+    await probeProvider(provider, AbortSignal.timeout(options.timeout));
+    return [];
+  }
   try {
     const metadata = (await provider.configuration()).serverMetadata();
     return [

@@ -13,18 +13,29 @@ export interface ProviderFetchOptions extends ProviderTlsOptions {
   readonly maxResponse: number;
 }
 
+/** Reads the answer of an address differently than it was written. */
+export type AnswerReader = (url: string, answer: Answer) => Answer;
+
+/** What hears the answers. */
+export interface ProviderFetchParts {
+  /** Remembers what proofs need. Absent: nobody proves anything. */
+  readonly nonces?: DpopNonces;
+  /** Absent: answers are what they are. */
+  readonly read?: AnswerReader;
+}
+
 /**
  * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no answer larger than
  * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
  */
 export function createProviderFetch(
   options: ProviderFetchOptions,
-  nonces?: DpopNonces,
+  { nonces, read = (_url, answer) => answer }: ProviderFetchParts = {},
 ): CustomFetch {
   let agent: Agent | undefined;
   return async (url, init) => {
     agent ??= ownConnections(options);
-    const answer = await send(url, init, options, agent);
+    const answer = read(url, await send(url, init, options, agent));
     nonces?.learn(new URL(url).origin, answer.headers.get('dpop-nonce'));
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) {
@@ -35,7 +46,8 @@ export function createProviderFetch(
   };
 }
 
-interface Answer {
+/** What came back, read whole. */
+export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;

@@ -23,8 +23,17 @@ const patience = 1000;
 /** A provider that did not answer is left alone for this long, in milliseconds. */
 const pauseAfterFailure = 1000;
 
-/** Whoever sends tokens with invented key ids makes us ask once in this time, in milliseconds. */
-const betweenUnknownKeys = 60 * 1000;
+/** Who hands us a token: the provider at its token endpoint, or anyone who finds an endpoint of ours. */
+export type KeySource = 'provider' | 'anyone';
+
+/**
+ * Whoever sends tokens with invented key ids makes us ask once in this time, in milliseconds. Each source has its own, so
+ * that no flood of strangers' tokens hides that the provider has new keys.
+ */
+const betweenUnknownKeys: Readonly<Record<KeySource, number>> = {
+  provider: 10 * 1000,
+  anyone: 60 * 1000,
+};
 
 /** Told when keys cannot be fetched and the last good ones serve on, once an outage. */
 export type KeysListener = (error: BffError) => void;
@@ -45,7 +54,7 @@ export class ProviderKeys {
   #known?: KnownKeys;
   #fetching?: Promise<KnownKeys> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
-  #lookedForUnknownAt = -Infinity;
+  readonly #lookedForUnknownAt = { provider: -Infinity, anyone: -Infinity };
 
   constructor(
     jwksUri: string,
@@ -65,24 +74,31 @@ export class ProviderKeys {
   };
 
   /**
-   * The key that a signature's header names, for `jose`. One that is not known may have been published a moment ago, so
-   * the keys are asked for once more, but at most once a minute. Throws `provider_unavailable` without any keys at all,
-   * `JWKSNoMatchingKey` or `JWKSMultipleMatchingKeys`.
+   * The key that a signature's header names, for `jose`. One that is not known may have been published a moment ago (OIDC
+   * Core §10.1.1), so the keys are asked for once more, but not for every token. Throws `provider_unavailable` without any
+   * keys at all, `JWKSNoMatchingKey` or `JWKSMultipleMatchingKeys`.
    */
-  async keyFor(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+  async keyFor(
+    header: JWSHeaderParameters,
+    token: FlattenedJWSInput,
+    source: KeySource,
+  ): Promise<CryptoKey> {
     const known = await this.#recent();
     try {
       return await known.keyFor(header, token);
     } catch (error) {
-      const isUnknown = error instanceof errors.JWKSNoMatchingKey;
-      if (!isUnknown || !this.#mayLookForUnknown()) throw error;
-      this.#lookedForUnknownAt = this.clock();
-      return (await this.#fetchOnce()).keyFor(header, token);
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      const newer = await this.#newer(source);
+      return (newer ?? known).keyFor(header, token);
     }
   }
 
-  #mayLookForUnknown(): boolean {
-    return this.clock() - this.#lookedForUnknownAt >= betweenUnknownKeys;
+  /** New keys, or the known ones if it is too early to ask again. Whoever asks while others do gets what they get. */
+  async #newer(source: KeySource): Promise<KnownKeys | undefined> {
+    const sinceLast = this.clock() - this.#lookedForUnknownAt[source];
+    if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#known;
+    this.#lookedForUnknownAt[source] = this.clock();
+    return this.#fetchOnce();
   }
 
   async #recent(): Promise<KnownKeys> {
@@ -91,8 +107,9 @@ export class ProviderKeys {
       if (this.#mayServe(this.#known)) return this.#known;
       throw this.#failure.error;
     }
-    // What comes now is as new as can be: a key that is not in it is not asked for again at once.
-    this.#lookedForUnknownAt = this.clock();
+    // What comes now is as new as can be: strangers cannot have it asked for again at once. The provider may have made a key
+    // between this answer and its next token.
+    this.#lookedForUnknownAt.anyone = this.clock();
     return this.#newest();
   }
 

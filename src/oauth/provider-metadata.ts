@@ -10,18 +10,22 @@ import {
   type ServerMetadata,
 } from 'openid-client';
 import type { ProviderOptions } from '../config/options.ts';
+import { presetOf } from '../config/presets/presets.ts';
 import { refuseShortfalls } from './fapi2.ts';
 
 /**
- * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`. Throws what the
- * library throws, or an error that names the mistake.
+ * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`; of a plain OAuth 2
+ * service, what the configuration says. Throws what the library throws, or an error that names the mistake.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
   fetch: CustomFetch,
   clientAuth: ClientAuth,
 ): Promise<Configuration> {
-  const isLoopback = options.issuer.startsWith('http:');
+  if (options.type === 'oauth2') {
+    const metadata = { issuer: options.issuer, ...endpointOverrides(options) };
+    return configurationOf(metadata, options, fetch, clientAuth);
+  }
   const discovered = await discovery(
     new URL(options.issuer),
     options.clientId,
@@ -30,21 +34,60 @@ export async function discoverConfiguration(
     {
       [customFetch]: fetch,
       timeout: options.timeout / 1000,
-      execute: isLoopback ? [allowInsecureRequests] : [],
+      execute: isUnencrypted(options) ? [allowInsecureRequests] : [],
     },
   );
+  const metadata = acceptedMetadata(discovered.serverMetadata(), options);
+  return configurationOf(metadata, options, fetch, clientAuth);
+}
+
+function configurationOf(
+  metadata: ServerMetadata,
+  options: ProviderOptions,
+  fetch: CustomFetch,
+  clientAuth: ClientAuth,
+): Configuration {
   const configuration = new Configuration(
-    acceptedMetadata(discovered.serverMetadata(), options),
+    metadata,
     options.clientId,
     clientMetadata(options),
     clientAuth,
   );
   configuration[customFetch] = fetch;
   configuration.timeout = options.timeout / 1000;
-  // The library would take TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
-  enableNonRepudiationChecks(configuration);
-  if (isLoopback) allowInsecureRequests(configuration);
+  if (isUnencrypted(options)) allowInsecureRequests(configuration);
   return configuration;
+}
+
+/**
+ * The same for a call whose answer may be signed, as UserInfo is for some clients: openid-client then verifies that, with the
+ * algorithms of ID tokens and keys asked for anew (OIDC Core §5.3.2).
+ */
+export function verifying(configuration: Configuration): Configuration {
+  const metadata: ServerMetadata = configuration.serverMetadata();
+  const algorithms = metadata.id_token_signing_alg_values_supported;
+  const strict = new Configuration(
+    { ...metadata, ...(algorithms && { userinfo_signing_alg_values_supported: algorithms }) },
+    configuration.clientMetadata().client_id,
+    // Where it asks with a certificate.
+    configuration.clientMetadata(),
+  );
+  const { timeout, [customFetch]: fetch } = configuration;
+  Object.assign(strict, { timeout, ...(fetch && { [customFetch]: fetch }) });
+  enableNonRepudiationChecks(strict);
+  if (metadata.issuer.startsWith('http:')) allowInsecureRequests(strict);
+  return strict;
+}
+
+/** On a loopback host: nothing else may be without TLS. */
+function isUnencrypted({
+  type,
+  issuer,
+  tokenEndpoint,
+  userinfoEndpoint,
+}: ProviderOptions): boolean {
+  const addresses = type === 'oauth2' ? [tokenEndpoint, userinfoEndpoint] : [issuer];
+  return addresses.some((address) => address?.startsWith('http:'));
 }
 
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
@@ -58,6 +101,7 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
   return {
     ...metadata,
     ...browserEndpoints(metadata, options),
+    ...(presetOf(options)?.withoutUserInfo && { userinfo_endpoint: undefined }),
     ...endpointOverrides(options),
     ...mtlsAliases(metadata, options),
     id_token_signing_alg_values_supported: acceptedAlgorithms(metadata, options),
@@ -66,7 +110,10 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
 
 /** Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725 §3.1). */
 function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
-  const advertised = metadata.id_token_signing_alg_values_supported;
+  const advertised: unknown = metadata.id_token_signing_alg_values_supported;
+  if (advertised !== undefined && !Array.isArray(advertised)) {
+    throw new Error('id_token_signing_alg_values_supported in the metadata is no list');
+  }
   const accepted = options.idTokenAlgorithms.filter((alg) => advertised?.includes(alg) ?? true);
   if (accepted.length === 0) {
     throw new Error(

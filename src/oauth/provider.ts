@@ -10,9 +10,14 @@ import { createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
 import { probeProvider } from './provider-probe.ts';
+import { tokenAnswers } from './token-answer.ts';
+import type { RouteNeeds } from './token-policy.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
+
+/** News that somebody else's token asks for are asked for once in this time, however many such tokens come. */
+const betweenRenewals = 60 * 1000;
 
 /** A provider that did not answer is left alone for this long, so that an outage is not made worse by us. */
 const pauseAfterFailure = 1000;
@@ -31,15 +36,22 @@ export class Provider {
   #keys?: ProviderKeys | undefined;
   #discovering?: Promise<Configuration> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
+  #renewedAt = -Infinity;
 
   constructor(
     readonly options: ProviderOptions,
     private readonly clock: () => number = Date.now,
     private readonly keysListener: KeysListener = () => undefined,
     badFileListener: BadFileListener = () => undefined,
+    /** What sign-ins ask for beside `scopes`. */
+    readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
   ) {
-    this.fetch = createProviderFetch(options, this.#nonces);
-    const { clientKey, profile } = options;
+    const nonces = this.#nonces;
+    const { type, clientKey, profile } = options;
+    this.fetch = createProviderFetch(
+      options,
+      type === 'oauth2' ? { nonces, read: tokenAnswers(options) } : { nonces },
+    );
     const rsa = profile ? 'PS256' : 'RS256';
     this.#keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
   }
@@ -96,8 +108,13 @@ export class Provider {
     return this.#liveness.whileAlive(work);
   }
 
-  /** Asks for metadata and keys again when they are next needed, however young they are. What is known serves until then. */
+  /**
+   * Asks for metadata again when they are next needed, however young they are, but not more than once a minute. What is
+   * known serves until then.
+   */
   renew(): void {
+    if (this.clock() - this.#renewedAt < betweenRenewals) return;
+    this.#renewedAt = this.clock();
     if (this.#known) this.#known = { ...this.#known, discoveredAt: -Infinity };
   }
 

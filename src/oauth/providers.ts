@@ -28,6 +28,13 @@ export class Providers {
     return provider;
   }
 
+  /** The provider with that issuer identifier, exactly as it is written. Throws `unknown_provider`. */
+  ofIssuer(issuer: string): Provider {
+    const provider = this.all.find(({ options }) => options.issuer === issuer);
+    if (!provider) throw new BffError('unknown_provider');
+    return provider;
+  }
+
   /** The provider of a callback address: the default one has none of its own in it. Throws `unknown_provider`. */
   atCallback(id: string | undefined): Provider {
     const provider = this.get(id);

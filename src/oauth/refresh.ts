@@ -7,9 +7,11 @@ import {
 } from 'openid-client';
 import { decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
+import type { Claims } from './claims.ts';
 import { isUnknownKey, outageBehind, toBffError } from './failure.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import type { Provider } from './provider.ts';
+import { verifySignature } from './signature.ts';
 import { readTokenSet, type TokenSet } from './tokens.ts';
 
 /** What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong may go right the next time. */
@@ -20,7 +22,9 @@ export type NotRefreshed =
       readonly error: BffError;
       /** Whether anybody else would have fared better. */
       readonly concerns: 'session' | 'provider';
-    };
+    }
+  /** The provider gives no such token; what there is stays as it is. Its code is `token_refused`. */
+  | { readonly kind: 'refused'; readonly error: BffError };
 
 /** What became of a refresh. */
 export type RefreshOutcome =
@@ -35,41 +39,80 @@ export type RefreshOutcome =
 /** Whose tokens are refreshed. */
 export interface RefreshSubject {
   readonly sub: string;
+  /** What the provider said of the user at the sign-in. */
+  readonly claims: Claims;
   readonly tokens: TokenSet;
 }
 
 /**
  * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept; the ID token of the
  * sign-in is kept where no new one comes. The caller sees to it that no refresh token is spent twice, and for how long
- * anybody waits.
+ * anybody waits. `parameters` ask for an access token that is another than that of the sign-in, which may be `refused`.
  */
 export async function refreshTokens(
   provider: Provider,
-  { sub, tokens: before }: RefreshSubject,
+  subject: RefreshSubject,
   now: number,
+  parameters?: Readonly<Record<string, string>>,
 ): Promise<RefreshOutcome> {
-  if (!before.refreshToken) return { kind: 'ended', reason: 'there is no refresh token' };
+  const { tokens: before } = subject;
+  if (!before.refreshToken) return withoutRefreshToken(parameters !== undefined);
   try {
     const configuration = await provider.discovered();
+    const proving = provider.proving(configuration, before.dpopKey);
     const response = await refreshTokenGrant(
       configuration,
       before.refreshToken,
-      {},
-      provider.proving(configuration, before.dpopKey),
+      parameters,
+      proving,
     );
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
-    if (!idToken) return { kind: 'refreshed', tokens };
-    if (idToken.sub !== sub) return { kind: 'ended', reason: 'the user has changed' };
+    if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
+    // Before anything it says may end a session.
+    await verifySignature(provider, tokens.idToken, 'provider');
+    const change = changeOfUser(idToken, subject);
+    if (change) return { kind: 'ended', reason: change };
     checkContinuity(idToken, tokens, before, configuration, now);
     const sessionExpiry = readSessionExpiry(idToken);
     return { kind: 'refreshed', tokens, ...(sessionExpiry !== undefined && { sessionExpiry }) };
   } catch (error) {
     // The provider has new keys, which the next refresh shall find.
     if (isUnknownKey(error)) provider.renew();
-    return outcomeOf(error);
+    return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
   }
 }
+
+/**
+ * "its sub Claim Value MUST be the same"; "if the ID Token contains an auth_time Claim, its value MUST represent the time of
+ * the original authentication" (OIDC Core §12.2). Where it does not, the tokens are those of another sign-in, and this
+ * session would get none of its own any more. Absent: it is the same.
+ */
+function changeOfUser({ sub, auth_time }: IDToken, subject: RefreshSubject): string | undefined {
+  if (sub !== subject.sub) return 'the user has changed';
+  const original = subject.claims['auth_time'];
+  const isAnother = auth_time !== undefined && original !== undefined && auth_time !== original;
+  return isAnother ? 'the user has signed in anew at the provider (auth_time)' : undefined;
+}
+
+/** The outcome of a request for another token than that of the sign-in. A refusal is about that token alone. */
+export function unfulfilled(error: unknown): RefreshOutcome {
+  const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
+  return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
+}
+
+/** Another sign-in would bring none either. */
+function withoutRefreshToken(isForAnotherToken: boolean): NotRefreshed {
+  const reason = 'there is no refresh token';
+  return isForAnotherToken ? refused(reason) : { kind: 'ended', reason };
+}
+
+function refused(reason: string): NotRefreshed {
+  return { kind: 'refused', error: new BffError('token_refused', { cause: new Error(reason) }) };
+}
+
+/** Refusals that say nothing of what was asked for: our credentials, or that the server cannot now. */
+const notAboutTheToken = new Set(['invalid_client', 'temporarily_unavailable', 'server_error']);
 
 /** "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID token. */
 function checkContinuity(
@@ -90,9 +133,7 @@ function checkContinuity(
 
 /** Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2). */
 function outcomeOf(error: unknown): NotRefreshed {
-  if (error instanceof ResponseBodyError && error.error === 'invalid_grant') {
-    return { kind: 'ended', reason: 'invalid_grant' };
-  }
+  if (isGrantOver(error)) return { kind: 'ended', reason: 'invalid_grant' };
   const cause = toBffError(error);
   const isUnavailable = cause.code === 'provider_unavailable';
   return {
@@ -100,6 +141,10 @@ function outcomeOf(error: unknown): NotRefreshed {
     error: isUnavailable ? cause : new BffError('provider_unavailable', { cause }),
     concerns: isUnavailable ? whomOutageConcerns(cause) : whomRefusalConcerns(error),
   };
+}
+
+function isGrantOver(error: unknown): boolean {
+  return error instanceof ResponseBodyError && error.error === 'invalid_grant';
 }
 
 /** No answer at all, `5xx` and `429` are about the server, anything else it said is about what it was asked. */

@@ -19,6 +19,12 @@ export interface TokenSet {
   readonly dpopKey?: DpopKey;
 }
 
+/** More than any server takes in a header; what is longer would make every call fail, and the session a burden. In characters. */
+const longestToken = 32 * 1024;
+
+/** An ID token holds as many claims as a session may (see `claims.ts`), encoded, with its signature. In characters. */
+const longestIdToken = 128 * 1024;
+
 type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /**
@@ -40,6 +46,7 @@ export function readTokenSet(
   if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
     throw unacceptable('an access token with characters that cannot be sent');
   }
+  checkLengths(response);
   const seconds = response.expiresIn();
   const refreshToken = response.refresh_token || before.refreshToken;
   const idToken = response.id_token || before.idToken;
@@ -55,6 +62,17 @@ export function readTokenSet(
     ...(scope && { scope }),
     ...(dpopKey && { dpopKey }),
   };
+}
+
+function checkLengths(response: TokenResponse): void {
+  const {
+    access_token: accessToken,
+    refresh_token: refreshToken = '',
+    id_token: idToken,
+  } = response;
+  if (accessToken.length > longestToken) throw unacceptable('an access token without end');
+  if (refreshToken.length > longestToken) throw unacceptable('a refresh token without end');
+  if (idToken && idToken.length > longestIdToken) throw unacceptable('an ID token without end');
 }
 
 /** No RFC has a word for it: Keycloak and others say `refresh_expires_in`, Microsoft and GitHub `refresh_token_expires_in`. */

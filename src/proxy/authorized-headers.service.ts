@@ -2,24 +2,33 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
-import { type DpopKey, wantsNonce } from '../oauth/dpop.ts';
-import { type AccessToken, AccessTokenService } from '../session/access-token.service.ts';
+import { wantsNonce } from '../oauth/dpop.ts';
+import {
+  type AccessToken,
+  AccessTokenService,
+  type SentToken,
+} from '../session/access-token.service.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
+import { isConnection } from '../session/connections.ts';
 import type { Session } from '../session/session.ts';
 import { headersFrom } from './claim-headers.ts';
 import type { Headers } from './headers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import type { ProxyRoute } from './proxy-routes.ts';
+import { RouteAuthorization } from './route-authorization.service.ts';
 import { type SenderProof, SenderProofs } from './sender-proof.ts';
+import { loginUrl, type StepUpAnswer } from './step-up.ts';
 import { plainAddress, TrustedPeers } from './trusted-peers.ts';
 
 /** The headers an upstream gets, and others to ask it once more with. */
 export interface AuthorizedRequest {
   readonly headers: Headers;
   /** Goes with each sending of the headers. Absent: their token needs no proof. */
-  readonly proof?: SenderProof;
+  readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not fail. */
   readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+  /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
+  readonly stepUp?: StepUpAnswer | undefined;
 }
 
 /** Writes the headers of requests to upstreams, with the access token of who asks where the route wants one. */
@@ -30,21 +39,26 @@ export class AuthorizedHeaders {
   readonly #proofs: SenderProofs;
 
   constructor(
-    @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
+    @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) clock: Clock,
     private readonly accessTokens: AccessTokenService,
+    private readonly routeAuthorization: RouteAuthorization,
   ) {
     this.#proofs = new SenderProofs(clock);
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
   }
 
-  /** `session` is that of who asks, if the route is to be told. Throws `not_signed_in` if it must be and is not. */
+  /**
+   * `session` is that of who asks, if the route is to be told; `presented` is theirs in any case. Throws `not_signed_in` or
+   * `step_up_required` if it must be and is not.
+   */
   async of(
     request: Request,
     route: ProxyRoute,
     session: Session | undefined,
+    presented: Session | undefined,
   ): Promise<AuthorizedRequest> {
-    const token = await this.#token(session, route);
+    const token = await this.#token(session, route, presented);
     const clientAddress = plainAddress(request.socket.remoteAddress);
     const facts = {
       clientAddress,
@@ -55,49 +69,56 @@ export class AuthorizedHeaders {
     const headersWith = (authorization: string | undefined) =>
       route.requestHeaders.of(request.headers, { ...facts, authorization });
     const headers = headersWith(token?.authorization);
-    if (!session) return { headers };
-    if (token?.dpopKey) return this.#proven(token.dpopKey, request, session, headers, headersWith);
-    return { headers, afterRefusal: (refusal) => this.#secondTry(refusal, session, headersWith) };
-  }
-
-  /** Answers a refusal that names a nonce with the same headers, whose next proof will have it. */
-  #proven(
-    key: DpopKey,
-    { method = 'GET' }: Request,
-    session: Session,
-    headers: Headers,
-    headersWith: (authorization: string) => Headers,
-  ): AuthorizedRequest {
-    const afterRefusal = async (refusal: IncomingHttpHeaders) =>
-      wantsNonce(refusal) ? headers : this.#secondTry(refusal, session, headersWith);
-    return { headers, proof: this.#proofs.by(key, method), afterRefusal };
+    if (!session && !route.wants) return { headers };
+    const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
+    const afterRefusal = async (refusal: IncomingHttpHeaders) => {
+      // The same once more: the next proof will have the nonce.
+      if (proof && wantsNonce(refusal)) return headers;
+      const replace = () =>
+        this.routeAuthorization.replacementFor(route, session, token?.authorization);
+      const other = await this.#otherToken(refusal, replace);
+      return other && isProvable(other, proof) ? headersWith(other.authorization) : undefined;
+    };
+    const whose = session && isConnection(session) ? 'connected' : 'signedIn';
+    return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
   }
 
   /** The token the upstream gets. Absent: none. */
   async #token(
     session: Session | undefined,
-    { options: { token, provider } }: ProxyRoute,
-  ): Promise<Extract<AccessToken, { kind: 'token' }> | undefined> {
-    const answer = session && (await this.accessTokens.accessTokenFor(session));
+    route: ProxyRoute,
+    presented: Session | undefined,
+  ): Promise<SentToken | undefined> {
+    const answer = route.wants
+      ? await this.routeAuthorization.tokenFor(route, session)
+      : session && (await this.accessTokens.accessTokenFor(session));
     if (answer?.kind === 'token') return answer;
+    const { token } = route.options;
     if (token === 'none' || token === 'optional') return undefined;
-    const loginUrl = `${this.options.basePath}/login${provider ? `?provider=${provider}` : ''}`;
-    throw new BffError('not_signed_in', { extensions: { loginUrl } });
+    // Whoever is signed in, but not there, connects an account to the session there is.
+    const connects = session ? isConnection(session) : presented !== undefined;
+    const extensions = { loginUrl: loginUrl(route.signInPlace, connects) };
+    throw new BffError('not_signed_in', { extensions });
   }
 
-  /** With a token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
-  async #secondTry(
+  /** A token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
+  async #otherToken(
     refusal: IncomingHttpHeaders,
-    session: Session,
-    headersWith: (authorization: string) => Headers,
-  ): Promise<Headers | undefined> {
+    replace: () => Promise<AccessToken>,
+  ): Promise<SentToken | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const answer = await this.accessTokens.replacementFor(session);
-      return answer.kind === 'token' ? headersWith(answer.authorization) : undefined;
+      const answer = await replace();
+      return answer.kind === 'token' ? answer : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });
       return undefined;
     }
   }
+}
+
+/** Whether a token can be sent in the place of another, whose proofs are for its key from now on. */
+function isProvable({ dpopKey }: SentToken, proof: SenderProof | undefined): boolean {
+  if (dpopKey) proof?.change(dpopKey);
+  return (dpopKey === undefined) === (proof === undefined);
 }

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
-import { BffError } from '../errors.ts';
 import type { UpstreamRequest } from './forward.ts';
 import type { Headers } from './headers.ts';
 import { hasBody, letFinish, limitedBody } from './request-body.ts';
+import { isBroken, isOurs } from './upstream-failure.ts';
 import type { UpstreamServer } from './upstream.ts';
 
 /** Doing them twice comes to the same (RFC 9110 §9.2.2). */
@@ -86,6 +86,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#server?.answered();
     this.#asked.proof?.learn(headers, this.#server?.address.origin ?? '');
+    const stepUp = status === 401 ? this.#asked.stepUp?.(headers) : undefined;
+    if (stepUp) return this.#end(stepUp);
     if (status !== 401 || !this.#mayAskAgain) return this.#begin(status, headers);
     this.#mayAskAgain = false;
     controller.pause();
@@ -236,15 +238,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#body) letFinish(this.#request);
     this.#settle(failure);
   }
-}
-
-/** Whether it says nothing of the server: what we were given could not be sent. */
-function isOurs(error: Error): boolean {
-  return error instanceof BffError || error instanceof errors.InvalidArgumentError;
-}
-
-/** Whether the connection ended under a request, as it does when a server restarts. */
-function isBroken(error: Error): boolean {
-  if (error instanceof errors.SocketError) return true;
-  return ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

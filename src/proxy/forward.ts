@@ -15,7 +15,7 @@ export interface UpstreamRequest {
   /** All but `host`, which is the server's. */
   readonly headers: Headers;
   /** Goes with each sending of the headers. Absent: nothing does. */
-  readonly proof?: SenderProof;
+  readonly proof?: SenderProof | undefined;
   /** The whole body, where it has been read to be sent twice if need be. Absent: it streams, or there is none. */
   readonly body?: Buffer | undefined;
   /**
@@ -23,6 +23,8 @@ export interface UpstreamRequest {
    * then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+  /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
+  readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
   /** Milliseconds to the response headers. */
   readonly timeout: number;
   /** Milliseconds of silence a running response may have. 0: any. */

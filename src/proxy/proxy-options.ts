@@ -20,6 +20,8 @@ export interface ProxyOptions {
   readonly frontendRoute?: RouteOptions | undefined;
   /** The provider whose token a route carries that names none. */
   readonly defaultProvider: string | undefined;
+  /** Who signs in without naming a provider chooses one. */
+  readonly letsChoose: boolean;
   /** How many WebSockets a session may have open on this replica. 0: any number. */
   readonly maxWebSockets: number;
 }

@@ -1,8 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteOptions } from '../config/options.ts';
-import { type Headers, RequestHeaders, responseHeaders } from './headers.ts';
+import type { Demand } from '../oauth/authentication.ts';
+import { type TokenPolicy, tokenPolicyOf } from '../oauth/token-policy.ts';
+import { AnswerHeaders } from './answer-headers.ts';
+import { RequestHeaders } from './headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
+import { type SignInPlace, type StepUpAnswer, stepUpAnswer } from './step-up.ts';
 import { openUpstream, type Upstream } from './upstream.ts';
 
 /** One configured route with all it needs to be served. */
@@ -11,8 +14,23 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  /** What the browser sees of an answer's headers, and of ours. */
-  readonly responseHeaders: (headers: IncomingHttpHeaders, requestId: string) => Headers;
+  readonly answerHeaders: AnswerHeaders;
+  /** Nobody looks who asks. */
+  readonly isAnonymous: boolean;
+  /** What the route wants beside the token of a sign-in. Absent: nothing. */
+  readonly wants: RouteWants | undefined;
+  readonly signInPlace: SignInPlace;
+  /** Reads the challenges of the upstream, for who is signed in, and for who has connected an account. Absent: no user's token is sent. */
+  readonly stepUp:
+    { readonly signedIn: StepUpAnswer; readonly connected: StepUpAnswer } | undefined;
+}
+
+/** A token of its own, another sign-in, or both. */
+export interface RouteWants {
+  /** Absent: the token is that of the sign-in. */
+  readonly policy: TokenPolicy | undefined;
+  /** Absent: any sign-in will do. */
+  readonly demand: Demand | undefined;
 }
 
 /** All routes, that of the frontend's server included, and the connections of each. */
@@ -39,11 +57,8 @@ export class ProxyRoutes {
 }
 
 /** What does not change from one request to the next. */
-function prepare(
-  options: RouteOptions,
-  index: number,
-  { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute }: ProxyOptions,
-): ProxyRoute {
+function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
+  const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const ours = options === frontendRoute ? answerHeaders.page : answerHeaders.other;
@@ -51,6 +66,7 @@ function prepare(
     path: options.path,
     options,
     upstream: openUpstream(options, index),
+    ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,
       csrfHeader: csrf.header,
@@ -59,10 +75,30 @@ function prepare(
       remove,
       pass,
     }),
-    responseHeaders: (headers, requestId) => ({
-      ...ours,
-      'x-request-id': requestId,
-      ...responseHeaders(headers, { ourCookies, isPersonal }),
-    }),
+    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal }),
+  };
+}
+
+/** What a route asks of who comes, and tells them to do about it. */
+function signInRules(
+  options: RouteOptions,
+  { basePath, defaultProvider, letsChoose }: ProxyOptions,
+) {
+  const { token, session, acr, maxAge, provider = defaultProvider } = options;
+  const policy = tokenPolicyOf(options, defaultProvider);
+  const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
+  // Our own token is sent for whoever is signed in, wherever.
+  const where = token === 'client' ? defaultProvider : provider;
+  const unnamed = letsChoose ? undefined : defaultProvider;
+  const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
+  const stepUp = {
+    signedIn: stepUpAnswer(signInPlace, false),
+    connected: stepUpAnswer(signInPlace, true),
+  };
+  return {
+    isAnonymous: token === 'none' || session === 'none',
+    wants: policy || demand ? { policy, demand } : undefined,
+    signInPlace,
+    stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,
   };
 }

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
+import { sessionAt } from '../session/connections.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/csrf.ts';
 import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
@@ -32,7 +33,8 @@ interface Upgrade {
 /** Sends what belongs to a route to its upstream, with the user's access token where the route wants one. */
 @Injectable()
 export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
-  readonly #failures = new WeakMap<Request, unknown>();
+  /** Requests that `serveFirst` has handed on, and what was wrong with them. */
+  readonly #handedOn = new WeakMap<Request, { readonly failure?: unknown }>();
 
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
@@ -46,7 +48,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
 
   /** `false` for a request that belongs to no route: nothing was done. Throws what its answer is to be, if it has none. */
   async serve(request: Request, response: Response): Promise<boolean> {
-    if (this.#failures.has(request)) throw this.#failures.get(request);
+    const before = this.#handedOn.get(request);
+    if (before && 'failure' in before) throw before.failure;
+    if (before) return false;
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
     const route = this.routes.match(target.path);
@@ -58,12 +62,13 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     return true;
   }
 
-  /** The same for one that nobody has seen before. `next` gets it when it is none of ours, and when it failed: `serve` throws again then. */
+  /** The same for one that nobody has seen before. `next` gets it when it is none of ours, and when it failed: `serve` says so again then. */
   async serveFirst(request: Request, response: Response, next: () => void): Promise<void> {
     try {
       if (await this.serve(request, response)) return;
+      this.#handedOn.set(request, {});
     } catch (failure) {
-      this.#failures.set(request, failure);
+      this.#handedOn.set(request, { failure });
     }
     next();
   }
@@ -86,8 +91,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   ): Promise<void> {
     refuseWebSocket(request);
     this.#refuseForeignRequest(request, route);
-    const session = this.#toldTo(route, await this.#sessionOf(request, route));
-    const authorized = await this.headers.of(request, route, session);
+    const presented = await this.#whoAsks(request, route, 'read');
+    const session = this.#toldTo(route, presented);
+    const authorized = await this.headers.of(request, route, session, presented);
     const running = session && this.longAnswers.begin(session.id, response);
     try {
       const asked = { ...this.#asked(route, target, request, running), ...authorized };
@@ -109,10 +115,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     refuseBadHandshake(request);
     if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
     // A page that nobody looks at opens its WebSocket again and again; that is no use of the session.
-    const presented =
-      token === 'none' ? undefined : await this.sessions.peek(request.headers.cookie);
+    const presented = await this.#whoAsks(request, route, 'peek');
     const session = this.#toldTo(route, presented);
-    const authorized = await this.headers.of(request, route, session);
+    const authorized = await this.headers.of(request, route, session, presented);
     const place = this.openSockets.take(session?.id);
     const asked = { ...this.#asked(route, target, request), ...authorized };
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
@@ -135,9 +140,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     if (csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
-  /** A promise only when Redis has to be asked. */
-  #sessionOf({ headers }: Request, { options }: ProxyRoute) {
-    return options.token === 'none' ? undefined : this.sessions.read(headers.cookie);
+  /** A promise only when Redis has to be asked. Absent: nobody is signed in, or nobody looks. */
+  #whoAsks({ headers }: Request, { isAnonymous }: ProxyRoute, how: 'read' | 'peek') {
+    return isAnonymous ? undefined : this.sessions[how](headers.cookie);
   }
 
   /** Everything about the request to the upstream but its headers. */
@@ -156,17 +161,20 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
       maxBody: options.maxBody,
       retry: options.retry,
       responseHeaders: (headers: IncomingHttpHeaders) => {
-        const seen = route.responseHeaders(headers, String(request.id));
+        const seen = route.answerHeaders.of(headers, String(request.id));
         if (running) running.headers = seen;
         return seen;
       },
     };
   }
 
-  /** Whom the upstream is told of. Absent: nobody is signed in, or at another provider: a token goes to upstreams of its own only. */
+  /** Whom the upstream is told of. Absent: nobody is signed in, or has no account at its provider: a token goes to upstreams of its own only. */
   #toldTo({ options }: ProxyRoute, presented: Session | undefined): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
-    return presented?.provider === provider ? presented : undefined;
+    if (!presented || presented.provider === provider) return presented;
+    // A token of our own is sent for whoever is signed in.
+    if (options.token === 'client') return presented;
+    return provider === undefined ? undefined : sessionAt(presented, provider);
   }
 }
 

@@ -8,6 +8,8 @@ export interface SenderProof {
   prove(headers: Headers, origin: string, pathAndQuery: string): void;
   /** Hears what the server said, which may be a nonce for the next proof. */
   learn(answer: IncomingHttpHeaders, origin: string): void;
+  /** From now on the headers have a token that is bound to this key. */
+  change(key: DpopKey): void;
 }
 
 /** Proofs of possession (RFC 9449 §7) for all upstreams, whose newest nonces it remembers. */
@@ -17,7 +19,8 @@ export class SenderProofs {
   constructor(private readonly clock: () => number) {}
 
   /** For requests of this method with a token that is bound to the key. */
-  by(key: DpopKey, method: string): SenderProof {
+  by(first: DpopKey, method: string): SenderProof {
+    let key = first;
     return {
       prove: (headers, origin, pathAndQuery) => {
         const [path = ''] = pathAndQuery.split('?', 1);
@@ -31,6 +34,9 @@ export class SenderProofs {
         });
       },
       learn: (answer, origin) => this.#nonces.learn(origin, answer['dpop-nonce']),
+      change: (other) => {
+        key = other;
+      },
     };
   }
 }

@@ -2,28 +2,34 @@ import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 
 const noBytes: Buffer = Buffer.alloc(0);
-const interimBegin = Buffer.from('HTTP/1.1 100');
+
+/** Where the status begins in `HTTP/1.1 200`, and with what for interim answers. */
+const statusAt = 9;
+const one = 0x31;
 
 /** Longer than any interim answer that means well; more is for the parser to refuse. */
 const longestInterim = 16 * 1024;
 
-/** Connects like undici, to servers that send `100 Continue` unasked, too: undici takes those for a broken answer. */
+/**
+ * Connects like undici, to servers that send interim answers unasked, too: undici takes a `100` for a broken answer, and one that
+ * comes behind another interim answer as well.
+ */
 export function tolerantConnector(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector(options);
   return (where, callback) =>
     connect(where, (...[error, socket]) => {
       if (error) return callback(error, null);
-      if (!('alpnProtocol' in socket && socket.alpnProtocol === 'h2')) ignoreContinue(socket);
+      if (!('alpnProtocol' in socket && socket.alpnProtocol === 'h2')) ignoreInterim(socket);
       callback(null, socket);
     });
 }
 
 /**
- * "If the request did not contain an Expect header field containing the 100-continue expectation, the client can simply
- * discard this interim response" (RFC 9110 §15.2.1). It is looked for between the head of a request and the first bytes of
- * its answer, and nowhere else: a body may contain the same words. Undici sends one request at a time on a connection.
+ * "A client MUST be able to parse one or more 1xx responses received prior to a final response, even if the client does not
+ * expect one" (RFC 9110 §15.2). They are looked for between the head of a request and the first bytes of its answer, and
+ * nowhere else: a body may contain the same words. Undici sends one request at a time on a connection.
  */
-function ignoreContinue(socket: Socket): void {
+function ignoreInterim(socket: Socket): void {
   const write = socket.write.bind(socket) as (...all: unknown[]) => boolean;
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
   let awaitsAnswer = false;
@@ -36,17 +42,17 @@ function ignoreContinue(socket: Socket): void {
   socket.read = (size?: number): Buffer | null => {
     const chunk = read(size);
     if (!awaitsAnswer || chunk === null) return chunk;
-    const rest = withoutContinue(held.length > 0 ? Buffer.concat([held, chunk]) : chunk);
-    const isUndecided = rest.length <= longestInterim && mayBeContinue(rest);
+    const rest = withoutInterim(held.length > 0 ? Buffer.concat([held, chunk]) : chunk);
+    const isUndecided = rest.length <= longestInterim && mayBeInterim(rest);
     held = isUndecided ? rest : noBytes;
     awaitsAnswer = isUndecided;
     return isUndecided ? null : rest;
   };
 }
 
-function withoutContinue(bytes: Buffer): Buffer {
+function withoutInterim(bytes: Buffer): Buffer {
   let rest = bytes;
-  while (rest.length > interimBegin.length && mayBeContinue(rest)) {
+  while (mayBeInterim(rest)) {
     const end = rest.indexOf('\r\n\r\n');
     if (end < 0) break;
     rest = rest.subarray(end + 4);
@@ -54,8 +60,9 @@ function withoutContinue(bytes: Buffer): Buffer {
   return rest;
 }
 
-/** Whether bytes begin like the interim answer, as far as they go. */
-function mayBeContinue(bytes: Buffer): boolean {
-  const length = Math.min(bytes.length, interimBegin.length);
-  return bytes.compare(interimBegin, 0, length, 0, length) === 0;
+/** Whether bytes begin like an interim answer, as far as they go. After a `101` nothing is HTTP any more. */
+function mayBeInterim(bytes: Buffer): boolean {
+  if (bytes.length > statusAt && bytes[statusAt] !== one) return false;
+  const status = bytes.toString('latin1', 0, statusAt + 3);
+  return 'HTTP/1.1 '.startsWith(status) || /^HTTP\/1\.1 1(?!01)\d{0,2}$/.test(status);
 }

@@ -23,9 +23,11 @@ export interface UpstreamHandshake {
   /** All but `host`, which is the server's. */
   readonly headers: Headers;
   /** Goes with each sending of the headers. Absent: nothing does. */
-  readonly proof?: SenderProof;
+  readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or then: its answer stands. */
   readonly afterRefusal?: (refusal: IncomingMessage['headers']) => Promise<Headers | undefined>;
+  /** Asked first: what is thrown in the place of a `401`. Absent, now or then: nothing. */
+  readonly stepUp?: ((refusal: IncomingMessage['headers']) => BffError | undefined) | undefined;
   /** Milliseconds to the upstream's answer. */
   readonly timeout: number;
   /** Milliseconds of silence an open WebSocket may have. 0: any. */
@@ -81,12 +83,21 @@ export async function openWebSocket(
 }
 
 async function askTwice(upstream: UpstreamHandshake, response: ServerResponse): Promise<Answer> {
-  const answer = await ask(upstream, upstream.headers, response);
+  const answer = refuseWeakSignIn(upstream, await ask(upstream, upstream.headers, response));
   if (answer.message.statusCode !== 401) return answer;
   const others = await upstream.afterRefusal?.(answer.message.headers);
   if (!others) return answer;
   answer.message.destroy();
-  return ask(upstream, others, response);
+  return refuseWeakSignIn(upstream, await ask(upstream, others, response));
+}
+
+/** Throws what is told in the place of a `401` that asks for a stronger sign-in. */
+function refuseWeakSignIn({ stepUp }: UpstreamHandshake, answer: Answer): Answer {
+  const { statusCode, headers } = answer.message;
+  const refusal = statusCode === 401 ? stepUp?.(headers) : undefined;
+  if (!refusal) return answer;
+  answer.message.destroy();
+  throw refusal;
 }
 
 /** One server after the other, as long as they take no connection. */

@@ -6,14 +6,17 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import type { Session } from './session.ts';
 import { TokenRefresher } from './token-refresher.ts';
 
+/** A token as it is sent. */
+export interface SentToken {
+  readonly kind: 'token';
+  readonly authorization: string;
+  /** The key that each use of the token must be proved with. Absent: none. */
+  readonly dpopKey?: DpopKey;
+}
+
 /** What a route may send on behalf of a session. */
 export type AccessToken =
-  | {
-      readonly kind: 'token';
-      readonly authorization: string;
-      /** The key that each use of the token must be proved with. Absent: none. */
-      readonly dpopKey?: DpopKey;
-    }
+  | SentToken
   /** There is none, and there will be none without another sign-in. */
   | { readonly kind: 'none' };
 
@@ -43,7 +46,7 @@ export class AccessTokenService implements OnApplicationShutdown {
     const { refreshAhead } = this.options.session;
     if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
-      void this.refresher.refresh(session).catch(() => undefined);
+      void this.refresher.refresh({ session }).catch(() => undefined);
     }
     return authorizationBy(tokens);
   }
@@ -51,12 +54,13 @@ export class AccessTokenService implements OnApplicationShutdown {
   /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
   async replacementFor(session: Session): Promise<AccessToken> {
     if (!session.tokens.refreshToken) return { kind: 'none' };
-    const outcome = await this.refresher.refresh(session);
+    const outcome = await this.refresher.refresh({ session });
     switch (outcome.kind) {
       case 'refreshed':
         return authorizationBy(outcome.session.tokens);
       case 'ended':
         return { kind: 'none' };
+      case 'refused':
       case 'failed':
         throw outcome.error;
     }
@@ -64,12 +68,17 @@ export class AccessTokenService implements OnApplicationShutdown {
 }
 
 /** Within `refreshAhead` of its end, or the last tenth of its lifetime, whichever begins later. */
-function endsSoon({ expiresAt, obtainedAt }: TokenSet, refreshAhead: number, now: number): boolean {
+export function endsSoon(
+  { expiresAt, obtainedAt }: TokenSet,
+  refreshAhead: number,
+  now: number,
+): boolean {
   if (expiresAt === undefined) return false;
   return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
 }
 
-function authorizationBy({ accessToken, dpopKey }: TokenSet): AccessToken {
+/** An access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). */
+export function authorizationBy({ accessToken, dpopKey }: TokenSet): SentToken {
   if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey };
   return { kind: 'token', authorization: `Bearer ${accessToken}` };
 }

@@ -29,9 +29,10 @@ export function sessionCookieAttributes(publicUrl: string, session: SessionOptio
 
 /** The values of every cookie of that name, in the order sent. */
 export function cookieValues(header: string | undefined, name: string): string[] {
-  return splitCookies(header)
-    .filter((pair) => pair.name === name)
-    .map((pair) => pair.value);
+  const parts = (header ?? '').split(';').map((part) => part.trim());
+  return parts
+    .filter((part) => part !== '' && nameIn(part) === name)
+    .map((part) => (part.includes('=') ? part.slice(part.indexOf('=') + 1).trim() : ''));
 }
 
 /**
@@ -78,23 +79,27 @@ export function signedCookieValue(value: string, [newest]: readonly string[]): s
   return `s:${sign(value, newest)}`;
 }
 
-/** The `Cookie` header without the cookies of those names, however oddly spelt. Absent: nothing is left. */
-export function withoutCookies(
-  header: string | undefined,
-  names: readonly string[],
-): string | undefined {
-  const ours = new Set(names.map(canonicalName));
-  const kept = splitCookies(header).filter((pair) => !ours.has(canonicalName(pair.name)));
-  return kept.length > 0 ? kept.map((pair) => pair.text).join('; ') : undefined;
+/** What is left of a `Cookie` header. Absent: nothing. */
+export type CookieFilter = (header: string | undefined) => string | undefined;
+
+/** Takes the cookies of those names, however oddly spelt, out of `Cookie` headers. */
+export function cookieFilter(names: readonly string[]): CookieFilter {
+  const removed = new Set(names.map(canonicalName));
+  return (header = '') => {
+    let kept: string | undefined;
+    for (const part of header.split(';')) {
+      const text = part.trim();
+      if (text === '' || removed.has(canonicalName(nameIn(text)))) continue;
+      kept = kept === undefined ? text : `${kept}; ${text}`;
+    }
+    return kept;
+  };
 }
 
-function splitCookies(header = '') {
-  return header.split(';').flatMap((part) => {
-    const text = part.trim();
-    const equals = text.indexOf('=');
-    const name = (equals < 0 ? text : text.slice(0, equals)).trim();
-    return text ? [{ text, name, value: equals < 0 ? '' : text.slice(equals + 1).trim() }] : [];
-  });
+/** The name of one cookie in a header; what has no `=` is all name. */
+function nameIn(text: string): string {
+  const equals = text.indexOf('=');
+  return (equals < 0 ? text : text.slice(0, equals)).trim();
 }
 
 /** Servers differ in what they trim from a cookie's name and in its case; an upstream must not find ours behind either. */

@@ -12,10 +12,17 @@ export function refuseForgery(
   options: CsrfOptions,
   publicUrl: string,
 ): void {
-  const { origin, 'sec-fetch-site': site } = headers;
   if (headers[options.header.toLowerCase()] !== options.value) {
     throw forged(`${options.header} is missing or has another value`);
   }
+  refuseForeignPage(headers, publicUrl);
+}
+
+/** The second and third proof alone, for what a page cannot send a header with, an `EventSource` for example. Throws `csrf`. */
+export function refuseForeignPage(
+  { origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
+  publicUrl: string,
+): void {
   // `same-site` is not enough: a sibling subdomain may be somebody else's (RFC 10017 §6.1.3.3.1).
   if (site !== undefined && site !== 'same-origin') throw forged(`Sec-Fetch-Site is ${site}`);
   if (origin !== undefined && origin !== publicUrl) throw forged(`Origin is ${origin}`);

@@ -29,8 +29,11 @@ export class Pauses {
     const pause = this.#byName.get(name);
     const left = pause ? pause.until - this.clock() : 0;
     if (!pause || left <= 0) return undefined;
-    const headers = { 'Retry-After': String(Math.ceil(left / 1000)) };
-    return new BffError('provider_unavailable', { cause: pause.error, headers });
+    const { code } = pause.error;
+    // A refusal has no end that anybody knows.
+    const isOutage = code === 'provider_unavailable';
+    const headers = isOutage && { headers: { 'Retry-After': String(Math.ceil(left / 1000)) } };
+    return new BffError(code, { cause: pause.error, ...headers });
   }
 
   /** Whether its last try failed, so that the next one is to be a single one. */

@@ -11,6 +11,8 @@ export interface PendingLogin {
   readonly returnUrl: string;
   /** The id of the session that was there when the login began; it ends when the new one exists. */
   readonly replaces?: string;
+  /** The id of the session that gets an account at this provider. Absent: the login begins a session. */
+  readonly connects?: string;
 }
 
 /**

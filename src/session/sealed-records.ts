@@ -69,9 +69,9 @@ export class SealedRecords {
     return this.#changing(name, this.store.replace(key, read.stored, sealed, fence));
   }
 
-  /** The name of a lock on the record, in the record's hash slot. */
-  lockKey(name: string): string {
-    return `${this.#key(name)}:refresh`;
+  /** The name of a lock on the record, or on a part of it, in the record's hash slot. */
+  lockKey(name: string, part?: string): string {
+    return `${this.#key(name)}:refresh${part === undefined ? '' : `:${part}`}`;
   }
 
   /** Reads and removes in one step. */

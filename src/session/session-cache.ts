@@ -6,6 +6,9 @@ import type { Session } from './session.ts';
 /** How many bytes of records are remembered, if nothing else is said. */
 const usualCapacity = 64 * 1024 * 1024;
 
+/** Of sessions for which there is no room, one in so many takes the place of another: were it each, none would stay until it is asked for again. */
+const newcomers = 8;
+
 /** The idle time of a session in use is renewed at least this often, in milliseconds. */
 const longestUnnoticed = 60_000;
 
@@ -18,8 +21,8 @@ interface Entry extends SessionInUse {
 
 /**
  * Sessions as they were last read, parsed and unsealed, so that a call in the steady state asks nobody. When a session is
- * changed, here or elsewhere, it is forgotten; when news may have been missed, all are. What is remembered is bounded: a
- * newcomer takes the place of one that nobody used since its turn came last, or finds none for now.
+ * changed, here or elsewhere, it is forgotten; when news may have been missed, all are. What is remembered is bounded: now
+ * and then a newcomer takes the place of one that nobody used since its turn came last.
  */
 export class SessionCache {
   /** Whose turn it is to make room stands first. */
@@ -29,6 +32,7 @@ export class SessionCache {
   readonly #recentlySeen: RecentlySeen;
   readonly #interval: number;
   #size = 0;
+  #turnedAway = 0;
   #hits = 0;
   #misses = 0;
 
@@ -79,11 +83,11 @@ export class SessionCache {
     if (running) return running;
     const reading = this.#ask(id).then(
       (found) => {
-        if (this.#isOver(id, reading)) this.#remember(id, found);
+        if (this.#endReading(id, reading)) this.#remember(id, found);
         return found?.session;
       },
       (error: unknown) => {
-        this.#isOver(id, reading);
+        this.#endReading(id, reading);
         throw error;
       },
     );
@@ -101,8 +105,8 @@ export class SessionCache {
     return found;
   }
 
-  /** Whether the session has not changed since it was asked for. */
-  #isOver(id: string, reading: Promise<unknown>): boolean {
+  /** Whether the session has not changed since it was asked for. Once answered, that is not watched any more. */
+  #endReading(id: string, reading: Promise<unknown>): boolean {
     return this.#readings.get(id) === reading && this.#readings.delete(id);
   }
 
@@ -115,6 +119,9 @@ export class SessionCache {
   }
 
   #makeRoom(size: number): boolean {
+    if (this.#size + size <= this.capacity) return true;
+    this.#turnedAway += 1;
+    if (this.#turnedAway % newcomers !== 0) return false;
     const now = this.clock();
     for (const [id, entry] of this.#entries) {
       if (this.#size + size <= this.capacity) break;

@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { CLOCK, type Clock } from './clock.ts';
+import { Connections } from './connections.service.ts';
 import { sessionCookieAttributes, signedCookieValue } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SignedInSessions } from './signed-in-sessions.service.ts';
@@ -14,12 +16,15 @@ export class SessionCookie {
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessions,
+    private readonly connections: Connections,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
    * Gives the browser a new session under a new id, stored when this resolves; the response may then send it away. The
-   * session the request showed and the one it `replaces` are over, and nothing of them is copied: an id planted before
-   * the sign-in is worth nothing after it (session fixation). When it fails, the browser keeps what it has.
+   * session the request showed and the one it `replaces` are over, and nothing of them is copied but the accounts that the
+   * same user has connected: an id planted before the sign-in is worth nothing after it (session fixation). When it fails,
+   * the browser keeps what it has.
    */
   async issue(
     request: Request,
@@ -30,9 +35,11 @@ export class SessionCookie {
     const { publicUrl, session: options, cookies } = this.options;
     const shown = request.sessionID;
     const secret = await storeNewSession(request, session);
-    await this.store.end(recordNameOf(shown));
-    if (replaces) await this.store.end(replaces);
-    await this.sessions.keepWithinLimit({ ...session, id: recordNameOf(secret) });
+    const begun = { ...session, id: recordNameOf(secret) };
+    const now = this.clock();
+    for (const id of [recordNameOf(shown), replaces])
+      if (id) await this.connections.carryOver(await this.store.end(id), begun, now);
+    await this.sessions.keepWithinLimit(begun);
     const value = signedCookieValue(secret, options.secrets);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
   }

@@ -4,6 +4,9 @@ import type { KeyValueStore } from './key-value-store.ts';
 import { remember } from './remember.ts';
 import type { Session } from './session.ts';
 
+/** What of a session says on which lists it stands: those of its subject, and of the accounts it is connected with. */
+type Listed = Pick<Session, 'id' | 'createdAt' | 'issuer' | 'sub' | 'sid' | 'connections'>;
+
 /** What names a list of sessions: a subject, or one of its sessions at the provider (OIDC Back-Channel Logout §2.4). */
 export type SessionGroup = { readonly issuer: string } & (
   { readonly sub: string } | { readonly sid: string }
@@ -42,13 +45,13 @@ export class SessionIndex {
   }
 
   /** Enters a session that is about to begin; `false` if one of its groups was ended after the sign-in began. */
-  async enter(session: Session): Promise<boolean> {
+  async enter(session: Listed): Promise<boolean> {
     const times = { ...this.#times(this.clock()), since: session.createdAt };
     return this.#inAllGroups(session, (list) => this.store.enlist(list, session.id, times));
   }
 
   /** Whether a session that was entered may go on: nobody has ended it or one of its groups since the sign-in began. */
-  async isWelcome(session: Session): Promise<boolean> {
+  async isWelcome(session: Listed): Promise<boolean> {
     const { id, createdAt } = session;
     return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, createdAt));
   }
@@ -57,7 +60,7 @@ export class SessionIndex {
    * Notes that a session is in use. An entry lives for two idle times, so that once in each is enough: the one counted from
    * the session's beginning that it is used in now, and on each replica that did not see it begin.
    */
-  async seen(session: Session): Promise<void> {
+  async seen(session: Listed): Promise<void> {
     const { id, createdAt } = session;
     const period = Math.floor((this.clock() - createdAt) / this.options.idle);
     const isNew = period === 0 && createdAt >= this.#openedAt;
@@ -67,7 +70,7 @@ export class SessionIndex {
     remember(this.#renewedIn, id, period, mostRemembered);
   }
 
-  async remove(session: Session): Promise<void> {
+  async remove(session: Listed): Promise<void> {
     await this.#everywhere(session, (list) => this.store.strikeOff(list, session.id));
   }
 
@@ -87,12 +90,12 @@ export class SessionIndex {
   }
 
   /** In the newest list of each group alone; a replica that ends a group still looks into the older ones. */
-  async #inAllGroups(session: Session, ask: (list: string) => Promise<boolean>): Promise<boolean> {
+  async #inAllGroups(session: Listed, ask: (list: string) => Promise<boolean>): Promise<boolean> {
     const newest = groupsOf(session).flatMap((group) => this.#lists(group).slice(0, 1));
     return (await Promise.all(newest.map(ask))).every(Boolean);
   }
 
-  async #everywhere(session: Session, act: (list: string) => Promise<unknown>): Promise<void> {
+  async #everywhere(session: Listed, act: (list: string) => Promise<unknown>): Promise<void> {
     await Promise.all(groupsOf(session).flatMap((group) => this.#lists(group).map(act)));
   }
 
@@ -111,6 +114,9 @@ export class SessionIndex {
   }
 }
 
-function groupsOf({ issuer, sub, sid }: Session): SessionGroup[] {
-  return [{ issuer, sub }, ...(sid === undefined ? [] : [{ issuer, sid }])];
+function groupsOf(session: Listed): SessionGroup[] {
+  return [session, ...Object.values(session.connections ?? {})].flatMap(({ issuer, sub, sid }) => [
+    { issuer, sub },
+    ...(sid === undefined ? [] : [{ issuer, sid }]),
+  ]);
 }

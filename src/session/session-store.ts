@@ -1,21 +1,13 @@
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../errors.ts';
-import type { TokenSet } from '../oauth/tokens.ts';
 import type { Clock } from './clock.ts';
-import type { KeyValueStore } from './key-value-store.ts';
+import type { Fence, KeyValueStore } from './key-value-store.ts';
 import { asRedisClient } from './records-as-redis.ts';
 import { RefreshLock } from './refresh-lock.ts';
 import { type RecordWatcher, type SealedRecord, type SealedRecords } from './sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
-import {
-  endOf,
-  idleTimeLeft,
-  isSession,
-  withTokens,
-  type Session,
-  type SessionLimits,
-} from './session.ts';
+import { endOf, idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
 
 // Inside the declaration below, `Session` would be express-session's own.
 type SignedInSession = Session;
@@ -43,11 +35,8 @@ export interface SessionInUse {
   readonly size: number;
 }
 
-/** What a session gets by a refresh, and when the provider says that it ends, in epoch milliseconds. */
-export interface FreshTokens {
-  readonly tokens: TokenSet;
-  readonly sessionExpiry?: number;
-}
+/** What a session becomes. */
+export type Change = (session: Session, limits: SessionLimits) => Session;
 
 /**
  * connect-redis' store, which speaks express-session's language, over sealed records that are only ever created by a
@@ -136,26 +125,42 @@ export class SessionStore extends RedisStore {
     this.records.watch(watcher);
   }
 
-  /** The right to refresh a session's tokens. Absent: somebody else has it. */
-  async lockRefresh(id: string): Promise<RefreshLock | undefined> {
-    return RefreshLock.acquire(this.locks, this.records.lockKey(id));
+  /** The right to refresh a session's tokens, or those of this name. Absent: somebody else has it. */
+  async lockRefresh(id: string, name?: string): Promise<RefreshLock | undefined> {
+    return RefreshLock.acquire(this.locks, this.records.lockKey(id, name));
   }
 
-  /**
-   * The session with new tokens. Absent: nothing was written, because it was ended or changed since it was read, or the
-   * lock was lost.
-   */
-  async replaceTokens(
+  /** The session as it is after the change. Absent: nothing was written, because it was ended or changed since it was read. */
+  async change(
     { session, data, record }: StoredSession,
-    { tokens, sessionExpiry }: FreshTokens,
+    change: Change,
+    fence?: Fence,
+  ): Promise<Session | undefined> {
+    const signedIn = change(session, this.limits);
+    const text = JSON.stringify({ ...data, signedIn });
+    const isWritten = await this.records.replace(session.id, record, text, fence);
+    return isWritten ? signedIn : undefined;
+  }
+
+  /** The same, whoever else changes it meanwhile. Absent: it has ended. */
+  async changeNow(id: string, change: Change): Promise<Session | undefined> {
+    for (;;) {
+      const stored = await this.readStored(id);
+      const changed = stored && (await this.change(stored, change));
+      if (changed || !stored) return changed;
+    }
+  }
+
+  /** The same for a change of tokens. Absent also when the lock was lost. */
+  async replaceTokens(
+    stored: StoredSession,
+    change: Change,
     lock: RefreshLock,
   ): Promise<Session | undefined> {
-    const signedIn = withTokens(session, tokens, this.limits, sessionExpiry);
-    const text = JSON.stringify({ ...data, signedIn });
-    if (!(await this.records.replace(session.id, record, text, lock))) return undefined;
+    const session = await this.change(stored, change, lock);
     // Its end may have moved with its tokens.
-    await this.slide(signedIn);
-    return signedIn;
+    if (session) await this.slide(session);
+    return session;
   }
 
   /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */

@@ -2,7 +2,12 @@ import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import expressSession from 'express-session';
 import { BffError } from '../errors.ts';
-import { cookieValues, sessionCookieAttributes, withoutCookies } from './cookies.ts';
+import {
+  type CookieFilter,
+  cookieFilter,
+  cookieValues,
+  sessionCookieAttributes,
+} from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionStore } from './session-store.ts';
 import { newSecret } from './session.ts';
@@ -15,6 +20,7 @@ import { newSecret } from './session.ts';
 export class SessionMiddleware implements NestMiddleware {
   readonly #session: RequestHandler;
   readonly #isSecure: boolean;
+  readonly #withoutIt: CookieFilter;
 
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
@@ -23,6 +29,7 @@ export class SessionMiddleware implements NestMiddleware {
     const { publicUrl, session, cookies } = options;
     const cookie = sessionCookieAttributes(publicUrl, session);
     this.#isSecure = cookie.secure;
+    this.#withoutIt = cookieFilter([cookies.session]);
     this.#session = expressSession({
       name: cookies.session,
       secret: [...session.secrets],
@@ -38,7 +45,7 @@ export class SessionMiddleware implements NestMiddleware {
     // express-session would take the first of two cookies of the same name; one of them may be planted.
     const name = this.options.cookies.session;
     if (cookieValues(request.headers.cookie, name).length > 1) {
-      request.headers.cookie = withoutCookies(request.headers.cookie, [name]);
+      request.headers.cookie = this.#withoutIt(request.headers.cookie);
     }
     // Whether browsers reach us over TLS is for publicUrl to say, not for this socket or a header.
     Object.defineProperty(request, 'secure', { value: this.#isSecure });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Claims } from '../oauth/claims.ts';
 import type { SignIn } from '../oauth/login.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
+import type { Connection } from './connections.ts';
 
 /** What we remember about a signed-in browser. All times are epoch milliseconds. */
 export interface Session {
@@ -20,6 +21,14 @@ export interface Session {
   readonly sid?: string;
   readonly sessionState?: string;
   readonly userAgent?: string;
+  /** How the user has signed in (`acr`). Absent: the provider did not say. */
+  readonly acr?: string;
+  /** When that was at the provider (`auth_time`). Absent: the provider did not say. */
+  readonly authTime?: number;
+  /** Accounts at further providers, by the providers' ids. Absent: none. */
+  readonly connections?: Readonly<Record<string, Connection>>;
+  /** Access tokens that routes have of their own, by the names of their policies. Absent: none was asked for yet. */
+  readonly routeTokens?: Readonly<Record<string, TokenSet>>;
 }
 
 /** How long sessions last, in milliseconds. */

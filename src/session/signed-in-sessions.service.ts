@@ -1,6 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../oauth/logout.ts';
 import { Providers } from '../oauth/providers.ts';
+import { removeConnection } from './connecting.ts';
+import { everywhere } from './connections.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { type SessionGroup, SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
@@ -70,14 +72,25 @@ export class SignedInSessions {
 
   /** The sessions of a group that live, the oldest first. */
   async list(group: SessionGroup): Promise<SeenSession[]> {
+    const members = await this.#members(group);
+    return members.filter(({ session }) => isIn(session, group)).toSorted(byAge);
+  }
+
+  /** Whose sessions and connected accounts a group has, by `sub`. */
+  async subjectsOf(group: SessionGroup): Promise<string[]> {
+    const members = await this.#members(group);
+    return members.flatMap(({ session }) => accountsIn(session, group).map(({ sub }) => sub));
+  }
+
+  /** Also those that are only connected with an account of the group. */
+  async #members(group: SessionGroup): Promise<SeenSession[]> {
     const ids = await this.index.idsOf(group);
     const read = ids.map(async (id) => {
       const session = await this.store.read(id);
       const lastSeenAt = session && (await this.store.lastUse(session));
       return session && lastSeenAt !== undefined ? [{ session, lastSeenAt }] : [];
     });
-    const living = (await Promise.all(read)).flat();
-    return living.toSorted(byAge);
+    return (await Promise.all(read)).flat();
   }
 
   /** Ends one session and revokes its tokens. Absent: there is none of this id, or it is not the subject's. */
@@ -85,7 +98,7 @@ export class SignedInSessions {
     const session = await this.store.read(id);
     if (!session || (owner && !isOf(session, owner))) return undefined;
     const ended = await this.store.end(id);
-    if (ended) void this.#revoke(ended, 'always');
+    if (ended) void this.#revokeEach(everywhere(ended), 'always');
     return ended;
   }
 
@@ -97,12 +110,17 @@ export class SignedInSessions {
   }
 
   /**
-   * Ends a whole group, and whoever is about to sign in to it: a sign-in under way will not become a session. Says how many
-   * sessions those were.
+   * Ends a whole group, and whoever is about to sign in to it: a sign-in under way will not become a session. Sessions that
+   * are only connected with an account of the group lose that account. Says how many sessions were ended.
    */
   async endGroup(group: SessionGroup, revocation: Revocation): Promise<number> {
     await this.index.close(group);
-    return this.#endEach(await this.list(group), revocation);
+    const members = await this.#members(group);
+    const own = members.filter(({ session }) => isIn(session, group));
+    const ended = await this.#endEach(own, revocation);
+    const others = members.filter((seen) => !own.includes(seen));
+    await this.#disconnectEach(others, group, revocation);
+    return ended;
   }
 
   /**
@@ -116,6 +134,20 @@ export class SignedInSessions {
     await this.#endEach(sessions.slice(0, Math.max(0, sessions.length - maxPerUser)), 'always');
   }
 
+  async #disconnectEach(
+    sessions: readonly SeenSession[],
+    group: SessionGroup,
+    revocation: Revocation,
+  ): Promise<void> {
+    const { store, index } = this;
+    const accounts = sessions.flatMap(({ session }) => accountsIn(session, group));
+    const removals = accounts.map(({ id, provider }) =>
+      removeConnection({ store, index }, id, provider),
+    );
+    const removed = (await Promise.all(removals)).filter((account) => account !== undefined);
+    void this.#revokeEach(removed, revocation);
+  }
+
   async #endEach(sessions: readonly SeenSession[], revocation: Revocation): Promise<number> {
     const answers = await Promise.allSettled(
       sessions.map(({ session }) => this.store.end(session.id)),
@@ -123,6 +155,11 @@ export class SignedInSessions {
     const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
     // Nobody waits for the provider: here the sessions are over already, even if others could not be ended.
     void this.#revokeEach(ended, revocation);
+    // Nobody is left to use what other providers have given, whatever the rule is for this one.
+    void this.#revokeEach(
+      ended.flatMap((session) => everywhere(session).slice(1)),
+      'always',
+    );
     for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
     return ended.length;
   }
@@ -156,6 +193,17 @@ function groupOf({ issuer, sub }: Subject): SessionGroup {
 /** The oldest first, and in the same order on every replica. */
 function byAge({ session: one }: SeenSession, { session: other }: SeenSession): number {
   return one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1);
+}
+
+/** Whether it is a session at the provider itself. */
+function isIn(account: Session, group: SessionGroup): boolean {
+  if (account.issuer !== group.issuer) return false;
+  return 'sub' in group ? account.sub === group.sub : account.sid === group.sid;
+}
+
+/** The accounts of a session that a group is about. */
+function accountsIn(session: Session, group: SessionGroup): Session[] {
+  return everywhere(session).filter((account) => isIn(account, group));
 }
 
 function isOf({ issuer, sub }: Session, subject: Subject): boolean {

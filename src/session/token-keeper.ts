@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { RefreshLock } from './refresh-lock.ts';
-import type { FreshTokens, SessionStore, StoredSession } from './session-store.ts';
+import type { Change, SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
 
 /** How long tokens are offered to a store that does not take them, in milliseconds: longer than a failover. */
@@ -11,6 +11,15 @@ const pause = 100;
 
 /** Told of tokens that no store would take in time. Their session needs another sign-in: the refresh token they replace is spent. */
 export type LossListener = (session: Session, cause: unknown) => void;
+
+/** What a provider has just given out. */
+export interface FreshTokens {
+  /** Of all that may be on its way into the store, this. */
+  readonly name: string;
+  readonly change: Change;
+  /** Whether a session has it, or what somebody else was given meanwhile. */
+  readonly isStored: (session: Session) => boolean;
+}
 
 /**
  * Puts fresh tokens into the store. When the provider has given them out they are all their session has, so a store that
@@ -24,9 +33,9 @@ export class TokenKeeper {
     private readonly onLoss: LossListener,
   ) {}
 
-  /** Whether a session's fresh tokens are still on their way into the store: its stored ones are spent. */
-  isOffering(id: string): boolean {
-    return this.#offers.has(id);
+  /** Whether tokens of this name are still on their way into the store: the stored ones are spent. */
+  isOffering(name: string): boolean {
+    return this.#offers.has(name);
   }
 
   /**
@@ -41,9 +50,9 @@ export class TokenKeeper {
     try {
       return await this.#offer(stored, fresh, lock);
     } catch (error) {
-      const { id } = stored.session;
-      const offers = this.#offerAgain(stored, fresh, lock).finally(() => this.#offers.delete(id));
-      this.#offers.set(id, offers);
+      const { name } = fresh;
+      const offers = this.#offerAgain(stored, fresh, lock).finally(() => this.#offers.delete(name));
+      this.#offers.set(name, offers);
       throw error;
     }
   }
@@ -58,13 +67,13 @@ export class TokenKeeper {
     fresh: FreshTokens,
     lock: RefreshLock,
   ): Promise<Session | undefined> {
-    const { id, tokens } = stored.session;
+    const { id } = stored.session;
     for (let current = stored; ;) {
-      const written = await this.store.replaceTokens(current, fresh, lock);
+      const written = await this.store.replaceTokens(current, fresh.change, lock);
       if (written) return written;
       // The answer to an earlier offer may have been lost, or the lock may have run out while the store was away.
       const now = await this.store.readStored(id);
-      if (now?.session.tokens.accessToken !== tokens.accessToken) return now?.session;
+      if (!now || fresh.isStored(now.session)) return now?.session;
       if (!(await lock.regain())) await setTimeout(pause);
       current = now;
     }

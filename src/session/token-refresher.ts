@@ -9,28 +9,30 @@ import {
   refreshTokens,
   requestedPause,
 } from '../oauth/refresh.ts';
-import type { TokenSet } from '../oauth/tokens.ts';
+import { fetchUserToken } from '../oauth/route-token.ts';
 import type { Clock } from './clock.ts';
+import { isConnection, sessionAt, withoutConnection } from './connections.ts';
 import { Pauses } from './pauses.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
 import type { TokenKeeper } from './token-keeper.ts';
+import { isFetched, lockNameOf, nameOf, type WantedToken, withFetched } from './wanted-token.ts';
 
 /** What a request that needs fresh tokens gets. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
 
 type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
-type Failure = Extract<NotRefreshed, { kind: 'failed' }>;
+type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /** Told what became of every token request, for the log. */
-export type RefreshListener = (outcome: Refreshed, provider: string) => void;
+export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
 /** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
 const lookAgainAfter = 25;
 
 /**
- * One token request per session, however many requests on however many replicas ask. In this process they share one
+ * One token request per session and token, however many requests on however many replicas ask. In this process they share one
  * promise, which no client that hangs up can cancel; between processes a lock decides, and whoever does not get it waits
  * for the winner's tokens instead of spending the refresh token again. A provider that is down is asked by one of its
  * sessions at a time, after pauses that grow; one that hangs keeps nobody waiting, but what it answers late is not lost.
@@ -39,7 +41,7 @@ export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
   /** By provider: the one refresh that finds out whether it is back. */
   readonly #trials = new Map<string, Promise<unknown>>();
-  readonly #sessionPauses: Pauses;
+  readonly #tokenPauses: Pauses;
   readonly #providerPauses: Pauses;
 
   constructor(
@@ -49,7 +51,7 @@ export class TokenRefresher {
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
-    this.#sessionPauses = new Pauses(clock);
+    this.#tokenPauses = new Pauses(clock);
     this.#providerPauses = new Pauses(clock);
   }
 
@@ -60,24 +62,26 @@ export class TokenRefresher {
   }
 
   /** Fresh tokens in the place of a session's stale ones, whoever fetches them. Throws `session_store_unavailable`. */
-  async refresh(session: Session): Promise<Refreshed> {
+  async refresh(wanted: WantedToken): Promise<Refreshed> {
     try {
-      return await this.#inTurn(session);
+      return await this.#inTurn(wanted);
     } catch (thrown) {
       if (!(thrown instanceof BffError) || thrown.code !== 'provider_unavailable') throw thrown;
-      return this.#pause(session, { kind: 'failed', error: thrown, concerns: 'provider' });
+      return this.#pause(wanted, { kind: 'failed', error: thrown, concerns: 'provider' });
     }
   }
 
   /** Throws `provider_unavailable` when the provider hangs. */
-  async #inTurn(session: Session): Promise<Refreshed> {
-    const { id, provider } = session;
-    if (this.keeper.isOffering(id)) throw new BffError('session_store_unavailable');
+  async #inTurn(wanted: WantedToken): Promise<Refreshed> {
+    const { provider } = wanted.session;
+    const name = nameOf(wanted);
+    if (this.keeper.isOffering(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#pauseOf(session);
+      const paused = this.#pauseOf(wanted);
       if (paused) return paused;
       const trial = this.#trials.get(provider);
-      if (!trial || this.#running.has(id)) return this.#whileAlive(provider, this.#shared(session));
+      if (!trial || this.#running.has(name))
+        return this.#whileAlive(provider, this.#shared(wanted, name));
       await this.#whileAlive(provider, trial);
     }
   }
@@ -86,11 +90,12 @@ export class TokenRefresher {
     return this.providers.find(provider)?.whileAlive(work) ?? work;
   }
 
-  #shared({ id, provider, tokens }: Session): Promise<Refreshed> {
-    const running = this.#running.get(id);
+  #shared(wanted: WantedToken, name: string): Promise<Refreshed> {
+    const running = this.#running.get(name);
     if (running) return running;
-    const begun = this.#refresh(id, tokens).finally(() => this.#running.delete(id));
-    this.#running.set(id, begun);
+    const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
+    this.#running.set(name, begun);
+    const { provider } = wanted.session;
     if (this.#providerPauses.hasFailed(provider)) this.#try(provider, begun);
     return begun;
   }
@@ -103,91 +108,125 @@ export class TokenRefresher {
     this.#trials.set(provider, trial);
   }
 
-  async #refresh(id: string, stale: TokenSet): Promise<Refreshed> {
+  async #refresh(wanted: WantedToken): Promise<Refreshed> {
     for (;;) {
-      const done = (await this.#freshInStore(id, stale)) ?? (await this.#tryToSpend(id, stale));
+      const done = (await this.#freshInStore(wanted)) ?? (await this.#tryToSpend(wanted));
       if (done) return done;
       await setTimeout(lookAgainAfter);
     }
   }
 
-  /** What somebody else's refresh has left in the store since `stale` was read. Absent: still `stale`. */
-  async #freshInStore(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
+  /** What somebody else has left in the store since the stale token was read. Absent: it is still that one. */
+  async #freshInStore(wanted: WantedToken): Promise<Refreshed | undefined> {
+    const { id, provider } = wanted.session;
     const stored = await this.store.readStored(id);
-    if (!stored) return { kind: 'ended', reason: 'the session is over' };
-    const isStale = stored.session.tokens.accessToken === stale.accessToken;
-    return isStale ? undefined : { kind: 'refreshed', session: stored.session };
+    const session = stored && sessionAt(stored.session, provider);
+    if (!session) return { kind: 'ended', reason: 'the session is over' };
+    return isFetched(wanted, stored.session) ? { kind: 'refreshed', session } : undefined;
   }
 
-  async #tryToSpend(id: string, stale: TokenSet): Promise<Refreshed | undefined> {
-    const lock = await this.store.lockRefresh(id);
+  async #tryToSpend(wanted: WantedToken): Promise<Refreshed | undefined> {
+    const { id, provider } = wanted.session;
+    const lock = await this.store.lockRefresh(id, lockNameOf(wanted));
     if (!lock) return undefined;
     try {
       // Read again under the lock: its last holder may have written after our look and before our turn.
       const stored = await this.store.readStored(id);
-      if (stored?.session.tokens.accessToken !== stale.accessToken) return undefined;
-      const outcome = await this.#spend(id, stored, lock);
-      this.listener(outcome, stored.session.provider);
+      const session = stored && sessionAt(stored.session, provider);
+      if (!session || isFetched(wanted, stored.session)) return undefined;
+      const outcome = await this.#spend(wanted, session, stored, lock);
+      this.listener(outcome, provider);
       return outcome;
     } finally {
       // Otherwise the keeper holds on to it.
-      if (!this.keeper.isOffering(id)) await lock.release();
+      if (!this.keeper.isOffering(nameOf(wanted))) await lock.release();
     }
   }
 
-  async #spend(id: string, stored: StoredSession, lock: RefreshLock): Promise<Refreshed> {
-    const { session } = stored;
+  async #spend(
+    wanted: WantedToken,
+    session: Session,
+    stored: StoredSession,
+    lock: RefreshLock,
+  ): Promise<Refreshed> {
     const provider = this.providers.find(session.provider);
-    if (!provider) return this.#end(id, 'its provider is not configured any more');
-    const outcome = await refreshTokens(provider, session, this.clock());
+    if (!provider) return this.#end(session, 'its provider is not configured any more');
+    const { policy, actorToken } = wanted;
+    const now = this.clock();
+    const outcome = policy
+      ? await fetchUserToken(provider, policy, session, now, actorToken)
+      : await refreshTokens(provider, session, now);
     if (outcome.kind !== 'failed') this.#providerPauses.end(provider.id);
     switch (outcome.kind) {
       case 'refreshed':
-        return this.#keep(stored, outcome, lock, provider);
+        return this.#keep(wanted, stored, outcome, lock, provider);
       case 'ended':
-        return this.#end(id, outcome.reason);
+        return this.#end(session, outcome.reason);
+      case 'refused':
       case 'failed':
-        return this.#pause(session, outcome);
+        return this.#pause(wanted, outcome);
     }
   }
 
-  #pause({ id, provider }: Session, failure: Failure): Failure {
-    const { error, concerns } = failure;
-    if (concerns === 'provider') {
-      this.#providerPauses.begin(provider, error, requestedPause(error));
+  #pause(wanted: WantedToken, failure: Failure): Failure {
+    const { provider } = wanted.session;
+    if (failure.kind === 'failed' && failure.concerns === 'provider') {
+      this.#providerPauses.begin(provider, failure.error, requestedPause(failure.error));
       // One that hangs is not waited for again: the next pause ends with another.
       this.#trials.delete(provider);
     } else {
       this.#providerPauses.end(provider);
-      this.#sessionPauses.begin(id, error);
+      this.#tokenPauses.begin(nameOf(wanted), failure.error);
     }
-    return this.#pauseOf({ id, provider }) ?? failure;
+    return this.#pauseOf(wanted) ?? failure;
   }
 
-  #pauseOf({ id, provider }: Pick<Session, 'id' | 'provider'>): Failure | undefined {
-    const own = this.#sessionPauses.at(id);
+  #pauseOf(wanted: WantedToken): Failure | undefined {
+    const own = this.#tokenPauses.at(nameOf(wanted));
+    if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    const error = this.#providerPauses.at(provider);
+    const error = this.#providerPauses.at(wanted.session.provider);
     return error && { kind: 'failed', error, concerns: 'provider' };
   }
 
   /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
   async #keep(
+    wanted: WantedToken,
     stored: StoredSession,
     fresh: Fresh,
     lock: RefreshLock,
     provider: Provider,
   ): Promise<Refreshed> {
-    this.#sessionPauses.end(stored.session.id);
-    const session = await this.keeper.keep(stored, fresh, lock);
+    const name = nameOf(wanted);
+    this.#tokenPauses.end(name);
+    const written = await this.keeper.keep(
+      stored,
+      {
+        name,
+        change: (before, limits) => withFetched(wanted, fresh, before, limits),
+        isStored: (now) => !sessionAt(now, provider.id) || isFetched(wanted, now),
+      },
+      lock,
+    );
+    const session = written && sessionAt(written, provider.id);
     if (session) return { kind: 'refreshed', session };
     // Nobody waits for it, and the session they were for is gone: whether it succeeds is the provider's affair.
     void revokeTokens(provider, fresh.tokens).catch(() => undefined);
     return { kind: 'ended', reason: 'the session ended during the refresh' };
   }
 
-  async #end(id: string, reason: string): Promise<Refreshed> {
-    await this.store.end(id);
-    return { kind: 'ended', reason };
+  /** A second provider's word is about the account there. */
+  async #end(session: Session, reason: string): Promise<Refreshed> {
+    const { id, provider, tokens } = session;
+    if (!isConnection(session)) {
+      await this.store.end(id);
+      return { kind: 'ended', reason };
+    }
+    await this.store.changeNow(id, (now) => {
+      // It may have been connected anew meanwhile.
+      const isSame = sessionAt(now, provider)?.tokens.refreshToken === tokens.refreshToken;
+      return isSame ? withoutConnection(now, provider) : now;
+    });
+    return { kind: 'ended', reason: `a connected account: ${reason}` };
   }
 }

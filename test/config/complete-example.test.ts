@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigurationError, loadOptions } from '../../src/config/load.ts';
+import { loadOptions } from '../../src/config/load.ts';
 
-/** The example that shows all of a configuration, features of later releases included. */
+/** The example that shows all of a configuration. */
 const example = `
 publicUrl: https://app.example.com        # the only source of our own address; never the Host header
 server: { port: 8080, host: 0.0.0.0, trustedProxies: [10.0.0.0/8], tls: { cert: cert.pem, key: key.pem } }
@@ -71,39 +71,21 @@ function load(content: string) {
   return loadOptions({ file: 'bff.yaml', env, cwd: folder, readFile: () => content });
 }
 
-function mistakesOf(start: () => unknown): ConfigurationError['mistakes'] {
-  try {
-    start();
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return error.mistakes;
-  }
-}
-
 describe('the complete example', () => {
-  it('is refused for its features of later releases and for nothing else', () => {
-    const refusals = mistakesOf(() => load(example));
-    expect(refusals.map(({ path }) => path)).toEqual(['providers[1].preset', 'routes[1].resource']);
-    expect(
-      refusals.filter(({ message }) => !message.includes('is not part of this release yet')),
-    ).toEqual([]);
-  });
-
-  it('is accepted without them', () => {
-    const trimmed = example
-      .replace('    preset: github\n', '    issuer: https://login.partner.example\n')
-      .replace('    resource: https://reports.example.com\n', '');
-    const { options } = load(trimmed);
+  it('is accepted', () => {
+    const { options } = load(example);
     expect(options).toMatchObject({
       server: { trustedProxies: ['10.0.0.0/8'], tls: { cert: join(folder, 'cert.pem') } },
       management: { token: env.ADMIN_TOKEN },
       session: { secrets: [env.BFF_SESSION_SECRET], maxPerUser: 0 },
       providers: [
         { profile: 'fapi2', dpop: true, clientKey: join(folder, 'key.pem') },
-        { id: 'github', clientSecret: 'oidc-secret' },
+        { id: 'github', type: 'oauth2', clientSecret: 'oidc-secret' },
       ],
-      routes: [{ maxBody: 50 * 1024 ** 2 }, { path: '/api/reports' }],
+      routes: [
+        { maxBody: 50 * 1024 ** 2 },
+        { path: '/api/reports', resource: 'https://reports.example.com' },
+      ],
       frontend: { directory: join(folder, 'web') },
     });
   });

@@ -14,15 +14,6 @@ const options = {
 
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
-  'providers.*.preset': 'github',
-  'providers.*.user': { sub: 'id' },
-  'routes.*.session': 'none',
-  'routes.*.resource': 'https://reports.example.com',
-  'routes.*.exchange': { audience: 'reports' },
-  'routes.*.scope': 'reports.read',
-  'routes.*.acr': 'mfa',
-  'routes.*.maxAge': '5m',
-  'login.chooser': true,
   rateLimit: { login: 5 },
 };
 
@@ -57,25 +48,5 @@ describe('an option of a later release', () => {
       .map(({ path }) => path.join('.'));
     const outermost = paths.filter((path) => !paths.some((other) => path.startsWith(`${other}.`)));
     expect(Object.keys(later).toSorted()).toEqual(outermost.toSorted());
-  });
-
-  it.each([
-    ['routes.*.session', 'required'],
-    ['login.chooser', false],
-  ])('is accepted when it asks for nothing: %s %j', (path, value) => {
-    expect(mistakesWith(withIndexes(path), value)).toEqual([]);
-  });
-});
-
-describe('a value of a later release', () => {
-  it.each([
-    ['providers.*.type', 'oauth2', 'oauth2 is not part of this release yet; leave it at oidc'],
-    [
-      'routes.*.token',
-      'client',
-      'client is not part of this release yet; use one of user, optional, none',
-    ],
-  ])('is refused: %s %j', (path, value, sentence) => {
-    expect(mistakesWith(withIndexes(path), value)).toEqual([expect.stringContaining(sentence)]);
   });
 });

@@ -199,7 +199,7 @@ describe('the environment alone', () => {
   it('does not accept provider settings that belong to no provider', () => {
     const { BFF_OIDC_ISSUER: _, ...env } = environment;
     expect(mistakesOf(() => loadEnvironment(env))).toEqual([
-      'providers: BFF_OIDC_CLIENT_ID, BFF_OIDC_CLIENT_SECRET belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER too',
+      'providers: BFF_OIDC_CLIENT_ID, BFF_OIDC_CLIENT_SECRET belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too',
     ]);
   });
 

@@ -94,6 +94,7 @@ describe('the smallest configuration', () => {
           path: '/api',
           upstream: ['http://api:3000'],
           token: 'user',
+          session: 'required',
           stripPrefix: false,
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
@@ -104,7 +105,7 @@ describe('the smallest configuration', () => {
           headers: { set: {}, remove: [], pass: [] },
         },
       ],
-      login: { defaultReturnUrl: '/', allowedReturnOrigins: [] },
+      login: { defaultReturnUrl: '/', allowedReturnOrigins: [], chooser: false },
       csrf: { header: 'X-CSRF', value: '1' },
       user: { anonymous: 401, format: 'object' },
       logLevel: 'info',
@@ -510,7 +511,7 @@ describe('providers', () => {
     [{ idTokenAlgorithms: ['RS1'] }, 'idTokenAlgorithms[0]: must be one of RS256'],
     [{ timeout: '25d' }, 'providers[0].timeout: must be longer than nothing and at most 24d'],
     [{ maxResponse: '0' }, 'providers[0].maxResponse: must be a size above zero'],
-    [{ type: 'saml' }, 'providers[0].type: must be oidc'],
+    [{ type: 'saml' }, 'providers[0].type: must be one of oidc, oauth2'],
     [{ loginParams: ['a b'] }, 'loginParams[0]: must be the name of a query parameter'],
   ])('refuse %j', (changes, sentence) => {
     expect(mistakesWith(inProvider(changes))).toEqual([expect.stringContaining(sentence)]);

@@ -174,7 +174,7 @@ describe('a logout by the provider during a sign-in', () => {
     await waitFor(() => bff.authorizationServer.tokenRequests().length >= 4);
     const began = performance.now();
     expect(await signOut(other, { sub: 'alice' })).toBe(200);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(5000);
     await Promise.all(signIns);
     // Whoever came back from the provider later than the logout is a new sign-in and may stay; no session may be half there.
     const whose = await Promise.all(browsers.map((browser) => whoIs(browser)));

@@ -321,6 +321,17 @@ describe('a line', () => {
     expect(capture.text).not.toContain('canary');
   });
 
+  it('of an error without end has one', () => {
+    const capture = new LogCapture();
+    const log = new ServerLog('trace', capture.stream);
+    const endless = new Error(`somebody sent ${'x'.repeat(100_000)}`);
+    log.error({ msg: 'failed', err: new Error('failed', { cause: endless }) }, 'Test');
+    log.error(endless, undefined, 'Test');
+    expect(capture.lines.map(({ msg }) => msg)).toEqual(['failed', 'unexpected error']);
+    expect(capture.text).toContain('somebody sent');
+    expect(capture.text.length).toBeLessThan(20_000);
+  });
+
   it('of a quiet level is not written', async () => {
     await using bff = await startBff({ store: 'memory', logLevel: 'error' });
     await bff.browser().fetch('/nowhere');

@@ -44,6 +44,8 @@ describe('an interim answer nobody asked for', () => {
     ['cut before its end', [interim.slice(0, -1), `\n${ok()}`]],
     ['as early hints', ['HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n', ok()]],
     ['as both', [interim, 'HTTP/1.1 103 Early Hints\r\n\r\n', ok()]],
+    ['the other way round', ['HTTP/1.1 103 Early Hints\r\n\r\n', interim, ok()]],
+    ['one after another', ['HTTP/1.1 102 Processing\r\n\r\n'.repeat(50) + interim, interim, ok()]],
     ['not at all, byte by byte', [...ok()]],
   ])('is nothing to a browser: %s', async (_how, given) => {
     packets = given;

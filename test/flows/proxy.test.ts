@@ -375,6 +375,11 @@ describe('a session that has no token to give', () => {
       expect(await problemOf(response)).toMatchObject({
         status: 401,
         code: 'not_signed_in',
+        loginUrl: '/bff/connect/partner',
+      });
+      expect(await problemOf(await own.browser().fetch('/partner/x'))).toMatchObject({
+        status: 401,
+        code: 'not_signed_in',
         loginUrl: '/bff/login?provider=partner',
       });
       expect(own.upstream.requests).toEqual([]);

@@ -103,6 +103,14 @@ describe('two providers', () => {
     expect(partner.tokenRequests()).toEqual([]);
   });
 
+  it('are each tried again where they were begun, when another tab has taken the cookie', async () => {
+    const browser = bff.browser();
+    const callback = await untilCallback(bff, browser, { provider: 'partner' });
+    await bff.redis.clear();
+    const page = await visitCallback(bff, browser, callback);
+    expect(page.headers.get('refresh')).toBe('0;url=/bff/login?secondTry=1&provider=partner');
+  });
+
   it('are each asked to end what they began', async () => {
     const browser = bff.browser();
     await bff.signIn(browser, { provider: 'partner' });

@@ -29,6 +29,7 @@ describe('what openid-client throws', () => {
 
   it('is recognised as a key we do not know', () => {
     expect(isUnknownKey(coded('OAUTH_KEY_SELECTION_FAILED'))).toBe(true);
+    expect(isUnknownKey(coded('ERR_JWKS_NO_MATCHING_KEY'))).toBe(true);
     expect(isUnknownKey(coded('OAUTH_TIMEOUT'))).toBe(false);
     expect(isUnknownKey(undefined)).toBe(false);
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
-import { checkIdToken } from '../../src/oauth/id-token.ts';
+import { checkFreshness, checkIdToken } from '../../src/oauth/id-token.ts';
 
 const now = 1_700_000_000_000;
 const seconds = now / 1000;
@@ -59,5 +59,28 @@ describe('an ID token', () => {
     expect(check({ at_hash: half(other) }, alg)).toThrow(
       expect.objectContaining({ code: 'login_failed' }),
     );
+  });
+});
+
+describe('an ID token of a sign-in', () => {
+  const day = 24 * 3600;
+  const fresh = (changes: object) => () => checkFreshness({ ...claims, ...changes }, now);
+
+  it.each([
+    ['now', {}],
+    ['a day ago', { iat: seconds - day }],
+    ['after an authentication long ago', { auth_time: seconds - 300 * day }],
+    ['after an authentication by a clock a little ahead', { auth_time: seconds + 60 }],
+  ])('made %s is accepted', (_, changes) => {
+    expect(fresh(changes)).not.toThrow();
+  });
+
+  it.each([
+    ['more than a day ago', { iat: seconds - day - 1 }],
+    ['a year ago', { iat: seconds - 365 * day }],
+    ['at the beginning of time', { iat: 0 }],
+    ['after an authentication in an hour', { auth_time: seconds + 3600 }],
+  ])('made %s fails the sign-in', (_, changes) => {
+    expect(fresh(changes)).toThrow(expect.objectContaining({ code: 'login_failed' }));
   });
 });

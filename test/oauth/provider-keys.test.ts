@@ -1,9 +1,10 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { BffError } from '../../src/errors.ts';
 import { createProviderFetch } from '../../src/oauth/provider-fetch.ts';
-import { ProviderKeys } from '../../src/oauth/provider-keys.ts';
+import { type KeySource, ProviderKeys } from '../../src/oauth/provider-keys.ts';
 import { answer, hang, hangUp, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -42,7 +43,8 @@ describe('the keys of a provider', () => {
     const { keys: set } = (await (await send()).json()) as { keys: JWK[] };
     return set.map(({ kid }) => kid);
   };
-  const find = (kid: string) => keys.keyFor({ alg: 'ES256', kid }, {} as never);
+  const find = (kid: string, source: KeySource = 'anyone') =>
+    keys.keyFor({ alg: 'ES256', kid }, {} as never, source);
 
   it('are asked for whenever openid-client asks, and what else it asks goes its way', async () => {
     server.handler = inTurn(published(first), published(second), answer(200, { other: true }));
@@ -109,6 +111,32 @@ describe('the keys of a provider', () => {
     now = minute;
     await expect(find('third')).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
     expect(server.requests).toHaveLength(3);
+  });
+
+  it('are asked for again for the provider itself though strangers made us ask a moment ago', async () => {
+    server.handler = inTurn(published(first), published(first), published(first, second));
+    await kids();
+    const unknown = expect.objectContaining({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    await expect(find('invented')).rejects.toEqual(unknown);
+    await expect(find('second', 'provider')).resolves.toBeDefined();
+    await expect(find('third', 'provider')).rejects.toEqual(unknown);
+    expect(server.requests).toHaveLength(3);
+    now = 9_999;
+    await expect(find('third', 'provider')).rejects.toEqual(unknown);
+    expect(server.requests).toHaveLength(3);
+    now = 10_000;
+    await expect(find('third', 'provider')).rejects.toEqual(unknown);
+    expect(server.requests).toHaveLength(4);
+  });
+
+  it('are asked for once by all who need the new one at the same time, and all get it', async () => {
+    server.handler = inTurn(published(first), slowly(50, published(second)), hang());
+    await kids();
+    const early = Array.from({ length: 20 }, () => find('second', 'provider'));
+    await waitFor(() => server.requests.length === 2);
+    const late = Array.from({ length: 20 }, () => find('second', 'provider'));
+    await expect(Promise.all([...early, ...late])).resolves.toHaveLength(40);
+    expect(server.requests).toHaveLength(2);
   });
 
   it('are not known to lack one while they cannot be fetched', async () => {

@@ -1,11 +1,16 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
+import { readClaims } from '../../src/oauth/claims.ts';
+import { finishLogin, startLogin } from '../../src/oauth/login.ts';
 import { Provider } from '../../src/oauth/provider.ts';
 import { answer, hang, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
 const failed = expect.objectContaining({ code: 'login_failed' });
+
+const idTokenOfAlice = { iss: 'i', aud: 'client', iat: 1, exp: 2, sub: 'alice' };
 
 const endpoint = async (provider: Provider) =>
   (await provider.configuration()).serverMetadata().token_endpoint;
@@ -119,6 +124,7 @@ describe('a provider', () => {
     const keys = await provider.keys();
     for (const address of ['jwks', 'new']) {
       const before = await provider.configuration();
+      now += minute;
       provider.renew();
       await settledUntil(async () => (await provider.configuration()) !== before);
       const { url } = await provider.keys();
@@ -134,6 +140,34 @@ describe('a provider', () => {
       server.handler = metadata({ issuer, jwks_uri: jwksUri });
       const provider = configured({ issuer, internalUrl: server.url });
       await expect(provider.keys()).rejects.toEqual(unavailable);
+    },
+  );
+
+  it.each(['authorization_endpoint', 'token_endpoint', 'userinfo_endpoint'])(
+    'with https is not spoken to without it, whatever it says its %s is (DISC-02)',
+    async (name) => {
+      const issuer = 'https://login.example.com';
+      const plain = await startUpstream();
+      server.handler = metadata({
+        issuer,
+        authorization_endpoint: `${issuer}/auth`,
+        token_endpoint: `${issuer}/token`,
+        userinfo_endpoint: `${issuer}/me`,
+        [name]: `${plain.url}/stolen`,
+      });
+      const provider = configured({ issuer, internalUrl: server.url, scopes: ['openid', 'email'] });
+      const configuration = await provider.configuration();
+      const callback = 'https://app.example.com/bff/callback';
+      const secrets = { state: 'a', nonce: 'b', codeVerifier: 'c', redirectUri: callback };
+      const response = new URLSearchParams({ code: 'code', state: 'a' });
+      const attempt = {
+        authorization_endpoint: () => startLogin(provider, callback, {}),
+        token_endpoint: () => finishLogin(provider, secrets, response, now),
+        userinfo_endpoint: () => readClaims(configuration, idTokenOfAlice, 'token', ['email']),
+      }[name];
+      await expect(attempt?.()).rejects.toThrow(Error);
+      expect(plain.requests).toEqual([]);
+      await plain.close();
     },
   );
 
@@ -173,6 +207,21 @@ describe('a provider', () => {
     await provider.configuration();
     await settledUntil(async () => (await provider.configuration()) !== first);
     expect(server.requests).toHaveLength(2);
+  });
+
+  it('is asked for news once a minute, however often its keys turn out to be others (ID-19)', async () => {
+    server.handler = metadata();
+    const provider = configured();
+    for (const expected of [2, 3]) {
+      const before = await provider.configuration();
+      for (let flood = 0; flood < 50; flood += 1) {
+        provider.renew();
+        await settledUntil(async () => (await provider.configuration()) !== before);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(server.requests).toHaveLength(expected);
+      now += minute;
+    }
   });
 
   it.each([

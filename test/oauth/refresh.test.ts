@@ -13,7 +13,7 @@ const before: TokenSet = {
   idToken: 'e30.e30.e30',
   scope: 'openid',
 };
-const subject = { sub: 'alice', tokens: before };
+const subject = { sub: 'alice', claims: { sub: 'alice', auth_time: 1000 }, tokens: before };
 
 describe('a refresh', () => {
   it('keeps what the answer leaves out', async () => {
@@ -97,7 +97,7 @@ describe('a refresh', () => {
     [
       'there is no refresh token',
       answer(200, {}),
-      { sub: 'alice', tokens: { accessToken: 'a', obtainedAt: 0 } },
+      { ...subject, tokens: { accessToken: 'a', obtainedAt: 0 } },
       'there is no refresh token',
     ],
   ] as const)('ends the session when %s', async (_, handler, whose, reason) => {
@@ -109,12 +109,47 @@ describe('a refresh', () => {
     });
   });
 
-  it('ends the session when the tokens are another user’s', async () => {
+  it.each([
+    [{ sub: 'mallory' }, 'the user has changed'],
+    [{ auth_time: 2000 }, 'the user has signed in anew at the provider (auth_time)'],
+    [{ auth_time: 0 }, 'the user has signed in anew at the provider (auth_time)'],
+  ])('ends the session when the tokens are of another sign-in: %j', async (claims, reason) => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
+    issuer.answerTokens({ id_token: await issuer.idToken(claims) });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toEqual({
       kind: 'ended',
-      reason: 'the user has changed',
+      reason,
+    });
+  });
+
+  it.each([
+    ['the same auth_time', { auth_time: 1000 }, subject.claims],
+    ['no auth_time', {}, subject.claims],
+    ['an auth_time that was not told before', { auth_time: 2000 }, { sub: 'alice' }],
+  ])('may bring an ID token with %s', async (_, claims, known) => {
+    await using issuer = await SmallIssuer.start();
+    issuer.answerTokens({ id_token: await issuer.idToken(claims) });
+    const whose = { ...subject, claims: known };
+    const outcome = await refreshTokens(issuer.provider, whose, Date.now());
+    expect(outcome.kind).toBe('refreshed');
+  });
+
+  it('does not believe an ID token that somebody else signed, whatever it says', async () => {
+    await using issuer = await SmallIssuer.start();
+    const [header, , signature] = (await issuer.idToken()).split('.');
+    const now = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: issuer.server.url,
+      aud: 'client',
+      sub: 'mallory',
+      iat: now,
+      exp: now + 60,
+    };
+    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
+    issuer.answerTokens({ id_token: `${header}.${payload}.${signature}` });
+    await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toMatchObject({
+      kind: 'failed',
+      concerns: 'session',
     });
   });
 });

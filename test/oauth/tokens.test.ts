@@ -51,6 +51,17 @@ describe('the tokens of a sign-in', () => {
     },
   );
 
+  it.each([
+    ['access_token', 32_768],
+    ['refresh_token', 32_768],
+    ['id_token', 131_072],
+  ])('are refused when the %s has no end', (name, longest) => {
+    expect(() => read({ [name]: 'a'.repeat(longest) })).not.toThrow();
+    expect(() => read({ [name]: 'a'.repeat(longest + 1) })).toThrow(
+      expect.objectContaining({ code: 'login_failed', status: 502 }),
+    );
+  });
+
   it.each(['a'.repeat(16_384), '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'])(
     'may be long or odd (%#)',
     (token) => {

@@ -1,9 +1,8 @@
+import { type AnswerHeaderRules, AnswerHeaders } from '../../src/proxy/answer-headers.ts';
 import {
   type RequestFacts,
   type RequestHeaderRules,
   RequestHeaders,
-  type ResponseHeaderRules,
-  responseHeaders,
 } from '../../src/proxy/headers.ts';
 
 /** The rules of a route and what is known of a request, in one. */
@@ -29,13 +28,12 @@ function sent(incoming: Record<string, string>, rules: Partial<Given> = {}) {
 
 function received(
   upstream: Record<string, string | string[]>,
-  rules: Partial<ResponseHeaderRules> = {},
+  rules: Partial<AnswerHeaderRules> = {},
 ) {
-  return responseHeaders(upstream as never, {
-    ourCookies: usual.ourCookies,
-    isPersonal: true,
-    ...rules,
-  });
+  const { ourCookies } = usual;
+  const headers = new AnswerHeaders({ ours: {}, ourCookies, isPersonal: true, ...rules });
+  const { 'x-request-id': _, ...theirs } = headers.of(upstream as never, usual.requestId);
+  return theirs;
 }
 
 const forwarding = {

@@ -192,6 +192,18 @@ describe('the session cache', () => {
     expect(remembered.filter(Boolean).length).toBeLessThan(5);
   });
 
+  it('has some of many that are asked for in turn, however many there are', async () => {
+    const { cache, begin, questionsOf } = openCache({ capacity: 4000 });
+    const ids: string[] = [];
+    for (let n = 0; n < 40; n += 1) ids.push(await begin());
+    const ask = async () => {
+      for (const id of ids) await cache.use(id);
+    };
+    for (let round = 0; round < 5; round += 1) await ask();
+    const questions = await questionsOf(ask);
+    expect(questions.length).toBeLessThan(ids.length);
+  });
+
   it('lets those in that are used again and again, when many pass once', async () => {
     const { cache, begin, questionsOf } = openCache({ capacity: 2000 });
     const id = await begin();

@@ -3,7 +3,7 @@ import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts
 import { Sealing } from '../../src/session/sealing.ts';
 import { SessionIndex } from '../../src/session/session-index.ts';
 import { SessionStore } from '../../src/session/session-store.ts';
-import { beginSession, endOf, type Session } from '../../src/session/session.ts';
+import { beginSession, endOf, type Session, withTokens } from '../../src/session/session.ts';
 
 const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
@@ -242,7 +242,8 @@ describe('where the provider has the last word', () => {
     const lock = (await store.lockRefresh(id)) as never;
     const fresh = { ...tokens, accessToken: 'fresh', refreshExpiresAt: 19 * minute };
     const sessionExpiry = 15 * minute;
-    await store.replaceTokens(stored, { tokens: fresh, sessionExpiry }, lock);
+    const change = (session: Session) => withTokens(session, fresh, limits, sessionExpiry);
+    await store.replaceTokens(stored, change, lock);
     await expect(store.idleExpiry(id)).resolves.toBe(15 * minute);
     at(15 * minute - 1);
     await expect(store.read(id)).resolves.toMatchObject({ expiresAt: 15 * minute, tokens: fresh });

@@ -128,6 +128,12 @@ export class AuthorizationServer {
     else this.#transforms.delete(pathOf(endpoint));
   }
 
+  /** Ends every override and every transform. */
+  behave(): void {
+    this.#overrides.clear();
+    this.#transforms.clear();
+  }
+
   requestsTo(endpoint: Endpoint): RecordedRequest[] {
     return this.requests.filter(({ path }) => path === pathOf(endpoint));
   }

@@ -114,6 +114,26 @@ describe('navigating', () => {
     },
   );
 
+  it('fills in the form that has the fields, and sends what it held before', async () => {
+    const search = '<form action="/search"><input name="q"></form>';
+    const fields = `<input type='hidden' name="state" value="a&amp;b">
+      <input name="login"><input type="checkbox" name="remember"><input type="checkbox" name="terms" value="yes" checked>
+      <button name="cancel" value="1">Cancel</button><input type="submit" name="confirm" value="Go">`;
+    const form = `<FORM method="post" action="/sign-in?a=1&amp;b=2">${fields}</FORM>`;
+    await using sites = await twoSites(() => ({ 'theirs /page': answer(200, search + form) }));
+    const browser = new LittleBrowser({ origin: sites.ours });
+    const page = await browser.navigate(`${sites.theirs}/page`);
+    await browser.submit(page, { login: 'alice' });
+    const { url, headers, form: sentFields } = sites.server.last;
+    expect(url).toBe('/sign-in?a=1&b=2');
+    expect([headers.origin, headers['sec-fetch-site']]).toEqual([sites.theirs, 'same-origin']);
+    expect(Object.fromEntries(sentFields)).toEqual({ state: 'a&b', login: 'alice', terms: 'yes' });
+    await browser.submit(page, { confirm: 'Go' });
+    expect(sites.server.last.form.get('confirm')).toBe('Go');
+    const missing = browser.submit(page, { password: 'x' });
+    await expect(missing).rejects.toThrow('has no form with password');
+  });
+
   it('submits a form that submits itself, as a cross-site POST without Lax cookies', async () => {
     await using sites = await twoSites((ours) => ({
       'ours /set': setCookies,

@@ -15,7 +15,7 @@ import {
   scriptHeaders,
 } from './browser-requests.ts';
 import { CookieJar, type StoredCookie } from './cookie-jar.ts';
-import { autoSubmittedForm } from './forms.ts';
+import { autoSubmittedForm, formWith } from './forms.ts';
 import { HttpClient } from './http-client.ts';
 import { Trip, type Start } from './trip.ts';
 
@@ -60,6 +60,15 @@ export class LittleBrowser {
   click(address: string, options: NavigateOptions = {}): Promise<Page> {
     const url = new URL(address, this.location).href;
     return this.navigate(url, { from: this.location, ...options });
+  }
+
+  /** Types these values into the form of a page that has such fields, and submits it. */
+  async submit(page: Page, values: Readonly<Record<string, string>>): Promise<Page> {
+    const form = formWith(page.body, Object.keys(values));
+    if (!form) throw new Error(`${page.url} has no form with ${Object.keys(values).join(', ')}`);
+    const action = new URL(form.action || page.url, page.url).href;
+    const fields = { ...Object.fromEntries(form.fields), ...values };
+    return this.navigate(action, { from: page.url, form: fields });
   }
 
   /**

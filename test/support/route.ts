@@ -6,6 +6,7 @@ export function route(options: Partial<RouteOptions> = {}): RouteOptions {
     path: '/api',
     upstream: ['http://upstream.test:3000'],
     token: 'user',
+    session: 'required',
     stripPrefix: false,
     timeout: 1_000,
     maxBody: 1_000,

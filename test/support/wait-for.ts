@@ -8,12 +8,12 @@ export interface WaitOptions {
 
 /**
  * Asks again and again until the answer is something, and returns it. `false`, `null` and a thrown error mean "not yet";
- * `undefined` means yes, so that an assertion can be asked. After the timeout (5 seconds when not given) the last error
+ * `undefined` means yes, so that an assertion can be asked. After the timeout (15 seconds when not given, so that a busy machine is no failure) the last error
  * is thrown as it is.
  */
 export async function waitFor<T>(
   ask: () => T | Promise<T>,
-  { timeout = 5_000, interval = 10 }: WaitOptions = {},
+  { timeout = 15_000, interval = 10 }: WaitOptions = {},
 ): Promise<Exclude<T, false | null>> {
   const deadline = performance.now() + timeout;
   let failure: unknown;

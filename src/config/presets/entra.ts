@@ -1,0 +1,15 @@
+import type { Preset } from './preset.ts';
+
+/** Microsoft Entra ID, one tenant. Its UserInfo is an API of Microsoft Graph, which tokens for your own API cannot call. */
+export const entra: Preset = {
+  options: {
+    name: 'Microsoft',
+    type: 'oidc',
+    clientAuth: 'client_secret_post',
+    scopes: ['openid', 'profile', 'email', 'offline_access'],
+    loginParams: ['domain_hint'],
+  },
+  issuerExample: 'https://login.microsoftonline.com/<tenant id>/v2.0',
+  sharedIssuers: /\/(common|organizations|consumers)(\/|$)/,
+  withoutUserInfo: true,
+};

@@ -1,0 +1,29 @@
+/** Underscores count as hyphens: many servers hand both to an application under one name (CVE-2025-64484). */
+export function spelling(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+/**
+ * "Intermediaries MUST parse a received Connection header field … and remove any header field with that name" (RFC 9110
+ * §7.6.1). Absent: it names none.
+ */
+export function namedByConnection(connection: string | undefined): ReadonlySet<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close')
+    return undefined;
+  const names = String(connection).split(',');
+  return new Set(names.map((name) => spelling(name.trim())).filter(Boolean));
+}
+
+/** Judges every name once. It remembers so many and no more, for names come from outside. */
+export function remembered<Judgement>(
+  judge: (name: string) => Judgement,
+): (name: string) => Judgement {
+  const judgements = new Map<string, Judgement>();
+  return (name) => {
+    const known = judgements.get(name);
+    if (known !== undefined) return known;
+    const judgement = judge(name);
+    if (judgements.size < 1_000) judgements.set(name, judgement);
+    return judgement;
+  };
+}

@@ -1,0 +1,158 @@
+import { setTimeout } from 'node:timers/promises';
+import { BffError } from '../errors.ts';
+import { type RefreshOutcome, requestedPause } from '../oauth/refresh.ts';
+import { fetchClientToken } from '../oauth/route-token.ts';
+import type { Providers } from '../oauth/providers.ts';
+import type { TokenPolicy } from '../oauth/token-policy.ts';
+import type { TokenSet } from '../oauth/tokens.ts';
+import type { Clock } from './clock.ts';
+import type { KeyValueStore } from './key-value-store.ts';
+import { Pauses } from './pauses.ts';
+import { RefreshLock } from './refresh-lock.ts';
+import { recordNameOf, type SealedRecords } from './sealed-records.ts';
+
+/** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
+const lookAgainAfter = 25;
+
+/** How long a token is kept whose provider does not say when it ends, in milliseconds. */
+const usualLifetime = 60 * 60 * 1000;
+
+/** Told what happens, for the log. */
+export interface ClientTokenListeners {
+  /** What became of a token request. */
+  readonly onOutcome: (outcome: RefreshOutcome, provider: string) => void;
+  /** Why a token could not be shared with other replicas. */
+  readonly onUnshared: (cause: unknown) => void;
+}
+
+/**
+ * Access tokens of our own, one for each policy, for all sessions and replicas together. Each process remembers them; a sealed
+ * record shares them, and a lock sees to it that one replica asks for the next.
+ */
+export class ClientTokens {
+  readonly #known = new Map<string, TokenSet>();
+  readonly #running = new Map<string, Promise<TokenSet>>();
+  readonly #pauses: Pauses;
+
+  constructor(
+    private readonly records: SealedRecords,
+    private readonly locks: KeyValueStore,
+    private readonly providers: Providers,
+    private readonly clock: Clock,
+    private readonly listeners: ClientTokenListeners,
+  ) {
+    this.#pauses = new Pauses(clock);
+  }
+
+  /** The token this process remembers, however near its end. Absent: none, or its time is over. */
+  known(policy: TokenPolicy): TokenSet | undefined {
+    const token = this.#known.get(policy.name);
+    return token && this.#isValid(token) ? token : undefined;
+  }
+
+  /**
+   * A token in the place of a stale one, if there is one, whoever asks for it. Throws `token_refused`, `provider_unavailable`
+   * or `session_store_unavailable`.
+   */
+  async fetch(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
+    const running = this.#running.get(policy.name) ?? this.#begin(policy, stale);
+    const provider = this.providers.get(policy.provider);
+    try {
+      return await provider.whileAlive(running);
+    } catch (error) {
+      // One that hangs is left alone like one that fails; what it answers late is not lost.
+      if (error instanceof BffError) this.#pause(policy, error);
+      throw error;
+    }
+  }
+
+  /** Resolves when no request is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+  }
+
+  #begin(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
+    const begun = this.#fetch(policy, stale).finally(() => this.#running.delete(policy.name));
+    this.#running.set(policy.name, begun);
+    return begun;
+  }
+
+  async #fetch(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
+    for (;;) {
+      const token = (await this.#stored(policy, stale)) ?? (await this.#ask(policy, stale));
+      if (token) {
+        this.#known.set(policy.name, token);
+        return token;
+      }
+      await setTimeout(lookAgainAfter);
+    }
+  }
+
+  /** What another replica has left. Absent: nothing, or what is stale here. */
+  async #stored(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
+    const record = await this.records.read(this.#recordName(policy));
+    const token = record && (JSON.parse(record.text) as TokenSet);
+    const isAnother = token && token.accessToken !== stale?.accessToken;
+    return isAnother && this.#isValid(token) ? token : undefined;
+  }
+
+  /** Absent: it is another replica's turn. */
+  async #ask(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
+    const paused = this.#pauses.at(policy.name);
+    if (paused) throw paused;
+    const name = this.#recordName(policy);
+    const lock = await RefreshLock.acquire(this.locks, this.records.lockKey(name));
+    if (!lock) return undefined;
+    try {
+      const stored = await this.#stored(policy, stale);
+      return stored ?? (await this.#request(policy));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #request(policy: TokenPolicy): Promise<TokenSet> {
+    const provider = this.providers.get(policy.provider);
+    const outcome = await fetchClientToken(provider, policy, this.clock());
+    this.listeners.onOutcome(outcome, provider.id);
+    switch (outcome.kind) {
+      case 'refreshed':
+        this.#pauses.end(policy.name);
+        await this.#share(policy, outcome.tokens);
+        return outcome.tokens;
+      case 'ended':
+        throw new BffError('token_refused', { cause: new Error(outcome.reason) });
+      case 'refused':
+      case 'failed':
+        throw outcome.error;
+    }
+  }
+
+  /** The token serves here whether or not the others can be told: they ask for one of their own then. */
+  async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
+    const name = this.#recordName(policy);
+    const lifetime = (token.expiresAt ?? Infinity) - this.clock();
+    try {
+      await this.records.remove(name);
+      await this.records.create(name, JSON.stringify(token), Math.min(lifetime, usualLifetime));
+    } catch (error) {
+      this.listeners.onUnshared(error);
+    }
+  }
+
+  #pause({ name }: TokenPolicy, error: BffError): void {
+    const isAnswer = error.code === 'provider_unavailable' || error.code === 'token_refused';
+    if (isAnswer) this.#pauses.begin(name, error, requestedPause(error));
+  }
+
+  /** Another client, or one of another issuer, has other tokens, and so has one that binds them to keys. */
+  #recordName({ name, provider }: TokenPolicy): string {
+    const { issuer, clientId, dpop } = this.providers.get(provider).options;
+    const parts = [issuer, clientId, name];
+    return recordNameOf(JSON.stringify(dpop ? [...parts, 'dpop'] : parts));
+  }
+
+  #isValid({ expiresAt = Infinity }: TokenSet): boolean {
+    return expiresAt > this.clock();
+  }
+}

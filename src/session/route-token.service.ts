@@ -1,0 +1,110 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ownTokenPolicy, type TokenPolicy } from '../oauth/token-policy.ts';
+import type { TokenSet } from '../oauth/tokens.ts';
+import {
+  type AccessToken,
+  AccessTokenService,
+  authorizationBy,
+  endsSoon,
+} from './access-token.service.ts';
+import { ClientTokens } from './client-tokens.ts';
+import { CLOCK, type Clock } from './clock.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
+import type { Session } from './session.ts';
+import { TokenRefresher } from './token-refresher.ts';
+import { tokensIn } from './wanted-token.ts';
+
+/**
+ * Valid access tokens for routes that have their own: asked for once anywhere, kept in the session they belong to or, where
+ * they are ours, in a record for all. Whatever fails is what it is for the token of the sign-in.
+ */
+@Injectable()
+export class RouteTokenService implements OnApplicationShutdown {
+  constructor(
+    @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly accessTokens: AccessTokenService,
+    private readonly refresher: TokenRefresher,
+    private readonly clientTokens: ClientTokens,
+  ) {}
+
+  /** The next process finds what is asked for now. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.clientTokens.settled();
+  }
+
+  /**
+   * The token of a policy for this session, which a policy of our own does not need. Throws `token_refused` if the provider
+   * gives none, and what `AccessTokenService` throws.
+   */
+  async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
+    if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));
+    const tokens = session && tokensIn(session, policy);
+    if (!tokens || this.#isOver(tokens)) return this.replacementFor(policy, session);
+    if (this.#endsSoon(tokens)) {
+      // What fails is logged or heard by the next call; this one has its token.
+      void this.replacementFor(policy, session).catch(() => undefined);
+    }
+    return authorizationBy(tokens);
+  }
+
+  /** Another token in the place of one that is missing, whose time is over, or that its API `refused`, as it was sent. */
+  async replacementFor(
+    policy: TokenPolicy,
+    session: Session | undefined,
+    refused?: string,
+  ): Promise<AccessToken> {
+    if (policy.kind === 'client') {
+      const known = this.clientTokens.known(policy);
+      // Somebody else may have heard the refusal before.
+      if (known && authorizationBy(known).authorization !== refused) return authorizationBy(known);
+      return authorizationBy(await this.clientTokens.fetch(policy, known));
+    }
+    return session ? this.#replacementIn(session, policy) : { kind: 'none' };
+  }
+
+  async #replacementIn(session: Session, policy: TokenPolicy): Promise<AccessToken> {
+    let actorToken: string | undefined;
+    if (policy.kind === 'exchange') {
+      // What is exchanged must be valid itself.
+      const subject = await this.accessTokens.accessTokenFor(session);
+      if (subject.kind === 'none') return subject;
+      if (policy.actor) {
+        const actor = await this.#clientToken(ownTokenPolicy(policy.provider));
+        actorToken = actor.accessToken;
+      }
+    }
+    const outcome = await this.refresher.refresh({ session, policy, actorToken });
+    switch (outcome.kind) {
+      case 'refreshed':
+        return asAccessToken(tokensIn(outcome.session, policy));
+      case 'ended':
+        return { kind: 'none' };
+      case 'refused':
+      case 'failed':
+        throw outcome.error;
+    }
+  }
+
+  async #clientToken(policy: TokenPolicy): Promise<TokenSet> {
+    const known = this.clientTokens.known(policy);
+    if (!known) return this.clientTokens.fetch(policy, undefined);
+    if (this.#endsSoon(known)) {
+      // As above.
+      void this.clientTokens.fetch(policy, known).catch(() => undefined);
+    }
+    return known;
+  }
+
+  #isOver({ expiresAt = Infinity }: TokenSet): boolean {
+    return expiresAt <= this.clock();
+  }
+
+  #endsSoon(tokens: TokenSet): boolean {
+    return endsSoon(tokens, this.options.session.refreshAhead, this.clock());
+  }
+}
+
+function asAccessToken(tokens: TokenSet | undefined): AccessToken {
+  return tokens ? authorizationBy(tokens) : { kind: 'none' };
+}

@@ -1,0 +1,35 @@
+import { answer } from '../support/answers.ts';
+import { startBff } from '../support/bff.ts';
+import { describeInChromium } from '../support/chromium.ts';
+import { startUpstream } from '../support/upstream.ts';
+
+/** A page of ours that asks in a hidden frame, and writes down what it is told. */
+const html = `<!doctype html><title>asking</title><script>
+  addEventListener('message', ({ origin, data }) => {
+    document.title = JSON.stringify([origin === location.origin, data]);
+  });
+</script><iframe hidden src="/bff/login?prompt=none"></iframe>`;
+
+describeInChromium('a silent sign-in, in Chromium', (open) => {
+  it('tells the page what came of it', async () => {
+    const frontend = await startUpstream(answer(200, html, { 'content-type': 'text/html' }));
+    await using bff = await startBff({
+      host: '127.0.0.1',
+      frontend: { url: frontend.url, contentSecurityPolicy: 'off' },
+    });
+    const context = await open();
+    const page = await context.newPage();
+    const told = async () => {
+      await page.goto(`${bff.url}/`);
+      await page.waitForFunction(() => document.title.startsWith('['));
+      return JSON.parse(await page.title()) as unknown;
+    };
+    const nobody = { source: 'bff-silent-login', isLoggedIn: false, code: 'login_denied' };
+    expect(await told()).toEqual([true, nobody]);
+    await page.goto(`${bff.url}/bff/login?login_hint=alice`);
+    await page.waitForURL(`${bff.url}/`);
+    await bff.redis.clear();
+    expect(await told()).toEqual([true, { source: 'bff-silent-login', isLoggedIn: true }]);
+    await frontend.close();
+  });
+});

@@ -1,0 +1,422 @@
+import { exportJWK, generateKeyPair, type JWK, UnsecuredJWT } from 'jose';
+import { generateKeyPairSync } from 'node:crypto';
+import { answer } from '../support/answers.ts';
+import {
+  publicKeyOf,
+  signAs,
+  signedByAStranger,
+  stranger,
+  symmetric,
+  withIdToken,
+} from '../support/forged-id-tokens.ts';
+import {
+  type Arrange,
+  canary,
+  failed,
+  cleanly,
+  HostileStage,
+  type Misbehaviour,
+  unavailable,
+} from '../support/hostile-stage.ts';
+import { testTls } from '../support/tls.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const minute = 60_000;
+
+/** The metadata are as they should be, but for these members; `undefined` takes one away. */
+const metadata =
+  (values: Record<string, unknown> | ((issuer: string) => Record<string, unknown>)): Arrange =>
+  (stage) =>
+    stage.server.transform('discovery', (json) => ({
+      ...json,
+      ...(typeof values === 'function' ? values(stage.server.issuer) : values),
+    }));
+
+/** What the provider publishes as its keys. */
+const jwks =
+  (make: (genuine: JWK, stage: HostileStage) => unknown): Arrange =>
+  async (stage) => {
+    const genuine = publicKeyOf(stage.server).export({ format: 'jwk' }) as JWK;
+    const keys = await make({ ...genuine, kid: 'rsa', use: 'sig', alg: 'RS256' }, stage);
+    stage.server.override('jwks', answer(200, keys as object));
+  };
+
+const both =
+  (...arrangements: readonly Arrange[]): Arrange =>
+  async (stage) => {
+    for (const arrange of arrangements) await arrange(stage);
+  };
+
+const small = generateKeyPairSync('rsa', { modulusLength: 1024 });
+const ec = await exportJWK((await generateKeyPair('ES256')).publicKey);
+const freshKey: JWK = { ...(await exportJWK(stranger.publicKey)), kid: 'fresh', use: 'sig' };
+const signedAfresh = withIdToken(({ claims }) => signedByAStranger(claims, { kid: 'fresh' }));
+const withoutKid = withIdToken(({ claims, sign }) => sign(claims, { kid: undefined }));
+
+let untrusted: Upstream;
+beforeAll(async () => {
+  untrusted = await startUpstream(answer(200, {}), { tls: testTls() });
+});
+afterAll(() => untrusted.close());
+
+/** What a provider may say of itself (OIDC Discovery §4). It is asked for at the first sign-in, which this is. */
+const documents: readonly Misbehaviour[] = [
+  ['H-57', 'an issuer elsewhere', metadata({ issuer: `https://${canary}.example` }), failed],
+  ['H-57', 'an issuer with a slash', metadata((issuer) => ({ issuer: `${issuer}/` })), failed],
+  [
+    'H-57',
+    'an issuer with a path',
+    metadata((issuer) => ({ issuer: `${issuer}/${canary}` })),
+    failed,
+  ],
+  ['H-57', 'an issuer of 30 kB', metadata({ issuer: `https://a/${canary.repeat(5000)}` }), failed],
+  ['H-57', 'no issuer', metadata({ issuer: undefined }), failed],
+  ['H-57', 'a list of issuers', metadata((issuer) => ({ issuer: [issuer] })), failed],
+  [
+    'H-20',
+    'a script as authorization endpoint',
+    metadata({ authorization_endpoint: `javascript:${canary}` }),
+    failed,
+  ],
+  [
+    'H-20',
+    'data as authorization endpoint',
+    metadata({ authorization_endpoint: `data:text/html,${canary}` }),
+    failed,
+  ],
+  [
+    'H-20',
+    'a path as authorization endpoint',
+    metadata({ authorization_endpoint: '/auth' }),
+    failed,
+  ],
+  [
+    'H-20',
+    'a list of authorization endpoints',
+    metadata((issuer) => ({ authorization_endpoint: [`${issuer}/auth`] })),
+    failed,
+  ],
+  ['H-20', 'no authorization endpoint', metadata({ authorization_endpoint: undefined }), failed],
+  [
+    'H-20',
+    'an authorization endpoint with a query',
+    metadata((issuer) => ({ authorization_endpoint: `${issuer}/auth?tenant=a%26b` })),
+    'signed in',
+  ],
+  [
+    'H-20',
+    'an authorization endpoint with a fragment',
+    metadata((issuer) => ({ authorization_endpoint: `${issuer}/auth#x` })),
+    'signed in',
+  ],
+  [
+    'DISC-02',
+    'a file as token endpoint',
+    metadata({ token_endpoint: 'file:///etc/passwd' }),
+    failed,
+  ],
+  [
+    'DISC-02',
+    'a script as token endpoint',
+    metadata({ token_endpoint: `javascript:${canary}` }),
+    failed,
+  ],
+  ['DISC-02', 'a path as token endpoint', metadata({ token_endpoint: '/token' }), failed],
+  ['DISC-02', 'no token endpoint', metadata({ token_endpoint: undefined }), failed],
+  [
+    'H-24',
+    'a token endpoint where nobody listens',
+    metadata({ token_endpoint: 'http://127.0.0.1:1/token' }),
+    unavailable,
+  ],
+  [
+    'H-24',
+    'a token endpoint at a host that is none',
+    metadata({ token_endpoint: 'http://nowhere.invalid/token' }),
+    unavailable,
+  ],
+  [
+    'H-24',
+    'a token endpoint whose certificate nobody signed',
+    (stage) => metadata({ token_endpoint: `${untrusted.url}/token` })(stage),
+    unavailable,
+  ],
+  [
+    'H-24',
+    'a token endpoint that speaks no TLS',
+    (stage) => metadata({ token_endpoint: stage.server.issuer.replace('http:', 'https:') })(stage),
+    unavailable,
+  ],
+  ['H-53', 'no place for keys', metadata({ jwks_uri: undefined }), unavailable],
+  ['H-53', 'a file of keys', metadata({ jwks_uri: 'file:///etc/passwd' }), unavailable],
+  [
+    'H-45',
+    'that it signs with none, and does',
+    both(
+      metadata({ id_token_signing_alg_values_supported: ['none', 'RS256'] }),
+      withIdToken(({ claims }) => new UnsecuredJWT(claims).encode()),
+    ),
+    failed,
+  ],
+  [
+    'H-45',
+    'that it signs with HS256, and does',
+    both(
+      metadata({ id_token_signing_alg_values_supported: ['HS256', 'RS256'] }),
+      withIdToken(({ claims, stage }) => symmetric(claims, stage.server.clientSecret)),
+    ),
+    failed,
+  ],
+  [
+    'H-45',
+    'that it signs with nothing we allow',
+    metadata({ id_token_signing_alg_values_supported: ['none', 'HS256', 'RS1'] }),
+    failed,
+  ],
+  [
+    'H-45',
+    'an algorithm of 30 kB',
+    metadata({ id_token_signing_alg_values_supported: ['HS256'.repeat(6000)] }),
+    failed,
+  ],
+  [
+    'H-45',
+    'a number as what it signs with',
+    metadata({ id_token_signing_alg_values_supported: 42 }),
+    failed,
+  ],
+  [
+    'H-45',
+    'a text as what it signs with',
+    metadata({ id_token_signing_alg_values_supported: 'xRS256' }),
+    failed,
+  ],
+  ['H-53', 'no keys at all', jwks(() => ({ keys: [] })), failed],
+  ['H-53', 'keys that are none', jwks(() => ({})), failed],
+  ['H-53', 'a text as keys', jwks(() => ({ keys: canary })), failed],
+  ['H-53', 'null among the keys', jwks((key) => ({ keys: [null, key] })), failed],
+  ['H-53', 'a number among the keys', jwks((key) => ({ keys: [1, key] })), failed],
+  ['H-53', 'an empty key', jwks(() => ({ keys: [{}] })), failed],
+  [
+    'H-53',
+    'a key that is cut off',
+    jwks((key) => ({ keys: [{ ...key, n: key.n?.slice(0, 9) }] })),
+    failed,
+  ],
+  [
+    'H-53',
+    'a key without its numbers',
+    jwks(() => ({ keys: [{ kty: 'RSA', kid: 'rsa' }] })),
+    failed,
+  ],
+  [
+    'H-53',
+    'a secret as key',
+    both(
+      jwks(() => ({ keys: [{ kty: 'oct', kid: 'rsa', k: 'AAAA' }] })),
+      withIdToken(({ claims }) => symmetric(claims, Buffer.alloc(3))),
+    ),
+    failed,
+  ],
+  [
+    'H-53',
+    'a key of 1024 bits',
+    both(
+      jwks(() => ({ keys: [{ ...small.publicKey.export({ format: 'jwk' }), kid: 'rsa' }] })),
+      withIdToken(async ({ claims }) => {
+        const { createSign } = await import('node:crypto');
+        const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+        const text = `${part({ alg: 'RS256', kid: 'rsa' })}.${part(claims)}`;
+        return `${text}.${createSign('sha256').update(text).sign(small.privateKey).toString('base64url')}`;
+      }),
+    ),
+    failed,
+  ],
+  [
+    'H-53',
+    'more keys than it may',
+    jwks((key) => ({ keys: Array.from({ length: 1000 }, () => key) })),
+    unavailable,
+  ],
+  [
+    'H-53',
+    'a hundred other keys',
+    jwks((key) => ({
+      keys: [...Array.from({ length: 100 }, (_, n) => ({ ...ec, kid: `k${n}` })), key],
+    })),
+    'signed in',
+  ],
+  [
+    'H-53',
+    'only keys to encrypt with',
+    jwks((key) => ({ keys: [{ ...key, use: 'enc' }] })),
+    failed,
+  ],
+  [
+    'H-53',
+    'only keys for another algorithm',
+    jwks((key) => ({ keys: [{ ...key, alg: 'RS512' }] })),
+    failed,
+  ],
+  [
+    'H-54',
+    'one key without a name, and neither has the token',
+    both(
+      jwks((key) => ({ keys: [{ ...key, kid: undefined }] })),
+      withoutKid,
+    ),
+    'signed in',
+  ],
+  [
+    'H-54',
+    'one key, which the token does not name',
+    both(
+      jwks((key) => ({ keys: [key] })),
+      withoutKid,
+    ),
+    'signed in',
+  ],
+  [
+    'H-54',
+    'two keys, and the token names none',
+    both(
+      jwks((key) => ({ keys: [key, freshKey] })),
+      withoutKid,
+    ),
+    failed,
+  ],
+  ['H-55', 'that the key was withdrawn', jwks(() => ({ keys: [freshKey] })), failed],
+  [
+    'H-56',
+    'decoys of the same name',
+    jwks((key) => ({
+      keys: [
+        { ...ec, kid: 'rsa' },
+        { ...freshKey, kid: 'rsa', use: 'enc' },
+        { ...freshKey, kid: 'rsa', alg: 'RS512' },
+        { kty: 'oct', kid: 'rsa', k: 'AAAA' },
+        key,
+      ],
+    })),
+    'signed in',
+  ],
+];
+
+describe('a provider that announces', () => {
+  let stage: HostileStage;
+  beforeAll(async () => {
+    stage = await HostileStage.start();
+  });
+  afterAll(() => stage.close());
+  beforeEach(async () => {
+    await stage.reset();
+    await stage.restart();
+  });
+
+  it.each(documents)('(%s) %s', async (_id, _what, arrange, outcome) => {
+    expect(await stage.play(arrange)).toEqual(cleanly(outcome));
+    expect(untrusted.requests).toEqual([]);
+    expect(stage.server.requestsTo('jwks').length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a provider that changes its keys', () => {
+  let stage: HostileStage;
+  beforeEach(async () => {
+    stage = await HostileStage.start({ authorizationServer: { accessTokenSeconds: 60 } });
+    await stage.play();
+  });
+  afterEach(() => stage.close());
+
+  const asked = () => stage.server.requestsTo('jwks').length;
+  const rotate = jwks(() => ({ keys: [freshKey] }));
+
+  it('(H-51) a moment after they were fetched fails no sign-in', async () => {
+    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
+    expect(asked()).toBe(2);
+    expect(await stage.play(signedAfresh)).toEqual(cleanly('signed in'));
+    expect(asked()).toBe(2);
+  });
+
+  it('(H-50) later on fails no sign-in either', async () => {
+    stage.clock.advance(2 * minute);
+    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
+    expect(asked()).toBe(2);
+  });
+
+  it('(H-51) fails none of many sign-ins at the same time, and is asked once', async () => {
+    await rotate(stage);
+    await signedAfresh(stage);
+    const pages = await Promise.all(
+      Array.from({ length: 20 }, () => stage.bff.signIn(stage.browser())),
+    );
+    const ends = pages.map(({ history }) => history.find(({ url }) => url.includes('/callback')));
+    expect(ends.map((hop) => hop?.status)).toEqual(Array(20).fill(302));
+    expect(asked()).toBe(2);
+  });
+
+  it('(H-51) fails no sign-in although strangers have just made us look for keys', async () => {
+    const issuer = stage.server.issuer;
+    const now = Math.floor(Date.now() / 1000);
+    const flood = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        const events = { 'http://schemas.openid.net/event/backchannel-logout': {} };
+        const claims = {
+          iss: issuer,
+          aud: stage.server.clientId,
+          sub: 'alice',
+          iat: now,
+          exp: now + 60,
+          jti: `${n}`,
+          events,
+        };
+        const body = new URLSearchParams({
+          logout_token: await signAs(stage.server, claims, { typ: 'logout+jwt', kid: `k${n}` }),
+        });
+        return (
+          await fetch(`http://127.0.0.1:${stage.bff.port}/bff/backchannel`, {
+            method: 'POST',
+            body,
+          })
+        ).status;
+      }),
+    );
+    expect(new Set(flood)).toEqual(new Set([400]));
+    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
+    expect(asked()).toBeLessThanOrEqual(3);
+  });
+
+  it('(H-52) without publishing them is asked once in ten seconds', async () => {
+    for (const expected of [2, 3]) {
+      for (let attempt = 0; attempt < 10; attempt += 1) {
+        await stage.bff.redis.clear();
+        expect(await stage.play(signedAfresh)).toEqual(cleanly(failed));
+      }
+      expect(asked()).toBe(expected);
+      stage.clock.advance(10_000);
+    }
+    expect(stage.server.requestsTo('discovery').length).toBeLessThanOrEqual(2);
+  });
+
+  it('(H-55) takes the old ones back within five minutes', async () => {
+    await rotate(stage);
+    stage.clock.advance(5 * minute);
+    await stage.bff.redis.clear();
+    expect(await stage.play()).toEqual(cleanly(failed));
+  });
+
+  it('(ID-19) and where they are is found by one of the next sign-ins', async () => {
+    await metadata((issuer) => ({ jwks_uri: `${issuer}/elsewhere` }))(stage);
+    stage.server.override('/elsewhere', answer(200, { keys: [freshKey] }));
+    await waitFor(async () => (await stage.play(signedAfresh)).outcome === 'signed in');
+    expect(stage.server.requestsTo('discovery')).toHaveLength(2);
+  });
+
+  it('(ID-19) fails no refresh', async () => {
+    stage.clock.advance(61_000);
+    await both(rotate, signedAfresh)(stage);
+    expect((await stage.visitor.fetch('/api/x')).status).toBe(200);
+    expect([stage.server.tokenRequests('refresh_token').length, asked()]).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,57 @@
+import { startBff, type BffOverrides } from '../support/bff.ts';
+import { beginLogin, whoIs } from './steps.ts';
+
+/** The authorization request of a login with this preset, which stands for the authorization server of the test. */
+async function requestOf(
+  provider: BffOverrides['provider'],
+  asked: Record<string, string> = {},
+): Promise<Record<string, string>> {
+  await using bff = await startBff({ provider });
+  const { request } = await beginLogin(bff, bff.browser(), asked);
+  return Object.fromEntries(request.searchParams);
+}
+
+describe('a preset of an OpenID provider', () => {
+  it('google asks for refresh tokens in Google’s own way, where offline_access is wanted', async () => {
+    const scopes = ['openid', 'email', 'offline_access'];
+    const request = await requestOf({ preset: 'google', scopes });
+    expect(request).toMatchObject({
+      scope: 'openid email',
+      access_type: 'offline',
+      prompt: 'consent',
+      nonce: expect.any(String),
+    });
+  });
+
+  it('google asks for none otherwise', async () => {
+    const request = await requestOf({ preset: 'google', scopes: ['openid'] });
+    expect(request).not.toHaveProperty('access_type');
+    expect(request).not.toHaveProperty('prompt');
+  });
+
+  it('google lets a login choose its own prompt', async () => {
+    const provider = { preset: 'google', scopes: ['openid', 'offline_access'] } as const;
+    const request = await requestOf(provider, { prompt: 'select_account' });
+    expect(request).toMatchObject({ access_type: 'offline', prompt: 'select_account' });
+  });
+
+  it.each([
+    ['keycloak', 'kc_idp_hint'],
+    ['entra', 'domain_hint'],
+    ['okta', 'idp'],
+  ] as const)('%s hands over %s, and nothing else that nobody allowed', async (preset, name) => {
+    const request = await requestOf({ preset }, { [name]: 'x', y: 'z' });
+    expect(request).toMatchObject({ [name]: 'x' });
+    expect(request).not.toHaveProperty('y');
+  });
+
+  it('entra does not ask UserInfo, which its tokens for an API of yours cannot call', async () => {
+    await using bff = await startBff({
+      provider: { preset: 'entra' },
+      authorizationServer: { claimsInIdToken: false },
+    });
+    const browser = await bff.signedIn();
+    await expect(whoIs(browser)).resolves.toBe('alice');
+    expect(bff.authorizationServer.requestsTo('userinfo')).toEqual([]);
+  });
+});

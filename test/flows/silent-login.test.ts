@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { startBff, type TestBff } from '../support/bff.ts';
+import type { LittleBrowser } from '../support/browser.ts';
+import { errorCode, keysOf, whoIs } from './steps.ts';
+
+/** What the frame tells the page around it, and whom. */
+function messageIn(body: string): { message: unknown; target: string } | undefined {
+  const [, script = ''] = /<script>parent\.postMessage\((.*)\)<\/script>/.exec(body) ?? [];
+  const [, message = 'null', target = ''] = /^(\{.*\}),"(.*)"$/.exec(script) ?? [];
+  return script ? { message: JSON.parse(message) as unknown, target } : undefined;
+}
+
+const source = 'bff-silent-login';
+
+describe('a silent sign-in in a frame', () => {
+  let bff: TestBff;
+  beforeAll(async () => {
+    // The authorization server is at 127.0.0.1 too: one site, as login.example.com and app.example.com are.
+    bff = await startBff({ host: '127.0.0.1' });
+  });
+  afterAll(() => bff.close());
+  beforeEach(() => bff.redis.clear());
+
+  const inFrame = (browser: LittleBrowser, query = 'prompt=none') =>
+    browser.navigate(`${bff.url}/bff/login?${query}`, { dest: 'iframe' });
+
+  /** Somebody with a session at the authorization server and none here. */
+  async function knownThere(): Promise<LittleBrowser> {
+    const browser = await bff.signedIn();
+    await bff.redis.clear();
+    await expect(whoIs(browser)).resolves.toBeUndefined();
+    return browser;
+  }
+
+  it('signs in whom the provider knows, and tells our own page', async () => {
+    const browser = await knownThere();
+    const page = await inFrame(browser);
+    expect(messageIn(page.body)).toEqual({
+      message: { source, isLoggedIn: true },
+      target: bff.url,
+    });
+    await expect(whoIs(browser)).resolves.toBe('alice');
+  });
+
+  it('says that nobody is signed in whom the provider does not know', async () => {
+    const browser = bff.browser();
+    const page = await inFrame(browser);
+    expect(messageIn(page.body)?.message).toEqual({
+      source,
+      isLoggedIn: false,
+      code: 'login_denied',
+    });
+    await expect(whoIs(browser)).resolves.toBeUndefined();
+    expect(await keysOf(bff, 'session')).toEqual([]);
+  });
+
+  it('leaves a session as it is when it fails', async () => {
+    const browser = await bff.signedIn();
+    await inFrame(browser, 'prompt=none&login_hint=bob');
+    await expect(whoIs(browser)).resolves.toBe('alice');
+  });
+
+  it('answers a page that only our own pages may frame, and that runs nothing but its one line', async () => {
+    const page = await inFrame(await knownThere());
+    const [, script = ''] = /<script>(.*)<\/script>/.exec(page.body) ?? [];
+    const hash = createHash('sha256').update(script).digest('base64');
+    expect(page.headers.get('content-security-policy')).toBe(
+      `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`,
+    );
+    expect(page.headers.get('x-frame-options')).toBeNull();
+    expect(page.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('tells of a provider that is away', async () => {
+    await using other = await startBff({ host: '127.0.0.1', store: 'memory' });
+    await other.authorizationServer.goDown();
+    const page = await other
+      .browser()
+      .navigate(`${other.url}/bff/login?prompt=none`, { dest: 'iframe' });
+    expect(messageIn(page.body)?.message).toEqual({
+      source,
+      isLoggedIn: false,
+      code: 'provider_unavailable',
+    });
+  });
+
+  it('that comes back twice is one sign-in, and both answers are true', async () => {
+    const browser = await knownThere();
+    const page = await inFrame(browser);
+    const again = await browser.navigate(page.url, { dest: 'iframe' });
+    expect(messageIn(again.body)?.message).toEqual({ source, isLoggedIn: true });
+    expect(await keysOf(bff, 'session')).toHaveLength(1);
+  });
+
+  it('is answered also where the browser sent no cookie along', async () => {
+    const page = await bff.browser().navigate(`${bff.url}/bff/callback?state=x.s&code=y`, {
+      dest: 'iframe',
+    });
+    expect(messageIn(page.body)?.message).toEqual({
+      source,
+      isLoggedIn: false,
+      code: 'login_expired',
+    });
+  });
+
+  it('needs a frame: in a window of its own an error is a page', async () => {
+    const page = await bff.signIn(bff.browser(), { prompt: 'none' });
+    expect([page.status, errorCode(page)]).toEqual([403, 'login_denied']);
+    const marked = await bff.browser().navigate(`${bff.url}/bff/callback?state=x.s&code=y`);
+    expect([marked.status, errorCode(marked)]).toEqual([400, 'login_expired']);
+    expect(messageIn(marked.body)).toBeUndefined();
+  });
+
+  it.each(['prompt=login', 'prompt=consent', ''])('is none with %j', async (query) => {
+    const page = await inFrame(bff.browser(), query);
+    expect([page.status, errorCode(page)]).toEqual([403, 'csrf']);
+  });
+});
