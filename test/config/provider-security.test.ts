@@ -106,6 +106,44 @@ it('form_post needs a cookie that only https carries', () => {
   ]);
 });
 
+describe('a plain OAuth 2 service', () => {
+  const service = {
+    type: 'oauth2',
+    issuer: undefined,
+    authorizationEndpoint: 'https://service.example/authorize',
+    tokenEndpoint: 'https://service.example/token',
+    userinfoEndpoint: 'https://service.example/me',
+    user: { sub: 'id' },
+  };
+
+  it.each([
+    { clientSecret: 's', ca: file, responseMode: 'form_post' },
+    { clientAuth: 'private_key_jwt', clientKey: file, issuer: 'https://service.example' },
+    { clientAuth: 'tls_client_auth', clientKey: file, clientCert: file },
+    { clientAuth: 'none' },
+  ])('may have %j', (options) => {
+    expect(mistakes({ ...service, ...options })).toEqual([]);
+  });
+
+  it.each<[object, string]>([
+    [{ profile: 'fapi2' }, 'profile: is fapi2, but type is oauth2: the profile needs discovery'],
+    [{ jar: true, clientKey: file }, 'jar: is true, but type is oauth2: nothing says that'],
+    [{ jarm: true }, 'jarm: is true, but type is oauth2: there are no published keys'],
+    [{ dpop: true }, 'dpop: is true, but type is oauth2: nothing says that'],
+    [
+      { clientAuth: 'private_key_jwt', clientSecret: undefined, clientKey: file },
+      'issuer: is required because clientAuth is private_key_jwt',
+    ],
+    [
+      { tokenEndpoint: 'http://localhost:9/token', ca: file },
+      'ca: is set, but tokenEndpoint http://localhost:9/token is not https; remove it',
+    ],
+  ])('may not have %j', (options, sentence) => {
+    const [first = '', ...others] = mistakes({ ...service, clientSecret: 's', ...options });
+    expect([first.slice(0, sentence.length), others]).toEqual([sentence, []]);
+  });
+});
+
 describe('profile: fapi2', () => {
   const fapi2 = { profile: 'fapi2', clientAuth: 'private_key_jwt', clientKey: file };
   const optionsOf = (provider: object) =>

@@ -117,6 +117,28 @@ describe('signed authorization requests', () => {
     },
   );
 
+  it('name every resource that a route has tokens for', async () => {
+    const resources = ['https://a.example.com', 'https://b.example.com'];
+    await using bff = await startBff({
+      store: 'memory',
+      provider: { jar: true, clientKey },
+      authorizationServer: {
+        jar: true,
+        client: { jwks: { keys: [publicJwk] } },
+        resources: Object.fromEntries(resources.map((one) => [one, { scope: 'read' }])),
+      },
+      routes: (usual) => [
+        usual,
+        ...resources.map((resource, n) => ({ ...usual, path: `/own${n}`, resource })),
+      ],
+    });
+    const { request } = await beginLogin(bff, bff.browser());
+    const { resource } = decodeJwt(request.searchParams.get('request') ?? '');
+    expect(resource).toEqual(resources);
+    const browser = await bff.signedIn();
+    expect((await browser.fetch('/own1/x')).status).toBe(200);
+  });
+
   it('are what such a server insists on', async () => {
     await using bff = await start({ jar: true, client: insisting as object });
     await expect(bff.signedIn()).rejects.toThrow(/Nobody is signed in/);

@@ -2,7 +2,10 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { SigningAlgorithm } from 'oidc-provider';
-import { startAuthorizationServer } from '../support/authorization-server.ts';
+import {
+  type AuthorizationServerOptions,
+  startAuthorizationServer,
+} from '../support/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import { keyFile, keyPair } from '../support/client-keys.ts';
 import { MutualTlsDoor, shownCertificate } from '../support/mutual-tls.ts';
@@ -159,14 +162,17 @@ describe('mutual TLS', () => {
     clientAuth: 'tls_client_auth' | 'self_signed_tls_client_auth' | 'client_secret_basic',
     client: object,
     overrides: BffOverrides = {},
+    server: AuthorizationServerOptions = {
+      jwtAccessTokens: { audience: 'https://api.example.com' },
+    },
   ): Promise<TestBff> {
     const authorizationServer = await startAuthorizationServer({
       tls: { key, cert },
       clientAuth,
       client,
       par: 'required',
-      jwtAccessTokens: { audience: 'https://api.example.com' },
       configuration: door.configuration,
+      ...server,
     });
     door.leadTo(authorizationServer);
     return startBff({
@@ -178,6 +184,13 @@ describe('mutual TLS', () => {
   }
 
   const registered = { tls_client_auth_subject_dn: subject };
+
+  it('UserInfo is asked with the certificate too, which its token may be bound to', async () => {
+    const bound = { ...registered, tls_client_certificate_bound_access_tokens: true };
+    await using bff = await start('tls_client_auth', bound, {}, { claimsInIdToken: false });
+    await bff.signedIn('alice', bff.browser({ ca }));
+    expect(door.requests.map(({ path }) => path)).toContain('/me');
+  });
 
   it.each([
     ['tls_client_auth', registered],

@@ -124,6 +124,18 @@ async function backchannel(bff: TestBff, token: string): Promise<number> {
     .status;
 }
 
+it('an account is connected by an answer in a form as well, which a 303 ends', async () => {
+  await using all = await party({ https: true, provider: { responseMode: 'form_post' } });
+  const { bff } = all;
+  const browser = await bff.signedIn();
+  const page = await connect(browser, '?returnUrl=/settings');
+  const posted = page.history.find(({ method }) => method === 'POST');
+  expect(posted).toMatchObject({ url: `${bff.url}/bff/callback/partner`, status: 303 });
+  expect(posted?.location).toBe('/settings');
+  expect((await call(browser, '/partner/x'))[0]).toBe(200);
+  await expect(whoIs(browser)).resolves.toBe('alice');
+});
+
 describe('an account at a second provider', () => {
   it('is connected from the address that its route names, and each route has the token of its provider', async () => {
     await using all = await party();

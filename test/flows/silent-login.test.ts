@@ -84,6 +84,30 @@ describe('a silent sign-in in a frame', () => {
     });
   });
 
+  it('is known by its signed answer too, whether or not that holds', async () => {
+    const client = { authorization_signed_response_alg: 'ES256', response_modes: ['jwt'] };
+    await using other = await startBff({
+      host: '127.0.0.1',
+      store: 'memory',
+      provider: { jarm: true },
+      authorizationServer: { jarm: true, client: client as object },
+    });
+    const browser = other.browser();
+    const refused = await browser.navigate(`${other.url}/bff/login?prompt=none`, {
+      dest: 'iframe',
+    });
+    expect(messageIn(refused.body)?.message).toMatchObject({ code: 'login_denied' });
+    const forged = new URL(refused.url);
+    const [head, payload] = (forged.searchParams.get('response') ?? '').split('.');
+    forged.searchParams.set('response', `${head}.${payload}.AAAA`);
+    await other.signedIn('alice', browser);
+    const inFrameAgain = () =>
+      browser.navigate(`${other.url}/bff/login?prompt=none`, { dest: 'iframe' });
+    expect(messageIn((await inFrameAgain()).body)?.message).toEqual({ source, isLoggedIn: true });
+    const page = await browser.navigate(forged.href, { dest: 'iframe' });
+    expect(messageIn(page.body)).toBeDefined();
+  });
+
   it('that comes back twice is one sign-in, and both answers are true', async () => {
     const browser = await knownThere();
     const page = await inFrame(browser);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose';
+import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, type JWK, jwtVerify } from 'jose';
 import { answer, type Handler } from './answers.ts';
 import type { AuthorizationServer } from './authorization-server.ts';
 import type { RecordedRequest } from './recorder.ts';
@@ -77,10 +77,19 @@ export class DpopResourceServer {
     if (this.nonce !== undefined && payload['nonce'] !== this.nonce)
       return { error: 'use_dpop_nonce', why: `nonce is ${String(payload['nonce'])}` };
     const jkt = await calculateJwkThumbprint(jwk);
-    const known = await this.issuer().provider.AccessToken.find(token);
-    if (!known) return { error: 'invalid_token', why: 'an unknown token' };
-    if (known.jkt !== jkt) return invalid('a token that is bound to another key');
+    const bound = await this.#keyOf(token);
+    if (!bound) return { error: 'invalid_token', why: 'an unknown token' };
+    if (bound.jkt !== jkt) return invalid('a token that is bound to another key');
     this.keys.add(jkt);
     return undefined;
+  }
+
+  /** The thumbprint of the key that a token is bound to. Absent: the token is none of the authorization server's. */
+  async #keyOf(token: string): Promise<{ jkt?: unknown } | undefined> {
+    const { issuer, provider } = this.issuer();
+    if (!token.includes('.')) return provider.AccessToken.find(token);
+    const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
+    const { payload } = await jwtVerify(token, keys, { issuer, typ: 'at+jwt' });
+    return payload['cnf'] as { jkt?: unknown };
   }
 }

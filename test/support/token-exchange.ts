@@ -1,3 +1,4 @@
+import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose';
 import type { Configuration } from 'oidc-provider';
 import type { AuthorizationServer } from './authorization-server.ts';
 
@@ -18,7 +19,7 @@ export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = 
 
 /**
  * Teaches a running authorization server the token exchange: any access token of its own for a JWT with this audience and
- * scope, whose `act` names the client of an actor token. Its clients must be registered for `exchangeGrant`.
+ * scope, whose `act` names the client of an actor token; one that is bound to a key for one that is bound to the same. Its clients must be registered for `exchangeGrant`.
  */
 export function offerTokenExchange({ provider }: AuthorizationServer): void {
   const handler = async (ctx: Parameters<Parameters<typeof provider.registerGrantType>[1]>[0]) => {
@@ -31,19 +32,24 @@ export function offerTokenExchange({ provider }: AuthorizationServer): void {
     const actor = actorToken ? await provider.ClientCredentials.find(actorToken) : undefined;
     if (actorToken && !actor) return refuse(ctx, 'invalid_request');
     if (actor) actors.set(ctx, actor.clientId ?? '');
+    const proof = ctx.get('dpop');
+    const { jwk } = proof ? decodeProtectedHeader(proof) : {};
+    const jkt = jwk && (await calculateJwkThumbprint(jwk));
+    if (subject.jkt !== jkt) return refuse(ctx, 'invalid_dpop_proof');
     const token = new provider.AccessToken({
       client: ctx.oidc.client,
       accountId: subject.accountId,
       grantId: subject.grantId,
       gty: 'token_exchange',
       scope,
+      ...(jkt && { jkt }),
     } as never);
     const server = { scope, audience, accessTokenFormat: 'jwt' } as const;
     token.resourceServer = new provider.ResourceServer(audience, server);
     ctx.body = {
       access_token: await token.save(),
       issued_token_type: accessTokenType,
-      token_type: 'Bearer',
+      token_type: jkt ? 'DPoP' : 'Bearer',
       expires_in: token.expiration,
       scope,
     };
