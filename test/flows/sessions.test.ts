@@ -1,4 +1,5 @@
 import { SessionStore } from '../../src/session/session-store.ts';
+import type { SessionEntry } from '../../src/session/signed-in-sessions.service.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import type { FetchOptions, LittleBrowser } from '../support/browser.ts';
 import { startAuthorizationServer } from '../support/authorization-server.ts';
@@ -7,22 +8,12 @@ import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { whoIs } from './steps.ts';
 
-interface Entry {
-  readonly id: string;
-  readonly current: boolean;
-  readonly provider: string;
-  readonly createdAt: string;
-  readonly lastSeenAt: string;
-  readonly expiresAt: string;
-  readonly userAgent: string | null;
-}
-
 const minute = 60_000;
 
-async function sessionsOf(browser: LittleBrowser): Promise<Entry[]> {
+async function sessionsOf(browser: LittleBrowser): Promise<SessionEntry[]> {
   const response = await browser.fetch('/bff/sessions');
   expect(response.status).toBe(200);
-  return (await response.json()) as Entry[];
+  return (await response.json()) as SessionEntry[];
 }
 
 async function idOf(browser: LittleBrowser): Promise<string> {
@@ -96,7 +87,7 @@ describe('the sessions of a user', () => {
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.getSetCookie()).toEqual([]);
-    const sessions = (await response.json()) as Entry[];
+    const sessions = (await response.json()) as SessionEntry[];
     const entry = {
       provider: 'corp',
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
