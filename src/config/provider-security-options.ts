@@ -6,7 +6,7 @@ export const providerSecurityOptions = {
   clientKey: readableFile()
     .optional()
     .describe(
-      'File with the client’s private key, for `private_key_jwt`, `jar` and mutual TLS: a JWK, a JWK Set (its first private key for signatures counts) or PEM. A JWK says its `kid` and `alg`; without `alg`, RSA signs with RS256 (PS256 with `profile: fapi2`), P-256 with ES256, Ed25519 with EdDSA. Signatures use a new key as soon as it is in the file; for TLS it is read at the start.',
+      'File with the client’s private key, for `private_key_jwt`, `jar`, mutual TLS and encrypted ID tokens: a JWK, a JWK Set (its first private key for signatures counts, and all that may decrypt) or PEM. A JWK says its `kid` and `alg`; without `alg`, RSA signs with RS256 (PS256 with `profile: fapi2`), P-256 with ES256, Ed25519 with EdDSA. Signatures use a new key as soon as it is in the file; for TLS it is read at the start.',
     ),
   clientCert: readableFile()
     .optional()

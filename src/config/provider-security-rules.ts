@@ -45,8 +45,10 @@ const keyForRequests = rule<Related>(['jar', 'clientKey'], ({ jar, clientKey }, 
 });
 
 const keyThatIsUsed = rule<Related>(
-  ['clientAuth', 'clientKey', 'clientCert', 'jar'],
-  ({ clientAuth, clientKey, clientCert, jar }, report) => {
+  ['type', 'clientAuth', 'clientKey', 'clientCert', 'jar'],
+  ({ type, clientAuth, clientKey, clientCert, jar }, report) => {
+    // Where there are ID tokens it opens those that are encrypted.
+    if (type !== 'oauth2') return;
     if (clientKey && !clientCert && !jar && /^(client_secret_|none)/.test(clientAuth))
       report(
         ['clientKey'],

@@ -9,7 +9,12 @@ export interface ClientKey {
   readonly alg: string;
   /** Absent: the file does not name it. */
   readonly kid?: string;
+  /** What opens tokens that were encrypted for us, in the order of the file. */
+  readonly decryptionKeys: readonly KeyObject[];
 }
+
+/** Kinds of keys that something can be encrypted for (RFC 7518 §4.1). */
+const forEncryption = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'x25519']);
 
 /** What a key's kind may sign with (RFC 7518 §3.1, RFC 8037 §3.1); without a word in the file it is the first. */
 const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
@@ -27,7 +32,8 @@ type Jwk = Readonly<Record<string, unknown>>;
  * algorithm of an RSA key that names none. Throws a sentence about the file that quotes nothing of it.
  */
 export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): ClientKey {
-  const jwk = text.trimStart().startsWith('{') ? privateJwkIn(text) : undefined;
+  const jwks = text.trimStart().startsWith('{') ? privateJwksIn(text) : undefined;
+  const jwk = jwks && forSignatures(jwks);
   const privateKey = jwk ? importJwk(jwk) : importPem(text);
   const { alg: said, kid } = jwk ?? {};
   const possible = algorithmsOf[kindOf(privateKey)];
@@ -36,7 +42,10 @@ export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): 
   const alg = said ?? (possible.includes(rsa) ? rsa : possible[0]);
   if (typeof alg !== 'string' || !possible.includes(alg))
     throw new Error(`has an alg that its key cannot sign with; use ${possible.join(' or ')}`);
-  return { privateKey, alg, ...(typeof kid === 'string' && { kid }) };
+  const decryptionKeys = (jwks?.filter(isForDecryption).map(importJwk) ?? [privateKey]).filter(
+    (key) => forEncryption.has(kindOf(key)),
+  );
+  return { privateKey, alg, ...(typeof kid === 'string' && { kid }), decryptionKeys };
 }
 
 /** The private key in a file, in PEM, as TLS wants it. Throws what is wrong with the file. */
@@ -96,17 +105,26 @@ export class ClientKeyFile {
   }
 }
 
-function privateJwkIn(text: string): Jwk {
+function privateJwksIn(text: string): readonly Jwk[] {
   const { keys, ...jwk } = parseJson(text);
   const all = (Array.isArray(keys) ? keys : [jwk]) as Jwk[];
-  const isForSigning = ({ d, kty, use = 'sig', key_ops: operations }: Jwk) =>
-    typeof d === 'string' &&
-    kty !== 'oct' &&
-    use === 'sig' &&
-    (!Array.isArray(operations) || operations.includes('sign'));
-  const found = all.find(isForSigning);
+  return all.filter(({ d, kty }) => typeof d === 'string' && kty !== 'oct');
+}
+
+function forSignatures(jwks: readonly Jwk[]): Jwk {
+  const found = jwks.find((jwk) => isFor(jwk, 'sig', ['sign']));
   if (!found) throw new Error('has no private key for signatures');
   return found;
+}
+
+function isForDecryption(jwk: Jwk): boolean {
+  return isFor(jwk, 'enc', ['decrypt', 'unwrapKey', 'deriveKey', 'deriveBits']);
+}
+
+/** A key that does not say what it is for is for anything (RFC 7517 §4.2, §4.3). */
+function isFor({ use, key_ops: given }: Jwk, wanted: string, operations: string[]): boolean {
+  if (use !== undefined && use !== wanted) return false;
+  return !Array.isArray(given) || operations.some((operation) => given.includes(operation));
 }
 
 function parseJson(text: string): Jwk {

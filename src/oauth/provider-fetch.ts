@@ -14,7 +14,7 @@ export interface ProviderFetchOptions extends ProviderTlsOptions {
 }
 
 /** Reads the answer of an address differently than it was written. */
-export type AnswerReader = (url: string, answer: Answer) => Answer;
+export type AnswerReader = (url: string, answer: Answer) => Answer | Promise<Answer>;
 
 /** What hears the answers. */
 export interface ProviderFetchParts {
@@ -35,7 +35,7 @@ export function createProviderFetch(
   let agent: Agent | undefined;
   return async (url, init) => {
     agent ??= ownConnections(options);
-    const answer = read(url, await send(url, init, options, agent));
+    const answer = await read(url, await send(url, init, options, agent));
     nonces?.learn(new URL(url).origin, answer.headers.get('dpop-nonce'));
     const unavailable = whyUnavailable(answer, 'accept' in init.headers);
     if (unavailable) {

@@ -6,7 +6,8 @@ import { type BadFileListener, ClientKeyFile } from './client-key.ts';
 import { type DpopKey, DpopNonces, provingKey } from './dpop.ts';
 import { toBffError } from './failure.ts';
 import { Liveness, patiently } from './liveness.ts';
-import { createProviderFetch } from './provider-fetch.ts';
+import { openingIdTokens } from './encrypted-id-token.ts';
+import { type AnswerReader, createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
 import { probeProvider } from './provider-probe.ts';
@@ -47,13 +48,12 @@ export class Provider {
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
   ) {
     const nonces = this.#nonces;
-    const { type, clientKey, profile } = options;
-    this.fetch = createProviderFetch(
-      options,
-      type === 'oauth2' ? { nonces, read: tokenAnswers(options) } : { nonces },
-    );
+    const { clientKey, profile } = options;
     const rsa = profile ? 'PS256' : 'RS256';
-    this.#keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
+    const keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
+    this.#keyFile = keyFile;
+    const read = answerReader(options, keyFile);
+    this.fetch = createProviderFetch(options, read ? { nonces, read } : { nonces });
   }
 
   get id(): string {
@@ -159,4 +159,13 @@ export class Provider {
     if (this.#keys?.url === url) return this.#keys;
     return new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener);
   }
+}
+
+/** Absent: answers are what they are. */
+function answerReader(
+  options: ProviderOptions,
+  keyFile: ClientKeyFile | undefined,
+): AnswerReader | undefined {
+  if (options.type === 'oauth2') return tokenAnswers(options);
+  return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
 }

@@ -66,14 +66,6 @@ describe('client authentication', () => {
       ['jar: is true, but there is no clientKey to sign with; set it'],
     ],
     [
-      { clientSecret: 's', clientKey: file },
-      [
-        expect.stringMatching(
-          /^clientKey: is set, but clientAuth is client_secret_basic, .*nothing uses it/,
-        ) as string,
-      ],
-    ],
-    [
       { clientAuth: 'private_key_jwt', clientKey: '/nowhere' },
       ['clientKey: there is no file /nowhere'],
     ],
@@ -130,6 +122,10 @@ describe('a plain OAuth 2 service', () => {
     [{ jar: true, clientKey: file }, 'jar: is true, but type is oauth2: nothing says that'],
     [{ jarm: true }, 'jarm: is true, but type is oauth2: there are no published keys'],
     [{ dpop: true }, 'dpop: is true, but type is oauth2: nothing says that'],
+    [
+      { clientKey: file },
+      'clientKey: is set, but clientAuth is client_secret_basic, and there is neither clientCert nor jar: nothing uses it',
+    ],
     [
       { clientAuth: 'private_key_jwt', clientSecret: undefined, clientKey: file },
       'issuer: is required because clientAuth is private_key_jwt',
