@@ -67,8 +67,10 @@ describe('the events of a session', () => {
     const browser = await bff.signedIn();
     const { heard } = await listen(browser);
     await waitFor(() => heard.length === 2);
-    await expect(whoIs(browser)).resolves.toBe('alice');
-    await waitFor(() => heard.length === 3);
+    await waitFor(async () => {
+      await expect(whoIs(browser)).resolves.toBe('alice');
+      return heard.length === 3;
+    });
     expect(heard).toEqual([{ state: 'active' }, { state: 'expiring' }, { state: 'active' }]);
   });
 
