@@ -73,10 +73,20 @@ describe('a session', () => {
     ];
     client.destroy();
     await redis.stop();
-    // `set` is the heartbeat; the others are the test's own.
-    const others = new Set(['set', 'config|resetstat', 'info']);
-    const asked = counts.map(([, name = '', calls]) => [name, calls]);
-    expect(asked.filter(([name = '']) => !others.has(name))).toEqual([['getex', '1']]);
+    const {
+      set = 0,
+      eval: scripts = 0,
+      del = 0,
+      ...others
+    } = Object.fromEntries(counts.map(([, name = '', calls]) => [name, Number(calls)]));
+    // The heartbeat is a script that writes a key and removes it.
+    expect([scripts, del]).toEqual([set, set]);
+    // Beside what the test itself asks.
+    delete others['config|resetstat'];
+    delete others['info'];
+    // An answer that takes half a second is looked after, and on a busy machine one may.
+    delete others['pttl'];
+    expect(others).toEqual({ getex: 1 });
   });
 
   it('ends in Redis too, at both ends', async () => {
