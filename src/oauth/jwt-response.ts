@@ -1,6 +1,7 @@
-import { compactVerify, decodeJwt } from 'jose';
+import { decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
 import type { Provider } from './provider.ts';
+import { verifySignature } from './signature.ts';
 
 /** How far the provider's clock may be behind ours, in milliseconds. */
 const clockTolerance = 30_000;
@@ -47,14 +48,9 @@ export function claimedState(
 }
 
 async function verified(provider: Provider, encoded: string): Promise<Claims> {
-  const keys = await provider.keys();
-  const algorithms = [...provider.options.idTokenAlgorithms];
+  const { idTokenAlgorithms } = provider.options;
   try {
-    const { payload } = await compactVerify(
-      encoded,
-      (header, token) => keys.keyFor(header, token, 'anyone'),
-      { algorithms },
-    );
+    const payload = await verifySignature(provider, encoded, 'anyone', idTokenAlgorithms);
     return JSON.parse(Buffer.from(payload).toString('utf8')) as Claims;
   } catch (error) {
     if (error instanceof BffError) throw error;
