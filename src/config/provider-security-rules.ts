@@ -47,9 +47,9 @@ const keyForRequests = rule<Related>(['jar', 'clientKey'], ({ jar, clientKey }, 
 const keyThatIsUsed = rule<Related>(
   ['type', 'clientAuth', 'clientKey', 'clientCert', 'jar'],
   ({ type, clientAuth, clientKey, clientCert, jar }, report) => {
-    // Where there are ID tokens it opens those that are encrypted.
-    if (type !== 'oauth2') return;
-    if (clientKey && !clientCert && !jar && /^(client_secret_|none)/.test(clientAuth))
+    // ID tokens may be encrypted for it.
+    const hasUse = type !== 'oauth2' || clientCert || jar;
+    if (clientKey && !hasUse && /^(client_secret_|none)/.test(clientAuth))
       report(
         ['clientKey'],
         `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: nothing uses it; remove it or set clientAuth to private_key_jwt`,
