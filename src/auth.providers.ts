@@ -1,5 +1,6 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { LogoutState } from './auth/logout-state.ts';
+import { OutgoingLogins } from './auth/outgoing-logins.service.ts';
 import { SessionEvents } from './auth/session-events.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
 import { Sealing } from './session/sealing.ts';
@@ -9,6 +10,7 @@ import { SessionStore } from './session/session-store.ts';
 
 /** What the endpoints work with beside their options. */
 export const authProviders: NestProvider[] = [
+  OutgoingLogins,
   {
     provide: LogoutState,
     inject: [Sealing],

@@ -1,12 +1,9 @@
 import { Controller, Get, HttpCode, Inject, Logger, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
-import { startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { Connections } from '../session/connections.service.ts';
-import { LoginCookie } from '../session/login-cookie.service.ts';
-import { PendingLogins } from '../session/pending-logins.ts';
 import type { Session } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import {
@@ -15,6 +12,7 @@ import {
   refuseHiddenLogin,
   refuseOtherSites,
 } from './login-request.ts';
+import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
@@ -26,8 +24,7 @@ export class ConnectController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
-    private readonly pendingLogins: PendingLogins,
-    private readonly loginCookie: LoginCookie,
+    private readonly outgoing: OutgoingLogins,
     private readonly connections: Connections,
   ) {}
 
@@ -46,11 +43,8 @@ export class ConnectController {
     refuseOtherSites(request.headers);
     const connects = this.#sessionBeside(provider, request).id;
 
-    const redirectUri = this.providers.redirectUri(provider);
-    const { url, secrets } = await startLogin(provider, redirectUri, parameters, noSecondTry);
-    const binding = this.loginCookie.bindingFor(request);
-    await this.pendingLogins.put(binding, { provider: provider.id, secrets, returnUrl, connects });
-    this.loginCookie.set(response, binding);
+    const login = { parameters, mark: noSecondTry, returnUrl, connects };
+    const url = await this.outgoing.begin(request, response, provider, login);
     this.options.listener.signInStarted(provider.id);
     response.redirect(url.href);
   }

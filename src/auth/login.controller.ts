@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
 import { claimedState, readAuthorizationResponse } from '../oauth/jwt-response.ts';
-import { finishLogin, startLogin } from '../oauth/login.ts';
+import { finishLogin, type LoginParameters } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
@@ -25,18 +25,13 @@ import {
   refuseHiddenLogin,
   returnUrlOf,
 } from './login-request.ts';
+import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
 /** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
-
-interface WantedLogin {
-  readonly parameters: ReturnType<typeof loginParameters>;
-  readonly mark: string;
-  readonly returnUrl: string;
-}
 
 /** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
 @Controller()
@@ -48,6 +43,7 @@ export class LoginController {
     @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: Providers,
+    private readonly outgoing: OutgoingLogins,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookie,
     private readonly sessions: SessionReader,
@@ -69,7 +65,10 @@ export class LoginController {
     const isInFrame = isSilent(request.headers, parameters);
     const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
     const mark = isInFrame ? silentMark : tryMark;
-    const start = () => this.#start(request, response, provider, { parameters, mark, returnUrl });
+    // A Strict session cookie does not come along on the way back, so what it names is noted now.
+    const replaces = this.sessions.idIn(request.headers.cookie);
+    const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
+    const start = () => this.outgoing.begin(request, response, provider, login);
     await this.#telling(isInFrame, response, async () => {
       const url = await this.#noting(provider, start);
       this.options.listener.signInStarted(provider.id);
@@ -78,7 +77,7 @@ export class LoginController {
   }
 
   /** A silent sign-in cannot ask anybody. */
-  #letsChoose({ prompt }: WantedLogin['parameters']): boolean {
+  #letsChoose({ prompt }: LoginParameters): boolean {
     return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
   }
 
@@ -87,23 +86,6 @@ export class LoginController {
     const choices = providerChoices(this.providers, basePath, query);
     response.setHeader('Content-Security-Policy', chooserPagePolicy);
     response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
-  }
-
-  async #start(
-    request: Request,
-    response: Response,
-    provider: Provider,
-    { parameters, mark, returnUrl }: WantedLogin,
-  ): Promise<URL> {
-    const redirectUri = this.providers.redirectUri(provider);
-    const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
-    // A Strict session cookie does not come along on the way back, so what it names is noted now.
-    const replaces = this.sessions.idIn(request.headers.cookie);
-    const pending = { provider: provider.id, secrets, returnUrl, ...(replaces && { replaces }) };
-    const binding = this.loginCookie.bindingFor(request);
-    await this.pendingLogins.put(binding, pending);
-    this.loginCookie.set(response, binding);
-    return url;
   }
 
   /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
