@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
+import { Answer } from './answer.ts';
 import type { UpstreamRequest } from './forward.ts';
 import type { Headers } from './headers.ts';
 import { hasBody, letFinish, limitedBody } from './request-body.ts';
@@ -12,11 +13,6 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** Of an answer nobody wants, this much is read to save the connection, in bytes. */
 const worthReading = 64 * 1024;
-
-/** Up to here copying costs less than a second buffer to write, in bytes. */
-const smallAnswer = 8 * 1024;
-
-const noBytes = Buffer.alloc(0);
 
 /** What became of a connection while something was decided. */
 interface Meanwhile {
@@ -34,6 +30,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #asked: UpstreamRequest;
   readonly #settle: (failure?: Error) => void;
   readonly #body: Readable | Buffer | null;
+  readonly #answer: Answer;
   #headers: Headers;
   #retriesLeft: number;
   #mayAskAgain: boolean;
@@ -45,10 +42,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
   /** Of a refusal that is reconsidered. */
   #undecided: Meanwhile | undefined;
-  #hasBegun = false;
-  /** The first bytes of the answer, held until `#flush`: a small answer that is here already takes but one write. */
-  #first: Buffer | undefined;
-  #isFlushed = false;
   #isOver = false;
 
   constructor(
@@ -62,6 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#asked = asked;
     this.#settle = settle;
     this.#headers = asked.headers;
+    this.#answer = new Answer(response);
     this.#body = asked.body ?? (hasBody(request) ? limitedBody(request, asked.maxBody) : null);
     this.#mayAskAgain = !(this.#body instanceof Readable) && asked.afterRefusal !== undefined;
     const isRepeatable = this.#body === null && idempotent.has(request.method ?? '');
@@ -88,26 +82,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#asked.proof?.learn(headers, this.#server?.address.origin ?? '');
     const stepUp = status === 401 ? this.#asked.stepUp?.(headers) : undefined;
     if (stepUp) return this.#end(stepUp);
-    if (status !== 401 || !this.#mayAskAgain) return this.#begin(status, headers);
+    if (status !== 401 || !this.#mayAskAgain) return this.#begin(controller, status, headers);
     this.#mayAskAgain = false;
     controller.pause();
     void this.#reconsider(controller, status, headers);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (controller === this.#refused?.controller) return this.#discard(chunk);
-    if (!this.#first && !this.#isFlushed) this.#first = chunk;
-    // A refusal under reconsideration: undici empties a connection that ends, though it was told to pause.
-    else if (!this.#hasBegun) this.#first = Buffer.concat([this.#first ?? noBytes, chunk]);
-    else {
-      this.#flush();
-      this.#write(controller, chunk);
-    }
+    if (controller === this.#refused?.controller) this.#discard(chunk);
+    else this.#answer.take(controller, chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (controller === this.#refused?.controller) this.#refused = undefined;
-    else if (this.#hasBegun) this.#end();
+    else if (this.#answer.hasBegun) this.#end();
     else if (this.#undecided) this.#undecided.hasEnded = true;
   }
 
@@ -118,7 +106,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#undecided.failure = error;
       return;
     }
-    const next = this.#hasBegun ? undefined : this.#nextServer(error);
+    const next = this.#answer.hasBegun ? undefined : this.#nextServer(error);
     if (next) this.#send(next);
     else this.#end(error);
   }
@@ -177,12 +165,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (others) {
       if (!hasEnded && !failure) this.#refused = { controller, size: 0 };
       this.#headers = others;
-      this.#first = undefined;
+      this.#answer.forget();
       this.#send(this.#server);
     } else if (failure) {
       this.#end(failure);
     } else {
-      this.#begin(status, headers);
+      this.#begin(controller, status, headers);
       if (hasEnded) this.#end();
     }
     controller.resume();
@@ -195,35 +183,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#refused.controller.abort(new errors.RequestAbortedError());
   }
 
-  #begin(status: number, upstreamHeaders: IncomingHttpHeaders): void {
-    const headers = this.#asked.responseHeaders(upstreamHeaders);
-    // "A server MUST NOT send a Content-Length header field in any response with a status code of … 204" (RFC 9110 §8.6).
-    if (status === 204) delete headers['content-length'];
-    this.#response.writeHead(status, headers);
-    this.#hasBegun = true;
-    // Soon, with or without a body: an event stream may be silent for long.
-    process.nextTick(() => this.#flush());
-  }
-
-  #flush(): void {
-    if (this.#isFlushed || this.#isOver || !this.#controller) return;
-    this.#isFlushed = true;
-    // Not `flushHeaders`, which would encode them once more.
-    this.#write(this.#controller, this.#first ?? noBytes);
-  }
-
-  #write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#response.write(chunk)) return;
-    controller.pause();
-    this.#response.once('drain', () => controller.resume());
-  }
-
-  #complete(): void {
-    const first = this.#isFlushed ? undefined : this.#first;
-    if (!first) this.#response.end();
-    // As text it is sent together with the head.
-    else if (first.length <= smallAnswer) this.#response.end(first.toString('latin1'), 'latin1');
-    else this.#response.end(first);
+  #begin(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    this.#answer.begin(controller, status, this.#asked.responseHeaders(headers));
   }
 
   /** Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that has gone. */
@@ -231,9 +196,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#server) this.#server.busy -= 1;
-    const isComplete = this.#hasBegun && !failure && !this.#response.destroyed;
-    if (isComplete) this.#complete();
-    else this.#controller?.abort(new errors.RequestAbortedError());
+    if (this.#answer.hasBegun && !failure && !this.#response.destroyed) this.#answer.complete();
+    else {
+      this.#answer.abandon();
+      this.#controller?.abort(new errors.RequestAbortedError());
+    }
     this.#refused?.controller.abort(new errors.RequestAbortedError());
     if (this.#body) letFinish(this.#request);
     this.#settle(failure);
