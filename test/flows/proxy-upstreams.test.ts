@@ -120,6 +120,17 @@ describe('an upstream that speaks HTTP/2', () => {
     expect(response.headers.getSetCookie?.()).toEqual(['theme=dark']);
   });
 
+  it('and does not answer in time is 504', async () => {
+    const server = createHttp2Server();
+    server.on('sessionError', () => undefined); // it is hung up on
+    server.on('session', (session) => closing.push(() => session.destroy()));
+    server.on('stream', (stream) => stream.on('error', () => undefined));
+    const port = await startServer(server);
+    const upstream = `http://127.0.0.1:${port}`;
+    const bff = await bffFor({ upstream, http2: true, timeout: '300ms' });
+    expect((await call(bff))[0]).toBe(504);
+  });
+
   it('is asked in HTTP/1.1 where it does not', async () => {
     const { key, cert, caFile } = testTls();
     const upstream = await startHelper(answer(200, 'old'), { tls: { key, cert } });
