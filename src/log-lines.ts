@@ -35,10 +35,26 @@ export function requestLine(
   bindings: string,
   { request: { id, method = '', url = '' }, status, milliseconds, message }: EndedRequest,
 ): string {
-  const req = `{"id":${JSON.stringify(id)},"method":"${method}","path":${JSON.stringify(pathOf(url))}}`;
+  const req = `${quoted(String(id))},"method":"${method}","path":${quoted(pathOf(url))}}`;
   const res = status === undefined ? '' : `,"res":{"status":${status}}`;
-  const line = `{"level":"${level}","time":"${timeNow()}"${bindings},"req":${req}${res},"responseTime":${milliseconds},"msg":"${message}"}`;
-  return `${withoutControls(line)}\n`;
+  return `${beginning(level, bindings)}${req}${res},"responseTime":${milliseconds},"msg":"${message}"}\n`;
+}
+
+let begun = { level: '', bindings: '', time: '', text: '' };
+
+/** Up to the id of the request, which is the same for all lines of a millisecond. */
+function beginning(level: string, bindings: string): string {
+  const time = timeNow();
+  if (time !== begun.time || level !== begun.level || bindings !== begun.bindings) {
+    const text = `{"level":"${level}","time":"${time}"${bindings},"req":{"id":`;
+    begun = { level, bindings, time, text };
+  }
+  return begun.text;
+}
+
+/** As JSON. Most texts can stay as they are, and to see that takes less than to make them anew. */
+function quoted(text: string): string {
+  return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : withoutControls(JSON.stringify(text));
 }
 
 /** A log of its own for who is no Nest application, in the same form. */
