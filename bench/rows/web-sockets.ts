@@ -26,7 +26,8 @@ export async function measureWebSockets(bench: Bench, results: Results): Promise
       const grown = usageOf(contender.child.pid).resident - before;
       results.note(`websockets ${contender.name}`, sockets.length + more.length);
       results.note(`websocket memory ${contender.name}`, grown / more.length);
-      for (const socket of [...sockets, ...more]) socket.destroy();
+      // Closed in the usual way, their ports would be taken for a minute, and there are so many.
+      for (const socket of [...sockets, ...more]) socket.resetAndDestroy();
     });
   }
 }
