@@ -73,7 +73,7 @@ const tlsWhereThereIsTls = rule<Related>(
   },
 );
 
-const nothingOfOpenId = rule<Related>(
+const noSecurityOfOpenId = rule<Related>(
   ['type', 'issuer', 'clientAuth', 'jar', 'jarm', 'dpop', 'profile'],
   ({ type, issuer, clientAuth, profile, ...switches }, report) => {
     if (type !== 'oauth2') return;
@@ -102,5 +102,5 @@ export const providerSecurityRules = [
   keyForRequests,
   keyThatIsUsed,
   tlsWhereThereIsTls,
-  nothingOfOpenId,
+  noSecurityOfOpenId,
 ] as const;
