@@ -7,6 +7,7 @@ import { BffModule } from './bff.module.ts';
 import { ConfigurationError } from './config/load.ts';
 import type { Options } from './config/options.ts';
 import { openFrontDoor } from './front-door.ts';
+import { HttpAdapter } from './http.adapter.ts';
 import { ServerLog } from './log.ts';
 import { MANAGEMENT_LISTENS } from './management/management.service.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from './problem.filter.ts';
@@ -22,12 +23,6 @@ export interface AppSurroundings {
   readonly worker?: number;
 }
 
-/** A load balancer keeps idle connections for a minute; were we the first to close one, a request on it would be lost. */
-const keepAliveTimeout = 75_000;
-
-/** For a whole request, in milliseconds: Node's five minutes would cut off an honest upload over a slow line. */
-const requestTimeout = 30 * 60 * 1000;
-
 /** The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a certificate that cannot be used. */
 export async function createApp(
   options: Options,
@@ -35,21 +30,20 @@ export async function createApp(
 ): Promise<NestExpressApplication> {
   const { logStream, worker } = surroundings;
   const log = new ServerLog(options.logLevel, logStream, worker);
-  const app = await NestFactory.create<NestExpressApplication>(rootModule(options, surroundings), {
+  const { tls } = options.server;
+  const adapter = new HttpAdapter(tls && readTls(tls));
+  const root = rootModule(options, surroundings);
+  const app = await NestFactory.create<NestExpressApplication>(root, adapter, {
     logger: log,
     // Nest would print its own account of what failed and end the process; that is for the caller to do.
     abortOnError: false,
     // A parser would eat the bodies that are to be proxied.
     bodyParser: false,
-    ...(options.server.tls && { httpsOptions: readTls(options.server.tls) }),
   });
   openFrontDoor(app, log);
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');
-  const server = app.getHttpServer();
-  server.keepAliveTimeout = keepAliveTimeout;
-  server.requestTimeout = requestTimeout;
   return app;
 }
 

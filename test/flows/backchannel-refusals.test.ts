@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { startBff, type TestBff } from '../support/bff.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { answer } from '../support/answers.ts';
+import { rawRequest } from '../support/raw.ts';
 import {
   type Answered,
   type Forgery,
@@ -144,6 +145,15 @@ describe('the back-channel endpoint refuses a request', () => {
     ],
   ])('%s', async (_, init) => {
     expect(await outcomeOf(post(bff, await init()))).toEqual(refusal());
+  });
+
+  it('without a body, as its framing says', async () => {
+    const head = 'POST /bff/backchannel HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
+    const { text } = await rawRequest(
+      bff.port,
+      `${head}Content-Type: application/x-www-form-urlencoded\r\n\r\n`,
+    );
+    expect(text).toContain('"code":"invalid_logout_token"');
   });
 
   it('with the token in the query', async () => {
