@@ -27,7 +27,7 @@ export class Routes<Route extends Matchable> {
    * means: `/%40me` is `/@me` to any upstream, so it must be to the rules of `/@me`.
    */
   match(path: string): Route | undefined {
-    const meaning = decodeURIComponent(path);
+    const meaning = path.includes('%') ? decodeURIComponent(path) : path;
     if (isBelow(meaning, this.reserved)) return undefined;
     return this.#byLength.find((route) => isBelow(meaning, route.path));
   }
