@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../config/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../session/cookies.ts';
 import { namedByConnection, remembered, spelling } from './header-names.ts';
-import type { Headers } from './headers.ts';
+import type { HeaderList } from './headers.ts';
 
 /** Says how our own origin behaves or what is stored for it; that is not for one upstream to decide. */
 const aboutOurOrigin = new Set([
@@ -28,45 +28,66 @@ export interface AnswerHeaderRules {
   readonly isPersonal: boolean;
 }
 
-const staysBehind = remembered((name) => hopByHop.has(name) || aboutOurOrigin.has(name));
 /** Also what an upstream wants in the next proof that we make (RFC 9449 §9). */
-const isNotForUsers = remembered((name) => forSharedCaches.test(name) || name === 'dpop-nonce');
+const isForUs = (name: string) => forSharedCaches.test(name) || name === 'dpop-nonce';
 
-/** The rules for the answers of one route. */
+/** What becomes of a header of the upstream. One with a place takes it from a header of ours. */
+type Verdict = 'passed' | 'considered' | 'dropped';
+
+/** The rules for the answers of one route. Names are judged once, not with every answer. */
 export class AnswerHeaders {
-  readonly #ours: Headers;
+  readonly #ours: HeaderList;
+  /** Where in ours the value of a name is. */
+  readonly #places: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
   readonly #withoutOurs: CookieFilter;
+  readonly #verdictOn: (name: string) => Verdict;
 
   constructor({ ours, ourCookies, isPersonal }: AnswerHeaderRules) {
-    this.#ours = { ...ours };
+    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
+    const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
+    this.#ours = Object.entries(all).flat();
+    this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
     this.#isPersonal = isPersonal;
     this.#withoutOurs = cookieFilter(ourCookies);
+    this.#verdictOn = remembered((name) => this.#judge(name));
   }
 
   /** The headers a browser receives: ours, and the upstream's, less what is not for one upstream to decide. */
-  of(upstream: IncomingHttpHeaders, requestId: string): Headers {
+  of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
     const named = namedByConnection(upstream.connection);
-    const headers: Headers = { ...this.#ours, 'x-request-id': requestId };
+    const headers = this.#ours.slice();
+    headers.push('x-request-id', requestId);
     for (const name of Object.keys(upstream)) {
-      const value = upstream[name];
-      if (value === undefined || staysBehind(name) || named?.has(spelling(name))) continue;
-      if (this.#isPersonal && isNotForUsers(name)) continue;
-      headers[name] = value;
+      const verdict = this.#verdictOn(name);
+      if (verdict === 'dropped' || named?.has(spelling(name))) continue;
+      const value =
+        verdict === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
+      if (value === undefined) continue;
+      const place = verdict === 'passed' ? undefined : this.#places.get(name);
+      if (place === undefined) headers.push(name, value);
+      else headers[place] = value;
     }
-    if (headers['set-cookie']) this.#keepTheirs(headers);
-    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
-    if (this.#isPersonal && !isPrivate(headers['cache-control']))
-      headers['cache-control'] = 'no-store';
     return headers;
   }
 
+  #judge(name: string): Verdict {
+    if (hopByHop.has(name) || aboutOurOrigin.has(name)) return 'dropped';
+    if (this.#isPersonal && isForUs(name)) return 'dropped';
+    return name === 'set-cookie' || this.#places.has(name) ? 'considered' : 'passed';
+  }
+
+  /** What is left of a header. Absent: nothing, or ours. */
+  #considered(name: string, value: string | string[]): string | string[] | undefined {
+    if (name === 'set-cookie') return this.#theirs([value].flat());
+    if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
+    return value;
+  }
+
   /** No upstream sets or deletes a cookie with a name of ours. */
-  #keepTheirs(headers: Headers): void {
-    const lines = [headers['set-cookie'] ?? []].flat();
+  #theirs(lines: string[]): string[] | undefined {
     const theirs = lines.filter((line) => !this.#isOurs(line));
-    if (theirs.length > 0) headers['set-cookie'] = theirs;
-    else delete headers['set-cookie'];
+    return theirs.length > 0 ? theirs : undefined;
   }
 
   #isOurs(setCookie: string): boolean {
@@ -77,8 +98,7 @@ export class AnswerHeaders {
 }
 
 /** With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111 §5.2.2.7). */
-function isPrivate(cacheControl: string | string[] | undefined): boolean {
-  if (cacheControl === undefined) return false;
+function isPrivate(cacheControl: string | string[]): boolean {
   const withoutQuoted = String(cacheControl).replace(/"[^"]*"?/g, '""');
   return withoutQuoted.split(',').some((rule) => /^\s*(private|no-store)\s*$/i.test(rule));
 }

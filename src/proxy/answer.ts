@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { Headers } from './headers.ts';
+import { type HeaderList, without } from './headers.ts';
 
 /** Up to here copying costs less than a second buffer to write, in bytes. */
 const smallAnswer = 8 * 1024;
@@ -20,10 +20,10 @@ export class Answer {
   }
 
   /** Sends the head, with the bytes that are there by the end of this turn. */
-  begin(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+  begin(controller: Dispatcher.DispatchController, status: number, headers: HeaderList): void {
     // "A server MUST NOT send a Content-Length header field in any response with a status code of … 204" (RFC 9110 §8.6).
-    if (status === 204) delete headers['content-length'];
-    this.#response.writeHead(status, headers);
+    const allowed = status === 204 ? without('content-length', headers) : headers;
+    this.#response.writeHead(status, allowed);
     this.hasBegun = true;
     // Soon, with or without a body: an event stream may be silent for long.
     process.nextTick(() => this.#flush(controller));

@@ -12,6 +12,7 @@ import { CLOCK, type Clock } from '../session/clock.ts';
 import { isConnection } from '../session/connections.ts';
 import type { Session } from '../session/session.ts';
 import { headersFrom } from './claim-headers.ts';
+import type { AfterRefusal } from './forward.ts';
 import type { Headers } from './headers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import type { ProxyRoute } from './proxy-routes.ts';
@@ -26,10 +27,20 @@ export interface AuthorizedRequest {
   /** Goes with each sending of the headers. Absent: their token needs no proof. */
   readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not fail. */
-  readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+  readonly afterRefusal?: AfterRefusal | undefined;
   /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: StepUpAnswer | undefined;
 }
+
+/** Who asks. */
+export interface WhoAsks {
+  /** Theirs. Absent: they are not signed in, or nobody looked. */
+  readonly presented: Session | undefined;
+  /** The same, or an account connected to it, if the upstream is to be told. */
+  readonly session: Session | undefined;
+}
+
+const noToken: AccessToken = { kind: 'none' };
 
 /** Writes the headers of requests to upstreams, with the access token of who asks where the route wants one. */
 @Injectable()
@@ -49,16 +60,23 @@ export class AuthorizedHeaders {
   }
 
   /**
-   * `session` is that of who asks, if the route is to be told; `presented` is theirs in any case. Throws `not_signed_in` or
-   * `step_up_required` if it must be and is not.
+   * A promise only when a token has to be fetched. Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is
+   * not.
    */
-  async of(
+  of(
     request: Request,
     route: ProxyRoute,
-    session: Session | undefined,
-    presented: Session | undefined,
-  ): Promise<AuthorizedRequest> {
-    const token = await this.#token(session, route, presented);
+    who: WhoAsks,
+  ): AuthorizedRequest | Promise<AuthorizedRequest> {
+    const token = this.#token(route, who.session);
+    return token instanceof Promise
+      ? token.then((fetched) => this.#with(fetched, request, route, who))
+      : this.#with(token, request, route, who);
+  }
+
+  #with(answer: AccessToken, request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest {
+    const { session } = who;
+    const token = usable(answer, route, who);
     const clientAddress = plainAddress(request.socket.remoteAddress);
     const facts = {
       clientAddress,
@@ -67,7 +85,7 @@ export class AuthorizedHeaders {
       set: headersFrom(route.options.headers.set, session?.claims),
     };
     const headersWith = (authorization: string | undefined) =>
-      route.requestHeaders.of(request.headers, { ...facts, authorization });
+      route.requestHeaders.of(request.headers, facts, authorization);
     const headers = headersWith(token?.authorization);
     if (!session && !route.wants) return { headers };
     const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
@@ -83,22 +101,9 @@ export class AuthorizedHeaders {
     return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
   }
 
-  /** The token the upstream gets. Absent: none. */
-  async #token(
-    session: Session | undefined,
-    route: ProxyRoute,
-    presented: Session | undefined,
-  ): Promise<SentToken | undefined> {
-    const answer = route.wants
-      ? await this.routeAuthorization.tokenFor(route, session)
-      : session && (await this.accessTokens.accessTokenFor(session));
-    if (answer?.kind === 'token') return answer;
-    const { token } = route.options;
-    if (token === 'none' || token === 'optional') return undefined;
-    // Whoever is signed in, but not there, connects an account to the session there is.
-    const connects = session ? isConnection(session) : presented !== undefined;
-    const extensions = { loginUrl: loginUrl(route.signInPlace, connects) };
-    throw new BffError('not_signed_in', { extensions });
+  #token(route: ProxyRoute, session: Session | undefined): AccessToken | Promise<AccessToken> {
+    if (route.wants) return this.routeAuthorization.tokenFor(route, session);
+    return session ? this.accessTokens.accessTokenFor(session) : noToken;
   }
 
   /** A token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
@@ -115,6 +120,20 @@ export class AuthorizedHeaders {
       return undefined;
     }
   }
+}
+
+/** The token the upstream gets. Absent: none. Throws `not_signed_in` where there has to be one. */
+function usable(
+  answer: AccessToken,
+  { options, signInPlace }: ProxyRoute,
+  { session, presented }: WhoAsks,
+): SentToken | undefined {
+  if (answer.kind === 'token') return answer;
+  if (options.token === 'none' || options.token === 'optional') return undefined;
+  // Whoever is signed in, but not there, connects an account to the session there is.
+  const connects = session ? isConnection(session) : presented !== undefined;
+  const extensions = { loginUrl: loginUrl(signInPlace, connects) };
+  throw new BffError('not_signed_in', { extensions });
 }
 
 /** Whether a token can be sent in the place of another, whose proofs are for its key from now on. */

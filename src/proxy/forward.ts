@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { errors } from 'undici';
 import { BffError } from '../errors.ts';
 import { Exchange } from './exchange.ts';
-import type { Headers } from './headers.ts';
+import type { HeaderList, Headers } from './headers.ts';
 import type { SenderProof } from './sender-proof.ts';
 import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
 import type { Upstream } from './upstream.ts';
@@ -22,7 +22,7 @@ export interface UpstreamRequest {
    * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to ask it once more with. Absent, now or
    * then: its answer stands. It must not fail.
    */
-  readonly afterRefusal?: (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+  readonly afterRefusal?: AfterRefusal | undefined;
   /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
   /** Milliseconds to the response headers. */
@@ -34,41 +34,52 @@ export interface UpstreamRequest {
   /** How often a request that can be repeated is sent again when its connection breaks. */
   readonly retry: number;
   /** What the browser sees of the upstream's headers. */
-  readonly responseHeaders: (headers: IncomingHttpHeaders) => Headers;
+  readonly responseHeaders: (headers: IncomingHttpHeaders) => HeaderList;
 }
+
+/** Asked when an upstream answers `401`, with the headers of its answer. */
+export type AfterRefusal = (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
 
 /**
  * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
  * thrown: nobody is left to be told. Throws `body_too_large`, `upstream_unreachable` or `upstream_timeout`; if the answer
  * has begun by then, whoever catches must break it off, so that half of it is never taken for the whole.
  */
-export async function forward(
+export function forward(
   request: IncomingMessage,
   response: ServerResponse,
-  upstreamRequest: UpstreamRequest,
+  asked: UpstreamRequest,
 ): Promise<void> {
-  // It may have gone while its session was looked up; `close` will not come again.
-  if (response.closed) return;
-  if (declaredSize(request) > upstreamRequest.maxBody) {
+  if (declaredSize(request) > asked.maxBody && !response.closed) {
     letFinish(request);
-    throw new BffError('body_too_large');
+    return Promise.reject(new BffError('body_too_large'));
   }
-  const asked = upstreamRequest.proof
-    ? await repeatable(request, upstreamRequest)
-    : upstreamRequest;
-  if (response.closed) return;
-  const failure = await new Promise<Error | undefined>((resolve) => {
-    new Exchange(request, response, asked, resolve).start();
-  });
-  if (failure) throw toBffError(failure);
+  return asked.proof && isSmall(request)
+    ? exchangeRepeatably(request, response, asked)
+    : exchange(request, response, asked);
 }
 
 /** A proof may be refused for want of a nonce that nobody could know: an order must not be lost by that. */
-async function repeatable(
+async function exchangeRepeatably(
   request: IncomingMessage,
+  response: ServerResponse,
   asked: UpstreamRequest,
-): Promise<UpstreamRequest> {
-  return isSmall(request) ? { ...asked, body: await wholeBody(request) } : asked;
+): Promise<void> {
+  const body = await wholeBody(request);
+  await exchange(request, response, { ...asked, body });
+}
+
+function exchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  asked: UpstreamRequest,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // It may have gone while something was waited for; `close` will not come again.
+    if (response.closed) return resolve();
+    const settle = (failure?: Error) => (failure ? reject(toBffError(failure)) : resolve());
+    new Exchange(request, response, asked, settle).start();
+  });
 }
 
 function toBffError(error: Error): BffError {

@@ -7,6 +7,14 @@ import { nextSpan } from './trace.ts';
 /** Header fields for one message: names in lower case, several values as a list. */
 export type Headers = Record<string, string | string[]>;
 
+/** The same as names and values in turn, which is the cheapest form to write. No name comes twice. */
+export type HeaderList = (string | string[])[];
+
+/** A list less the headers of one name. */
+export function without(removed: string, headers: HeaderList): HeaderList {
+  return headers.filter((_, index) => headers[index - (index % 2)] !== removed);
+}
+
 /** What only we may tell an upstream about the client and what it asked for. */
 const aboutTheClient = new RegExp(
   `^(${[
@@ -57,8 +65,6 @@ export interface RequestHeaderRules {
 
 /** What is known of one request beside its headers. */
 export interface RequestFacts {
-  /** The value of the one `Authorization` header. Absent: none is sent. */
-  readonly authorization?: string | undefined;
   readonly clientAddress: string;
   readonly requestId: string;
   /** The peer is one of `server.trustedProxies`: its forwarding headers are kept and extended. */
@@ -89,8 +95,11 @@ export class RequestHeaders {
     this.#verdictOn = remembered((name) => judged(name, replaced, passed));
   }
 
-  /** The headers an upstream receives: what the client sent, less what only we may say, and what we say; `host` is the server's. */
-  of(incoming: IncomingHttpHeaders, facts: RequestFacts): Headers {
+  /**
+   * The headers an upstream receives: what the client sent, less what only we may say, and what we say; `host` is the server's.
+   * `authorization` is the value of the one such header. Absent: none is sent.
+   */
+  of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): Headers {
     const named = namedByConnection(incoming.connection);
     const headers: Headers = {};
     for (const name of Object.keys(incoming)) {
@@ -103,7 +112,7 @@ export class RequestHeaders {
     this.#addCookie(headers, incoming.cookie, named);
     this.#addForwarding(headers, incoming, facts);
     Object.assign(headers, facts.set);
-    if (facts.authorization !== undefined) headers['authorization'] = facts.authorization;
+    if (authorization !== undefined) headers['authorization'] = authorization;
     return headers;
   }
 

@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { SessionEnds } from '../session/session-ends.ts';
-import type { Headers } from './headers.ts';
 
 /** Answers that run for one to two of these, in milliseconds, are looked after. */
 const sweepTime = 500;
@@ -13,8 +12,8 @@ export interface RunningAnswer {
   readonly sessionId: string;
   readonly response: ServerResponse;
   readonly begun: number;
-  /** Absent: the answer has not begun. */
-  headers: Headers | undefined;
+  /** The upstream's. Absent: the answer has not begun. */
+  headers: IncomingHttpHeaders | undefined;
   sessionHasEnded: boolean;
   forget: (() => void) | undefined;
   /** Its place among the others. */
@@ -89,6 +88,6 @@ function endIfEndless({ response, begun, headers }: RunningAnswer): void {
   if (isEndless) response.destroy();
 }
 
-function isEventStream(headers: Headers): boolean {
+function isEventStream(headers: IncomingHttpHeaders): boolean {
   return String(headers['content-type']).startsWith('text/event-stream');
 }

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -11,8 +10,12 @@ import { sessionAt } from '../session/connections.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/csrf.ts';
 import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
-import { AuthorizedHeaders } from './authorized-headers.service.ts';
-import { forward } from './forward.ts';
+import {
+  AuthorizedHeaders,
+  type AuthorizedRequest,
+  type WhoAsks,
+} from './authorized-headers.service.ts';
+import { forward, type UpstreamRequest } from './forward.ts';
 import { type Handshake, Handshakes, refuseBadHandshake } from './handshakes.ts';
 import { LongAnswers, type RunningAnswer } from './long-answers.ts';
 import { OpenSockets } from './open-sockets.ts';
@@ -24,11 +27,15 @@ import { openWebSocket } from './upgrade.ts';
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-interface Upgrade {
+/** A request, and where it goes. */
+interface Matched {
   readonly request: Request;
   readonly response: Response;
-  readonly handshake: Handshake;
+  readonly route: ProxyRoute;
+  readonly target: RequestTarget;
 }
+
+const nobody: WhoAsks = { presented: undefined, session: undefined };
 
 /** Sends what belongs to a route to its upstream, with the user's access token where the route wants one. */
 @Injectable()
@@ -46,20 +53,23 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     private readonly longAnswers: LongAnswers,
   ) {}
 
-  /** `false` for a request that belongs to no route: nothing was done. Throws what its answer is to be, if it has none. */
-  async serve(request: Request, response: Response): Promise<boolean> {
+  /**
+   * `false` for a request that belongs to no route: nothing was done. Otherwise `true` when it is over. Throws what its answer is to be,
+   * if it has none.
+   */
+  serve(request: Request, response: Response): boolean | Promise<true> {
     const before = this.#handedOn.get(request);
     if (before && 'failure' in before) throw before.failure;
     if (before) return false;
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
     const route = this.routes.match(target.path);
-    const handshake = this.handshakes.of(request);
-    if (!route && !handshake) return false;
     request.takenBy = route?.path;
-    if (handshake) await this.#upgrade({ request, response, handshake }, target, route);
-    else if (route) await this.#forward(request, response, target, route);
-    return true;
+    const handshake = this.handshakes.of(request);
+    if (!route && handshake) throw new BffError('not_found');
+    if (!route) return false;
+    const matched = { request, response, route, target };
+    return handshake ? this.#upgrade(matched, handshake) : this.#forward(matched);
   }
 
   /** The same for one that nobody has seen before. `next` gets it when it is none of ours, and when it failed: `serve` says so again then. */
@@ -83,44 +93,38 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     await this.routes.close();
   }
 
-  async #forward(
-    request: Request,
-    response: Response,
-    target: RequestTarget,
-    route: ProxyRoute,
-  ): Promise<void> {
+  async #forward(matched: Matched): Promise<true> {
+    const { request, response, route } = matched;
     refuseWebSocket(request);
     this.#refuseForeignRequest(request, route);
-    const presented = await this.#whoAsks(request, route, 'read');
-    const session = this.#toldTo(route, presented);
-    const authorized = await this.headers.of(request, route, session, presented);
-    const running = session && this.longAnswers.begin(session.id, response);
+    // Only what is not here yet is waited for: in the steady state all of it is, and each wait costs.
+    const asking = this.#whoAsks(request, route, 'read');
+    const who = asking instanceof Promise ? await asking : asking;
+    const writing = this.headers.of(request, route, who);
+    const authorized = writing instanceof Promise ? await writing : writing;
+    const running = who.session && this.longAnswers.begin(who.session.id, response);
     try {
-      const asked = { ...this.#asked(route, target, request, running), ...authorized };
-      await forward(request, response, asked);
+      await forward(request, response, this.#asked(matched, authorized, running));
     } finally {
       if (running) this.longAnswers.end(running);
     }
+    return true;
   }
 
   /** An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF header cannot. */
-  async #upgrade(
-    { request, response, handshake }: Upgrade,
-    target: RequestTarget,
-    route: ProxyRoute | undefined,
-  ): Promise<void> {
-    if (!route) throw new BffError('not_found');
+  async #upgrade(matched: Matched, handshake: Handshake): Promise<true> {
+    const { request, response, route } = matched;
     const { token, websocket } = route.options;
     if (!websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
     if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
     // A page that nobody looks at opens its WebSocket again and again; that is no use of the session.
-    const presented = await this.#whoAsks(request, route, 'peek');
-    const session = this.#toldTo(route, presented);
-    const authorized = await this.headers.of(request, route, session, presented);
-    const place = this.openSockets.take(session?.id);
-    const asked = { ...this.#asked(route, target, request), ...authorized };
+    const who = await this.#whoAsks(request, route, 'peek');
+    const authorized = await this.headers.of(request, route, who);
+    const place = this.openSockets.take(who.session?.id);
+    const asked = this.#asked(matched, authorized);
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
+    return true;
   }
 
   /** Judged before the session: a forged request learns nothing about it. */
@@ -140,30 +144,44 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     if (csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
-  /** A promise only when Redis has to be asked. Absent: nobody is signed in, or nobody looks. */
-  #whoAsks({ headers }: Request, { isAnonymous }: ProxyRoute, how: 'read' | 'peek') {
-    return isAnonymous ? undefined : this.sessions[how](headers.cookie);
+  /** A promise only when Redis has to be asked. */
+  #whoAsks(
+    { headers }: Request,
+    route: ProxyRoute,
+    how: 'read' | 'peek',
+  ): WhoAsks | Promise<WhoAsks> {
+    if (route.isAnonymous) return nobody;
+    const presented = this.sessions[how](headers.cookie);
+    return presented instanceof Promise
+      ? presented.then((session) => this.#who(route, session))
+      : this.#who(route, presented);
   }
 
-  /** Everything about the request to the upstream but its headers. */
+  #who(route: ProxyRoute, presented: Session | undefined): WhoAsks {
+    return { presented, session: this.#toldTo(route, presented) };
+  }
+
   #asked(
-    route: ProxyRoute,
-    { path, query }: RequestTarget,
-    request: Request,
+    { request, route, target }: Matched,
+    { headers, proof, afterRefusal, stepUp }: AuthorizedRequest,
     running?: RunningAnswer,
-  ) {
+  ): UpstreamRequest {
     const { options, upstream } = route;
+    // Member by member: to spread objects into one takes longer than all rules for headers.
     return {
       upstream,
-      path: upstreamPath(options, upstream.basePath, path) + query,
+      path: upstreamPath(options, upstream.basePath, target.path) + target.query,
+      headers,
+      proof,
+      afterRefusal,
+      stepUp,
       timeout: options.timeout,
       idleTimeout: options.idleTimeout ?? 0,
       maxBody: options.maxBody,
       retry: options.retry,
-      responseHeaders: (headers: IncomingHttpHeaders) => {
-        const seen = route.answerHeaders.of(headers, String(request.id));
-        if (running) running.headers = seen;
-        return seen;
+      responseHeaders: (theirs) => {
+        if (running) running.headers = theirs;
+        return route.answerHeaders.of(theirs, String(request.id));
       },
     };
   }

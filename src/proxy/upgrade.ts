@@ -9,8 +9,9 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { BffError } from '../errors.ts';
+import type { AfterRefusal } from './forward.ts';
 import type { Handshake } from './handshakes.ts';
-import type { Headers } from './headers.ts';
+import { type HeaderList, type Headers, without } from './headers.ts';
 import type { SenderProof } from './sender-proof.ts';
 import type { OpenSockets, Place } from './open-sockets.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
@@ -25,7 +26,7 @@ export interface UpstreamHandshake {
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or then: its answer stands. */
-  readonly afterRefusal?: (refusal: IncomingMessage['headers']) => Promise<Headers | undefined>;
+  readonly afterRefusal?: AfterRefusal | undefined;
   /** Asked first: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingMessage['headers']) => BffError | undefined) | undefined;
   /** Milliseconds to the upstream's answer. */
@@ -33,7 +34,7 @@ export interface UpstreamHandshake {
   /** Milliseconds of silence an open WebSocket may have. 0: any. */
   readonly idleTimeout: number;
   /** What the browser sees of the upstream's headers. */
-  readonly responseHeaders: (headers: IncomingMessage['headers']) => Headers;
+  readonly responseHeaders: (headers: IncomingMessage['headers']) => HeaderList;
 }
 
 /** The browser's side. */
@@ -190,8 +191,8 @@ function switchProtocols(
   response: ServerResponse,
   { responseHeaders }: UpstreamHandshake,
 ): void {
-  const { 'content-length': _, ...theirs } = responseHeaders(headers);
-  response.writeHead(101, { ...theirs, connection: 'Upgrade', upgrade: 'websocket' }).end();
+  const theirs = without('content-length', responseHeaders(headers));
+  response.writeHead(101, [...theirs, 'connection', 'Upgrade', 'upgrade', 'websocket']).end();
 }
 
 function join(

@@ -36,9 +36,10 @@ export class AccessTokenService implements OnApplicationShutdown {
 
   /**
    * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that will end soon still serves while it is
-   * replaced in the background. Throws `provider_unavailable` if it has ended and the provider cannot replace it now.
+   * replaced in the background. A promise only when it has ended; it rejects with `provider_unavailable` if the provider cannot replace it
+   * now.
    */
-  async accessTokenFor(session: Session): Promise<AccessToken> {
+  accessTokenFor(session: Session): AccessToken | Promise<AccessToken> {
     const { tokens } = session;
     const now = this.clock();
     const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;

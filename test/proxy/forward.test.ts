@@ -34,7 +34,7 @@ function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
     idleTimeout: 0,
     maxBody: 1_000,
     retry: 0,
-    responseHeaders: () => ({}),
+    responseHeaders: () => [],
     ...changes,
   };
 }
@@ -84,7 +84,7 @@ it('says nothing of a browser that goes while the upstream is thinking', async (
 
 it('lets go of the upstream when its answer cannot be passed on', async () => {
   upstream.handler = (_request, response) => void response.writeHead(200).write('for ever');
-  const outcome = await forwarded(to({ responseHeaders: () => ({ 'x-broken': 'a\r\nb' }) }));
+  const outcome = await forwarded(to({ responseHeaders: () => ['x-broken', 'a\r\nb'] }));
   expect(outcome).toMatchObject({ code: 'upstream_unreachable' });
   expect(await upstream.last.ended).toBeDefined();
   await waitFor(async () => expect(await upstream.connections()).toBe(0));

@@ -6,7 +6,7 @@ import {
 } from '../../src/proxy/headers.ts';
 
 /** The rules of a route and what is known of a request, in one. */
-type Given = Omit<RequestHeaderRules, 'set'> & RequestFacts;
+type Given = Omit<RequestHeaderRules, 'set'> & RequestFacts & { authorization?: string };
 
 const usual: Given = {
   authorization: 'Bearer our-token',
@@ -23,7 +23,8 @@ const usual: Given = {
 
 function sent(incoming: Record<string, string>, rules: Partial<Given> = {}) {
   const given = { ...usual, ...rules };
-  return new RequestHeaders({ ...given, set: Object.keys(given.set) }).of(incoming, given);
+  const headers = new RequestHeaders({ ...given, set: Object.keys(given.set) });
+  return headers.of(incoming, given, given.authorization);
 }
 
 function received(
@@ -32,7 +33,12 @@ function received(
 ) {
   const { ourCookies } = usual;
   const headers = new AnswerHeaders({ ours: {}, ourCookies, isPersonal: true, ...rules });
-  const { 'x-request-id': _, ...theirs } = headers.of(upstream as never, usual.requestId);
+  const list = headers.of(upstream as never, usual.requestId);
+  const names = list.filter((_, index) => index % 2 === 0);
+  expect(new Set(names).size).toBe(names.length);
+  const { 'x-request-id': _, ...theirs } = Object.fromEntries(
+    names.map((name, index) => [name, list[2 * index + 1]]),
+  );
   return theirs;
 }
 

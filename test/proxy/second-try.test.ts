@@ -39,7 +39,7 @@ async function forwarded(
       idleTimeout: 0,
       maxBody: 1_000,
       retry: 0,
-      responseHeaders: () => ({}),
+      responseHeaders: () => [],
       ...(afterRefusal && { afterRefusal }),
     };
     forward(request, response, asked).catch(() => response.destroy());
