@@ -6,6 +6,7 @@ RUN npm ci --ignore-scripts
 
 FROM dependencies AS build
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
+COPY scripts/bundle.ts ./scripts/
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 

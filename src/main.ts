@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { version } from './version.ts';
 
 /**
- * Two thousand modules are compiled at every start, so what comes of it is kept: beside the code itself, where whoever may
+ * The code of two thousand modules is compiled at every start, so what comes of it is kept: beside the code itself, where whoever may
  * write may write the code as well. A cache that others may write, in `/tmp` say, would be theirs to plant code in. Where
  * nothing may be written nothing is kept. Node.js before 22 has no such cache, and is told below that it is too old.
  */

@@ -52,6 +52,13 @@ describe('the server', () => {
     expect(answered.status).toBe(401);
   });
 
+  it('calls who writes a line by its name, though it is bundled', async () => {
+    const options = await plainOptions();
+    await using server = await startServer(options);
+    await fetch(`http://127.0.0.1:${options.server?.port}/bff/login`, { redirect: 'manual' });
+    expect(await server.line('provider_unavailable')).toMatchObject({ context: 'ProblemFilter' });
+  });
+
   it('can be configured by the environment alone', async () => {
     await using upstream = await disposableUpstream();
     const port = await freePort();

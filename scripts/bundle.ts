@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url));
+
+/**
+ * Makes a few files of the two thousand modules behind the command `dist/main.js`: to find and read them takes longer than all
+ * else that a start does (decision 25). What applications import, `dist/index.js`, stays as it was compiled beside it, and
+ * shares NestJS with them.
+ */
+await build({
+  input: { main: `${dist}/main.js` },
+  platform: 'node',
+  external: [
+    // Looks for the program of its worker threads beside itself.
+    'pino',
+    // NestJS asks whether they are there, and they are not.
+    /^@nestjs\/(microservices|websockets)(\/|$)/,
+    'class-transformer',
+    'class-validator',
+    // So does the client of Redis.
+    '@node-rs/xxhash',
+  ],
+  output: { dir: dist, chunkFileNames: 'command-[hash].js' },
+});
