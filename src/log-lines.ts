@@ -79,7 +79,9 @@ function timeNow(): string {
 const longestPath = 1000;
 
 function pathOf(url: string): string {
-  return url.split('?', 1)[0]?.slice(0, longestPath) ?? '';
+  const questionMark = url.indexOf('?');
+  const path = questionMark < 0 ? url : url.slice(0, questionMark);
+  return path.slice(0, longestPath);
 }
 
 /** JSON leaves some characters as they are that a terminal obeys or that turn a line around; they become escapes as well. */

@@ -7,18 +7,27 @@ const standardOutput = 1;
 /** Milliseconds. Lines that follow others closely leave together with the next. */
 const pauseBetweenWrites = 20;
 
+/** Lines gather in pieces of so many bytes. */
+const pieceSize = 64 * 1024;
+
 /** As many bytes wait for a reader that stands still; what comes after them is lost, and requests go on. */
 const longestQueue = 64 * 1024 * 1024;
 
 /**
  * Standard output for which nothing waits: a slow reader of the log slows down no request, and one that has gone, or a disk
- * that is full, loses lines and nothing else.
+ * that is full, loses lines and nothing else. Lines become bytes as they come: kept as text until they leave, they would
+ * be moved by every garbage collection in between.
  */
 export class StandardOutput implements DestinationStream {
-  /** Lines that nobody has begun to write. */
-  #lines: string[] = [];
-  /** Characters in them. */
-  #length = 0;
+  /** Pieces without room for another line, in their order. */
+  #full: Buffer[] = [];
+  #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
+  /** Bytes of the piece that are taken. */
+  #taken = 0;
+  /** Bytes in all pieces. */
+  #waiting = 0;
+  /** One that has been written and may be filled again. */
+  #spare: Buffer | undefined;
   #isBusy = false;
   #onEmpty: (() => void) | undefined;
   /** What writes goes on from line to line, and would keep the request of the first of them. */
@@ -31,9 +40,13 @@ export class StandardOutput implements DestinationStream {
 
   /** Takes a line, which leaves at once, or with those that follow within the pause. */
   write(line: string): void {
-    if (this.#length > longestQueue) return;
-    this.#lines.push(line);
-    this.#length += line.length;
+    if (this.#waiting > longestQueue) return;
+    // A character takes up to three bytes (RFC 3629 §3; a pair of surrogates four).
+    const most = 3 * line.length;
+    if (this.#taken + most > this.#piece.length) this.#begin(most);
+    const size = this.#piece.write(line, this.#taken);
+    this.#taken += size;
+    this.#waiting += size;
     if (this.#isBusy) return;
     this.#isBusy = true;
     this.#ofNoRequest(() => setImmediate(() => this.#next()));
@@ -41,9 +54,8 @@ export class StandardOutput implements DestinationStream {
 
   /** Tries once to write what there is. pino does so with a line that is fatal. */
   flushSync(): void {
-    const lines = this.#takeLines();
     try {
-      if (lines !== '') writeSync(standardOutput, lines);
+      for (let bytes = this.#take(); bytes; bytes = this.#take()) writeSync(standardOutput, bytes);
     } catch {
       // Who reads it stands still or has gone.
     }
@@ -57,18 +69,28 @@ export class StandardOutput implements DestinationStream {
     });
   }
 
-  #next(): void {
-    const lines = this.#takeLines();
-    if (lines !== '') return this.#write(Buffer.from(lines));
-    this.#isBusy = false;
-    this.#onEmpty?.();
+  /** Begins a piece that has room for so many bytes. */
+  #begin(most: number): void {
+    if (this.#taken > 0) this.#full.push(this.#piece.subarray(0, this.#taken));
+    const spare = most > pieceSize ? undefined : this.#spare;
+    this.#piece = spare ?? Buffer.allocUnsafeSlow(Math.max(most, pieceSize));
+    this.#spare = undefined;
+    this.#taken = 0;
   }
 
-  #takeLines(): string {
-    const lines = this.#lines.join('');
-    this.#lines = [];
-    this.#length = 0;
-    return lines;
+  /** The oldest bytes that nobody has begun to write. Absent: there are none. */
+  #take(): Buffer | undefined {
+    if (this.#full.length === 0 && this.#taken > 0) this.#begin(0);
+    const bytes = this.#full.shift();
+    this.#waiting -= bytes?.length ?? 0;
+    return bytes;
+  }
+
+  #next(): void {
+    const bytes = this.#take();
+    if (bytes) return this.#write(bytes);
+    this.#isBusy = false;
+    this.#onEmpty?.();
   }
 
   #write(bytes: Buffer): void {
@@ -76,8 +98,11 @@ export class StandardOutput implements DestinationStream {
       // A reader that stands still is waited for; whatever else is wrong will not be better for the same lines.
       const isLost = error !== null && error.code !== 'EAGAIN';
       const rest = bytes.subarray(written);
-      const goOn = () => (isLost || rest.length === 0 ? this.#next() : this.#write(rest));
-      setTimeout(goOn, this.#onEmpty ? 0 : pauseBetweenWrites);
+      const isDone = isLost || rest.length === 0;
+      if (isDone && bytes.buffer.byteLength === pieceSize) this.#spare = Buffer.from(bytes.buffer);
+      const goOn = () => (isDone ? this.#next() : this.#write(rest));
+      const isBehind = isDone && this.#full.length > 0;
+      setTimeout(goOn, isBehind || this.#onEmpty ? 0 : pauseBetweenWrites);
     });
   }
 }

@@ -11,7 +11,7 @@ function run(statements: string, stdout: 'pipe' | number = 'pipe') {
   const { status, stdout: written } = spawnSync(
     process.execPath,
     ['--input-type=module', '--eval', script],
-    { stdio: ['ignore', stdout, 'inherit'], encoding: 'utf8', timeout: 15_000 },
+    { stdio: ['ignore', stdout, 'inherit'], encoding: 'utf8', timeout: 15_000, maxBuffer: 2 ** 26 },
   );
   return { status, written };
 }
@@ -24,6 +24,18 @@ describe('standard output', () => {
     expect(status).toBe(3);
     const numbers = Array.from({ length: 1000 }, (_, n) => String(n));
     expect(written.split('\n')).toEqual([...numbers, 'last', '']);
+  });
+
+  it('gets lines of any length and every letter, by the megabyte', () => {
+    const { status, written } = run(`
+      for (let n = 0; n < 3000; n += 1) output.write('é€😀'.repeat(n % 700) + n + '\\n');
+      output.write('x'.repeat(300_000) + '\\n');
+      setTimeout(() => output.write('y'.repeat(100) + '\\n'), 5);
+      setTimeout(async () => { await output.end(); process.exit(0); }, 50);`);
+    const lines = Array.from({ length: 3000 }, (_, n) => 'é€😀'.repeat(n % 700) + n);
+    const last = ['x'.repeat(300_000), 'y'.repeat(100), ''];
+    expect(status).toBe(0);
+    expect(written === [...lines, ...last].join('\n')).toBe(true);
   });
 
   it('gets the last lines of a process that ends without waiting', () => {
