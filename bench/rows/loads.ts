@@ -14,13 +14,20 @@ export interface LoadRow {
   readonly load: Load;
   /** `stored`: that many other sessions lie in Redis. `cycled`: each call comes with the next one of them. */
   readonly sessions?: 'stored' | 'cycled';
+  /** Each round's seconds come in turns of one, not at a stretch. */
+  readonly inShortTurns?: true;
 }
 
 /** Every row, in the order they are measured: those with many sessions last, since they stay. */
 export function loadRows(sessions: number): readonly LoadRow[] {
   const many = sessions.toLocaleString('en');
   return [
-    { name: 'calls', title: '1 KB, 64 connections', load: { path: '/api/hello' } },
+    {
+      name: 'calls',
+      title: '1 KB, 64 connections',
+      load: { path: '/api/hello' },
+      inShortTurns: true,
+    },
     {
       name: 'connections-1',
       title: '1 KB, 1 connection',
@@ -42,6 +49,7 @@ export function loadRows(sessions: number): readonly LoadRow[] {
       title: `1 KB, 64 connections, ${many} other sessions in Redis`,
       load: { path: '/api/hello' },
       sessions: 'stored',
+      inShortTurns: true,
     },
     {
       name: 'sessions-cycled',
@@ -55,14 +63,19 @@ export function loadRows(sessions: number): readonly LoadRow[] {
 /** Who has been under load before: compilers have learnt, pools are full. */
 const warm = new WeakSet<Contender>();
 
-/** Measures a row, round robin, so that what else happens on the machine happens to all. */
+/**
+ * Measures a row, round robin, so that what else happens on the machine happens to all: neighbours come and go within
+ * seconds, so the shorter the turns, the less it matters who had which.
+ */
 export async function measureLoad(row: LoadRow, bench: Bench, results: Results): Promise<void> {
   const taking = bench.contenders.filter((contender) => takesPart(row, contender));
   const files = row.sessions && (await bench.cookieFiles());
   const cookiesFile = (contender: Contender) =>
     row.sessions === 'cycled' ? files?.get(contender.name) : undefined;
-  const { rounds, seconds, meter } = bench;
-  for (let round = -1; round < rounds; round += 1) {
+  const { meter } = bench;
+  const turns = row.inShortTurns ? Math.max(1, Math.round(bench.seconds)) : 1;
+  const seconds = bench.seconds / turns;
+  for (let round = -1; round < bench.rounds * turns; round += 1) {
     for (const contender of taking) {
       const isWarmUp = round < 0;
       const warmUp = warm.has(contender) ? 1 : bench.warmUp;
