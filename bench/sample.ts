@@ -1,5 +1,5 @@
 import type { Contender } from './contender.ts';
-import { type Load, runLoad } from './load/load.ts';
+import { type Load, runLoad, usualConnections } from './load/load.ts';
 import { usageOf } from './process-tree.ts';
 import type { RedisMeter } from './redis-meter.ts';
 
@@ -35,12 +35,14 @@ export async function takeSample(
   const after = usageOf(child.pid);
   const commands = await meter.read();
   const { requests, microseconds, bytes, p50, p99, errors } = result;
+  // One of each connection was under way at the end: it had its costs, but counts for nobody.
+  const begun = requests + (load.connections ?? usualConnections);
   return {
     requestsPerSecond: (requests / microseconds) * 1e6,
     p50,
     p99,
-    cpu: (after.cpu - before.cpu) / requests,
-    redisCommands: commands / requests,
+    cpu: (after.cpu - before.cpu) / begun,
+    redisCommands: commands / begun,
     resident: after.resident,
     megabytesPerSecond: bytes / microseconds,
     errors: errors / Math.max(requests, 1),

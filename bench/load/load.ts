@@ -13,9 +13,12 @@ export const loadGenerator = wrk
   ? 'wrk'
   : "Node.js (install wrk, which takes less of the machine's cores)";
 
+/** How many connections a load has that does not say. */
+export const usualConnections = 64;
+
 /** One kind of load. */
 export interface Load {
-  /** Without it: 64. */
+  /** Without it: `usualConnections`. */
   readonly connections?: number;
   readonly path: string;
 }
@@ -48,7 +51,7 @@ export async function runLoad(load: Load, aim: Aim, seconds: number): Promise<Lo
 
 function runWrk(
   program: string,
-  { path, connections = 64 }: Load,
+  { path, connections = usualConnections }: Load,
   { port, headers, cookiesFile }: Aim,
   seconds: number,
 ): Promise<string> {
@@ -65,7 +68,11 @@ function runWrk(
   ]);
 }
 
-function runNode({ path, connections = 64 }: Load, aim: Aim, seconds: number): Promise<string> {
+function runNode(
+  { path, connections = usualConnections }: Load,
+  aim: Aim,
+  seconds: number,
+): Promise<string> {
   const configuration = JSON.stringify({ ...aim, path, connections, seconds });
   return run(process.execPath, [nodeLoad, configuration]);
 }

@@ -88,7 +88,6 @@ async function showSignedIn(signedIn) {
   const { card, update } = sessionCard(signedIn, () => location.reload());
   const measured = measure({
     journey: journey.body,
-    user: signedIn,
     whoAmI,
     clickedAt: clickedBefore(journey.body.times.requestReceived),
   });

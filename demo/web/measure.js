@@ -1,10 +1,9 @@
 import { duration } from './dom.js';
 
 /** What was measured, by step: when it happened after the first one, how long it took, and what travelled. */
-export function measure({ journey, user, whoAmI, clickedAt }) {
+export function measure({ journey, whoAmI, clickedAt }) {
   const t = journey.times;
   const start = clickedAt ?? t.requestReceived;
-  const sessionAt = Date.parse(user.session.createdAt);
   const reading = whoAmI.body.validation;
   const from = (time) => (time === undefined ? undefined : Math.max(0, time - start));
   const toServer = clickedAt === undefined ? undefined : t.requestReceived - clickedAt;
@@ -79,8 +78,7 @@ export function measure({ journey, user, whoAmI, clickedAt }) {
       ],
     },
     {
-      at: from(sessionAt),
-      took: between(t.tokensIssued, sessionAt),
+      at: from(t.tokensIssued),
       facts: [
         ['Tokens', tokenNames(journey.tokens)],
         ['Access token lives', duration(journey.tokens.accessTokenSeconds * 1000)],

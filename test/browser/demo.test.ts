@@ -15,6 +15,9 @@ describeInChromium('the demo in a real browser', (open) => {
     const complaints = complaintsOf(page);
     await page.goto(party.url);
     await signIn(page);
+    const moments = await momentsOf(page);
+    expect(moments).toHaveLength(10);
+    expect(moments).toEqual(moments.toSorted((one, other) => one - other));
     await addNote(page, 'Note G');
     await page.reload();
     await showsAda(page);
@@ -61,6 +64,14 @@ describeInChromium('the demo in a real browser', (open) => {
     for (const user of await Promise.all(users)) expect(user).toContain('Ada Lovelace');
   });
 });
+
+/** When each step of the drawn sign-in happened, in milliseconds after the first, from top to bottom; the second has no time of its own. */
+async function momentsOf(page: Page): Promise<number[]> {
+  const texts = await page.locator('.step .when').allInnerTexts();
+  return texts
+    .filter((text) => text !== '')
+    .map((text) => Number.parseFloat(text) * (text.endsWith(' s') ? 1000 : 1));
+}
 
 /** Everything a page received from its own origin: addresses, headers a script may read, bodies. */
 function listen(page: Page, origin: string): () => Promise<string[]> {
