@@ -5,7 +5,6 @@ import { createApp } from './app.ts';
 import type { LoadedOptions } from './config/load.ts';
 import type { Options, ServerOptions } from './config/options.ts';
 import { Connections } from './connections.ts';
-import { keepYoungGeneration } from './garbage-collection.ts';
 import { listenFailure } from './management/listen-failure.ts';
 import { type Exit, exitAfter, logStrayErrors, stopper } from './process-end.ts';
 import { StandardOutput } from './standard-output.ts';
@@ -53,7 +52,6 @@ export async function startServer(
   for (const warning of warnings) logger.warn(warning);
   // The management listener opens here, and says itself why it cannot.
   await app.init();
-  keepYoungGeneration();
   const connections = new Connections(app.getHttpServer());
   await listen(app, options.server);
   const end = () => drain(app, connections, logger, (code) => (farewell(), exit(code)));
