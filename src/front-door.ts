@@ -14,9 +14,8 @@ export function openFrontDoor(app: NestExpressApplication, log: ServerLog): void
   const [pipeline] = server.listeners('request') as [RequestListener];
   server.off('request', pipeline);
   server.on('request', (request: Request, response: Response) => {
-    log.middleware(request, response, () => {
-      request.originalUrl = request.url;
-      void proxy.serveFirst(request, response, () => pipeline(request, response));
-    });
+    const within = log.begin(request, response);
+    request.originalUrl = request.url;
+    proxy.serveFirst(request, response, within, () => pipeline(request, response));
   });
 }

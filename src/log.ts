@@ -52,14 +52,18 @@ export class ServerLog extends Logger {
   }
 
   /** Gives the request an id, writes its line when it is over, and has its id in all lines until then. */
-  readonly middleware = (request: IncomingMessage, response: Logged, next: () => void): void => {
+  readonly middleware = (request: IncomingMessage, response: Logged, next: () => void): void =>
+    this.begin(request, response)(next);
+
+  /** The same, but only lines of what is done by way of what this returns have the id: to make that known costs, and most calls have no line but their last. */
+  begin(request: IncomingMessage, response: Logged): <Result>(work: () => Result) => Result {
     request.id ??= randomUUID();
     const requestLines = new RequestLines(this.#output, request, response);
     response[linesOf] = requestLines;
     // A complete answer, or one that was broken off; after a WebSocket has taken its connection, only the first comes.
     response.on('finish', conclude).on('close', conclude);
-    ofThisRequest.run(requestLines, next);
-  };
+    return (work) => ofThisRequest.run(requestLines, work);
+  }
 
   override log(message: unknown, ...rest: unknown[]): void {
     if (isOfNestItself(rest)) this.debug(message, ...rest);

@@ -1,4 +1,5 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { Admission } from './proxy/admission.service.ts';
 import { AuthorizedHeaders } from './proxy/authorized-headers.service.ts';
 import { Handshakes } from './proxy/handshakes.ts';
 import { LongAnswers } from './proxy/long-answers.ts';
@@ -16,6 +17,7 @@ export const proxyProviders: NestProvider[] = [
     inject: [PROXY_OPTIONS],
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
+  Admission,
   RouteAuthorization,
   AuthorizedHeaders,
   Proxy,

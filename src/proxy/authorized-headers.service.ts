@@ -59,19 +59,16 @@ export class AuthorizedHeaders {
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
   }
 
-  /**
-   * A promise only when a token has to be fetched. Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is
-   * not.
-   */
-  of(
-    request: Request,
-    route: ProxyRoute,
-    who: WhoAsks,
-  ): AuthorizedRequest | Promise<AuthorizedRequest> {
-    const token = this.#token(route, who.session);
-    return token instanceof Promise
-      ? token.then((fetched) => this.#with(fetched, request, route, who))
-      : this.#with(token, request, route, who);
+  /** Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is not. */
+  async of(request: Request, route: ProxyRoute, who: WhoAsks): Promise<AuthorizedRequest> {
+    return this.#with(await this.#token(route, who.session), request, route, who);
+  }
+
+  /** The same, if the token is here and nothing is to be done about it. Absent: there is. */
+  atOnce(request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest | undefined {
+    if (route.wants) return undefined;
+    const token = who.session ? this.accessTokens.certainTokenFor(who.session) : noToken;
+    return token && this.#with(token, request, route, who);
   }
 
   #with(answer: AccessToken, request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest {
@@ -101,7 +98,7 @@ export class AuthorizedHeaders {
     return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
   }
 
-  #token(route: ProxyRoute, session: Session | undefined): AccessToken | Promise<AccessToken> {
+  async #token(route: ProxyRoute, session: Session | undefined): Promise<AccessToken> {
     if (route.wants) return this.routeAuthorization.tokenFor(route, session);
     return session ? this.accessTokens.accessTokenFor(session) : noToken;
   }

@@ -63,7 +63,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   start(): void {
-    this.#response.once('close', () => this.#end());
+    this.#response.on('close', () => this.#end());
     this.#send(this.#asked.upstream.choose());
   }
 

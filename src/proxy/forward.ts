@@ -50,36 +50,43 @@ export function forward(
   response: ServerResponse,
   asked: UpstreamRequest,
 ): Promise<void> {
-  if (declaredSize(request) > asked.maxBody && !response.closed) {
-    letFinish(request);
-    return Promise.reject(new BffError('body_too_large'));
-  }
-  return asked.proof && isSmall(request)
-    ? exchangeRepeatably(request, response, asked)
-    : exchange(request, response, asked);
+  return new Promise((resolve, reject) =>
+    startForwarding(request, response, asked, (failure) => (failure ? reject(failure) : resolve())),
+  );
 }
 
-/** A proof may be refused for want of a nonce that nobody could know: an order must not be lost by that. */
-async function exchangeRepeatably(
+/** The same without a promise. `settle` is called once, with what `forward` throws, if anything, perhaps before this returns. */
+export function startForwarding(
   request: IncomingMessage,
   response: ServerResponse,
   asked: UpstreamRequest,
-): Promise<void> {
-  const body = await wholeBody(request);
-  await exchange(request, response, { ...asked, body });
+  settle: (failure?: Error) => void,
+): void {
+  if (declaredSize(request) > asked.maxBody && !response.closed) {
+    letFinish(request);
+    settle(new BffError('body_too_large'));
+  } else if (asked.proof && isSmall(request)) {
+    // A proof may be refused for want of a nonce that nobody could know: an order must not be lost by that.
+    void wholeBody(request).then((body) => exchange(request, response, { ...asked, body }, settle));
+  } else {
+    exchange(request, response, asked, settle);
+  }
 }
 
 function exchange(
   request: IncomingMessage,
   response: ServerResponse,
   asked: UpstreamRequest,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // It may have gone while something was waited for; `close` will not come again.
-    if (response.closed) return resolve();
-    const settle = (failure?: Error) => (failure ? reject(toBffError(failure)) : resolve());
-    new Exchange(request, response, asked, settle).start();
-  });
+  settle: (failure?: Error) => void,
+): void {
+  // It may have gone while something was waited for; `close` will not come again.
+  if (response.closed) return settle();
+  const end = (failure?: Error) => settle(failure && toBffError(failure));
+  try {
+    new Exchange(request, response, asked, end).start();
+  } catch (mistake) {
+    settle(mistake as Error);
+  }
 }
 
 function toBffError(error: Error): BffError {

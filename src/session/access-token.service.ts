@@ -34,12 +34,21 @@ export class AccessTokenService implements OnApplicationShutdown {
     await this.refresher.settled();
   }
 
+  /** The same as `accessTokenFor`, if there is nothing to be done about it. Absent: there is. */
+  certainTokenFor({ tokens }: Session): SentToken | undefined {
+    const now = this.clock();
+    const { expiresAt, refreshToken } = tokens;
+    const isExpired = expiresAt !== undefined && expiresAt <= now;
+    const isDue =
+      isExpired || (refreshToken && endsSoon(tokens, this.options.session.refreshAhead, now));
+    return isDue ? undefined : authorizationBy(tokens);
+  }
+
   /**
    * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that will end soon still serves while it is
-   * replaced in the background. A promise only when it has ended; it rejects with `provider_unavailable` if the provider cannot replace it
-   * now.
+   * replaced in the background. Throws `provider_unavailable` if the provider cannot replace it now.
    */
-  accessTokenFor(session: Session): AccessToken | Promise<AccessToken> {
+  async accessTokenFor(session: Session): Promise<AccessToken> {
     const { tokens } = session;
     const now = this.clock();
     const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;

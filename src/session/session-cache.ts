@@ -49,6 +49,20 @@ export class SessionCache {
   }
 
   /**
+   * The session of this id, which is in use, if nobody has to be asked about it. Absent: the store has to, if only to note
+   * that it is in use.
+   */
+  known(id: string): Session | undefined {
+    const entry = this.#entries.get(id);
+    if (!entry) return undefined;
+    const now = this.clock();
+    if (entry.idleUntil <= now || entry.renewAt <= now) return undefined;
+    this.#hits += 1;
+    entry.isUsed = true;
+    return entry.session;
+  }
+
+  /**
    * The session of this id, which is in use. A promise only when the store is asked; it rejects with
    * `session_store_unavailable`. Absent: it is over.
    */

@@ -19,6 +19,12 @@ export class SessionReader {
     this.#cookies = new KnownCookies(cookies.session, session.secrets);
   }
 
+  /** The session the `Cookie` header names, which is in use, if nobody has to be asked about it. Absent: signed out, or `read` it. */
+  known(cookieHeader: string | undefined): Session | undefined {
+    const id = this.idIn(cookieHeader);
+    return id === undefined ? undefined : this.cache.known(id);
+  }
+
   /**
    * The session the `Cookie` header names, which is in use and so begins a new idle period, within a sixtieth of it. A
    * promise only when Redis has to be asked; it rejects with `session_store_unavailable`. Absent: signed out.

@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../errors.ts';
+import { refuseForgery } from '../session/csrf.ts';
+import { type Handshake, Handshakes } from './handshakes.ts';
+import { canonicalTarget, type RequestTarget } from './path.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
+import { type ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
+
+const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** A request, and where it goes. */
+export interface Matched {
+  readonly request: Request;
+  readonly response: Response;
+  readonly route: ProxyRoute;
+  readonly target: RequestTarget;
+  /** Absent: it asks for no WebSocket. */
+  readonly handshake: Handshake | undefined;
+}
+
+/** Which requests belong to a route, and which of them nobody may send. It looks at no session: a forged request learns nothing about it. */
+@Injectable()
+export class Admission {
+  constructor(
+    @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
+    private readonly routes: ProxyRoutes,
+    private readonly handshakes: Handshakes,
+  ) {}
+
+  /**
+   * Absent: the request belongs to no route. Throws `bad_path` or `invalid_request` for one that two servers could read differently, and
+   * `not_found` for a handshake of no route.
+   */
+  match(request: Request, response: Response): Matched | undefined {
+    refuseTwoHosts(request);
+    const target = canonicalTarget(request.originalUrl);
+    const route = this.routes.match(target.path);
+    request.takenBy = route?.path;
+    const handshake = this.handshakes.of(request);
+    if (!route && handshake) throw new BffError('not_found');
+    return route && { request, response, route, target, handshake };
+  }
+
+  /** Throws `method_not_allowed`, `csrf` or `invalid_request` for what is sent on to nobody. For requests that are no handshake. */
+  refuseForeign({ request, route: { options } }: Matched): void {
+    refuseWebSocket(request);
+    const { method, headers } = request;
+    // The upstream would answer with the request it got, token included (RFC 9110 §9.3.8).
+    if (method === 'TRACE')
+      throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
+    if (options.token === 'none') return;
+    // Only a page of another origin has to ask; ours never does.
+    if (method === 'OPTIONS' && 'access-control-request-method' in headers)
+      throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
+    if (options.csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
+  }
+}
+
+/** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. Throws `invalid_request`. */
+export function refuseWebSocket({ headers }: Request): void {
+  if (!/\bwebsocket\b/i.test(headers.upgrade ?? '')) return;
+  const cause = new Error('not a WebSocket handshake for a route that accepts them');
+  throw new BffError('invalid_request', { cause });
+}
+
+/** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
+function refuseTwoHosts({ rawHeaders }: Request): void {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) throw new BffError('invalid_request');
+}
