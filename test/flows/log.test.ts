@@ -1,6 +1,7 @@
-import { answer, hang, hangUp } from '../support/answers.ts';
+import { answer, hang, hangUp, inTurn } from '../support/answers.ts';
 import { ServerLog } from '../../src/log.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
+import { testClock } from '../support/clock.ts';
 import { LogCapture } from '../support/logs.ts';
 import { rawRequest } from '../support/raw.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -336,6 +337,34 @@ describe('a line', () => {
     await using bff = await startBff({ store: 'memory', logLevel: 'error' });
     await bff.browser().fetch('/nowhere');
     expect(bff.logs.text).toBe('');
+  });
+
+  it('about a refresh or a failure carries the id of the call that met it, also in the steady state', async () => {
+    const clock = testClock();
+    await using bff = await startBff({
+      logLevel: 'debug',
+      clock: clock.now,
+      authorizationServer: { accessTokenSeconds: 60 },
+      upstream: inTurn(
+        answer(200),
+        answer(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' }),
+        answer(200),
+        answer(200),
+        hangUp(),
+      ),
+      route: { retry: 0 },
+    });
+    const browser = await bff.signedIn();
+    const call = async () => (await browser.fetch('/api/notes')).headers.get('x-request-id');
+    await call();
+    const refused = await call();
+    clock.advance(61_000);
+    const [expired, broken] = [await call(), await call()];
+    await waitFor(() => requestsIn(bff).filter(({ req }) => req?.id === broken).length === 1);
+    const idsOf = (message: string) =>
+      linesOf(bff).flatMap(({ msg, req }) => (msg === message ? [req?.id] : []));
+    expect(idsOf('tokens refreshed')).toEqual([refused, expired]);
+    expect(idsOf('upstream_unreachable')).toEqual([broken]);
   });
 
   it('goes to the log of the server whose request it is, with two in one process', async () => {
