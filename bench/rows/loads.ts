@@ -78,7 +78,9 @@ export async function measureLoad(row: LoadRow, bench: Bench, results: Results):
   for (let round = -1; round < bench.rounds * turns; round += 1) {
     for (const contender of taking) {
       const isWarmUp = round < 0;
-      const warmUp = warm.has(contender) ? 1 : bench.warmUp;
+      // Of many sessions none is known yet.
+      const isWarm = warm.has(contender) && row.sessions !== 'cycled';
+      const warmUp = isWarm ? 1 : bench.warmUp;
       warm.add(contender);
       const settings = {
         seconds: isWarmUp ? warmUp : seconds,
