@@ -51,11 +51,10 @@ export class ServerLog extends Logger {
     this.#output = { lines, stream, bindings: isOnly ? '' : `,"worker":${worker}` };
   }
 
-  /** Gives the request an id, writes its line when it is over, and has its id in all lines until then. */
-  readonly middleware = (request: IncomingMessage, response: Logged, next: () => void): void =>
-    this.begin(request, response)(next);
-
-  /** The same, but only lines of what is done by way of what this returns have the id: to make that known costs, and most calls have no line but their last. */
+  /**
+   * Gives the request an id, and writes its line when it is over. Other lines have the id if they come of work done by way of
+   * what this returns: to make that known costs, and most calls have no other line.
+   */
   begin(request: IncomingMessage, response: Logged): <Result>(work: () => Result) => Result {
     request.id ??= randomUUID();
     const requestLines = new RequestLines(this.#output, request, response);

@@ -34,31 +34,23 @@ export class AccessTokenService implements OnApplicationShutdown {
     await this.refresher.settled();
   }
 
-  /** The same as `accessTokenFor`, if there is nothing to be done about it. Absent: there is. */
-  certainTokenFor({ tokens }: Session): SentToken | undefined {
-    const now = this.clock();
-    const { expiresAt, refreshToken } = tokens;
-    const isExpired = expiresAt !== undefined && expiresAt <= now;
-    const isDue =
-      isExpired || (refreshToken && endsSoon(tokens, this.options.session.refreshAhead, now));
-    return isDue ? undefined : authorizationBy(tokens);
-  }
-
   /**
    * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that will end soon still serves while it is
    * replaced in the background. Throws `provider_unavailable` if the provider cannot replace it now.
    */
   async accessTokenFor(session: Session): Promise<AccessToken> {
-    const { tokens } = session;
-    const now = this.clock();
-    const isExpired = tokens.expiresAt !== undefined && tokens.expiresAt <= now;
-    if (isExpired) return this.replacementFor(session);
-    const { refreshAhead } = this.options.session;
-    if (tokens.refreshToken && endsSoon(tokens, refreshAhead, now)) {
+    const state = this.#stateOf(session.tokens);
+    if (state === 'over') return this.replacementFor(session);
+    if (state === 'ending') {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
       void this.refresher.refresh({ session }).catch(() => undefined);
     }
-    return authorizationBy(tokens);
+    return authorizationBy(session.tokens);
+  }
+
+  /** The same, if there is nothing to be done about it. Absent: there is. */
+  certainTokenFor({ tokens }: Session): SentToken | undefined {
+    return this.#stateOf(tokens) === 'good' ? authorizationBy(tokens) : undefined;
   }
 
   /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
@@ -74,6 +66,14 @@ export class AccessTokenService implements OnApplicationShutdown {
       case 'failed':
         throw outcome.error;
     }
+  }
+
+  #stateOf(tokens: TokenSet): 'good' | 'ending' | 'over' {
+    const now = this.clock();
+    const { expiresAt, refreshToken } = tokens;
+    if (expiresAt !== undefined && expiresAt <= now) return 'over';
+    const isEnding = refreshToken && endsSoon(tokens, this.options.session.refreshAhead, now);
+    return isEnding ? 'ending' : 'good';
   }
 }
 
