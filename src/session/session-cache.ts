@@ -53,13 +53,8 @@ export class SessionCache {
    * that it is in use.
    */
   known(id: string): Session | undefined {
-    const entry = this.#entries.get(id);
-    if (!entry) return undefined;
-    const now = this.clock();
-    if (entry.idleUntil <= now || entry.renewAt <= now) return undefined;
-    this.#hits += 1;
-    entry.isUsed = true;
-    return entry.session;
+    const entry = this.#current(id);
+    return entry && entry.renewAt > this.clock() ? this.#hit(entry) : undefined;
   }
 
   /**
@@ -67,29 +62,37 @@ export class SessionCache {
    * `session_store_unavailable`. Absent: it is over.
    */
   use(id: string): Session | undefined | Promise<Session | undefined> {
-    const entry = this.#entries.get(id);
-    const now = this.clock();
-    if (!entry || entry.idleUntil <= now) {
+    const entry = this.#current(id);
+    if (!entry) {
       this.#misses += 1;
       return this.#read(id);
     }
-    this.#hits += 1;
-    entry.isUsed = true;
     // Nobody waits for it: a session that has ended is forgotten, and the next call finds out.
-    if (entry.renewAt <= now) this.#read(id).catch(() => undefined);
-    return entry.session;
+    if (entry.renewAt <= this.clock()) this.#read(id).catch(() => undefined);
+    return this.#hit(entry);
   }
 
   /** The same, but no use of the session. */
   peek(id: string): Session | undefined | Promise<Session | undefined> {
-    const entry = this.#entries.get(id);
-    return entry && entry.idleUntil > this.clock() ? entry.session : this.store.read(id);
+    return this.#current(id)?.session ?? this.store.read(id);
   }
 
   /** How much is remembered, in sessions and bytes, and how often that was of use since the start. */
   get figures() {
     const sessions = this.#entries.size;
     return { sessions, bytes: this.#size, hits: this.#hits, misses: this.#misses };
+  }
+
+  /** Absent: it is not remembered, or its idle time is over. */
+  #current(id: string): Entry | undefined {
+    const entry = this.#entries.get(id);
+    return entry && entry.idleUntil > this.clock() ? entry : undefined;
+  }
+
+  #hit(entry: Entry): Session {
+    this.#hits += 1;
+    entry.isUsed = true;
+    return entry.session;
   }
 
   #read(id: string): Promise<Session | undefined> {
