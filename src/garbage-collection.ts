@@ -17,9 +17,6 @@ export function tuneGarbageCollection(): void {
   // Otherwise objects of the first busy moment may be taken for lasting ones for good: then they, and the requests they
   // belong to, stay until the next full collection.
   setFlagsFromString('--no-allocation-site-pretenuring');
-  // Otherwise every few megabytes of lasting objects begin a full collection when there has been a quiet moment before. Each of
-  // them keeps the requests under way waiting for 20 milliseconds. In percent.
-  setFlagsFromString('--heap-growing-percent=100');
   setTimeout(holdRoomForYoungObjects, start).unref();
 }
 
