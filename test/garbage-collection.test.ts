@@ -38,7 +38,7 @@ describe('the room for young objects', () => {
   const keepMore = 'await keep(1_500_000); console.log(room())';
 
   it('stays as it is once there is enough, however many of them survive', async () => {
-    expect(await roomAfter(`hold(); ${grow} ${keepMore}`)).toBeLessThan(48 * megabyte);
+    expect(await roomAfter(`hold(); ${grow} ${keepMore}`)).toBe(32 * megabyte);
   });
 
   it('would grow otherwise', async () => {
