@@ -84,12 +84,15 @@ export type CookieFilter = (header: string | undefined) => string | undefined;
 
 /** Takes the cookies of those names, however oddly spelt, out of `Cookie` headers. */
 export function cookieFilter(names: readonly string[]): CookieFilter {
-  const removed = new Set(names.map(canonicalName));
+  const removed = new Set([...names, ...names.map(canonicalName)]);
+  // Most names are in their one form already, and to see that takes less than to make it.
+  const isRemoved = (name: string) =>
+    removed.has(name) || (!isCanonical.test(name) && removed.has(canonicalName(name)));
   return (header = '') => {
     let kept: string | undefined;
     for (const part of header.split(';')) {
       const text = part.trim();
-      if (text === '' || removed.has(canonicalName(nameIn(text)))) continue;
+      if (text === '' || isRemoved(nameIn(text))) continue;
       kept = kept === undefined ? text : `${kept}; ${text}`;
     }
     return kept;
@@ -101,6 +104,9 @@ function nameIn(text: string): string {
   const equals = text.indexOf('=');
   return (equals < 0 ? text : text.slice(0, equals)).trim();
 }
+
+/** What `canonicalName` leaves as it is. */
+const isCanonical = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
 
 /** Servers differ in what they trim from a cookie's name and in its case; an upstream must not find ours behind either. */
 function canonicalName(name: string): string {
