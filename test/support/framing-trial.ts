@@ -35,7 +35,7 @@ async function tryOne(
   { name, bytes }: FramingPayload,
 ): Promise<FramingOutcome> {
   const hidden = `${path}-hidden`;
-  const { statuses } = await rawRequest(port, bytes(path, hidden), { deadline: 400 });
+  const { statuses } = await rawRequest(port, bytes(path, hidden), { deadline: 1000 });
   const asked = (target: string) => upstream.requests.filter((one) => one.target === target).length;
   const finalStatuses = statuses.filter((status) => status >= 200);
   return { name, statuses: finalStatuses, arrived: asked(path), hidden: asked(hidden) };
