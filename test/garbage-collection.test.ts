@@ -45,6 +45,25 @@ describe('the room for young objects', () => {
     expect(await roomAfter(`${grow} ${keepMore}`)).toBeGreaterThanOrEqual(64 * megabyte);
   });
 
+  /** Ten requests for each that is still under way: most of what is made dies at once. */
+  const serve = `
+    const end = Date.now() + 6000;
+    while (room() < ${64 * megabyte} && Date.now() < end) {
+      const underWay = [];
+      for (let made = 0; made < 300_000; made += 1) {
+        const answer = { like: [made, String(made)] };
+        if (made % 10 === 0) underWay.push(answer);
+        if (underWay.length > 2000) underWay.length = 0;
+      }
+      await setImmediate();
+    }
+    console.log(room());
+  `;
+
+  it('grows as V8 lets it where very many objects are made and few survive', async () => {
+    expect(await roomAfter(`hold(); ${grow} ${serve}`)).toBeGreaterThanOrEqual(64 * megabyte);
+  });
+
   /** A collection that gives back all it can, as V8 does in a quiet moment. */
   const rest = `gc({ type: 'major', flavor: 'last-resort' });`;
   const keepAFew = 'await keep(60_000); console.log(room())';
