@@ -14,8 +14,7 @@ export function openFrontDoor(app: NestExpressApplication, log: ServerLog): void
   const [pipeline] = server.listeners('request') as [RequestListener];
   server.off('request', pipeline);
   server.on('request', (request: Request, response: Response) => {
-    const within = log.begin(request, response);
     request.originalUrl = request.url;
-    proxy.serveFirst(request, response, within, () => pipeline(request, response));
+    proxy.serveFirst(request, response, log.begin(request, response), pipeline);
   });
 }

@@ -55,13 +55,14 @@ export class ServerLog extends Logger {
    * Gives the request an id, and writes its line when it is over. Other lines have the id if they come of work done by way of
    * what this returns: to make that known costs, and most calls have no other line.
    */
-  begin(request: IncomingMessage, response: Logged): <Result>(work: () => Result) => Result {
+  begin(request: IncomingMessage, response: Logged): RequestLines {
     request.id ??= randomUUID();
     const requestLines = new RequestLines(this.#output, request, response);
     response[linesOf] = requestLines;
-    // A complete answer, or one that was broken off; after a WebSocket has taken its connection, only the first comes.
-    response.on('finish', conclude).on('close', conclude);
-    return (work) => ofThisRequest.run(requestLines, work);
+    response.on('close', conclude);
+    // After a WebSocket has taken its connection, nothing closes an answer.
+    if (request.headers.upgrade !== undefined) response.on('finish', conclude);
+    return requestLines;
   }
 
   override log(message: unknown, ...rest: unknown[]): void {
@@ -94,6 +95,11 @@ class RequestLines {
   get own(): Lines {
     this.#own ??= this.#output.lines.child({ req: this.#request });
     return this.#own;
+  }
+
+  /** Other lines that come of this work are theirs, too. */
+  within<Result>(work: () => Result): Result {
+    return ofThisRequest.run(this, work);
   }
 
   /** Writes the last of them. Whoever went away before the answer has seen no status. */

@@ -59,7 +59,7 @@ export class Admission {
 
 /** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. Throws `invalid_request`. */
 export function refuseWebSocket({ headers }: Request): void {
-  if (!/\bwebsocket\b/i.test(headers.upgrade ?? '')) return;
+  if (headers.upgrade === undefined || !/\bwebsocket\b/i.test(headers.upgrade)) return;
   const cause = new Error('not a WebSocket handshake for a route that accepts them');
   throw new BffError('invalid_request', { cause });
 }

@@ -13,7 +13,7 @@ import { isConnection } from '../session/connections.ts';
 import type { Session } from '../session/session.ts';
 import { headersFrom } from './claim-headers.ts';
 import type { AfterRefusal } from './forward.ts';
-import type { Headers } from './headers.ts';
+import type { HeaderList } from './headers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import type { ProxyRoute } from './proxy-routes.ts';
 import { RouteAuthorization } from './route-authorization.service.ts';
@@ -23,7 +23,7 @@ import { plainAddress, TrustedPeers } from './trusted-peers.ts';
 
 /** The headers an upstream gets, and others to ask it once more with. */
 export interface AuthorizedRequest {
-  readonly headers: Headers;
+  readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: their token needs no proof. */
   readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not fail. */
@@ -74,16 +74,7 @@ export class AuthorizedHeaders {
   #with(answer: AccessToken, request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest {
     const { session } = who;
     const token = usable(answer, route, who);
-    const clientAddress = plainAddress(request.socket.remoteAddress);
-    const facts = {
-      clientAddress,
-      requestId: String(request.id),
-      isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      set: headersFrom(route.options.headers.set, session?.claims),
-    };
-    const headersWith = (authorization: string | undefined) =>
-      route.requestHeaders.of(request.headers, facts, authorization);
-    const headers = headersWith(token?.authorization);
+    const headers = this.#headers(request, route, session, token?.authorization);
     if (!session && !route.wants) return { headers };
     const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
     const afterRefusal = async (refusal: IncomingHttpHeaders) => {
@@ -92,10 +83,28 @@ export class AuthorizedHeaders {
       const replace = () =>
         this.routeAuthorization.replacementFor(route, session, token?.authorization);
       const other = await this.#otherToken(refusal, replace);
-      return other && isProvable(other, proof) ? headersWith(other.authorization) : undefined;
+      return other && isProvable(other, proof)
+        ? this.#headers(request, route, session, other.authorization)
+        : undefined;
     };
     const whose = session && isConnection(session) ? 'connected' : 'signedIn';
     return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
+  }
+
+  #headers(
+    request: Request,
+    route: ProxyRoute,
+    session: Session | undefined,
+    authorization: string | undefined,
+  ): HeaderList {
+    const clientAddress = plainAddress(request.socket.remoteAddress);
+    const facts = {
+      clientAddress,
+      requestId: String(request.id),
+      isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+      set: headersFrom(route.options.headers.set, session?.claims),
+    };
+    return route.requestHeaders.of(request.headers, facts, authorization);
   }
 
   async #token(route: ProxyRoute, session: Session | undefined): Promise<AccessToken> {

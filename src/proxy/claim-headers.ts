@@ -1,16 +1,16 @@
 import { claimReference } from '../config/header-options.ts';
 import type { Claims } from '../oauth/claims.ts';
-import type { Headers } from './headers.ts';
+import type { HeaderList } from './headers.ts';
 
 /** The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be a claim, too. */
 export function headersFrom(
   set: Readonly<Record<string, string>>,
   claims: Claims | undefined,
-): Headers {
-  const headers: Headers = {};
+): HeaderList {
+  const headers: HeaderList = [];
   for (const [name, template] of Object.entries(set)) {
     const value = template.includes('${') ? filled(template, claims) : template;
-    if (value) headers[name] = value;
+    if (value) headers.push(name, value);
   }
   return headers;
 }

@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
 import { Answer } from './answer.ts';
 import type { UpstreamRequest } from './forward.ts';
-import type { Headers } from './headers.ts';
+import type { HeaderList } from './headers.ts';
 import { hasBody, letFinish, limitedBody } from './request-body.ts';
-import { isBroken, isOurs } from './upstream-failure.ts';
+import { asBffError, isBroken, isOurs } from './upstream-failure.ts';
 import type { UpstreamServer } from './upstream.ts';
 
 /** Doing them twice comes to the same (RFC 9110 §9.2.2). */
@@ -22,7 +22,7 @@ interface Meanwhile {
 
 /**
  * One request and its answer on their way through us, told by undici call by call: no stream stands between its parser and
- * the response. `settle` is called once, with what went wrong if something did; a browser that has gone is not wrong.
+ * the response. `settle` is called once, with a `BffError` if something went wrong; a browser that has gone is not wrong.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: IncomingMessage;
@@ -31,11 +31,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (failure?: Error) => void;
   readonly #body: Readable | Buffer | null;
   readonly #answer: Answer;
-  #headers: Headers;
+  #headers: HeaderList;
   #retriesLeft: number;
   #mayAskAgain: boolean;
   #server: UpstreamServer | undefined;
-  #tried: UpstreamServer[] = [];
+  /** Absent: each that was asked took the connection. */
+  #tried: UpstreamServer[] | undefined;
   /** Of the newest attempt. Absent: it has no connection yet. */
   #controller: Dispatcher.DispatchController | undefined;
   /** Of the answer that was refused, until its end. */
@@ -117,14 +118,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#server = server;
     server.busy += 1;
     this.#controller = undefined;
-    this.#headers['host'] = server.host;
     const { path, timeout, idleTimeout, proof } = this.#asked;
-    proof?.prove(this.#headers, server.address.origin, path);
+    const headers = proof?.prove(this.#headers, server.address.origin, path) ?? this.#headers;
     server.dispatcher.dispatch(
       {
         path,
         method: this.#request.method as Dispatcher.HttpMethod,
-        headers: this.#headers,
+        headers: ['host', server.host, ...headers] as string[],
         body: this.#body,
         headersTimeout: timeout,
         bodyTimeout: idleTimeout,
@@ -140,7 +140,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const isUnsent = this.#controller === undefined;
     if (isUnsent && this.#server) {
       this.#server.refused();
-      this.#tried.push(this.#server);
+      this.#tried = [...(this.#tried ?? []), this.#server];
       // Nothing has been sent: what it was does not matter.
       const other = upstream.choose(this.#tried);
       if (other) return other;
@@ -158,7 +158,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): Promise<void> {
     const undecided: Meanwhile = {};
     this.#undecided = undecided;
-    const others = await this.#asked.afterRefusal?.(headers);
+    const { afterRefusal, behalf } = this.#asked;
+    const ask = () => afterRefusal?.(headers);
+    const others = await (behalf ? behalf.within(ask) : ask());
     this.#undecided = undefined;
     if (this.#isOver) return;
     const { hasEnded, failure } = undecided;
@@ -203,6 +205,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#refused?.controller.abort(new errors.RequestAbortedError());
     if (this.#body) letFinish(this.#request);
-    this.#settle(failure);
+    this.#settle(failure && asBffError(failure));
   }
 }

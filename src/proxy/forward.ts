@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { errors } from 'undici';
 import { BffError } from '../errors.ts';
 import { Exchange } from './exchange.ts';
-import type { HeaderList, Headers } from './headers.ts';
+import type { HeaderList } from './headers.ts';
 import type { SenderProof } from './sender-proof.ts';
 import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
 import type { Upstream } from './upstream.ts';
@@ -13,7 +12,7 @@ export interface UpstreamRequest {
   /** Path and query. */
   readonly path: string;
   /** All but `host`, which is the server's. */
-  readonly headers: Headers;
+  readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof | undefined;
   /** The whole body, where it has been read to be sent twice if need be. Absent: it streams, or there is none. */
@@ -23,6 +22,8 @@ export interface UpstreamRequest {
    * then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: AfterRefusal | undefined;
+  /** What is asked then is asked on behalf of it. Absent: it is already. */
+  readonly behalf?: Behalf | undefined;
   /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
   /** Milliseconds to the response headers. */
@@ -37,8 +38,13 @@ export interface UpstreamRequest {
   readonly responseHeaders: (headers: IncomingHttpHeaders) => HeaderList;
 }
 
+/** Does something on behalf of a request: what is logged meanwhile names it. */
+export interface Behalf {
+  within<Result>(work: () => Result): Result;
+}
+
 /** Asked when an upstream answers `401`, with the headers of its answer. */
-export type AfterRefusal = (refusal: IncomingHttpHeaders) => Promise<Headers | undefined>;
+export type AfterRefusal = (refusal: IncomingHttpHeaders) => Promise<HeaderList | undefined>;
 
 /**
  * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
@@ -81,19 +87,9 @@ function exchange(
 ): void {
   // It may have gone while something was waited for; `close` will not come again.
   if (response.closed) return settle();
-  const end = (failure?: Error) => settle(failure && toBffError(failure));
   try {
-    new Exchange(request, response, asked, end).start();
+    new Exchange(request, response, asked, settle).start();
   } catch (mistake) {
     settle(mistake as Error);
   }
-}
-
-function toBffError(error: Error): BffError {
-  if (error instanceof BffError) return error;
-  const isTimeout =
-    error instanceof errors.HeadersTimeoutError ||
-    error instanceof errors.BodyTimeoutError ||
-    error instanceof errors.ConnectTimeoutError;
-  return new BffError(isTimeout ? 'upstream_timeout' : 'upstream_unreachable', { cause: error });
 }

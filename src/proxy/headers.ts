@@ -4,15 +4,20 @@ import { type CookieFilter, cookieFilter } from '../session/cookies.ts';
 import { namedByConnection, remembered, spelling } from './header-names.ts';
 import { nextSpan } from './trace.ts';
 
-/** Header fields for one message: names in lower case, several values as a list. */
-export type Headers = Record<string, string | string[]>;
-
-/** The same as names and values in turn, which is the cheapest form to write. No name comes twice. */
+/**
+ * Header fields for one message as names and values in turn, which is the cheapest form to make and to write: names in lower
+ * case, none of them twice, several values as a list.
+ */
 export type HeaderList = (string | string[])[];
 
 /** A list less the headers of one name. */
 export function without(removed: string, headers: HeaderList): HeaderList {
   return headers.filter((_, index) => headers[index - (index % 2)] !== removed);
+}
+
+/** The value of the header of this name. Absent: there is none. */
+export function valueOf(wanted: string, headers: HeaderList): string | string[] | undefined {
+  return headers.find((_, index) => index % 2 === 1 && headers[index - 1] === wanted);
 }
 
 /** What only we may tell an upstream about the client and what it asked for. */
@@ -49,6 +54,15 @@ const notForwarded = new Set([
 /** Not even an operator may pass these on as they are. */
 const neverPassed = new Set([...hopByHop, 'expect', 'host', 'cookie']);
 
+/** What we say of every request, whatever its client says. */
+const saidByUs = [
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+  'traceparent',
+];
+
 /** What a route decides over the headers of its requests. */
 export interface RequestHeaderRules {
   /** Our own origin, as browsers see it. */
@@ -69,8 +83,8 @@ export interface RequestFacts {
   readonly requestId: string;
   /** The peer is one of `server.trustedProxies`: its forwarding headers are kept and extended. */
   readonly isTrustedPeer: boolean;
-  /** The operator's headers, names in lower case. */
-  readonly set: Headers;
+  /** The operator's headers. */
+  readonly set: HeaderList;
 }
 
 /** What becomes of a header of the client. */
@@ -78,7 +92,9 @@ type Verdict = 'passed' | 'passed from a trusted peer' | 'dropped';
 
 /** The rules for the requests of one route. Names are judged once, not with every request. */
 export class RequestHeaders {
-  readonly #removed: ReadonlySet<string>;
+  readonly #dropsCookies: boolean;
+  /** What we would say, but the operator removes, or says something else instead. */
+  readonly #unsaid: readonly string[];
   readonly #verdictOn: (name: string) => Verdict;
   readonly #publicHost: string;
   readonly #publicScheme: string;
@@ -89,8 +105,9 @@ export class RequestHeaders {
     this.#publicHost = host;
     this.#publicScheme = protocol.slice(0, -1);
     this.#withoutOurs = cookieFilter(rules.ourCookies);
-    this.#removed = new Set(rules.remove.map(spelling));
+    this.#dropsCookies = rules.remove.map(spelling).includes('cookie');
     const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(spelling));
+    this.#unsaid = [...saidByUs, 'forwarded'].filter((name) => replaced.has(name));
     const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
     this.#verdictOn = remembered((name) => judged(name, replaced, passed));
   }
@@ -99,49 +116,52 @@ export class RequestHeaders {
    * The headers an upstream receives: what the client sent, less what only we may say, and what we say; `host` is the server's.
    * `authorization` is the value of the one such header. Absent: none is sent.
    */
-  of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): Headers {
+  of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): HeaderList {
+    const { isTrustedPeer, set } = facts;
     const named = namedByConnection(incoming.connection);
-    const headers: Headers = {};
+    const headers = this.#ours(incoming, facts);
+    if (authorization !== undefined) headers.push('authorization', authorization);
     for (const name of Object.keys(incoming)) {
       const verdict = this.#verdictOn(name);
       if (verdict === 'dropped' || named?.has(spelling(name))) continue;
+      if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
+      if (name === 'authorization' && authorization !== undefined) continue;
+      // Ours ends with what it says.
+      if (name === 'forwarded' && isTrustedPeer) continue;
       const value = incoming[name];
-      if (value !== undefined && (verdict === 'passed' || facts.isTrustedPeer))
-        headers[name] = value;
+      if (value !== undefined) headers.push(name, value);
     }
-    this.#addCookie(headers, incoming.cookie, named);
-    this.#addForwarding(headers, incoming, facts);
-    Object.assign(headers, facts.set);
-    if (authorization !== undefined) headers['authorization'] = authorization;
+    const cookie = named?.has('cookie') ? undefined : this.#cookie(incoming.cookie);
+    if (cookie !== undefined) headers.push('cookie', cookie);
+    if (set.length > 0) headers.push(...set);
     return headers;
   }
 
-  #addCookie(headers: Headers, cookies: string | undefined, named?: ReadonlySet<string>): void {
-    if (cookies === undefined || this.#removed.has('cookie') || named?.has('cookie')) return;
-    const cookie = this.#withoutOurs(cookies);
-    if (cookie !== undefined) headers['cookie'] = cookie;
+  #cookie(cookies: string | undefined): string | undefined {
+    return cookies === undefined || this.#dropsCookies ? undefined : this.#withoutOurs(cookies);
   }
 
   /** No `Connection` of the client's takes away what we say ourselves, only the operator does (CVE-2025-48865). */
-  #addForwarding(
-    headers: Headers,
+  #ours(
     incoming: IncomingHttpHeaders,
     { clientAddress, requestId, isTrustedPeer }: RequestFacts,
-  ): void {
+  ): HeaderList {
     const chain = isTrustedPeer ? incoming['x-forwarded-for'] : undefined;
-    const ours: Headers = {
-      'x-forwarded-for': chain ? `${String(chain)}, ${clientAddress}` : clientAddress,
-      'x-forwarded-host': this.#publicHost,
-      'x-forwarded-proto': this.#publicScheme,
-      'x-request-id': requestId,
-      traceparent: nextSpan(isTrustedPeer ? incoming['traceparent'] : undefined),
-    };
+    const headers = [
+      'x-forwarded-for',
+      chain ? `${String(chain)}, ${clientAddress}` : clientAddress,
+      'x-forwarded-host',
+      this.#publicHost,
+      'x-forwarded-proto',
+      this.#publicScheme,
+      'x-request-id',
+      requestId,
+      'traceparent',
+      nextSpan(isTrustedPeer ? incoming['traceparent'] : undefined),
+    ];
     if (isTrustedPeer && incoming.forwarded)
-      ours['forwarded'] = `${incoming.forwarded}, ${this.#forwardedBy(clientAddress)}`;
-    for (const name in ours) {
-      const value = ours[name];
-      if (value !== undefined && !this.#removed.has(name)) headers[name] = value;
-    }
+      headers.push('forwarded', `${incoming.forwarded}, ${this.#forwardedBy(clientAddress)}`);
+    return this.#unsaid.reduce((said, name) => without(name, said), headers as HeaderList);
   }
 
   #forwardedBy(clientAddress: string): string {
@@ -153,7 +173,7 @@ export class RequestHeaders {
 
 function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
   const plain = spelling(name);
-  if (replaced.has(plain) || neverPassed.has(plain)) return 'dropped';
+  if (replaced.has(plain) || neverPassed.has(plain) || saidByUs.includes(name)) return 'dropped';
   if (passed.has(name)) return 'passed';
   if (notForwarded.has(plain)) return 'dropped';
   if (!aboutTheClient.test(plain)) return 'passed';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { SessionEnds } from '../session/session-ends.ts';
 
-/** Answers that run for one to two of these, in milliseconds, are looked after. */
+/** Answers that are seen by a second sweep, so that they run for one to two of these, in milliseconds, are looked after. */
 const sweepTime = 500;
 
 /** A request that has waited this long for its answer, in milliseconds, is a long poll. */
@@ -11,7 +11,8 @@ const longPoll = 10_000;
 export interface RunningAnswer {
   readonly sessionId: string;
   readonly response: ServerResponse;
-  readonly begun: number;
+  /** When the first sweep saw it. Absent: none has. */
+  seenAt: number | undefined;
   /** The upstream's. Absent: the answer has not begun. */
   headers: IncomingHttpHeaders | undefined;
   sessionHasEnded: boolean;
@@ -38,7 +39,7 @@ export class LongAnswers {
     const running: RunningAnswer = {
       sessionId,
       response,
-      begun: performance.now(),
+      seenAt: undefined,
       headers: undefined,
       sessionHasEnded: false,
       forget: undefined,
@@ -67,7 +68,8 @@ export class LongAnswers {
     const now = performance.now();
     for (const running of this.#running.slice()) {
       if (running.sessionHasEnded) endIfEndless(running);
-      else if (!running.forget && now - running.begun >= sweepTime) this.#listen(running);
+      else if (running.seenAt === undefined) running.seenAt = now;
+      else if (!running.forget) this.#listen(running);
     }
   }
 
@@ -80,11 +82,11 @@ export class LongAnswers {
 }
 
 /** One that has not begun may still become endless: the next sweep looks again. */
-function endIfEndless({ response, begun, headers }: RunningAnswer): void {
+function endIfEndless({ response, seenAt, headers }: RunningAnswer): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers
     ? isEventStream(headers) || (isReading && headers['content-length'] === undefined)
-    : isReading && performance.now() - begun >= longPoll;
+    : isReading && seenAt !== undefined && performance.now() - seenAt >= longPoll;
   if (isEndless) response.destroy();
 }
 

@@ -15,7 +15,7 @@ import {
   type AuthorizedRequest,
   type WhoAsks,
 } from './authorized-headers.service.ts';
-import { forward, startForwarding, type UpstreamRequest } from './forward.ts';
+import { forward, startForwarding, type UpstreamRequest, type Behalf } from './forward.ts';
 import { type Handshake, refuseBadHandshake } from './handshakes.ts';
 import { LongAnswers, type RunningAnswer } from './long-answers.ts';
 import { OpenSockets } from './open-sockets.ts';
@@ -31,10 +31,8 @@ interface CertainCall {
   readonly authorized: AuthorizedRequest;
 }
 
-/** Does something on behalf of a request: what is logged meanwhile names it. */
-export type Within = <Result>(work: () => Result) => Result;
-
-const directly: Within = (work) => work();
+/** Gets what is none of ours. */
+type Next = (request: Request, response: Response) => void;
 
 const nobody: WhoAsks = { presented: undefined, session: undefined };
 
@@ -72,16 +70,16 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
    * The same for one that nobody has seen before, without a promise where nobody has to be asked, as in the steady state. `next` gets it when
    * it is none of ours, and when it failed: `serve` says so again then.
    */
-  serveFirst(request: Request, response: Response, within: Within, next: () => void): void {
+  serveFirst(request: Request, response: Response, behalf: Behalf, next: Next): void {
     const call = this.#certainCall(request, response);
-    if (!call) return within(() => void this.#serveOrHandOn(request, response, next));
+    if (!call) return behalf.within(() => void this.#serveOrHandOn(request, response, next));
     const running = this.#begin(call.who, response);
-    const asked = this.#asked(call.matched, call.authorized, running, within);
+    const asked = this.#asked(call.matched, call.authorized, running, behalf);
     startForwarding(request, response, asked, (failure) => {
       if (running) this.longAnswers.end(running);
       if (!failure) return;
       this.#handedOn.set(request, { failure });
-      within(next);
+      behalf.within(() => next(request, response));
     });
   }
 
@@ -112,14 +110,14 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     }
   }
 
-  async #serveOrHandOn(request: Request, response: Response, next: () => void): Promise<void> {
+  async #serveOrHandOn(request: Request, response: Response, next: Next): Promise<void> {
     try {
       if (await this.serve(request, response)) return;
       this.#handedOn.set(request, {});
     } catch (failure) {
       this.#handedOn.set(request, { failure });
     }
-    next();
+    next(request, response);
   }
 
   async #forward(matched: Matched): Promise<void> {
@@ -168,7 +166,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     { request, route, target }: Matched,
     { headers, proof, afterRefusal, stepUp }: AuthorizedRequest,
     running?: RunningAnswer,
-    within = directly,
+    behalf?: Behalf,
   ): UpstreamRequest {
     const { options, upstream } = route;
     // Member by member: to spread objects into one takes longer than all rules for headers.
@@ -177,7 +175,8 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
       path: upstreamPath(options, upstream.basePath, target.path) + target.query,
       headers,
       proof,
-      afterRefusal: afterRefusal && ((refusal) => within(() => afterRefusal(refusal))),
+      afterRefusal,
+      behalf,
       stepUp,
       timeout: options.timeout,
       idleTimeout: options.idleTimeout ?? 0,

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type DpopKey, DpopNonces, dpopProof } from '../oauth/dpop.ts';
-import type { Headers } from './headers.ts';
+import { type HeaderList, valueOf, without } from './headers.ts';
 
 /** Proves to an upstream that the access token in a request is ours to use. */
 export interface SenderProof {
-  /** Puts a new proof into headers that have the token, for one sending of them to this server. */
-  prove(headers: Headers, origin: string, pathAndQuery: string): void;
+  /** Headers that have the token with a new proof, for one sending of them to this server. */
+  prove(headers: HeaderList, origin: string, pathAndQuery: string): HeaderList;
   /** Hears what the server said, which may be a nonce for the next proof. */
   learn(answer: IncomingHttpHeaders, origin: string): void;
   /** From now on the headers have a token that is bound to this key. */
@@ -24,14 +24,15 @@ export class SenderProofs {
     return {
       prove: (headers, origin, pathAndQuery) => {
         const [path = ''] = pathAndQuery.split('?', 1);
-        const authorization = String(headers['authorization']);
-        headers['dpop'] = dpopProof(key, {
+        const authorization = String(valueOf('authorization', headers));
+        const proof = dpopProof(key, {
           method,
           target: origin + path,
           accessToken: authorization.slice('DPoP '.length),
           nonce: this.#nonces.of(origin),
           now: this.clock(),
         });
+        return [...without('dpop', headers), 'dpop', proof];
       },
       learn: (answer, origin) => this.#nonces.learn(origin, answer['dpop-nonce']),
       change: (other) => {

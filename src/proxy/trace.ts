@@ -2,12 +2,13 @@ import { randomFillSync } from 'node:crypto';
 
 /** Continues a trusted trace, or begins one (W3C Trace Context §3.2); an id of zeros is none. */
 export function nextSpan(parent: string | string[] | undefined): string {
-  const [, traceId = randomHex(16), flags = '01'] =
-    parent === undefined
-      ? []
-      : (/^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/.exec(String(parent)) ??
-        []);
-  return `00-${traceId}-${randomHex(8)}-${flags}`;
+  const ids = randomHex(24);
+  const ours = `00-${ids.slice(0, 32)}-${ids.slice(32)}-01`;
+  if (parent === undefined) return ours;
+  const known = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/.exec(
+    String(parent),
+  );
+  return known ? `00-${known[1]}-${ids.slice(32)}-${known[2]}` : ours;
 }
 
 /** Fetching random bytes costs more than having them: they are bought in bulk. */

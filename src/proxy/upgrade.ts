@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { BffError } from '../errors.ts';
 import type { AfterRefusal } from './forward.ts';
 import type { Handshake } from './handshakes.ts';
-import { type HeaderList, type Headers, without } from './headers.ts';
+import { type HeaderList, valueOf, without } from './headers.ts';
 import type { SenderProof } from './sender-proof.ts';
 import type { OpenSockets, Place } from './open-sockets.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
@@ -22,7 +22,7 @@ export interface UpstreamHandshake {
   /** Path and query. */
   readonly path: string;
   /** All but `host`, which is the server's. */
-  readonly headers: Headers;
+  readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof | undefined;
   /** Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or then: its answer stands. */
@@ -104,7 +104,7 @@ function refuseWeakSignIn({ stepUp }: UpstreamHandshake, answer: Answer): Answer
 /** One server after the other, as long as they take no connection. */
 async function ask(
   asked: UpstreamHandshake,
-  headers: Headers,
+  headers: HeaderList,
   response: ServerResponse,
 ): Promise<Answer> {
   const { upstream } = asked;
@@ -129,15 +129,23 @@ async function ask(
 function askServer(
   { host, address }: UpstreamServer,
   { upstream, path, timeout, proof }: UpstreamHandshake,
-  headers: Headers,
+  headers: HeaderList,
   response: ServerResponse,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const isTls = address.origin.startsWith('https:');
-    proof?.prove(headers, address.origin, path);
+    const proved = proof?.prove(headers, address.origin, path) ?? headers;
     const request = (isTls ? requestHttps : requestHttp)(new URL(address.origin), {
       path,
-      headers: { ...headers, host, connection: 'Upgrade', upgrade: 'websocket' },
+      headers: [
+        ...proved,
+        'host',
+        host,
+        'connection',
+        'Upgrade',
+        'upgrade',
+        'websocket',
+      ] as string[],
       agent: agents[isTls ? 'https:' : 'http:'],
       ...(address.socketPath && { socketPath: address.socketPath }),
       ...upstream.tls,
@@ -177,7 +185,7 @@ function ignored(): void {}
 
 /** With only half of an agreement the bytes that follow would mean something else to each side (RFC 6455 §4.1). */
 function requireAcceptance({ message, socket }: Answer, { headers }: UpstreamHandshake): void {
-  const key = String(headers['sec-websocket-key']);
+  const key = String(valueOf('sec-websocket-key', headers));
   const expected = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
   const isWebSocket = message.headers.upgrade?.toLowerCase() === 'websocket';
   const accepted = message.headers['sec-websocket-accept'];

@@ -66,13 +66,11 @@ export class Upstream {
    * The server with the fewest requests under way, of equally busy ones the next in turn. One that refused connections is
    * tried again when its pause is over, by one request, or when all have refused. Absent: all were `tried`.
    */
-  choose(
-    tried: readonly UpstreamServer[] = [],
-    now = performance.now(),
-  ): UpstreamServer | undefined {
+  choose(tried: readonly UpstreamServer[] = [], at?: number): UpstreamServer | undefined {
     const { servers } = this;
     const [only] = servers;
     if (servers.length === 1) return tried.length > 0 ? undefined : only;
+    const now = at ?? performance.now();
     let best: UpstreamServer | undefined;
     this.#turn = (this.#turn + 1) % servers.length;
     for (let step = 0; step < servers.length; step += 1) {

@@ -32,21 +32,21 @@ describe('a header made of claims', () => {
     ['${claims.evil}', 'a%0D%0AX-Admin: 1'],
     ['${claims.tricky}', '${claims.sub}'],
   ])('%s is %s', (template, value) => {
-    expect(headersFrom({ 'x-a': template }, claims)).toEqual({ 'x-a': value });
+    expect(headersFrom({ 'x-a': template }, claims)).toEqual(['x-a', value]);
   });
 
   it.each(['missing', 'empty', 'nothing', 'none', 'sub.length', 'toString', '__proto__', 'a.b.c'])(
     'is not sent without the claim %s',
     (name) => {
-      expect(headersFrom({ 'x-a': `user \${claims.${name}}` }, claims)).toEqual({});
-      expect(headersFrom({ 'x-a': `\${claims.${name}}` }, undefined)).toEqual({});
+      expect(headersFrom({ 'x-a': `user \${claims.${name}}` }, claims)).toEqual([]);
+      expect(headersFrom({ 'x-a': `\${claims.${name}}` }, undefined)).toEqual([]);
     },
   );
 
   it('is one line of printable ASCII, whatever the provider says', () => {
     assert(
       property(jsonValue(), (claim) => {
-        const { 'x-a': value = '' } = headersFrom({ 'x-a': '${claims.c}' }, { c: claim });
+        const [, value = ''] = headersFrom({ 'x-a': '${claims.c}' }, { c: claim });
         expect(value).toMatch(/^[\x20-\x7e]*$/);
       }),
     );
@@ -55,7 +55,7 @@ describe('a header made of claims', () => {
   it('is never the same for two users', () => {
     assert(
       property(string({ unit: 'binary', minLength: 1 }), (sub) => {
-        const { 'x-a': value = '' } = headersFrom({ 'x-a': '${claims.sub}' }, { sub });
+        const [, value = ''] = headersFrom({ 'x-a': '${claims.sub}' }, { sub });
         expect(decodeURIComponent(String(value))).toBe(sub.toWellFormed());
         expect(String(value).trim()).toBe(value);
       }),

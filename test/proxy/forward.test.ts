@@ -29,7 +29,7 @@ function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
   return {
     upstream: servers,
     path: '/x',
-    headers: {},
+    headers: [],
     timeout: 1_000,
     idleTimeout: 0,
     maxBody: 1_000,

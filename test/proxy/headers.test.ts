@@ -4,9 +4,13 @@ import {
   type RequestHeaderRules,
   RequestHeaders,
 } from '../../src/proxy/headers.ts';
+import { byName } from '../support/header-list.ts';
 
 /** The rules of a route and what is known of a request, in one. */
-type Given = Omit<RequestHeaderRules, 'set'> & RequestFacts & { authorization?: string };
+type Given = Omit<RequestHeaderRules & RequestFacts, 'set'> & {
+  authorization?: string;
+  set: Record<string, string>;
+};
 
 const usual: Given = {
   authorization: 'Bearer our-token',
@@ -24,7 +28,8 @@ const usual: Given = {
 function sent(incoming: Record<string, string>, rules: Partial<Given> = {}) {
   const given = { ...usual, ...rules };
   const headers = new RequestHeaders({ ...given, set: Object.keys(given.set) });
-  return headers.of(incoming, given, given.authorization);
+  const facts = { ...given, set: Object.entries(given.set).flat() };
+  return byName(headers.of(incoming, facts, given.authorization));
 }
 
 function received(
@@ -34,11 +39,7 @@ function received(
   const { ourCookies } = usual;
   const headers = new AnswerHeaders({ ours: {}, ourCookies, isPersonal: true, ...rules });
   const list = headers.of(upstream as never, usual.requestId);
-  const names = list.filter((_, index) => index % 2 === 0);
-  expect(new Set(names).size).toBe(names.length);
-  const { 'x-request-id': _, ...theirs } = Object.fromEntries(
-    names.map((name, index) => [name, list[2 * index + 1]]),
-  );
+  const { 'x-request-id': _, ...theirs } = byName(list);
   return theirs;
 }
 
@@ -340,6 +341,14 @@ describe('cookies', () => {
 describe('headers.set', () => {
   it('adds a header', () => {
     expect(sent({}, { set: { 'x-service': 'shop' } })).toMatchObject({ 'x-service': 'shop' });
+  });
+
+  it.each(['x-request-id', 'traceparent'])('says %s in our place', (name) => {
+    expect(
+      sent({ [name]: 'evil' }, { set: { [name]: 'shop' }, isTrustedPeer: true }),
+    ).toMatchObject({
+      [name]: 'shop',
+    });
   });
 
   it.each(['x-service', 'x_service'])("wins over the client's %s", (name) => {

@@ -34,7 +34,7 @@ async function forwarded(
     const asked = {
       upstream: servers,
       path: '/x',
-      headers: { 'x-try': '1' },
+      headers: ['x-try', '1'],
       timeout: 1_000,
       idleTimeout: 0,
       maxBody: 1_000,
@@ -53,7 +53,7 @@ async function forwarded(
 }
 
 const tries = () => upstream.requests.map(({ headers }) => headers['x-try']);
-const another = async () => ({ 'x-try': '2' });
+const another = async () => ['x-try', '2'];
 const refused = answer(401, 'no', { 'www-authenticate': 'Bearer' });
 
 describe('a refusal', () => {
