@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { DestinationStream } from 'pino';
 import { BffModule } from './bff.module.ts';
 import { ConfigurationError } from './config/load.ts';
 import type { Options } from './config/options.ts';
@@ -12,11 +11,12 @@ import { ServerLog } from './log.ts';
 import { MANAGEMENT_LISTENS } from './management/management.service.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from './problem.filter.ts';
 import { CLOCK, type Clock } from './session/clock.ts';
+import type { LineStream } from './standard-output.ts';
 
 /** What a caller may put in the place of the real thing. */
 export interface AppSurroundings {
   /** Where log lines go. Absent: standard output. */
-  readonly logStream?: DestinationStream;
+  readonly logStream?: LineStream;
   /** The time, in epoch milliseconds. Absent: the system's. */
   readonly clock?: Clock;
   /** Which of several processes this is: the operator asks their primary, so it does not listen for them. Absent: there is one. */

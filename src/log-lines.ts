@@ -8,7 +8,7 @@ import { isError } from './errors.ts';
  */
 export const lineFormat: LoggerOptions = {
   base: null,
-  timestamp: () => `,"time":"${timeNow()}"`,
+  timestamp: () => `,"time":"${timeText(Date.now())}"`,
   formatters: { level: (label: string) => ({ level: label }) },
   hooks: { streamWrite: withoutControls },
   serializers: {
@@ -17,9 +17,16 @@ export const lineFormat: LoggerOptions = {
   },
 };
 
-/** What is told of a request that is over. */
+/** What is told of a request that is over. It keeps nothing of the request itself, which nobody has to remember until its line leaves. */
 export interface EndedRequest {
-  readonly request: IncomingMessage;
+  readonly level: string;
+  /** When it was over, in epoch milliseconds. */
+  readonly at: number;
+  /** Those of every line, as JSON members after a comma. */
+  readonly bindings: string;
+  readonly id: string;
+  readonly method: string;
+  readonly url: string;
   /** Absent: nobody has seen one. */
   readonly status: number | undefined;
   readonly milliseconds: number;
@@ -28,23 +35,20 @@ export interface EndedRequest {
 
 /**
  * The line of a request that is over, in the same form. It is made by hand: every request has one, and pino, which makes any
- * line, takes several times as long. `bindings` are those of every line, as JSON members after a comma.
+ * line, takes several times as long.
  */
-export function requestLine(
-  level: string,
-  bindings: string,
-  { request: { id, method = '', url = '' }, status, milliseconds, message }: EndedRequest,
-): string {
-  const req = `${quoted(String(id))},"method":"${method}","path":${quoted(pathOf(url))}}`;
+export function requestLine(ended: EndedRequest): string {
+  const { level, at, bindings, id, method, url, status, milliseconds, message } = ended;
+  const req = `${quoted(id)},"method":"${method}","path":${quoted(pathOf(url))}}`;
   const res = status === undefined ? '' : `,"res":{"status":${status}}`;
-  return `${beginning(level, bindings)}${req}${res},"responseTime":${milliseconds},"msg":"${message}"}\n`;
+  return `${beginning(level, at, bindings)}${req}${res},"responseTime":${milliseconds},"msg":"${message}"}\n`;
 }
 
 let begun = { level: '', bindings: '', time: '', text: '' };
 
 /** Up to the id of the request, which is the same for all lines of a millisecond. */
-function beginning(level: string, bindings: string): string {
-  const time = timeNow();
+function beginning(level: string, at: number, bindings: string): string {
+  const time = timeText(at);
   if (time !== begun.time || level !== begun.level || bindings !== begun.bindings) {
     const text = `{"level":"${level}","time":"${time}"${bindings},"req":{"id":`;
     begun = { level, bindings, time, text };
@@ -62,17 +66,12 @@ export function plainLog(level: string, context: string, stream: DestinationStre
   return pino({ ...lineFormat, level }, stream).child({ context });
 }
 
-let now = 0;
-let nowAsText = '';
+let latest = { at: 0, text: '' };
 
 /** Written anew once in a millisecond. */
-function timeNow(): string {
-  const time = Date.now();
-  if (time !== now) {
-    now = time;
-    nowAsText = new Date(time).toISOString();
-  }
-  return nowAsText;
+function timeText(at: number): string {
+  if (at !== latest.at) latest = { at, text: new Date(at).toISOString() };
+  return latest.text;
 }
 
 /** A path says enough after this many characters. */

@@ -2,9 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger, PinoLogger } from 'nestjs-pino';
-import { type DestinationStream, pino } from 'pino';
+import { pino } from 'pino';
 import { isError } from './errors.ts';
-import { lineFormat, requestLine } from './log-lines.ts';
+import { type EndedRequest, lineFormat, requestLine } from './log-lines.ts';
+import type { LineStream } from './standard-output.ts';
 
 type Lines = PinoLogger['logger'];
 
@@ -27,7 +28,7 @@ const nestItself = new Set([
 /** Where lines go, and how. */
 interface Output {
   readonly lines: Lines;
-  readonly stream: DestinationStream;
+  readonly stream: LineStream;
   /** What all lines say, as JSON members after a comma. */
   readonly bindings: string;
 }
@@ -44,7 +45,7 @@ export class ServerLog extends Logger {
    * Without a stream to standard output, where a line is written before the next thing happens. All lines say which of
    * several processes they are of; absent: there is one.
    */
-  constructor(level: string, stream: DestinationStream = pino.destination(1), worker?: number) {
+  constructor(level: string, stream: LineStream = pino.destination(1), worker?: number) {
     const isOnly = worker === undefined;
     const lines = pino({ ...lineFormat, level, base: isOnly ? null : { worker } }, stream);
     super(new RequestAwareLogger(lines), {});
@@ -111,13 +112,20 @@ class RequestLines {
     const { lines, stream, bindings } = this.#output;
     if (!lines.isLevelEnabled(level)) return;
     const howItEnded = writableFinished ? 'request completed' : 'request aborted';
-    const ended = {
-      request: this.#request,
+    const { id, method = '', url = '' } = this.#request;
+    const ended: EndedRequest = {
+      level,
+      at: Date.now(),
+      bindings,
+      id: String(id),
+      method,
+      url,
       status: headersSent ? statusCode : undefined,
       milliseconds: Math.round(performance.now() - this.#began),
       message: level === 'error' ? 'request failed' : howItEnded,
     };
-    stream.write(requestLine(level, bindings, ended));
+    if (stream.writeLater) stream.writeLater(requestLine, ended);
+    else stream.write(requestLine(ended));
   }
 }
 

@@ -13,17 +13,35 @@ const pieceSize = 64 * 1024;
 /** As many bytes wait for a reader that stands still; what comes after them is lost, and requests go on. */
 const longestQueue = 64 * 1024 * 1024;
 
+/** As many lines at most are to be made yet. */
+const mostUnmade = 1000;
+
+/** Where lines go. */
+export interface LineStream extends DestinationStream {
+  /** Takes a line that `make` makes of `facts` when it leaves. Absent: lines leave at once. */
+  writeLater?<Facts>(make: (facts: Facts) => string, facts: Facts): void;
+}
+
+/** A line that is not made yet. */
+interface Unmade {
+  readonly make: (facts: never) => string;
+  readonly facts: unknown;
+}
+
 /**
  * Standard output for which nothing waits: a slow reader of the log slows down no request, and one that has gone, or a disk
  * that is full, loses lines and nothing else. Lines become bytes as they come: kept as text until they leave, they would
- * be moved by every garbage collection in between.
+ * be moved by every garbage collection in between. Those of which little is to be kept are made when they leave: hundreds in a
+ * row take a fraction of the time that each takes among other things.
  */
-export class StandardOutput implements DestinationStream {
+export class StandardOutput implements LineStream {
   /** Pieces without room for another line, in their order. */
   #full: Buffer[] = [];
   #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
   /** Bytes of the piece that are taken. */
   #taken = 0;
+  /** Lines that come after all bytes, in their order. */
+  #unmade: Unmade[] = [];
   /** Bytes in all pieces. */
   #waiting = 0;
   /** One that has been written and may be filled again. */
@@ -40,6 +58,19 @@ export class StandardOutput implements DestinationStream {
 
   /** Takes a line, which leaves at once, or with those that follow within the pause. */
   write(line: string): void {
+    this.#makeLines();
+    this.#add(line);
+    this.#leaveSoon();
+  }
+
+  /** The same for a line that is made by then. */
+  writeLater<Facts>(make: (facts: Facts) => string, facts: Facts): void {
+    this.#unmade.push({ make, facts });
+    if (this.#unmade.length >= mostUnmade) this.#makeLines();
+    this.#leaveSoon();
+  }
+
+  #add(line: string): void {
     if (this.#waiting > longestQueue) return;
     // A character takes up to three bytes (RFC 3629 §3; a pair of surrogates four).
     const most = 3 * line.length;
@@ -47,9 +78,18 @@ export class StandardOutput implements DestinationStream {
     const size = this.#piece.write(line, this.#taken);
     this.#taken += size;
     this.#waiting += size;
+  }
+
+  #leaveSoon(): void {
     if (this.#isBusy) return;
     this.#isBusy = true;
     this.#ofNoRequest(() => setImmediate(() => this.#next()));
+  }
+
+  #makeLines(): void {
+    if (this.#unmade.length === 0) return;
+    for (const { make, facts } of this.#unmade) this.#add(make(facts as never));
+    this.#unmade = [];
   }
 
   /** Tries once to write what there is. pino does so with a line that is fatal. */
@@ -80,6 +120,7 @@ export class StandardOutput implements DestinationStream {
 
   /** The oldest bytes that nobody has begun to write. Absent: there are none. */
   #take(): Buffer | undefined {
+    this.#makeLines();
     if (this.#full.length === 0 && this.#taken > 0) this.#begin(0);
     const bytes = this.#full.shift();
     this.#waiting -= bytes?.length ?? 0;
