@@ -65,7 +65,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   start(): void {
     this.#response.on('close', () => this.#end());
-    this.#send(this.#asked.upstream.choose());
+    try {
+      this.#send(this.#asked.upstream.choose());
+    } catch (mistake) {
+      // Whoever catches it settles; `close` comes all the same, and must not do so again.
+      this.#isOver = true;
+      if (this.#server) this.#server.busy -= 1;
+      throw mistake;
+    }
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -124,6 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       {
         path,
         method: this.#request.method as Dispatcher.HttpMethod,
+        // undici takes lists as values too, which its types leave out.
         headers: ['host', server.host, ...headers] as string[],
         body: this.#body,
         headersTimeout: timeout,

@@ -22,7 +22,7 @@ export interface UpstreamRequest {
    * then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: AfterRefusal | undefined;
-  /** What is asked then is asked on behalf of it. Absent: it is already. */
+  /** On whose behalf that is asked. Absent: on that of the request under way. */
   readonly behalf?: Behalf | undefined;
   /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;

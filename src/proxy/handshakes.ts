@@ -25,7 +25,7 @@ export class Handshakes {
 
   /** The connection of a request that is a handshake. Absent: it is none, and its connection is Node's. */
   of(request: IncomingMessage): Handshake | undefined {
-    return request.headers.upgrade === undefined ? undefined : this.#waiting.get(request);
+    return this.#waiting.get(request);
   }
 
   /** Takes the handshakes of a server: those of our routes and, if nobody else listens for upgrades, all others. */

@@ -92,9 +92,11 @@ type Verdict = 'passed' | 'passed from a trusted peer' | 'dropped';
 
 /** The rules for the requests of one route. Names are judged once, not with every request. */
 export class RequestHeaders {
-  readonly #dropsCookies: boolean;
-  /** What we would say, but the operator removes, or says something else instead. */
+  readonly #removed: ReadonlySet<string>;
+  /** What we would say, but the operator removes. */
   readonly #unsaid: readonly string[];
+  /** What we say unless the operator says something else, which may depend on a claim. */
+  readonly #contested: readonly string[];
   readonly #verdictOn: (name: string) => Verdict;
   readonly #publicHost: string;
   readonly #publicScheme: string;
@@ -105,9 +107,10 @@ export class RequestHeaders {
     this.#publicHost = host;
     this.#publicScheme = protocol.slice(0, -1);
     this.#withoutOurs = cookieFilter(rules.ourCookies);
-    this.#dropsCookies = rules.remove.map(spelling).includes('cookie');
+    this.#removed = new Set(rules.remove.map(spelling));
     const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(spelling));
-    this.#unsaid = [...saidByUs, 'forwarded'].filter((name) => replaced.has(name));
+    this.#unsaid = [...saidByUs, 'forwarded'].filter((name) => this.#removed.has(name));
+    this.#contested = saidByUs.filter((name) => rules.set.includes(name));
     const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
     this.#verdictOn = remembered((name) => judged(name, replaced, passed));
   }
@@ -126,7 +129,7 @@ export class RequestHeaders {
       if (verdict === 'dropped' || named?.has(spelling(name))) continue;
       if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
-      // Ours ends with what it says.
+      // Ours begins with what it says.
       if (name === 'forwarded' && isTrustedPeer) continue;
       const value = incoming[name];
       if (value !== undefined) headers.push(name, value);
@@ -138,16 +141,18 @@ export class RequestHeaders {
   }
 
   #cookie(cookies: string | undefined): string | undefined {
-    return cookies === undefined || this.#dropsCookies ? undefined : this.#withoutOurs(cookies);
+    return cookies === undefined || this.#removed.has('cookie')
+      ? undefined
+      : this.#withoutOurs(cookies);
   }
 
   /** No `Connection` of the client's takes away what we say ourselves, only the operator does (CVE-2025-48865). */
   #ours(
     incoming: IncomingHttpHeaders,
-    { clientAddress, requestId, isTrustedPeer }: RequestFacts,
+    { clientAddress, requestId, isTrustedPeer, set }: RequestFacts,
   ): HeaderList {
     const chain = isTrustedPeer ? incoming['x-forwarded-for'] : undefined;
-    const headers = [
+    const headers: HeaderList = [
       'x-forwarded-for',
       chain ? `${String(chain)}, ${clientAddress}` : clientAddress,
       'x-forwarded-host',
@@ -161,7 +166,8 @@ export class RequestHeaders {
     ];
     if (isTrustedPeer && incoming.forwarded)
       headers.push('forwarded', `${incoming.forwarded}, ${this.#forwardedBy(clientAddress)}`);
-    return this.#unsaid.reduce((said, name) => without(name, said), headers as HeaderList);
+    const otherwise = this.#contested.filter((name) => valueOf(name, set) !== undefined);
+    return [...this.#unsaid, ...otherwise].reduce((said, name) => without(name, said), headers);
   }
 
   #forwardedBy(clientAddress: string): string {

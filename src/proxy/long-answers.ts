@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { SessionEnds } from '../session/session-ends.ts';
 
-/** Answers that are seen by a second sweep, so that they run for one to two of these, in milliseconds, are looked after. */
+/** Milliseconds between two sweeps. An answer that the second of them still finds is looked after. */
 const sweepTime = 500;
 
 /** A request that has waited this long for its answer, in milliseconds, is a long poll. */

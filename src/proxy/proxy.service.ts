@@ -31,7 +31,7 @@ interface CertainCall {
   readonly authorized: AuthorizedRequest;
 }
 
-/** Gets what is none of ours. */
+/** Gets what is none of ours, and what failed. */
 type Next = (request: Request, response: Response) => void;
 
 const nobody: WhoAsks = { presented: undefined, session: undefined };

@@ -137,6 +137,7 @@ function askServer(
     const proved = proof?.prove(headers, address.origin, path) ?? headers;
     const request = (isTls ? requestHttps : requestHttp)(new URL(address.origin), {
       path,
+      // Node takes lists as values too, which its types leave out.
       headers: [
         ...proved,
         'host',

@@ -6,10 +6,10 @@ import {
 } from '../../src/proxy/headers.ts';
 import { byName } from '../support/header-list.ts';
 
-/** The rules of a route and what is known of a request, in one. */
+/** The rules of a route and what is known of a request, in one. A header without a value is one whose claim is missing. */
 type Given = Omit<RequestHeaderRules & RequestFacts, 'set'> & {
   authorization?: string;
-  set: Record<string, string>;
+  set: Record<string, string | undefined>;
 };
 
 const usual: Given = {
@@ -28,7 +28,8 @@ const usual: Given = {
 function sent(incoming: Record<string, string>, rules: Partial<Given> = {}) {
   const given = { ...usual, ...rules };
   const headers = new RequestHeaders({ ...given, set: Object.keys(given.set) });
-  const facts = { ...given, set: Object.entries(given.set).flat() };
+  const filled = Object.entries(given.set).filter(([, value]) => value !== undefined);
+  const facts = { ...given, set: filled.flat() as string[] };
   return byName(headers.of(incoming, facts, given.authorization));
 }
 
@@ -358,6 +359,17 @@ describe('headers.set', () => {
   });
 });
 
+describe('what we say ourselves', () => {
+  it.each([
+    ['x-forwarded-for', 'another spelling of it is set', { set: { x_forwarded_for: 'shop' } }],
+    ['x-request-id', 'the claim for it is missing', { set: { 'x-request-id': undefined } }],
+    ['x-request-id', 'it is the CSRF header', { csrfHeader: 'X-Request-Id' }],
+    ['traceparent', 'it is the CSRF header', { csrfHeader: 'traceparent' }],
+  ])('of %s is said also when %s', (name, _when, rules) => {
+    expect(sent({ [name]: 'evil' }, rules)[name]).toMatch(/^(?!evil)./);
+  });
+});
+
 describe('headers.remove', () => {
   it.each([
     ['x-user', 'x-user'],
@@ -369,6 +381,11 @@ describe('headers.remove', () => {
   ])('takes away %s (removed: %s)', (name, removed) => {
     const headers = sent({ [name]: 'a=1' }, { remove: [removed] });
     expect(headers).not.toHaveProperty(name);
+  });
+
+  it('takes away Forwarded, whoever said it', () => {
+    const rules = { remove: ['forwarded'], isTrustedPeer: true };
+    expect(sent({ forwarded: 'for=_a' }, rules)).not.toHaveProperty('forwarded');
   });
 
   it('does not take away the token', () => {
