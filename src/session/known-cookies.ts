@@ -39,7 +39,9 @@ export class KnownCookies {
     if (secret === undefined) return undefined;
     const id = recordNameOf(secret);
     const known = { value: Buffer.from(value, 'latin1'), id };
-    remember(this.#known, value.slice(0, nameLength), known, mostRemembered);
+    // Not a part of `value`, which would keep the whole header in memory.
+    const name = known.value.toString('latin1', 0, nameLength);
+    remember(this.#known, name, known, mostRemembered);
     return id;
   }
 }
