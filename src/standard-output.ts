@@ -88,8 +88,9 @@ export class StandardOutput implements LineStream {
 
   #makeLines(): void {
     if (this.#unmade.length === 0) return;
-    for (const { make, facts } of this.#unmade) this.#add(make(facts as never));
+    const unmade = this.#unmade;
     this.#unmade = [];
+    for (const { make, facts } of unmade) this.#add(make(facts as never));
   }
 
   /** Tries once to write what there is. pino does so with a line that is fatal. */

@@ -38,6 +38,14 @@ describe('standard output', () => {
     expect(written === [...lines, ...last].join('\n')).toBe(true);
   });
 
+  it('makes lines at the latest when a thousand are to be made', () => {
+    const { written } = run(`
+      let made = 0;
+      for (let n = 0; n < 2500; n += 1) output.writeLater(() => { made += 1; return ''; }, n);
+      output.writeLater((n) => n + '\\n', made);`);
+    expect(written).toBe('2000\n');
+  });
+
   it('gets the last lines of a process that ends without waiting', () => {
     expect(run(`output.write('one\\n'); process.exit(4);`)).toEqual({
       status: 4,
