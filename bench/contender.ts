@@ -91,5 +91,7 @@ export async function signIn(loginPath: string, port: number): Promise<string> {
     const way = page.history.map(({ status, url }) => `${status} ${url}`).join('\n');
     throw new Error(`the sign-in ended with ${response.status} ${text.slice(0, 200)}\n${way}`);
   }
+  // Servers that are to take thousands of sign-ins have only so many connections.
+  browser.close();
   return browser.cookieHeader('/api/hello');
 }

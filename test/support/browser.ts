@@ -56,6 +56,11 @@ export class LittleBrowser {
     return this.jar.header(new URL(path, this.#home), { sameSite: true, topLevel: 'no' });
   }
 
+  /** Closes its connections; it may go on with others. */
+  close(): void {
+    this.#http.close();
+  }
+
   /** Follows a link on the page it shows. */
   click(address: string, options: NavigateOptions = {}): Promise<Page> {
     const url = new URL(address, this.location).href;

@@ -27,6 +27,12 @@ export class HttpClient {
     this.#ports.set(origin, port);
   }
 
+  /** Closes all connections that are kept alive. */
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
   /** The answer as soon as its headers are there; an error when there is none. */
   send({ method, url, headers, body, signal }: OutgoingRequest): Promise<IncomingMessage> {
     const isTls = url.protocol === 'https:';
