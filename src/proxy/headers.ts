@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../config/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../session/cookies.ts';
 import { namedByConnection, remembered, spelling } from './header-names.ts';
-import { nextSpan } from './trace.ts';
+import { isContinued, nextSpan } from './trace.ts';
 
 /**
  * Header fields for one message as names and values in turn, which is the cheapest form to make and to write: names in lower
@@ -128,6 +128,7 @@ export class RequestHeaders {
       const verdict = this.#verdictOn(name);
       if (verdict === 'dropped' || named?.has(spelling(name))) continue;
       if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
+      if (name === 'tracestate' && isTrustedPeer && !isContinued(incoming['traceparent'])) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
       // Ours begins with what it says.
       if (name === 'forwarded' && isTrustedPeer) continue;
@@ -180,6 +181,8 @@ export class RequestHeaders {
 function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
   const plain = spelling(name);
   if (replaced.has(plain) || neverPassed.has(plain) || saidByUs.includes(name)) return 'dropped';
+  // Where a body ends is said once: to servers that take both for the same this would be another end.
+  if (name === 'content_length') return 'dropped';
   if (passed.has(name)) return 'passed';
   if (notForwarded.has(plain)) return 'dropped';
   if (!aboutTheClient.test(plain)) return 'passed';

@@ -136,6 +136,7 @@ describe('an upstream receives', () => {
     'x-csrf',
     'proxy_authorization',
     'transfer_encoding',
+    'content_length',
     'keep_alive',
     'x_access_token',
     'x_csrf',
@@ -202,6 +203,7 @@ describe('what a trusted proxy says about the client', () => {
         'x-real-ip': '198.51.100.1',
         'x-forwarded-port': '443',
         'x-forwarded-client-cert': 'Hash=1',
+        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00',
         tracestate: 'vendor=1',
       },
       trusted,
@@ -264,6 +266,14 @@ describe('the trace', () => {
     expect(next).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-01$/);
     expect(next).not.toContain('0af7651916cd43dd8448eb211c80319c');
   });
+
+  it.each([undefined, 'evil', `${parent}, ${parent}`])(
+    'that does not go on after %j has no state of another',
+    (traceparent) => {
+      const incoming = { ...(traceparent && { traceparent }), tracestate: 'vendor=1' };
+      expect(sent(incoming, { isTrustedPeer: true })).not.toHaveProperty('tracestate');
+    },
+  );
 
   it('is another one for every request', () => {
     expect(sent({}).traceparent).not.toBe(sent({}).traceparent);
