@@ -124,7 +124,7 @@ class RequestLines {
       milliseconds: Math.round(performance.now() - this.#began),
       message: level === 'error' ? 'request failed' : howItEnded,
     };
-    if (stream.writeLater) stream.writeLater(requestLine, ended);
+    if (stream.writeLater) stream.writeLater(() => requestLine(ended));
     else stream.write(requestLine(ended));
   }
 }

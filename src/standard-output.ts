@@ -18,14 +18,8 @@ const mostUnmade = 1000;
 
 /** Where lines go. */
 export interface LineStream extends DestinationStream {
-  /** Takes a line that `make` makes of `facts` when it leaves. Absent: lines leave at once. */
-  writeLater?<Facts>(make: (facts: Facts) => string, facts: Facts): void;
-}
-
-/** A line that is not made yet. */
-interface Unmade {
-  readonly make: (facts: never) => string;
-  readonly facts: unknown;
+  /** Takes a line that is made when it leaves. Absent: lines leave at once. */
+  writeLater?(make: () => string): void;
 }
 
 /**
@@ -41,7 +35,7 @@ export class StandardOutput implements LineStream {
   /** Bytes of the piece that are taken. */
   #taken = 0;
   /** Lines that come after all bytes, in their order. */
-  #unmade: Unmade[] = [];
+  #unmade: (() => string)[] = [];
   /** Bytes in all pieces. */
   #waiting = 0;
   /** One that has been written and may be filled again. */
@@ -64,8 +58,8 @@ export class StandardOutput implements LineStream {
   }
 
   /** The same for a line that is made by then. */
-  writeLater<Facts>(make: (facts: Facts) => string, facts: Facts): void {
-    this.#unmade.push({ make, facts });
+  writeLater(make: () => string): void {
+    this.#unmade.push(make);
     if (this.#unmade.length >= mostUnmade) this.#makeLines();
     this.#leaveSoon();
   }
@@ -90,7 +84,7 @@ export class StandardOutput implements LineStream {
     if (this.#unmade.length === 0) return;
     const unmade = this.#unmade;
     this.#unmade = [];
-    for (const { make, facts } of unmade) this.#add(make(facts as never));
+    for (const make of unmade) this.#add(make());
   }
 
   /** Tries once to write what there is. pino does so with a line that is fatal. */
