@@ -19,16 +19,17 @@ export async function writeManySessions(
   const app = await createApp(options, { logStream: { write: () => undefined } });
   const { secrets, cookieName } = options.session;
   const { session: name } = cookies.cookieNames(options.publicUrl, cookieName);
+  const cookie = new cookies.SignedCookie(name, secrets);
   try {
     const store = app.get(SessionStore);
-    const secret = cookies.readSignedCookie(signedInCookie, name, secrets);
+    const secret = cookie.read(signedInCookie);
     const template = secret && (await store.readStored(recordNameOf(secret)));
     if (!template) throw new Error('There is no session behind the cookie of the sign-in.');
     const begin = async (index: number) => {
       const own = newSecret();
       const signedIn = { ...template.session, id: recordNameOf(own), sub: `person-${index}` };
       await store.begin(own, { ...template.data, signedIn });
-      return `${name}=${encodeURIComponent(cookies.signedCookieValue(own, secrets))}`;
+      return `${name}=${encodeURIComponent(cookie.sign(own))}`;
     };
     const headers: string[] = [];
     while (headers.length < howMany) {

@@ -8,7 +8,7 @@ import type { Session } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import {
   loginParameters,
-  noSecondTry,
+  connectMark,
   refuseHiddenLogin,
   refuseOtherSites,
 } from './login-request.ts';
@@ -43,7 +43,7 @@ export class ConnectController {
     refuseOtherSites(request.headers);
     const connects = this.#sessionBeside(provider, request).id;
 
-    const login = { parameters, mark: noSecondTry, returnUrl, connects };
+    const login = { parameters, mark: connectMark, returnUrl, connects };
     const url = await this.outgoing.begin(request, response, provider, login);
     this.options.listener.signInStarted(provider.id);
     response.redirect(url.href);

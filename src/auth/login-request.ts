@@ -12,6 +12,9 @@ const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_loca
 /** Ends the state of a login that is not begun once more where it cannot be finished. */
 export const noSecondTry = '.2';
 
+/** Ends the state of an attempt to connect an account. It is not repeated automatically either. */
+export const connectMark = '.c';
+
 /**
  * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
  * the authorization request. Throws `invalid_request`.

@@ -19,6 +19,7 @@ import { type Callback, goOn, refuseOtherSession } from './callback.ts';
 import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from './form.ts';
 import {
+  connectMark,
   loginParameters,
   namedProvider,
   noSecondTry,
@@ -29,6 +30,9 @@ import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
+
+/** Marks of states whose login is not begun again automatically. */
+const withoutSecondTry = [noSecondTry, connectMark, silentMark];
 
 /** The parameter of `login` that makes it a second try: there is no third. */
 const secondTry = 'secondTry';
@@ -189,7 +193,8 @@ export class LoginController {
     state: string | null,
     provider: Provider,
   ): Promise<PendingLogin | undefined> {
-    const binding = this.loginCookie.read(request);
+    const bound = this.loginCookie.read(request);
+    const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
     // Before the state is spent: while the provider is not known, the same callback can be sent again.
     await provider.configuration();
@@ -206,7 +211,7 @@ export class LoginController {
     if (request.session.signedIn) {
       return this.#goOn(callback, this.options.returnUrl.defaultReturnUrl);
     }
-    const isFirstTry = state && !state.endsWith(noSecondTry) && !state.endsWith(silentMark);
+    const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
     const mayTryAgain = isFirstTry && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
     const login = `${this.options.basePath}/login?${secondTry}=1${where}`;

@@ -31,9 +31,10 @@ export class OutgoingLogins {
   ): Promise<URL> {
     const redirectUri = this.providers.redirectUri(provider);
     const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
-    const binding = this.loginCookie.bindingFor(request);
-    await this.pendingLogins.put(binding, { provider: provider.id, secrets, ...wanted });
-    this.loginCookie.set(response, binding);
+    const isConnect = wanted.connects !== undefined;
+    const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
+    await this.pendingLogins.put(bound.binding, { provider: provider.id, secrets, ...wanted });
+    this.loginCookie.set(response, bound);
     return url;
   }
 }

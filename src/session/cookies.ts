@@ -1,4 +1,3 @@
-import { sign, unsign } from 'cookie-signature';
 import type { SessionOptions } from '../config/options.ts';
 
 /** The names of our two cookies. */
@@ -27,62 +26,33 @@ export function sessionCookieAttributes(publicUrl: string, session: SessionOptio
   } as const;
 }
 
-/** The values of every cookie of that name, in the order sent. */
-export function cookieValues(header: string | undefined, name: string): string[] {
-  const parts = (header ?? '').split(';').map((part) => part.trim());
-  return parts
-    .filter((part) => part !== '' && nameIn(part) === name)
-    .map((part) => (part.includes('=') ? part.slice(part.indexOf('=') + 1).trim() : ''));
-}
-
 /**
- * The value of the one cookie of that name. Absent: there is none, or there are two, of which one may be planted by another
- * host (cookie tossing).
+ * The distinct values of the cookies with exactly this name, in the order of the header. Names are compared octet by octet;
+ * only SP and HTAB around them are white space (RFC 6265 §4.2.1). A name with any other octet before or after it belongs to
+ * another cookie, which a sibling host may have planted: no `__Host-` rule of the browser protects that name.
  */
-export function soleCookieValue(header: string, name: string): string | undefined {
-  let value: string | undefined;
+export function cookieValues(header: string, name: string): string[] {
+  const values: string[] = [];
   for (let start = 0; start < header.length;) {
     const semicolon = header.indexOf(';', start);
     const end = semicolon < 0 ? header.length : semicolon;
     const equals = header.indexOf('=', start);
-    if (equals >= 0 && equals < end && header.slice(start, equals).trim() === name) {
-      if (value !== undefined) return undefined;
-      value = header.slice(equals + 1, end).trim();
+    if (equals >= 0 && equals < end && trimmed(header, start, equals) === name) {
+      const value = trimmed(header, equals + 1, end);
+      if (!values.includes(value)) values.push(value);
     }
     start = end + 1;
   }
-  return value;
+  return values;
 }
 
-/**
- * The signed value of a cookie of ours, in express-session's `s:value.signature` form. Absent: no such cookie, a signature
- * that does not hold, or two cookies of the name.
- */
-export function readSignedCookie(
-  header: string | undefined,
-  name: string,
-  secrets: readonly string[],
-): string | undefined {
-  const value = header && soleCookieValue(header, name);
-  const decoded = value && decode(value);
-  if (!decoded?.startsWith('s:')) return undefined;
-  for (const secret of secrets) {
-    const original = unsign(decoded.slice(2), secret);
-    if (original !== false) return original;
-  }
-  return undefined;
-}
-
-/** The form `readSignedCookie` reads, signed with the newest secret. */
-export function signedCookieValue(value: string, [newest]: readonly string[]): string {
-  if (newest === undefined) throw new Error('signing a cookie needs a secret');
-  return `s:${sign(value, newest)}`;
-}
-
-/** What is left of a `Cookie` header. Absent: nothing. */
+/** Returns what is left of a `Cookie` header, `undefined` if no cookie is left. */
 export type CookieFilter = (header: string | undefined) => string | undefined;
 
-/** Takes the cookies of those names, however oddly spelt, out of `Cookie` headers. */
+/**
+ * Removes the cookies of these names from `Cookie` headers, in every spelling that a server could take for one of them. The
+ * others keep their octets: a cookie that another host has planted must not turn into one of the upstream's.
+ */
 export function cookieFilter(names: readonly string[]): CookieFilter {
   const removed = new Set([...names, ...names.map(canonicalName)]);
   // Most names are in their one form already, and to see that takes less than to make it.
@@ -91,7 +61,7 @@ export function cookieFilter(names: readonly string[]): CookieFilter {
   return (header = '') => {
     let kept: string | undefined;
     for (const part of header.split(';')) {
-      const text = part.trim();
+      const text = trimmed(part);
       if (text === '' || isRemoved(nameIn(text))) continue;
       kept = kept === undefined ? text : `${kept}; ${text}`;
     }
@@ -102,7 +72,21 @@ export function cookieFilter(names: readonly string[]): CookieFilter {
 /** The name of one cookie in a header; what has no `=` is all name. */
 function nameIn(text: string): string {
   const equals = text.indexOf('=');
-  return (equals < 0 ? text : text.slice(0, equals)).trim();
+  return equals < 0 ? text : trimmed(text, 0, equals);
+}
+
+/** A part of a header without the optional white space around it. `String.prototype.trim` also removes U+00A0 and others. */
+function trimmed(text: string, start = 0, end = text.length): string {
+  let first = start;
+  let last = end;
+  while (first < last && isWhiteSpace(text.charCodeAt(first))) first += 1;
+  while (first < last && isWhiteSpace(text.charCodeAt(last - 1))) last -= 1;
+  return text.slice(first, last);
+}
+
+/** SP or HTAB (RFC 9110 §5.6.3). */
+function isWhiteSpace(octet: number): boolean {
+  return octet === 0x20 || octet === 0x09;
 }
 
 /** What `canonicalName` leaves as it is. */
@@ -111,14 +95,6 @@ const isCanonical = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
 /** Servers differ in what they trim from a cookie's name and in its case; an upstream must not find ours behind either. */
 function canonicalName(name: string): string {
   return name.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '').toLowerCase();
-}
-
-function decode(value: string): string | undefined {
-  try {
-    return decodeURIComponent(value.replace(/^"(.*)"$/, '$1'));
-  } catch {
-    return undefined; // not ours: we encode what we set
-  }
 }
 
 function isSecure(publicUrl: string): boolean {

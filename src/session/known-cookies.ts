@@ -1,58 +1,62 @@
 import { timingSafeEqual } from 'node:crypto';
-import { readSignedCookie, soleCookieValue } from './cookies.ts';
+import { cookieValues } from './cookies.ts';
 import { remember } from './remember.ts';
 import { recordNameOf } from './sealed-records.ts';
+import { onlyOne, type SignedCookie } from './signed-cookie.ts';
 
-/** Beyond this the one that was verified first is forgotten, and verified again when it comes again. */
-const mostRemembered = 50_000;
+/** Above this number the cookie that was verified first is forgotten. It is verified again when it is sent again. */
+const maxRemembered = 50_000;
 
-/** As many characters of a value as tell one session from another; what is the same so far is compared to its end. */
-const nameLength = 20;
+/** The number of leading characters under which a value is remembered. Values that share them are compared in full. */
+const prefixLength = 20;
 
-/** A cookie's value, octet for octet as a header has it, and the id that is in it. */
+/** A verified cookie value, octet for octet as in the header, and the session id in it. */
 interface KnownCookie {
   readonly value: Buffer;
   readonly id: string;
 }
 
-/** Session cookies whose signature was verified before, and the ids of their sessions. */
+/** Remembers session cookies whose signature was verified before, with the ids of their sessions. */
 export class KnownCookies {
-  /** By the beginning of their values. */
+  /** Keyed by the first characters of the value. */
   readonly #known = new Map<string, KnownCookie>();
 
-  /** Of the cookie of this name; `secrets` are those its signature may be of. */
-  constructor(
-    private readonly name: string,
-    private readonly secrets: readonly string[],
-  ) {}
+  constructor(private readonly cookie: SignedCookie) {}
 
-  /** The id of the session that a `Cookie` header names. Absent: none, or its signature does not hold. */
+  /** The id of the session that a `Cookie` header names, by the rules of `SignedCookie.read`. */
   idIn(header: string | undefined): string | undefined {
-    const value = header && soleCookieValue(header, this.name);
-    if (!value) return undefined;
-    const known = this.#known.get(value.slice(0, nameLength));
-    return known && isSame(known.value, value) ? known.id : this.#verify(header, value);
+    if (!header) return undefined;
+    const values = cookieValues(header, this.cookie.name);
+    const [first] = values;
+    // One cookie, as in nearly every request.
+    if (first !== undefined && values.length === 1) return this.#idOf(first);
+    return onlyOne(values, (value) => this.#idOf(value));
   }
 
-  #verify(header: string, value: string): string | undefined {
-    const secret = readSignedCookie(header, this.name, this.secrets);
+  #idOf(value: string): string | undefined {
+    const known = this.#known.get(value.slice(0, prefixLength));
+    return known && isSame(known.value, value) ? known.id : this.#verify(value);
+  }
+
+  #verify(value: string): string | undefined {
+    const secret = this.cookie.verify(value);
     if (secret === undefined) return undefined;
     const id = recordNameOf(secret);
     const known = { value: Buffer.from(value, 'latin1'), id };
-    // Not a part of `value`, which would keep the whole header in memory.
-    const name = known.value.toString('latin1', 0, nameLength);
-    remember(this.#known, name, known, mostRemembered);
+    // Not a slice of `value`, which would keep the whole header in memory.
+    const prefix = known.value.toString('latin1', 0, prefixLength);
+    remember(this.#known, prefix, known, maxRemembered);
     return id;
   }
 }
 
-/** What is compared comes here: to make a buffer for each comparison takes longer than to compare. */
+/** Holds the value to compare: allocating a buffer for each comparison takes longer than comparing. */
 let presented = Buffer.alloc(0);
 
-/** In a time that does not tell where they differ. */
+/** Compares in a time that does not depend on where the values differ. */
 function isSame(one: Buffer, other: string): boolean {
   if (one.length !== other.length) return false;
-  // Nearly all are of one length.
+  // Nearly all values have the same length.
   if (presented.length !== one.length) presented = Buffer.alloc(one.length);
   presented.write(other, 'latin1');
   return timingSafeEqual(one, presented);

@@ -1,30 +1,66 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { cookieAttributes, readSignedCookie, signedCookieValue } from './cookies.ts';
+import { cookieAttributes } from './cookies.ts';
 import { pendingLoginLifetime } from './pending-logins.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { newSecret } from './session.ts';
+import { SignedCookie } from './signed-cookie.ts';
 
-/** The login cookie: one secret that binds every pending login of a browser to it, however many tabs it signs in from. */
+/** Separates the two parts of the cookie's value; secrets do not contain it. */
+const separator = '.';
+
+/** What the login cookie of a browser binds to it. */
+export interface LoginBinding {
+  /** Binds all pending logins of the browser, in any number of tabs. */
+  readonly login: string;
+  /** Binds the one attempt to connect an account that this browser began last, `undefined` if it began none. */
+  readonly connect: string | undefined;
+}
+
+/** A binding that the browser gets with the next response. */
+export interface NewBinding {
+  readonly binding: string;
+  /** The whole value of the login cookie. */
+  readonly cookieValue: string;
+}
+
+/**
+ * The login cookie: one secret that binds every pending login of a browser to it, and a second one for an attempt to connect
+ * an account. The second one is new with each attempt, so a cookie from before it does not finish it.
+ */
 @Injectable()
 export class LoginCookie {
-  constructor(@Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions) {}
+  readonly #cookie: SignedCookie;
 
-  /** The binding this browser shows. Absent: it began no login in the last ten minutes. */
-  read(request: Request): string | undefined {
-    const { cookies, session } = this.options;
-    return readSignedCookie(request.headers.cookie, cookies.login, session.secrets);
+  constructor(@Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions) {
+    this.#cookie = new SignedCookie(options.cookies.login, options.session.secrets);
   }
 
-  /** The binding for one more login. One that is there is kept: logins in other tabs depend on it. */
-  bindingFor(request: Request): string {
-    return this.read(request) ?? newSecret();
+  /** The binding that this browser shows, `undefined` if it began no login in the last ten minutes. */
+  read(request: Request): LoginBinding | undefined {
+    const value = this.#cookie.read(request.headers.cookie);
+    const [login, attempt] = value?.split(separator, 2) ?? [];
+    return login ? { login, connect: attempt && value } : undefined;
+  }
+
+  /** A binding for one more login. What the cookie binds already stays bound. */
+  forLogin(request: Request): NewBinding {
+    const shown = this.read(request);
+    const binding = shown?.login ?? newSecret();
+    return { binding, cookieValue: shown?.connect ?? binding };
+  }
+
+  /** A binding for a new attempt to connect an account, which takes the place of an earlier one. Pending logins stay bound. */
+  forConnect(request: Request): NewBinding {
+    const login = this.read(request)?.login ?? newSecret();
+    const binding = login + separator + newSecret();
+    return { binding, cookieValue: binding };
   }
 
   /** Sets the cookie for another ten minutes. */
-  set(response: Response, binding: string): void {
-    const { cookies, loginSameSite, publicUrl, session } = this.options;
-    response.cookie(cookies.login, signedCookieValue(binding, session.secrets), {
+  set(response: Response, { cookieValue }: NewBinding): void {
+    const { loginSameSite, publicUrl } = this.options;
+    response.cookie(this.#cookie.name, this.#cookie.sign(cookieValue), {
       ...cookieAttributes(publicUrl),
       sameSite: loginSameSite,
       maxAge: pendingLoginLifetime,

@@ -2,12 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CLOCK, type Clock } from './clock.ts';
 import { Connections } from './connections.service.ts';
-import { sessionCookieAttributes, signedCookieValue } from './cookies.ts';
+import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SignedInSessions } from './signed-in-sessions.service.ts';
 import { SessionStore } from './session-store.ts';
 import { recordNameOf } from './sealed-records.ts';
 import type { NewSession, Session } from './session.ts';
+import { SignedCookie } from './signed-cookie.ts';
 
 /** Issues and ends sessions together with their cookie, for requests that express-session has seen. */
 @Injectable()
@@ -40,7 +41,7 @@ export class SessionCookie {
     for (const id of [recordNameOf(shown), replaces])
       if (id) await this.connections.carryOver(await this.store.end(id), begun, now);
     await this.sessions.keepWithinLimit(begun);
-    const value = signedCookieValue(secret, options.secrets);
+    const value = new SignedCookie(cookies.session, options.secrets).sign(secret);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
   }
 

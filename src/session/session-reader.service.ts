@@ -3,6 +3,7 @@ import { KnownCookies } from './known-cookies.ts';
 import { SessionCache } from './session-cache.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import type { Session } from './session.ts';
+import { SignedCookie } from './signed-cookie.ts';
 
 /**
  * Reads the session of a request without express-session, for everything that only reads: it cannot write one back by
@@ -16,7 +17,7 @@ export class SessionReader {
     private readonly cache: SessionCache,
     @Inject(SESSION_OPTIONS) { cookies, session }: SessionRoomOptions,
   ) {
-    this.#cookies = new KnownCookies(cookies.session, session.secrets);
+    this.#cookies = new KnownCookies(new SignedCookie(cookies.session, session.secrets));
   }
 
   /** The session the `Cookie` header names, which is in use, if nobody has to be asked about it. Absent: signed out, or `read` it. */

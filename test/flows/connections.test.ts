@@ -9,7 +9,14 @@ import type { LittleBrowser, Page } from '../support/browser.ts';
 import { testClock } from '../support/clock.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { asProgram, errorCode, keysOf, visitCallback, whoIs } from './steps.ts';
+import {
+  asProgram,
+  errorCode,
+  keysOf,
+  untilCallback as signInUntilCallback,
+  visitCallback,
+  whoIs,
+} from './steps.ts';
 
 const second = 1000;
 
@@ -149,11 +156,11 @@ describe('an account at a second provider', () => {
       '/bff/connect/partner',
     ]);
     expect(upstream.requests).toEqual([]);
-    const cookie = browser.cookieHeader();
+    const session = browser.cookies().find(({ name }) => name === 'bff');
 
     const page = await browser.click(`${loginUrl}?returnUrl=/settings&login_hint=al`);
     expect(page.url).toBe(`${bff.url}/settings`);
-    expect(browser.cookieHeader()).toContain(cookie.split(';')[0]);
+    expect(browser.cookies()).toContainEqual(session);
     expect(await call(browser, '/partner/x')).toEqual([200, undefined]);
     const [, theirs = ''] = upstream.last.headers.authorization?.split(' ') ?? [];
     await expect(partner.subjectOf(theirs)).resolves.toBe('al');
@@ -515,6 +522,41 @@ describe('connecting', () => {
     expect(replays.filter(({ status }) => status === 302)).toHaveLength(1);
     expect(partner.tokenRequests()).toHaveLength(1);
     expect(await call(alice, '/partner/x')).toEqual([200, undefined]);
+  });
+
+  it('is not finished with a login cookie from before it (account planted by another session)', async () => {
+    await using all = await party();
+    const { bff, partner } = all;
+    const browser = await bff.signedIn();
+    const before = browser.cookieHeader();
+    const callback = await untilCallback(bff, browser);
+    const first = browser.cookieHeader();
+    await untilCallback(bff, browser);
+    for (const cookie of [before, browser.cookieHeader()]) {
+      const page = await bff.browser().navigate(callback.href, {
+        redirect: 'manual',
+        headers: { ...asProgram, cookie: cookie.replace(/\bbff=[^;]*/, '') },
+      });
+      expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
+    }
+    expect(partner.tokenRequests()).toEqual([]);
+    // The cookie that was made for the attempt still finishes it.
+    const page = await bff.browser().navigate(callback.href, {
+      redirect: 'manual',
+      headers: { cookie: first },
+    });
+    expect(page.status).toBe(302);
+    expect(await call(browser, '/partner/x')).toEqual([200, undefined]);
+  });
+
+  it('leaves the sign-ins of other tabs bound to the browser', async () => {
+    await using all = await party();
+    const { bff } = all;
+    const browser = await bff.signedIn();
+    const login = await signInUntilCallback(bff, browser, { returnUrl: '/other-tab' });
+    await untilCallback(bff, browser);
+    const page = await visitCallback(bff, browser, login);
+    expect([page.status, page.headers.get('location')]).toEqual([302, '/other-tab']);
   });
 
   it('that is denied leaves everything as it was', async () => {

@@ -2,14 +2,14 @@ import {
   cookieFilter,
   cookieNames,
   cookieValues,
-  readSignedCookie,
   sessionCookieAttributes,
-  signedCookieValue,
 } from '../../src/session/cookies.ts';
+import { SignedCookie } from '../../src/session/signed-cookie.ts';
 
 const [newest, older] = ['the newest secret of the ring', 'an older secret of the ring'];
-const signed = signedCookieValue('value', [newest]);
+const signed = new SignedCookie('bff', [newest]).sign('value');
 const encoded = encodeURIComponent(signed);
+const otherSigned = new SignedCookie('bff', [newest]).sign('other');
 const names = ['__Host-Http-bff', '__Host-Http-bff-login'];
 
 describe('cookie names', () => {
@@ -49,7 +49,7 @@ describe('the session cookie', () => {
 });
 
 const read = (header: string | undefined, secrets = [newest]) =>
-  readSignedCookie(header, 'bff', secrets);
+  new SignedCookie('bff', secrets).read(header);
 
 describe('a signed cookie', () => {
   it.each([
@@ -59,15 +59,21 @@ describe('a signed cookie', () => {
     `  bff = ${encoded} ; other=1`,
     `other=1;bff=${encoded}`,
     `xbff=1; bffx=2; BFF=3; bff=${encoded}`,
+    `bff=${encoded}; bff=${encoded}`,
+    `bff=${encoded}; bff="${signed}"`,
+    `bff=planted; bff=${encoded}`,
+    `bff=${encoded}; bff=`,
+    `bff=s%3Avalue.planted; bff=${encoded}; bff=${'x'.repeat(2000)}`,
   ])('is read from %s', (header) => {
     expect(read(header)).toBe('value');
   });
 
   it('is accepted with every secret of the ring and signed with the newest', () => {
-    const old = signedCookieValue('value', [older]);
+    const old = new SignedCookie('bff', [older]).sign('value');
     expect(read(`bff=${old}`, [newest, older])).toBe('value');
     expect(read(`bff=${old}`, [newest])).toBeUndefined();
-    expect(read(`bff=${signedCookieValue('value', [newest, older])}`, [newest])).toBe('value');
+    const both = new SignedCookie('bff', [newest, older]).sign('value');
+    expect(read(`bff=${both}`, [newest])).toBe('value');
   });
 
   it.each([
@@ -83,23 +89,33 @@ describe('a signed cookie', () => {
     ['another case of the name', `BFF=${encoded}`],
     ['an encoded name', `%62ff=${encoded}`],
     ['a broken encoding', `bff=${encoded}%`],
-    ['two of them, the same', `bff=${encoded}; bff=${encoded}`],
-    ['two of them, one planted', `bff=planted; bff=${encoded}`],
-    ['two of them, one empty', `bff=${encoded}; bff=`],
-    ['a list of secrets that is empty', `bff=${signedCookieValue('value', [older])}`],
+    [
+      'a signature made for another name',
+      `bff=${new SignedCookie('bff-login', [newest]).sign('value')}`,
+    ],
+    ['two of them with different valid values', `bff=${encoded}; bff=${otherSigned}`],
+    [
+      'a signature of a secret that is not in the list',
+      `bff=${new SignedCookie('bff', [older]).sign('value')}`,
+    ],
+    ['a no-break space before the name', `\u00a0bff=${encoded}`],
+    ['a no-break space after the name', `bff\u00a0=${encoded}`],
+    ['a vertical tab before the name', `\u000bbff=${encoded}`],
+    ['a byte order mark before the name', `\ufeffbff=${encoded}`],
+    ['a no-break space before the value', `bff=\u00a0${encoded}`],
   ])('is not read when there is %s', (_, header) => {
     expect(read(header)).toBeUndefined();
   });
 
   it('cannot be made without a secret', () => {
-    expect(() => signedCookieValue('value', [])).toThrow('needs a secret');
+    expect(() => new SignedCookie('bff', [])).toThrow('needs a secret');
   });
 });
 
 describe('cookieValues', () => {
-  it('gives every value of a name in order', () => {
-    expect(cookieValues('a=1; b=2; a=3; a; aa=4', 'a')).toEqual(['1', '3', '']);
-    expect(cookieValues(undefined, 'a')).toEqual([]);
+  it('gives the distinct values of a name in order', () => {
+    expect(cookieValues('a=1; b=2; a=3; a; aa=4; a=1; a=', 'a')).toEqual(['1', '3', '']);
+    expect(cookieValues('', 'a')).toEqual([]);
   });
 });
 
@@ -118,6 +134,11 @@ describe('cookieFilter', () => {
     ['an en quad in front', `\u2000${ours}=1; a=1`, 'a=1'],
     ['a zero byte in the name', `__Host-\u0000Http-bff=1; a=1`, 'a=1'],
     ['quotes around the name', `"${ours}"=1; a=1`, 'a=1'],
+    [
+      'a cookie of another host that looks like one of the API',
+      `\u00a0id=1; a=1`,
+      `\u00a0id=1; a=1`,
+    ],
     ['a quoted value with a semicolon', `a="${ours}=1; x"; b=2`, 'a="__Host-Http-bff=1; x"; b=2'],
     ['names that only begin or end like ours', `${ours}2=1; x${ours}=2`, `${ours}2=1; x${ours}=2`],
     ['others that look odd', `a=b=c; =x; ; d`, 'a=b=c; =x; d'],

@@ -1,10 +1,10 @@
-import { signedCookieValue } from '../../src/session/cookies.ts';
 import { KnownCookies } from '../../src/session/known-cookies.ts';
+import { SignedCookie } from '../../src/session/signed-cookie.ts';
 
-const secrets = ['a secret that signs cookies, long enough'];
+const signer = new SignedCookie('bff', ['a secret that signs cookies, long enough']);
 
 function cookieOf(secret: string): string {
-  return `bff=${encodeURIComponent(signedCookieValue(secret, secrets))}`;
+  return `bff=${encodeURIComponent(signer.sign(secret))}`;
 }
 
 /** The same with one character of it changed. */
@@ -19,7 +19,7 @@ describe('a session cookie that was verified before', () => {
   let id: string | undefined;
 
   beforeEach(() => {
-    cookies = new KnownCookies('bff', secrets);
+    cookies = new KnownCookies(signer);
     id = cookies.idIn(genuine);
   });
 
@@ -51,5 +51,17 @@ describe('a session cookie that was verified before', () => {
     expect(otherId).toEqual(expect.any(String));
     expect(otherId).not.toBe(id);
     expect([cookies.idIn(genuine), cookies.idIn(other)]).toEqual([id, otherId]);
+  });
+
+  it('counts beside planted ones, whether it was seen before or not', () => {
+    expect(cookies.idIn(`bff=planted; ${genuine}; bff=s%3Aplanted.too`)).toBe(id);
+    expect(new KnownCookies(signer).idIn(`${genuine}; bff=planted; ${genuine}`)).toBe(id);
+  });
+
+  it('does not count beside another valid one, in either order', () => {
+    const other = cookieOf('T'.repeat(43));
+    expect(cookies.idIn(`${genuine}; ${other}`)).toBeUndefined();
+    expect(cookies.idIn(`${other}; ${genuine}`)).toBeUndefined();
+    expect(cookies.idIn(other)).toEqual(expect.any(String));
   });
 });
