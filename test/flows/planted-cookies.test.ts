@@ -74,7 +74,8 @@ describe.each([
     const foreign = `${planted(session)}=${valueIn(mallory, session)}`;
     for (const cookie of [`${foreign}; ${own}`, `${own}; ${foreign}`]) {
       const { status, text } = await get('/bff/user', cookie);
-      if (status !== 400) expect(text).toContain('"sub":"alice"');
+      // Node.js itself refuses control characters in a header.
+      expect(status === 400 ? '"sub":"alice"' : text).toContain('"sub":"alice"');
     }
     await expect(whoIs(alice)).resolves.toBe('alice');
   });
