@@ -39,7 +39,7 @@ export const headers = z
     pass: listOf(text(readPassedName))
       .prefault([])
       .describe(
-        'Request headers that are passed on although they would be removed: `Authorization` on a route with `token: none`.',
+        'Request headers that are passed on although they would be removed, in exactly this spelling: `Authorization` on a route with `token: none`, or an identity header such as `X-Consumer-Id` that the client itself may send.',
       ),
   })
   .prefault({})
