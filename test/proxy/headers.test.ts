@@ -38,7 +38,13 @@ function received(
   rules: Partial<AnswerHeaderRules> = {},
 ) {
   const { ourCookies } = usual;
-  const headers = new AnswerHeaders({ ours: {}, ourCookies, isPersonal: true, ...rules });
+  const headers = new AnswerHeaders({
+    ours: {},
+    ourCookies,
+    isPersonal: true,
+    isFrontend: false,
+    ...rules,
+  });
   const list = headers.of(upstream as never, usual.requestId);
   const { 'x-request-id': _, ...theirs } = byName(list);
   return theirs;
@@ -575,6 +581,51 @@ describe('a browser receives', () => {
     expect(received({ [name]: 'x' })).not.toHaveProperty(name);
   });
 
+  const ofTheOrigin = [
+    'secure-session-registration',
+    'secure-session-challenge',
+    'nel',
+    'report-to',
+    'reporting-endpoints',
+    'set-login',
+    'accept-ch',
+    'critical-ch',
+    'origin-agent-cluster',
+    'service-worker-allowed',
+    'use-as-dictionary',
+    'x-accel-redirect',
+    'x-accel-buffering',
+    'x-accel-expires',
+    'authorization',
+  ];
+  const notEvenOfPages =
+    /^(secure-session-|set-login$|x-accel-|authorization$|clear-site-data$|strict-transport)/;
+
+  it.each([...ofTheOrigin, 'clear-site-data', 'strict-transport-security'])(
+    'from an API no %s, which speaks for the whole origin',
+    (name) => {
+      for (const isPersonal of [true, false])
+        expect(received({ [name]: 'x' }, { isPersonal })).not.toHaveProperty(name);
+      const isOfPages = !notEvenOfPages.test(name);
+      const isRelayed = name in received({ [name]: 'x' }, { isPersonal: false, isFrontend: true });
+      expect(isRelayed).toBe(isOfPages);
+    },
+  );
+
+  it('our own Origin-Agent-Cluster, whatever an API says', () => {
+    const ours = { 'origin-agent-cluster': '?1' };
+    expect(received({ 'origin-agent-cluster': '?0' }, { ours })).toMatchObject(ours);
+  });
+
+  it.each(['allow-origin', 'allow-credentials', 'expose-headers', 'max-age'])(
+    'Access-Control-%s from routes without a token alone',
+    (rest) => {
+      const headers = { [`access-control-${rest}`]: '*' };
+      expect(received(headers)).not.toHaveProperty(`access-control-${rest}`);
+      expect(received(headers, { isPersonal: false })).toEqual(headers);
+    },
+  );
+
   it('nothing that the upstream named in Connection', () => {
     const headers = { connection: ['close, X-Hop', 'x-other'], 'x-hop': '1', 'x-other': '2' };
     expect(received(headers)).toEqual({ 'cache-control': 'no-store' });
@@ -625,7 +676,7 @@ describe('caching of an answer that was made for one user', () => {
 
   it('is not allowed to shared caches by another name', () => {
     const names = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control'];
-    for (const name of [...names, 'x-accel-expires']) {
+    for (const name of names) {
       expect(received({ [name]: 'max-age=60' })).toEqual({ 'cache-control': 'no-store' });
       expect(received({ [name]: '60' }, { isPersonal: false })).toEqual({ [name]: '60' });
     }
