@@ -29,7 +29,7 @@ export const server = z
     trustedProxies: listOf(addressRange())
       .prefault([])
       .describe(
-        'Addresses or ranges of the load balancers in front of the BFF. Their `Forwarded` and `X-Forwarded-For` are extended, their `X-Forwarded-Port` and trace headers passed on; from other clients these headers are removed. No other header about the client is believed, from anyone.',
+        'Addresses or ranges of the load balancers in front of the BFF. Their `Forwarded` and `X-Forwarded-For` are extended, their `X-Forwarded-Port` and trace headers passed on; from other clients these headers are removed. Other headers about the client are removed in any case.',
       ),
     tls,
     workers: workerCount()

@@ -5,8 +5,8 @@ import { namedByConnection, remembered, spelling } from './header-names.ts';
 import type { HeaderList } from './headers.ts';
 
 /**
- * Says how our own origin behaves or what is stored for it, begins a device-bound session, or would show a token; no server
- * decides that, not even the one that has the frontend.
+ * Headers that no upstream sends to a browser, not even the server of the frontend: they say how
+ * our origin behaves, what is stored for it or who is signed in, or they show a token.
  */
 const neverRelayed = new Set([
   'authorization',
@@ -21,10 +21,16 @@ const neverRelayed = new Set([
   'x-request-id',
 ]);
 
-/** Session and server: registrations and challenges are for us to make (DBSC); `X-Accel-*` commands an nginx in front of us. */
+/**
+ * Only we register sessions and challenge them (DBSC). `X-Accel-*` commands an nginx in front of
+ * us.
+ */
 const neverRelayedPrefixes = ['secure-session-', 'x-accel-'];
 
-/** Speaks for the whole origin as well, which the server of its application may do, but not an API. */
+/**
+ * Headers that speak for the whole origin. The server of the frontend may send them, an API may
+ * not.
+ */
 const fromApplicationOnly = new Set([
   'accept-ch',
   'critical-ch',
@@ -51,8 +57,9 @@ export interface AnswerHeaderRules {
 }
 
 /**
- * What a route with a token does not relay: rules for shared caches, what an upstream wants in our next proof (RFC 9449 §9), and
- * permissions for pages of other origins, which the CSRF rules refuse anyway.
+ * What a route with a token does not relay: rules for shared caches, what an upstream wants in
+ * our next proof (RFC 9449 §9), and permissions for pages of other origins, which the CSRF rules
+ * refuse anyway.
  */
 const isNotPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');

@@ -13,7 +13,10 @@ export class Answer {
   readonly #response: ServerResponse;
   /** The first bytes, held until `#flush`: a small answer that is here already takes but one write. */
   #first: Buffer | undefined;
-  /** What came after them before the answer began. Joined once: to join with each piece takes time that grows with the square. */
+  /**
+   * What came after them before the answer began. Joined once: joining with each piece takes
+   * quadratic time.
+   */
   #more: Buffer[] | undefined;
   #isFlushed = false;
 

@@ -46,7 +46,10 @@ const noToken: AccessToken = { kind: 'none' };
 @Injectable()
 export class AuthorizedHeaders {
   readonly #logger = new Logger(AuthorizedHeaders.name);
-  /** Routes and header names that were warned of. There are no more of them than the configuration has. */
+  /**
+   * The routes and header names that a warning was logged for. The configuration limits their
+   * number.
+   */
   readonly #leftOut = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
   readonly #proofs: SenderProofs;

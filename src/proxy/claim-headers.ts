@@ -2,10 +2,13 @@ import { claimReference } from '../config/header-options.ts';
 import type { Claims } from '../oauth/claims.ts';
 import type { HeaderList } from './headers.ts';
 
-/** The longest value that is made of claims, in octets. Servers refuse requests with much longer headers. */
+/**
+ * The longest value that is made of claims, in octets. Servers refuse requests with much longer
+ * headers.
+ */
 const longestValue = 8 * 1024;
 
-/** Levels of lists in lists that are printed; a claim that is nested deeper counts as too long. */
+/** Levels of nested lists that are printed. A claim with more of them counts as too long. */
 const deepestList = 32;
 
 /** Stands for a value beyond these limits. */
@@ -15,8 +18,8 @@ const tooLong = Symbol('too long');
 type Printed = string | typeof tooLong | undefined;
 
 /**
- * The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be a claim, too. So is a value
- * of more than 8 KB, and `onTooLong` gets the name of its header.
+ * The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be
+ * a claim, too. So is a value of more than 8 KB, and `onTooLong` gets the name of its header.
  */
 export function headersFrom(
   set: Readonly<Record<string, string>>,
@@ -59,7 +62,10 @@ function printed(claim: unknown): Printed {
   return claim === undefined ? undefined : encoded(String(claim));
 }
 
-/** A comma inside an entry, and between the entries of a list inside, is encoded: it must not make two of one. */
+/**
+ * A comma inside an entry, and between the entries of a list inside, is encoded: it must not make
+ * two of one.
+ */
 function listed(entries: readonly unknown[], separator: string, depth: number): Printed {
   if (depth > deepestList) return tooLong;
   let text = '';
@@ -92,7 +98,10 @@ function encoded(text: string): string | typeof tooLong {
   return value.length > longestValue ? tooLong : value;
 }
 
-/** Where a text begins and ends without the blanks around it. A regular expression for the end would look at each run of blanks. */
+/**
+ * Where a text begins and ends without the blanks around it. A regular expression would try every
+ * run of blanks as the last.
+ */
 function withoutBlanks(text: string): [start: number, end: number] {
   let end = text.length;
   while (text[end - 1] === ' ') end -= 1;

@@ -17,7 +17,10 @@ export function namedByConnection(connection: string | undefined): ReadonlySet<s
 /** Longer names are judged each time. */
 const longestRemembered = 100;
 
-/** Judges every name once. It remembers so many short ones and no more, for names come from outside. */
+/**
+ * Judges every name once. It remembers a limited number of short names, because clients choose
+ * them.
+ */
 export function remembered<Judgement>(
   judge: (name: string) => Judgement,
 ): (name: string) => Judgement {

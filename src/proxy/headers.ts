@@ -52,7 +52,10 @@ const notForwarded = new Set([
   'x-access-token',
 ]);
 
-/** Not even an operator may pass these on as they are. The last three prove to us alone whose device it is (DBSC). */
+/**
+ * Not even an operator may pass these on as they are. The last three are device proofs for the BFF
+ * (DBSC).
+ */
 const neverPassed = new Set([
   ...hopByHop,
   'expect',
@@ -63,7 +66,10 @@ const neverPassed = new Set([
   'secure-session-skipped',
 ]);
 
-/** Passed on as a trusted proxy says them. Its chains and its trace become part of what we say ourselves. */
+/**
+ * Passed on as a trusted proxy sends them. Its chains and its trace become part of the headers we
+ * set.
+ */
 const believed = new Set(['x-forwarded-port', 'tracestate']);
 
 /** What we say of every request, whatever its client says. */
@@ -93,7 +99,10 @@ export interface RequestHeaderRules {
 export interface RequestFacts {
   readonly clientAddress: string;
   readonly requestId: string;
-  /** The peer is one of `server.trustedProxies`: its forwarding and trace headers are kept and extended. */
+  /**
+   * The peer is one of `server.trustedProxies`: its forwarding and trace headers are kept and
+   * extended.
+   */
   readonly isTrustedPeer: boolean;
   /** The operator's headers. */
   readonly set: HeaderList;

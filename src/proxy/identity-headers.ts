@@ -1,6 +1,7 @@
 /**
- * What identity-aware gateways (oauth2-proxy, Authelia, Azure App Service, AWS ALB, Google IAP, Tailscale, Kong, WebLogic, TLS
- * terminators) tell the application behind them. An application that believes them would believe any client.
+ * What identity-aware gateways (oauth2-proxy, Authelia, Azure App Service, AWS ALB, Google IAP,
+ * Tailscale, Kong, WebLogic, TLS terminators) send to the application behind them. An application
+ * that trusts them would trust any client.
  */
 const prefixes = [
   'x-auth-request-',
@@ -21,7 +22,10 @@ const prefixes = [
   'ssl-client-',
 ];
 
-/** Whether a header name, in lower case and with hyphens, is one under which a gateway says who the user is. */
+/**
+ * Whether a header name, in lower case and with hyphens, is one under which a gateway says who the
+ * user is.
+ */
 export function isIdentityHeader(name: string): boolean {
   // CGI hands `Proxy` to the application as HTTP_PROXY, which HTTP clients obey (CVE-2016-5385).
   if (name === 'proxy') return true;

@@ -1,14 +1,18 @@
 /** Finds in a canonical path whatever may make its loose form another one. */
 const mayDiffer = /[A-Z;%]|\.(?:\/|$)/;
 
-/** Whether a canonical path is its own loose form, up to a slash at its end. `false` may be wrong, `true` never is. */
+/**
+ * Whether a canonical path is its own loose form, up to a slash at its end. `false` may be wrong,
+ * `true` never is.
+ */
 export function isPlainForm(path: string): boolean {
   return !mayDiffer.test(path);
 }
 
 /**
- * What a lenient server may take a decoded path for: every segment is cut at `;`, case-folded, and loses dots at its end
- * and white space at both ends. Segments that are empty then are left out. Only the first `depth` segments are read.
+ * What a lenient server may take a decoded path for: every segment is cut at `;`, case-folded,
+ * and loses dots at its end and white space at both ends. Segments that are empty then are left
+ * out. Only the first `depth` segments are read.
  */
 export function looseForm(path: string, depth = Infinity): string {
   let loose = '';
@@ -41,8 +45,8 @@ function isTrimmed(character: string): boolean {
 const isAscii = /^[\0-\x7f]*$/;
 
 /**
- * Full case folding of Unicode: `ſ` is `s`, `ß` is `ss`, `ﬁ` is `fi`, the Kelvin sign is `k`. The dotted and the dotless i of
- * Turkish are `i` besides, as they are to Java's `equalsIgnoreCase`.
+ * Full case folding of Unicode: `ſ` is `s`, `ß` is `ss`, `ﬁ` is `fi`, the Kelvin sign is `k`. The
+ * dotted and the dotless i of Turkish are `i` besides, as they are to Java's `equalsIgnoreCase`.
  */
 function folded(text: string): string {
   const lower = text.toLowerCase();

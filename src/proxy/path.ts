@@ -56,7 +56,9 @@ function hasPlainSegments(path: string): boolean {
   return !/[\\\p{Cc}]|\/\/|\/\s*\.{1,2}\s*(;|\/|$)/u.test(path);
 }
 
-/** A path decoded once. Undefined where its percent-encoding is wrong or its octets are not UTF-8. */
+/**
+ * A path decoded once. Undefined where its percent-encoding is wrong or its octets are not UTF-8.
+ */
 export function decodedPath(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

@@ -23,7 +23,9 @@ export class Routes<Route extends Matchable> {
   readonly #looseByLength: readonly string[];
   /** Segments of the deepest loose form. */
   readonly #depth: number;
-  /** Every configured path is its own loose form: then so is a plain path, and it matches as it does exactly. */
+  /**
+   * Whether every configured path is its own loose form. Then a plain path needs no second match.
+   */
   readonly #arePlain: boolean;
 
   constructor(
@@ -42,9 +44,10 @@ export class Routes<Route extends Matchable> {
   }
 
   /**
-   * The route with the longest prefix of a canonical path. Undefined for a path that is not proxied. The path is compared by
-   * its meaning: `/%40me` is `/@me` to every upstream, so it must be to the rules of `/@me`. Throws `bad_path` if a lenient
-   * server could take the path for one of another route, or of our endpoints.
+   * The route with the longest prefix of a canonical path. Undefined for a path that is not
+   * proxied. The path is compared by its meaning: `/%40me` is `/@me` to every upstream, so it must
+   * be to the rules of `/@me`. Throws `bad_path` if a lenient server could take the path for one of
+   * another route, or of our endpoints.
    */
   match(path: string): Route | undefined {
     const meaning = path.includes('%') ? decodeURIComponent(path) : path;
@@ -57,7 +60,10 @@ export class Routes<Route extends Matchable> {
     return route;
   }
 
-  /** Some servers decode a path again and again, and each of their readings must belong to the same owner. */
+  /**
+   * Some servers decode a path again and again, and each of their readings must belong to the same
+   * owner.
+   */
   #refuseOtherReadings(meaning: string, owner: string | undefined): void {
     const expected = owner === undefined ? undefined : this.#looseForms.get(owner);
     let reading: string | undefined = meaning;

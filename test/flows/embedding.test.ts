@@ -191,7 +191,7 @@ describe('in a NestJS application of somebody else', () => {
     ]);
   });
 
-  it('another spelling of a path of ours is refused, of the host’s it is the host’s', async () => {
+  it('another spelling of our paths is refused, of its own paths left to it', async () => {
     const input = await options();
     await using host = await startHost(BffModule.forRoot(input), input);
     const statusOf = async (path: string) => (await host.browser().fetch(path)).status;

@@ -3,7 +3,7 @@ import type { LittleBrowser } from '../support/browser.ts';
 import { rawRequest } from '../support/raw.ts';
 import { acceptWebSockets, openWebSocket } from '../support/web-sockets.ts';
 
-/** What a client says that would like to be taken for an identity-aware gateway, or for another user. */
+/** What a client says that would like to be taken for an identity-aware gateway. */
 const forged = [
   'X-Auth-Request-User',
   'X-Auth-Request-Email',

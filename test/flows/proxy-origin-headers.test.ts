@@ -90,7 +90,7 @@ describe('an upstream that speaks for the whole origin', () => {
     expect(relayed(response.headers)).toEqual(Object.keys(crossOrigin));
   });
 
-  it('is heard where it serves the application itself, but for sessions and our own server', async () => {
+  it('is heard as the server of the frontend, but not about sessions', async () => {
     const response = await frontend.browser().fetch('/page');
     expect(relayed(response.headers)).toEqual([
       'nel',

@@ -219,7 +219,7 @@ describe('headers made of claims', () => {
     expect(bff.upstream.last.headers).not.toHaveProperty('x-user');
   });
 
-  it('are left out when they are longer than 8 KB, which is said once and costs no time', async () => {
+  it('are left out when they are longer than 8 KB, with one warning', async () => {
     const groups = `x${' '.repeat(30_000)}canary`;
     const bff = await bffFor(
       {

@@ -88,7 +88,7 @@ describe('a header made of claims', () => {
       expect([leftOut(template, fits), leftOut(template, tooLong)]).toEqual([false, true]);
     });
 
-    it('is left out for lists that are nested deeper than anyone reads', () => {
+    it('is left out for lists that are nested in more than 32 levels', () => {
       const deep = (levels: number) =>
         JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
       expect(leftOut('${claims.c}', deep(20_000))).toBe(true);

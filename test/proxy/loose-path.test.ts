@@ -153,7 +153,7 @@ describe('whatever a path is spelt like', () => {
         seen += 1;
         const reading = some.reduce((path, habit) => habit(path), found.path);
         const mistaken = ownerOfReading(paths, reading);
-        // A server that is not lenient enough sees a path of nobody or of the route around it; that is no bypass.
+        // Without an owner, or with that of the outer route, the server applies no stricter rule.
         if (mistaken === 'none' || found.owner.toLowerCase().startsWith(mistaken)) return;
         expect({ text, reading, owner: found.owner.toLowerCase() }).toEqual({
           text,
