@@ -5,7 +5,7 @@ import { isNativeError } from 'node:util/types';
  * anyone to read; what really happened stays in the `cause`, for the log.
  */
 const table = {
-  bad_path: [400, 'The address contains characters that are not allowed in a path.'],
+  bad_path: [400, 'The path of the address could be read in more than one way.'],
   invalid_return_url: [400, 'The return URL must be a path on this site.'],
   invalid_request: [400, 'The request is not complete or not well formed.'],
   session_mismatch: [400, 'This link does not belong to this session.'],

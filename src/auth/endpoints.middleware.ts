@@ -25,8 +25,9 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /**
- * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing cacheable. What Express would
- * also let pass (other case, a trailing slash) is `not_found`.
+ * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing
+ * cacheable. What Express would also let pass (other case, a trailing slash) is `not_found`;
+ * another spelling of `basePath` is `bad_path` before that.
  */
 @Injectable()
 export class EndpointsMiddleware implements NestMiddleware {

@@ -29,7 +29,7 @@ export const server = z
     trustedProxies: listOf(addressRange())
       .prefault([])
       .describe(
-        'Addresses or ranges of the load balancers in front of the BFF. What they say in `Forwarded` and `X-Forwarded-*` is passed on and extended; from anybody else those headers are removed.',
+        'Addresses or ranges of the load balancers in front of the BFF. Their `Forwarded` and `X-Forwarded-For` are extended, their `X-Forwarded-Port` and trace headers passed on; from other clients these headers are removed. Other headers about the client are removed in any case.',
       ),
     tls,
     workers: workerCount()

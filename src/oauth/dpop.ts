@@ -91,7 +91,11 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
 
 /** Whether a server refused a request because it wants a nonce in its proof, which it has named (RFC 9449 §9). */
 export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
-  return /\bDPoP\b.*\berror="?use_dpop_nonce\b/i.test(refusal['www-authenticate'] ?? '');
+  // Several of them are a list.
+  const challenges = String(refusal['www-authenticate'] ?? '');
+  const scheme = challenges.search(/\bDPoP\b/i);
+  // Two expressions: one for both would look for the end of the challenge from each of its words.
+  return scheme >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenges.slice(scheme));
 }
 
 /** What makes `openid-client` prove that we have the key. Absent key: nothing does. */

@@ -29,8 +29,8 @@ export class Admission {
   ) {}
 
   /**
-   * Absent: the request belongs to no route. Throws `bad_path` or `invalid_request` for one that two servers could read differently, and
-   * `not_found` for a handshake of no route.
+   * Undefined for a request that belongs to no route. Throws `bad_path` or `invalid_request` for
+   * one that two servers could read differently, and `not_found` for a handshake of no route.
    */
   match(request: Request, response: Response): Matched | undefined {
     refuseTwoHosts(request);

@@ -4,8 +4,13 @@ import { type CookieFilter, cookieFilter } from '../session/cookies.ts';
 import { namedByConnection, remembered, spelling } from './header-names.ts';
 import type { HeaderList } from './headers.ts';
 
-/** Says how our own origin behaves or what is stored for it; that is not for one upstream to decide. */
-const aboutOurOrigin = new Set([
+/**
+ * Headers that no upstream sends to a browser, not even the server of the frontend: they say how
+ * our origin behaves, what is stored for it or who is signed in, or they show a token.
+ */
+const neverRelayed = new Set([
+  'authorization',
+  'set-login',
   'alt-svc',
   'clear-site-data',
   'public-key-pins',
@@ -16,8 +21,29 @@ const aboutOurOrigin = new Set([
   'x-request-id',
 ]);
 
+/**
+ * Only we register sessions and challenge them (DBSC). `X-Accel-*` commands an nginx in front of
+ * us.
+ */
+const neverRelayedPrefixes = ['secure-session-', 'x-accel-'];
+
+/**
+ * Headers that speak for the whole origin. The server of the frontend may send them, an API may
+ * not.
+ */
+const fromApplicationOnly = new Set([
+  'accept-ch',
+  'critical-ch',
+  'nel',
+  'origin-agent-cluster',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
+  'use-as-dictionary',
+]);
+
 /** Rules for shared caches that overrule `Cache-Control` (RFC 9213), in their several spellings. */
-const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$|^x-accel-expires$/;
+const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$/;
 
 /** What a route decides over the headers of its answers. */
 export interface AnswerHeaderRules {
@@ -26,10 +52,17 @@ export interface AnswerHeaderRules {
   readonly ourCookies: readonly string[];
   /** The answers are made for one user: nobody may keep them for another. */
   readonly isPersonal: boolean;
+  /** The upstream serves the application whose origin this is. */
+  readonly isFrontend: boolean;
 }
 
-/** Also what an upstream wants in the next proof that we make (RFC 9449 §9). */
-const isForUs = (name: string) => forSharedCaches.test(name) || name === 'dpop-nonce';
+/**
+ * What a route with a token does not relay: rules for shared caches, what an upstream wants in
+ * our next proof (RFC 9449 §9), and permissions for pages of other origins, which the CSRF rules
+ * refuse anyway.
+ */
+const isNotPersonal = (name: string) =>
+  forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
 
 /** What becomes of a header of the upstream. One with a place takes it from a header of ours. */
 type Verdict = 'passed' | 'considered' | 'dropped';
@@ -40,15 +73,17 @@ export class AnswerHeaders {
   /** Where in ours the value of a name is. */
   readonly #places: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
+  readonly #isFrontend: boolean;
   readonly #withoutOurs: CookieFilter;
   readonly #verdictOn: (name: string) => Verdict;
 
-  constructor({ ours, ourCookies, isPersonal }: AnswerHeaderRules) {
+  constructor({ ours, ourCookies, isPersonal, isFrontend }: AnswerHeaderRules) {
     // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
     const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
     this.#ours = Object.entries(all).flat();
     this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
     this.#isPersonal = isPersonal;
+    this.#isFrontend = isFrontend;
     this.#withoutOurs = cookieFilter(ourCookies);
     this.#verdictOn = remembered((name) => this.#judge(name));
   }
@@ -72,8 +107,10 @@ export class AnswerHeaders {
   }
 
   #judge(name: string): Verdict {
-    if (hopByHop.has(name) || aboutOurOrigin.has(name)) return 'dropped';
-    if (this.#isPersonal && isForUs(name)) return 'dropped';
+    if (hopByHop.has(name) || neverRelayed.has(name)) return 'dropped';
+    if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
+    if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
+    if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
     return name === 'set-cookie' || this.#places.has(name) ? 'considered' : 'passed';
   }
 

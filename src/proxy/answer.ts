@@ -13,6 +13,11 @@ export class Answer {
   readonly #response: ServerResponse;
   /** The first bytes, held until `#flush`: a small answer that is here already takes but one write. */
   #first: Buffer | undefined;
+  /**
+   * What came after them before the answer began. Joined once: joining with each piece takes
+   * quadratic time.
+   */
+  #more: Buffer[] | undefined;
   #isFlushed = false;
 
   constructor(response: ServerResponse) {
@@ -32,7 +37,7 @@ export class Answer {
   /** Takes bytes, also before it has begun: undici empties a connection that ends, though it was told to pause. */
   take(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#first && !this.#isFlushed) this.#first = chunk;
-    else if (!this.hasBegun) this.#first = Buffer.concat([this.#first ?? noBytes, chunk]);
+    else if (!this.hasBegun) (this.#more ??= []).push(chunk);
     else {
       this.#flush(controller);
       this.#write(controller, chunk);
@@ -42,11 +47,12 @@ export class Answer {
   /** Another answer will take the place of one that has not begun. */
   forget(): void {
     this.#first = undefined;
+    this.#more = undefined;
   }
 
   /** It was the whole answer. */
   complete(): void {
-    const first = this.#isFlushed ? undefined : this.#first;
+    const first = this.#isFlushed ? undefined : this.#held();
     this.#isFlushed = true;
     if (!first) this.#response.end();
     // As text it is sent together with the head.
@@ -63,7 +69,11 @@ export class Answer {
     if (this.#isFlushed) return;
     this.#isFlushed = true;
     // Not `flushHeaders`, which would encode them once more.
-    this.#write(controller, this.#first ?? noBytes);
+    this.#write(controller, this.#held() ?? noBytes);
+  }
+
+  #held(): Buffer | undefined {
+    return this.#first && this.#more ? Buffer.concat([this.#first, ...this.#more]) : this.#first;
   }
 
   #write(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -46,6 +46,11 @@ const noToken: AccessToken = { kind: 'none' };
 @Injectable()
 export class AuthorizedHeaders {
   readonly #logger = new Logger(AuthorizedHeaders.name);
+  /**
+   * The routes and header names that a warning was logged for. The configuration limits their
+   * number.
+   */
+  readonly #leftOut = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
   readonly #proofs: SenderProofs;
 
@@ -102,9 +107,20 @@ export class AuthorizedHeaders {
       clientAddress,
       requestId: String(request.id),
       isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      set: headersFrom(route.options.headers.set, session?.claims),
+      set: headersFrom(route.options.headers.set, session?.claims, (name) =>
+        this.#warnOnce(route.path, name),
+      ),
     };
     return route.requestHeaders.of(request.headers, facts, authorization);
+  }
+
+  /** Never with the value, which is about a user. */
+  #warnOnce(route: string, header: string): void {
+    const key = `${route} ${header}`;
+    if (this.#leftOut.has(key)) return;
+    this.#leftOut.add(key);
+    const msg = 'a header of headers.set is left out: its claims take more than 8 KB';
+    this.#logger.warn({ msg, route, header });
   }
 
   async #token(route: ProxyRoute, session: Session | undefined): Promise<AccessToken> {

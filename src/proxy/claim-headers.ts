@@ -2,27 +2,50 @@ import { claimReference } from '../config/header-options.ts';
 import type { Claims } from '../oauth/claims.ts';
 import type { HeaderList } from './headers.ts';
 
-/** The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be a claim, too. */
+/**
+ * The longest value that is made of claims, in octets. Servers refuse requests with much longer
+ * headers.
+ */
+const longestValue = 8 * 1024;
+
+/** Levels of nested lists that are printed. A claim with more of them counts as too long. */
+const deepestList = 32;
+
+/** Stands for a value beyond these limits. */
+const tooLong = Symbol('too long');
+
+/** Undefined: there is no such claim, or nothing in it. */
+type Printed = string | typeof tooLong | undefined;
+
+/**
+ * The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be
+ * a claim, too. So is a value of more than 8 KB, and `onTooLong` gets the name of its header.
+ */
 export function headersFrom(
   set: Readonly<Record<string, string>>,
   claims: Claims | undefined,
+  onTooLong?: (name: string) => void,
 ): HeaderList {
   const headers: HeaderList = [];
   for (const [name, template] of Object.entries(set)) {
     const value = template.includes('${') ? filled(template, claims) : template;
-    if (value) headers.push(name, value);
+    if (value === tooLong) onTooLong?.(name);
+    else if (value) headers.push(name, value);
   }
   return headers;
 }
 
-function filled(template: string, claims: Claims = {}): string | undefined {
+function filled(template: string, claims: Claims = {}): Printed {
   let isComplete = true;
+  let isTooLong = false;
   const value = template.replaceAll(claimReference, (_reference, name: string) => {
     const claim = printed(claimNamed(claims, name));
+    isTooLong ||= claim === tooLong;
     isComplete &&= Boolean(claim);
-    return claim ?? '';
+    return typeof claim === 'string' ? claim : '';
   });
-  return isComplete ? value : undefined;
+  if (!isComplete) return undefined;
+  return isTooLong || value.length > longestValue ? tooLong : value;
 }
 
 /** A claim of exactly that name, as `https://example.com/roles`, or one inside another. */
@@ -33,25 +56,62 @@ function claimNamed(claims: object, name: string): unknown {
   return typeof outer === 'object' && outer ? claimNamed(outer, name.slice(dot + 1)) : undefined;
 }
 
-function printed(claim: unknown): string | undefined {
-  if (Array.isArray(claim)) {
-    // A comma inside an entry must not make two of it.
-    return claim.map((entry) => printed(entry)?.replaceAll(',', '%2C') ?? '').join(',');
-  }
+function printed(claim: unknown): Printed {
+  if (Array.isArray(claim)) return listed(claim, ',', 1);
   if (typeof claim === 'object') return claim ? encoded(JSON.stringify(claim)) : undefined;
   return claim === undefined ? undefined : encoded(String(claim));
+}
+
+/**
+ * A comma inside an entry, and between the entries of a list inside, is encoded: it must not make
+ * two of one.
+ */
+function listed(entries: readonly unknown[], separator: string, depth: number): Printed {
+  if (depth > deepestList) return tooLong;
+  let text = '';
+  for (const [index, entry] of entries.entries()) {
+    const isList = Array.isArray(entry);
+    const value = isList ? listed(entry, '%2C', depth + 1) : printed(entry);
+    if (value === tooLong) return tooLong;
+    if (index > 0) text += separator;
+    text += value?.replaceAll(',', '%2C') ?? '';
+    if (text.length > longestValue) return tooLong;
+  }
+  return text;
 }
 
 /**
  * Printable ASCII as it is and the rest percent-encoded: no claim can begin another header, and no two of them look the same
  * to an upstream, not with blanks around them either, which servers take away (RFC 9110 §5.5).
  */
-function encoded(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/g, (unsafe) =>
-      Array.from(Buffer.from(unsafe), (byte) => `%${hex(byte)}`).join(''),
-    );
+function encoded(text: string): string | typeof tooLong {
+  // No character becomes shorter.
+  if (text.length > longestValue) return tooLong;
+  const [start, end] = withoutBlanks(text);
+  const value =
+    '%20'.repeat(start) +
+    text
+      .slice(start, end)
+      .toWellFormed()
+      .replace(/[^\x20-\x24\x26-\x7e]+/g, percentEncoded) +
+    '%20'.repeat(text.length - end);
+  return value.length > longestValue ? tooLong : value;
+}
+
+/**
+ * Where a text begins and ends without the blanks around it. A regular expression would try every
+ * run of blanks as the last.
+ */
+function withoutBlanks(text: string): [start: number, end: number] {
+  let end = text.length;
+  while (text[end - 1] === ' ') end -= 1;
+  let start = 0;
+  while (start < end && text[start] === ' ') start += 1;
+  return [start, end];
+}
+
+function percentEncoded(unsafe: string): string {
+  return Array.from(Buffer.from(unsafe), (byte) => `%${hex(byte)}`).join('');
 }
 
 function hex(byte: number): string {

@@ -14,7 +14,13 @@ export function namedByConnection(connection: string | undefined): ReadonlySet<s
   return new Set(names.map((name) => spelling(name.trim())).filter(Boolean));
 }
 
-/** Judges every name once. It remembers so many and no more, for names come from outside. */
+/** Longer names are judged each time. */
+const longestRemembered = 100;
+
+/**
+ * Judges every name once. It remembers a limited number of short names, because clients choose
+ * them.
+ */
 export function remembered<Judgement>(
   judge: (name: string) => Judgement,
 ): (name: string) => Judgement {
@@ -23,7 +29,8 @@ export function remembered<Judgement>(
     const known = judgements.get(name);
     if (known !== undefined) return known;
     const judgement = judge(name);
-    if (judgements.size < 1_000) judgements.set(name, judgement);
+    if (judgements.size < 1_000 && name.length <= longestRemembered)
+      judgements.set(name, judgement);
     return judgement;
   };
 }

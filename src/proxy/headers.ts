@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../config/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../session/cookies.ts';
 import { namedByConnection, remembered, spelling } from './header-names.ts';
+import { isIdentityHeader } from './identity-headers.ts';
 import { isContinued, nextSpan } from './trace.ts';
 
 /**
@@ -35,7 +36,7 @@ const aboutTheClient = new RegExp(
     '(x-|true-|x-cluster-|fastly-)?client-ip',
     'x-real-ip',
     'x-azure-clientip',
-    'x-(ssl-)?client-(cert|dn|s-dn|verify)(-.*)?',
+    'x-client-(dn|s-dn|verify)(-.*)?',
     'cf-.*',
   ].join('|')})$`,
 );
@@ -51,8 +52,25 @@ const notForwarded = new Set([
   'x-access-token',
 ]);
 
-/** Not even an operator may pass these on as they are. */
-const neverPassed = new Set([...hopByHop, 'expect', 'host', 'cookie']);
+/**
+ * Not even an operator may pass these on as they are. The last three are device proofs for the BFF
+ * (DBSC).
+ */
+const neverPassed = new Set([
+  ...hopByHop,
+  'expect',
+  'host',
+  'cookie',
+  'secure-session-response',
+  'sec-secure-session-id',
+  'secure-session-skipped',
+]);
+
+/**
+ * Passed on as a trusted proxy sends them. Its chains and its trace become part of the headers we
+ * set.
+ */
+const believed = new Set(['x-forwarded-port', 'tracestate']);
 
 /** What we say of every request, whatever its client says. */
 const saidByUs = [
@@ -81,7 +99,10 @@ export interface RequestHeaderRules {
 export interface RequestFacts {
   readonly clientAddress: string;
   readonly requestId: string;
-  /** The peer is one of `server.trustedProxies`: its forwarding headers are kept and extended. */
+  /**
+   * The peer is one of `server.trustedProxies`: its forwarding and trace headers are kept and
+   * extended.
+   */
   readonly isTrustedPeer: boolean;
   /** The operator's headers. */
   readonly set: HeaderList;
@@ -130,7 +151,7 @@ export class RequestHeaders {
       if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
       if (name === 'tracestate' && isTrustedPeer && !isContinued(incoming['traceparent'])) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
-      // Ours begins with what it says.
+      // Ours begins with what a trusted peer says.
       if (name === 'forwarded' && isTrustedPeer) continue;
       const value = incoming[name];
       if (value !== undefined) headers.push(name, value);
@@ -184,7 +205,8 @@ function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet
   // Where a body ends is said once: to servers that take both for the same this would be another end.
   if (name === 'content_length') return 'dropped';
   if (passed.has(name)) return 'passed';
-  if (notForwarded.has(plain)) return 'dropped';
-  if (!aboutTheClient.test(plain)) return 'passed';
-  return name === plain ? 'passed from a trusted peer' : 'dropped';
+  if (believed.has(name)) return 'passed from a trusted peer';
+  const isDropped =
+    notForwarded.has(plain) || aboutTheClient.test(plain) || isIdentityHeader(plain);
+  return isDropped ? 'dropped' : 'passed';
 }

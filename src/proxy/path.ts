@@ -42,7 +42,7 @@ function isUnambiguous(raw: string): boolean {
   let text = raw;
   for (let decodings = 0; decodings < maxDecodings; decodings++) {
     if (!hasPlainSegments(text) || /%(2f|5c)/i.test(text)) return false;
-    const decoded = decode(text);
+    const decoded = decodedPath(text);
     // What does not decode was sent wrongly, unless all that is left is the percent sign that `%25` stands for.
     if (decoded === undefined) return decodings > 0 && !/%[0-9a-f]{2}/i.test(text);
     if (decoded === text) return true;
@@ -56,10 +56,13 @@ function hasPlainSegments(path: string): boolean {
   return !/[\\\p{Cc}]|\/\/|\/\s*\.{1,2}\s*(;|\/|$)/u.test(path);
 }
 
-function decode(text: string): string | undefined {
+/**
+ * A path decoded once. Undefined where its percent-encoding is wrong or its octets are not UTF-8.
+ */
+export function decodedPath(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    return undefined; // invalid percent-encoding or not UTF-8; the caller judges
+    return undefined; // the caller judges
   }
 }

@@ -61,7 +61,8 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
   const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
-  const ours = options === frontendRoute ? answerHeaders.page : answerHeaders.other;
+  const isFrontend = options === frontendRoute;
+  const ours = isFrontend ? answerHeaders.page : answerHeaders.other;
   return {
     path: options.path,
     options,
@@ -75,7 +76,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal }),
+    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal, isFrontend }),
   };
 }
 

@@ -63,7 +63,8 @@ function stepUp(place: SignInPlace, isConnected: boolean, wishes: Wishes): BffEr
 /** The attributes of challenges (RFC 9110 §11.2), the first of each name. What is quoted hides nothing: it is read as a whole. */
 function attributesOf(challenge: string): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();
-  const pattern = /([\w.~-]{1,40})\s?=\s?(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
+  // A name begins where no other character of a name is before it: none is looked at twice.
+  const pattern = /(?<![\w.~-])([\w.~-]+)\s?=\s?(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
   for (const [, name = '', quoted, plain = ''] of challenge.matchAll(pattern)) {
     const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;
     const key = name.toLowerCase();

@@ -191,6 +191,17 @@ describe('in a NestJS application of somebody else', () => {
     ]);
   });
 
+  it('another spelling of our paths is refused, of its own paths left to it', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const statusOf = async (path: string) => (await host.browser().fetch(path)).status;
+    upstream.requests.length = 0;
+    for (const path of ['/BFF/user', '/bff;x/user', '/Api/x', '/api%20/x'])
+      expect([path, await statusOf(path)]).toEqual([path, 400]);
+    expect(upstream.requests).toEqual([]);
+    expect(await statusOf('/HOST/open')).toBe(200);
+  });
+
   it('takes its options from a factory that the host injects into', async () => {
     const input = await options();
 

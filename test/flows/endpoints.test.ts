@@ -25,7 +25,7 @@ const table = [
   ['GET', '/bff', 404, 'not_found'],
   ['GET', '/bff/', 404, 'not_found'],
   ['GET', '/bff/user/', 404, 'not_found'],
-  ['GET', '/BFF/user', 404, 'not_found'],
+  ['GET', '/BFF/user', 400, 'bad_path'],
   ['GET', '/bff/sessions', 401, 'not_signed_in'],
   ['DELETE', '/bff/sessions', 401, 'not_signed_in'],
   ['DELETE', '/bff/sessions/x', 401, 'not_signed_in'],

@@ -260,7 +260,6 @@ describe('login', () => {
 
   it.each([
     '/bff/LOGIN',
-    '/BFF/login',
     '/bff/login/',
     '/bff/login/x',
     '/bff/constructor',

@@ -218,4 +218,29 @@ describe('headers made of claims', () => {
       expect(rawHeaders.join('\n')).not.toMatch(/admin|evil/);
     expect(bff.upstream.last.headers).not.toHaveProperty('x-user');
   });
+
+  it('are left out when they are longer than 8 KB, with one warning', async () => {
+    const groups = `x${' '.repeat(30_000)}canary`;
+    const bff = await bffFor(
+      {
+        token: 'user',
+        headers: { set: { 'X-Groups': '${claims.name}', 'X-User': '${claims.sub}' } },
+      },
+      { authorizationServer: { people: { alice: { name: groups } } } },
+    );
+    const alice = await bff.signedIn();
+    const before = process.cpuUsage();
+    for (let calls = 0; calls < 5; calls += 1)
+      await alice.fetch('/api/x', { headers: { 'X-Groups': 'admin' } });
+    const { user } = process.cpuUsage(before);
+    expect(user / 5).toBeLessThan(200_000);
+    for (const { headers } of bff.upstream.requests) {
+      expect(headers['x-user']).toBe('alice');
+      expect(headers).not.toHaveProperty('x-groups');
+    }
+    expect(bff.logs.lines.filter(({ header }) => header !== undefined)).toEqual([
+      expect.objectContaining({ level: 'warn', route: '/api', header: 'x-groups' }),
+    ]);
+    expect(bff.logs.text).not.toContain('canary');
+  });
 });

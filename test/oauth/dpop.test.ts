@@ -69,8 +69,16 @@ describe('nonces', () => {
     ['Bearer error="x", DPoP error="use_dpop_nonce"', true],
     ['Bearer error="use_dpop_nonce"', false],
     ['DPoP error="invalid_token"', false],
+    [['Bearer', 'DPoP error="use_dpop_nonce"'], true],
     [undefined, false],
   ])('are wanted by a challenge: %s %s', (challenge, wanted) => {
-    expect(wantsNonce({ 'www-authenticate': challenge })).toBe(wanted);
+    expect(wantsNonce({ 'www-authenticate': challenge } as never)).toBe(wanted);
+  });
+
+  it('are looked for in any challenge of an upstream in no time', () => {
+    const hostile = 'DPoP error="'.repeat(20_000);
+    const before = process.cpuUsage();
+    expect(wantsNonce({ 'www-authenticate': hostile })).toBe(false);
+    expect(process.cpuUsage(before).user).toBeLessThan(100_000);
   });
 });

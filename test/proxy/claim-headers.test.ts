@@ -61,4 +61,51 @@ describe('a header made of claims', () => {
       }),
     );
   });
+
+  describe('of a long claim', () => {
+    const longest = 8_192;
+    const leftOut = (template: string, c: unknown) => {
+      const names: string[] = [];
+      const headers = headersFrom({ 'x-a': template, 'x-b': 'b' }, { c }, (name) =>
+        names.push(name),
+      );
+      return names.length > 0 && headers.join() === 'x-b,b' && names.join() === 'x-a';
+    };
+
+    it.each([
+      ['a text', '${claims.c}', 'x'.repeat(longest), 'x'.repeat(longest + 1)],
+      ['of blanks at its ends', '${claims.c}', `  ${'x'.repeat(longest - 6)}`, ' '.repeat(2_731)],
+      ['not in ASCII', '${claims.c}', 'ü'.repeat(1_365), 'ü'.repeat(1_366)],
+      ['a list', '${claims.c}', Array(4_096).fill('x').fill('', 4_095), Array(4_098).fill('x')],
+      ['a list in a list', '${claims.c}', [Array(2_048).fill('x')], [Array(2_049).fill('x')]],
+      ['an object', '${claims.c}', { a: 'x'.repeat(longest - 8) }, { a: 'x'.repeat(longest) }],
+      ['two claims', '${claims.c}${claims.c}', 'x'.repeat(4_096), 'x'.repeat(4_097)],
+      ['with other text', 'a ${claims.c}', 'x'.repeat(longest - 2), 'x'.repeat(longest - 1)],
+    ])('has 8 KB at most, else it is left out: %s', (_what, template, fits, tooLong) => {
+      const [, value = ''] = headersFrom({ 'x-a': template }, { c: fits });
+      expect(value.length).toBeGreaterThan(longest - 10);
+      expect(value.length).toBeLessThanOrEqual(longest);
+      expect([leftOut(template, fits), leftOut(template, tooLong)]).toEqual([false, true]);
+    });
+
+    it('is left out for lists that are nested in more than 32 levels', () => {
+      const deep = (levels: number) =>
+        JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
+      expect(leftOut('${claims.c}', deep(20_000))).toBe(true);
+    });
+
+    it.each([
+      ['blanks before an end', `x${' '.repeat(60_000)}x`],
+      ['blanks between letters', 'x '.repeat(30_000)],
+      ['runs of blanks in a list', Array(8).fill(`x${' '.repeat(7_500)}x`)],
+      ['blanks that fit', `x${' '.repeat(8_000)}x`],
+      ['nested lists', JSON.parse(`${'['.repeat(30)}"${','.repeat(60_000)}"${']'.repeat(30)}`)],
+    ])('takes no time that grows faster than it: %s', (_what, claim) => {
+      const before = process.cpuUsage();
+      for (let times = 0; times < 20; times += 1)
+        headersFrom({ 'x-a': '${claims.c}' }, { c: claim });
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / 20).toBeLessThan(20_000);
+    });
+  });
 });

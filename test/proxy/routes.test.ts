@@ -54,18 +54,57 @@ describe('the route of a path', () => {
     '/apix',
     '/api-admin',
     '/api.json',
-    '/api;v=1/orders',
     '/ap',
-    '/API/orders',
     '/x/api',
     '/graphqlx',
     '/?/api',
     '/admin?x=/api/public',
-    '/api%20/orders',
     '/api%3Forders',
     '/bff/login',
   ])('of %s there is none', (target) => {
     expect(routes.match(canonicalTarget(target).path)).toBeUndefined();
+  });
+
+  it.each([
+    '/API/orders',
+    '/api;v=1/orders',
+    '/api%20/orders',
+    '/api./orders',
+    '/;/api',
+    '/api/Reports',
+    '/api/reports/Daily',
+    '/api/reports;x/daily',
+    '/api/report%C5%BF',
+    '/api/%2572eports',
+    '/api/@ME',
+    '/BFF/login',
+    '/bff;x',
+  ])('of %s is none, for others could take it for one of another route', (target) => {
+    expect(() => routes.match(canonicalTarget(target).path)).toThrow(
+      expect.objectContaining({ code: 'bad_path' }),
+    );
+  });
+
+  it('of an exact spelling stands where another route differs from it in case alone', () => {
+    const both = new Routes(
+      [route('/api'), route('/api/a'), route('/api/A'), route('/BFF')],
+      '/bff',
+    );
+    expect(both.match('/api/a/x')?.path).toBe('/api/a');
+    expect(both.match('/api/A/x')?.path).toBe('/api/A');
+    expect(both.match('/BFF/login')?.path).toBe('/BFF');
+    expect(both.match('/bff/login')).toBeUndefined();
+    expect(() => both.match('/Api/a')).toThrow(expect.objectContaining({ code: 'bad_path' }));
+    expect(() => both.match('/Bff/login')).toThrow(expect.objectContaining({ code: 'bad_path' }));
+  });
+
+  it('is not that of a lower-case path where a nested route is written in capitals', () => {
+    const nested = new Routes([route('/api'), route('/api/Admin')], '/bff');
+    expect(nested.match('/api/Admin/x')?.path).toBe('/api/Admin');
+    expect(nested.match('/api/x')?.path).toBe('/api');
+    expect(() => nested.match('/api/admin/x')).toThrow(
+      expect.objectContaining({ code: 'bad_path' }),
+    );
   });
 
   it.each(['/bff', '/bff/', '/bff/login', '/bff/unknown', '/%62ff/login'])(

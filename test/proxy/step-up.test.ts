@@ -34,6 +34,8 @@ describe('a challenge', () => {
     `Bearer error="${code}_not"`,
     `Bearer x-error="${code}"`,
     `Basic realm="${code}"`,
+    `Bearer ${'x'.repeat(50)}="a, error=${code}"`,
+    `Bearer ${'x'.repeat(50)}error=${code}`,
   ])('asks for something else: %s', (challenge) => {
     expect(asked(challenge)).toBeUndefined();
   });
