@@ -3,16 +3,17 @@ import {
   type DynamicModule,
   type FactoryProvider,
   Inject,
-  type MiddlewareConsumer,
   Module,
   type ModuleMetadata,
+  type NestMiddleware,
   type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
   type Provider as NestProvider,
-  RequestMethod,
+  type Type,
 } from '@nestjs/common';
-import { HttpAdapterHost, RouterModule } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
+import type { Application } from 'express';
 import { BackchannelController } from './auth/backchannel.controller.ts';
 import { ConnectController } from './auth/connect.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -32,6 +33,8 @@ import { Recorder } from './management/recorder.ts';
 import { countRequests } from './management/request-figures.ts';
 import { refuseKnownShortfalls } from './oauth/fapi2.ts';
 import { Providers } from './oauth/providers.ts';
+import { exemptFromGlobalPrefix, mountPipeline, type PipelineStep } from './pipeline.ts';
+import { ProblemFilter } from './problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './raw-bodies.ts';
 import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
@@ -64,6 +67,9 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
     private readonly providers: Providers,
+    private readonly problems: ProblemFilter,
+    private readonly applicationConfig: ApplicationConfig,
+    private readonly moduleRef: ModuleRef,
   ) {}
 
   /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
@@ -87,31 +93,42 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
   }
 
-  /** The request pipeline. Its order is policy. */
-  configure(consumer: MiddlewareConsumer): void {
+  /** Called by NestJS before it mounts any middleware or controller. */
+  configure(): void {
     const { basePath } = this.options;
     const { httpAdapter } = this.adapterHost;
     refuseBodyParsers(httpAdapter);
     // They enter the pipeline where requests do.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
-    // Not a wildcard: Express would decode what it stands for, and fail before our own rules for paths are heard.
-    const everything = '/';
-    consumer
-      .apply(ResponseHeadersMiddleware, ProxyMiddleware, EndpointsMiddleware)
-      .forRoutes(everything)
-      .apply(CsrfMiddleware)
-      .forRoutes(
-        { path: `${basePath}/user`, method: RequestMethod.GET },
-        { path: `${basePath}/logout`, method: RequestMethod.POST },
-        { path: `${basePath}/sessions`, method: RequestMethod.ALL },
-        { path: `${basePath}/sessions/:id`, method: RequestMethod.ALL },
-        { path: `${basePath}/disconnect/:provider`, method: RequestMethod.POST },
-      )
-      .apply(SessionMiddleware)
-      .forRoutes(`${basePath}/{*path}`)
-      .apply(FrontendMiddleware)
-      .forRoutes(everything);
+    const express = httpAdapter.getInstance<Application>();
+    mountPipeline(express, this.#pipeline(), this.problems);
+    exemptFromGlobalPrefix(this.applicationConfig, basePath);
+  }
+
+  /** The request pipeline. Its order is policy. */
+  #pipeline(): PipelineStep[] {
+    const { basePath } = this.options;
+    const step = (middleware: Type<NestMiddleware>) => ({
+      middleware: this.moduleRef.get(middleware),
+    });
+    return [
+      step(ResponseHeadersMiddleware),
+      step(ProxyMiddleware),
+      step(EndpointsMiddleware),
+      {
+        ...step(CsrfMiddleware),
+        endpoints: [
+          ['get', `${basePath}/user`],
+          ['post', `${basePath}/logout`],
+          ['all', `${basePath}/sessions`],
+          ['all', `${basePath}/sessions/:id`],
+          ['post', `${basePath}/disconnect/:provider`],
+        ],
+      },
+      { ...step(SessionMiddleware), endpoints: [['use', basePath]] },
+      step(FrontendMiddleware),
+    ];
   }
 
   /** Throws `ConfigurationError` for providers that do not keep to the profile they are configured with. */
@@ -123,6 +140,15 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     await this.store.close();
   }
 }
+
+const pipelineMiddlewares = [
+  ResponseHeadersMiddleware,
+  ProxyMiddleware,
+  EndpointsMiddleware,
+  CsrfMiddleware,
+  SessionMiddleware,
+  FrontendMiddleware,
+];
 
 function describeModule(
   basePath: string,
@@ -144,7 +170,7 @@ function describeModule(
       EventsController,
       ConnectController,
     ],
-    providers: [options, ...bffProviders],
+    providers: [options, ...bffProviders, ...pipelineMiddlewares],
     exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],
   };
 }

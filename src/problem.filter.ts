@@ -51,8 +51,13 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
   constructor(@Inject(PROBLEM_OPTIONS) private readonly options: ProblemOptions) {}
 
   catch(error: BffError, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<Request>();
-    const response = host.switchToHttp().getResponse<Response>();
+    const http = host.switchToHttp();
+    this.respond(error, http.getRequest<Request>(), http.getResponse<Response>());
+  }
+
+  /** Responds to a request that failed with any error. Errors that are not ours become one of ours by their status. */
+  respond(failure: unknown, request: Request, response: Response): void {
+    const error = failure instanceof BffError ? failure : translate(failure);
     this.#log(error, response);
     if (!response.closed) this.options.listener?.(error.code, request.takenBy);
     // An answer that has begun cannot become another one; breaking it off says that it is not whole.
@@ -123,7 +128,8 @@ export class UnexpectedErrorFilter implements ExceptionFilter {
   constructor(private readonly problems: ProblemFilter) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    this.problems.catch(error instanceof BffError ? error : translate(error), host);
+    const http = host.switchToHttp();
+    this.problems.respond(error, http.getRequest<Request>(), http.getResponse<Response>());
   }
 }
 

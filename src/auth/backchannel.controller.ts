@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Inject, Logger, Post, Req } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Logger, Post, Req, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
 import { issuerOf, type LogoutToken, verifyLogoutToken } from '../oauth/logout-token.ts';
@@ -11,7 +11,7 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { formOf } from './form.ts';
 
 /** Signing out by the authorization server, without a browser (OIDC Back-Channel Logout 1.0). */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class BackchannelController {
   readonly #logger = new Logger(BackchannelController.name);
 

@@ -1,4 +1,15 @@
-import { Controller, Get, HttpCode, Inject, Logger, Param, Post, Req, Res } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Logger,
+  Param,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import type { Provider } from '../oauth/provider.ts';
@@ -17,7 +28,7 @@ import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
 /** Accounts at further providers, in the session there is. The way back is the callback of every sign-in. */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class ConnectController {
   readonly #logger = new Logger(ConnectController.name);
 

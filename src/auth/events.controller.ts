@@ -1,4 +1,12 @@
-import { type BeforeApplicationShutdown, Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Controller,
+  Get,
+  Inject,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseForeignPage } from '../session/csrf.ts';
@@ -7,7 +15,7 @@ import { SessionReader } from '../session/session-reader.service.ts';
 import { SessionEvents } from './session-events.ts';
 
 /** Tells a page how its session is, without being a use of it. */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class EventsController implements BeforeApplicationShutdown {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Logger, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { Providers } from '../oauth/providers.ts';
@@ -13,7 +13,7 @@ const page = '<!doctype html><html lang="en"><title>Signed out</title></html>\n'
  * Signing out by a frame in the authorization server's page (OIDC Front-Channel Logout 1.0), where a provider is configured
  * for it. Browsers send no cookie into such a frame, so the session is found by the provider's own name for it.
  */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class FrontchannelController {
   readonly #logger = new Logger(FrontchannelController.name);
 

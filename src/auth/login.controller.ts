@@ -1,4 +1,14 @@
-import { Controller, Get, Inject, Logger, Param, Post, Req, Res } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  Logger,
+  Param,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseRepeatedParameters } from '../oauth/authorization-response.ts';
@@ -38,7 +48,7 @@ const withoutSecondTry = [noSecondTry, connectMark, silentMark];
 const secondTry = 'secondTry';
 
 /** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class LoginController {
   readonly #logger = new Logger(LoginController.name);
 

@@ -1,5 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
-import { Controller, Get, HttpCode, Inject, Logger, Post, Req, Res } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Logger,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
@@ -16,7 +26,7 @@ import { safeReturnUrl } from './return-url.ts';
 const patience = 1800;
 
 /** Signing out: here first, then at the authorization server (OIDC RP-Initiated Logout). */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class LogoutController {
   readonly #logger = new Logger(LogoutController.name);
 

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Req } from '@nestjs/common';
+import { Controller, Get, Inject, Req, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request } from 'express';
 import { Providers } from '../oauth/providers.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
@@ -7,7 +7,7 @@ import { parameter, queryOf } from './query.ts';
 import { safeReturnUrl } from './return-url.ts';
 
 /** Where people can sign in, for a frontend that lets them choose on a page of its own. */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class ProvidersController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,

@@ -1,4 +1,14 @@
-import { Controller, Delete, Get, Inject, Logger, Param, Req, Res } from '@nestjs/common';
+import {
+  Controller,
+  Delete,
+  Get,
+  Inject,
+  Logger,
+  Param,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
@@ -8,7 +18,7 @@ import { sessionEntry, SignedInSessions } from '../session/signed-in-sessions.se
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 
 /** A user's own sessions, on whatever device: to see them, and to end those that should not be. */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class SessionsController {
   readonly #logger = new Logger(SessionsController.name);
 

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
@@ -9,7 +9,7 @@ import { parameter, queryOf } from './query.ts';
 import { claimRecords, userObject } from './user.ts';
 
 /** Who is signed in, by claims, never by tokens. */
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class UserController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,

@@ -50,7 +50,7 @@ const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, repo
   for (const [index, first] of repeated(providers.map(({ id }) => id)))
     report(
       ['providers', index, 'id'],
-      `is the same as that of providers[${first}]; choose another`,
+      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose another id`,
     );
 });
 
@@ -100,7 +100,7 @@ const clientWithCredentials = rule<Related>(
       if (option && clientAuth === 'none')
         report(
           ['routes', index, ...option.split('.')],
-          `is client, but clientAuth of provider ${provider} is none; only a client with credentials gets a token of its own (RFC 6749 §4.4)`,
+          `is client, but clientAuth of provider ${provider} is none, and only a client with credentials gets a token of its own (RFC 6749 §4.4); give the provider a clientSecret or another clientAuth`,
         );
     }
   },
@@ -108,7 +108,10 @@ const clientWithCredentials = rule<Related>(
 
 const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
-    report(['routes', index, 'path'], `is the same as that of routes[${first}]; choose another`);
+    report(
+      ['routes', index, 'path'],
+      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose another path or remove one of the two routes`,
+    );
 });
 
 const pathsBesideOurs = rule<Related>(
@@ -118,7 +121,7 @@ const pathsBesideOurs = rule<Related>(
       if (path !== '/' && (isBelow(path, basePath) || isBelow(basePath, path)))
         report(
           ['routes', index, 'path'],
-          `is ${path} and basePath is ${basePath}; neither may contain the other`,
+          `is ${path}, but basePath is ${basePath} and neither may contain the other; change one of them`,
         );
     }
   },

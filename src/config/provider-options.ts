@@ -148,7 +148,7 @@ function override(what: string) {
 function readId(id: string): string {
   return /^[a-z0-9][a-z0-9-]*$/.test(id)
     ? id
-    : refuse('may contain only lower-case letters, digits and -, and begins with no -');
+    : refuse('may contain only lower-case letters, digits and -, and must not begin with -');
 }
 
 function readScope(scope: string): string {

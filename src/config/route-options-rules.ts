@@ -42,7 +42,7 @@ const claimsOfSomebody = rule<Related>(
       if (value.includes('${'))
         report(
           ['headers', 'set', name],
-          `contains a claim, but ${option} is none, so nobody is known to have claims; ${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
+          `contains a claim, but ${option} is none, so there are no claims; ${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
         );
   },
 );
@@ -75,7 +75,7 @@ const tokenOfItsOwn = rule<Related>(
       );
     if (scope !== undefined) report(['scope'], 'is set beside exchange; move it to exchange.scope');
     if (exchange.audience === undefined && exchange.scope === undefined)
-      report(['exchange'], 'needs audience or scope: what shall the other token be for?');
+      report(['exchange'], 'needs audience or scope, which say what the exchanged token is for');
   },
 );
 

@@ -77,7 +77,7 @@ export function flag() {
   });
 }
 
-/** Milliseconds, written with a unit so that nobody has to guess it. */
+/** A duration in milliseconds, written with a unit. */
 export function duration({ atMost }: { atMost: string }) {
   const most = parseDuration(atMost) ?? 0;
   return scalar<number, string>((value) => {
@@ -85,7 +85,7 @@ export function duration({ atMost }: { atMost: string }) {
     if (milliseconds === undefined)
       return refuse('must be a duration with a unit: 500ms, 10s, 30m, 8h or 7d');
     if (milliseconds === 0 || milliseconds > most)
-      return refuse(`must be longer than nothing and at most ${atMost}`);
+      return refuse(`must be more than 0 and at most ${atMost}`);
     return milliseconds;
   });
 }

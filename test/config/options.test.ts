@@ -440,12 +440,12 @@ describe('sessions', () => {
 
   it.each([
     [{ idle: '9h' }, 'session.idle: is 540m, longer than session.absolute (480m)'],
-    [{ idle: '0s' }, 'session.idle: must be longer than nothing'],
-    [{ absolute: '0d' }, 'session.absolute: must be longer than nothing'],
-    [{ absolute: '401d' }, 'session.absolute: must be longer than nothing and at most 400d'],
+    [{ idle: '0s' }, 'session.idle: must be more than 0'],
+    [{ absolute: '0d' }, 'session.absolute: must be more than 0'],
+    [{ absolute: '401d' }, 'session.absolute: must be more than 0 and at most 400d'],
     [{ idle: 1800 }, 'session.idle: must be a duration with a unit'],
     [{ idle: '1800' }, 'session.idle: must be a duration with a unit'],
-    [{ refreshAhead: '0s' }, 'session.refreshAhead: must be longer than nothing'],
+    [{ refreshAhead: '0s' }, 'session.refreshAhead: must be more than 0'],
     [{ sameSite: 'none' }, 'session.sameSite: must be one of strict, lax'],
     [{ cookieName: '__Host-bff;' }, 'session.cookieName: may contain only'],
     [{ persistent: 'yes' }, 'session.persistent: must be true or false'],
@@ -509,7 +509,7 @@ describe('providers', () => {
     [{ idTokenAlgorithms: ['none'] }, 'idTokenAlgorithms[0]: must not be none or HS*'],
     [{ idTokenAlgorithms: ['HS256'] }, 'idTokenAlgorithms[0]: must not be none or HS*'],
     [{ idTokenAlgorithms: ['RS1'] }, 'idTokenAlgorithms[0]: must be one of RS256'],
-    [{ timeout: '25d' }, 'providers[0].timeout: must be longer than nothing and at most 24d'],
+    [{ timeout: '25d' }, 'providers[0].timeout: must be more than 0 and at most 24d'],
     [{ maxResponse: '0' }, 'providers[0].maxResponse: must be a size above zero'],
     [{ type: 'saml' }, 'providers[0].type: must be one of oidc, oauth2'],
     [{ loginParams: ['a b'] }, 'loginParams[0]: must be the name of a query parameter'],
@@ -530,7 +530,7 @@ describe('providers', () => {
     const second = { ...provider, id: 'partner', issuer: 'https://login.partner.example' };
     expect(mistakesWith({ providers: [provider, second] })).toEqual([]);
     expect(mistakesWith({ providers: [provider, provider] })).toEqual([
-      expect.stringContaining('providers[1].id: is the same as that of providers[0]'),
+      expect.stringContaining('providers[1].id: is corp, which is already the id of providers[0]'),
       expect.stringContaining('providers[1].issuer: is the same as that of providers[0]'),
     ]);
   });
@@ -547,8 +547,8 @@ describe('routes', () => {
     [{ path: '/%61pi' }, 'routes[0].path: must be written without percent-encoding'],
     [{ path: '/api;v=1' }, 'routes[0].path: may contain only'],
     [{ path: '/api?x' }, 'routes[0].path: may contain only'],
-    [{ path: '/bff' }, 'routes[0].path: is /bff and basePath is /bff'],
-    [{ path: '/bff/api' }, 'routes[0].path: is /bff/api and basePath is /bff'],
+    [{ path: '/bff' }, 'routes[0].path: is /bff, but basePath is /bff'],
+    [{ path: '/bff/api' }, 'routes[0].path: is /bff/api, but basePath is /bff'],
     [{ upstream: undefined }, 'routes[0].upstream: is required'],
     [{ upstream: [] }, 'routes[0].upstream: needs one address'],
     [{ upstream: 'api:3000' }, 'routes[0].upstream: must be a complete address'],
@@ -561,7 +561,7 @@ describe('routes', () => {
     [{ provider: 'other' }, 'routes[0].provider: is other, but the providers are corp'],
     [{ stripPrefix: 1 }, 'routes[0].stripPrefix: must be true or false'],
     [{ timeout: '30' }, 'routes[0].timeout: must be a duration'],
-    [{ idleTimeout: '0s' }, 'routes[0].idleTimeout: must be longer than nothing'],
+    [{ idleTimeout: '0s' }, 'routes[0].idleTimeout: must be more than 0'],
     [{ maxBody: '50 apples' }, 'routes[0].maxBody: must be a size'],
     [{ csrf: 'off' }, 'routes[0].csrf: must be true or false'],
     [
@@ -585,8 +585,8 @@ describe('routes', () => {
   it('may neither contain the base path nor be there twice', () => {
     const changes = { basePath: '/auth/bff', routes: [{ ...route, path: '/auth' }, route, route] };
     expect(mistakesWith(changes)).toEqual([
-      expect.stringContaining('routes[2].path: is the same as that of routes[1]'),
-      expect.stringContaining('routes[0].path: is /auth and basePath is /auth/bff'),
+      expect.stringContaining('routes[2].path: is /api, which is already the path of routes[1]'),
+      expect.stringContaining('routes[0].path: is /auth, but basePath is /auth/bff'),
     ]);
   });
 

@@ -11,6 +11,7 @@ import {
   NotFoundException,
   type Type,
   UseGuards,
+  VersioningType,
 } from '@nestjs/common';
 import { BaseExceptionFilter, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -301,6 +302,62 @@ describe('in a NestJS application of somebody else', () => {
     await expect(startHost(BffModule.forRoot(taken), taken)).rejects.toThrow(
       `management.port: 127.0.0.1:${upstream.port} is taken`,
     );
+  });
+});
+
+describe('a host with a global prefix', () => {
+  const versioned = (app: NestExpressApplication) => {
+    app.setGlobalPrefix('v');
+    app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+  };
+
+  it.each<[string, (app: NestExpressApplication) => void, string, string]>([
+    ['alone', (app) => app.setGlobalPrefix('v'), '/bff', '/v/host'],
+    ['and another base path', (app) => app.setGlobalPrefix('v'), '/auth.d/bff', '/v/host'],
+    [
+      'and exceptions of its own',
+      (app) => app.setGlobalPrefix('v', { exclude: ['host/open'] }),
+      '/bff',
+      '/v/host',
+    ],
+    ['and versions in its paths', versioned, '/bff', '/v/v1/host'],
+  ])('%s keeps the whole pipeline (global prefix bypass)', async (_, prepare, basePath, home) => {
+    const input = await options({ basePath });
+    await using host = await startHost(BffModule.forRoot(input), input, prepare);
+    const browser = host.browser();
+    expect((await browser.fetch(`${basePath}/user`)).status).toBe(401);
+    const page = await browser.navigate(`${host.url}${basePath}/login?login_hint=alice`);
+    expect(page.url).toBe(`${host.url}/`);
+
+    const user = await browser.fetch(`${basePath}/user`);
+    expect([user.status, user.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(user.headers.get('x-content-type-options')).toBe('nosniff');
+    const forged = await browser.fetch(`${basePath}/user`, { headers: { 'x-csrf': null } });
+    expect([forged.status, await json(forged)]).toMatchObject([403, { code: 'csrf' }]);
+    const called = await browser.fetch('/api/orders');
+    expect([called.status, upstream.last.headers.authorization]).toEqual([
+      200,
+      expect.stringMatching(/^Bearer /),
+    ]);
+    const dots = await browser.fetch('/api/%252e%252e/x');
+    expect([dots.status, await json(dots)]).toMatchObject([400, { code: 'bad_path' }]);
+    const unknown = await browser.fetch(`${basePath}/nowhere`);
+    expect([unknown.status, await json(unknown)]).toMatchObject([404, { code: 'not_found' }]);
+
+    const me = await browser.fetch(`${home}/me`);
+    expect([me.status, await json(me)]).toMatchObject([200, { sub: 'alice' }]);
+    expect((await browser.fetch(`/v${basePath}/user`)).status).toBe(404);
+    const body = { method: 'POST' };
+    expect((await browser.fetch(`${basePath}/logout`, body)).status).toBe(200);
+  });
+
+  it('takes its options from a factory too, and serves the frontend', async () => {
+    const input = await options({ frontend: { url: upstream.url } });
+    const bff = BffModule.forRootAsync({ useFactory: () => input });
+    await using host = await startHost(bff, input, (app) => app.setGlobalPrefix('/v/'));
+    const page = await fetch(`${host.url}/page`);
+    expect([page.status, upstream.last.url]).toEqual([200, '/page']);
+    expect((await fetch(`${host.url}/bff/user`)).status).toBe(403);
   });
 });
 
