@@ -18,7 +18,8 @@ export class ProvidersController {
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
     const asked = parameter(queryOf(request), 'returnUrl');
-    const returnUrl = asked && safeReturnUrl(asked, this.options.returnUrl);
+    // `login` judges it again, as it was sent: its percent-encoded form may be too long.
+    const returnUrl = asked && safeReturnUrl(asked, this.options.returnUrl) && asked;
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
     return providerChoices(this.providers, this.options.basePath, parameters);
   }
