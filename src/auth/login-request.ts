@@ -3,7 +3,7 @@ import { BffError } from '../errors.ts';
 import type { LoginParameters } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
-import { parameter } from './query.ts';
+import { parameter, type Query } from './query.ts';
 import { type ReturnUrlRules, safeReturnUrl } from './return-url.ts';
 
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
@@ -19,10 +19,7 @@ export const connectMark = '.c';
  * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
  * the authorization request. Throws `invalid_request`.
  */
-export function loginParameters(
-  query: URLSearchParams,
-  furtherAllowed: readonly string[],
-): LoginParameters {
+export function loginParameters(query: Query, furtherAllowed: readonly string[]): LoginParameters {
   const given = [...alwaysAllowed, ...furtherAllowed].flatMap((name) => {
     const value = parameter(query, name);
     return value ? [[name, value] as const] : [];
@@ -39,7 +36,7 @@ export function loginParameters(
  * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
  * Throws `unknown_provider`.
  */
-export function namedProvider(query: URLSearchParams, providers: Providers): Provider | undefined {
+export function namedProvider(query: Query, providers: Providers): Provider | undefined {
   const id = parameter(query, 'provider');
   if (id !== undefined) return providers.get(id);
   const issuer = parameter(query, 'iss');
@@ -50,7 +47,7 @@ export function namedProvider(query: URLSearchParams, providers: Providers): Pro
  * Where a login leads in the end. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
  * any other. Throws `invalid_return_url`.
  */
-export function returnUrlOf(query: URLSearchParams, rules: ReturnUrlRules): string {
+export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const target = parameter(query, 'target_link_uri');
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);

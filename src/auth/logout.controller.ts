@@ -43,7 +43,7 @@ export class LogoutController {
   /** `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked at. */
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
-    const [state] = queryOf(request).getAll('state');
+    const state = queryOf(request).get('state');
     const asked = state ? this.logoutState.open(state) : undefined;
     // Judged again: a state does not expire, and an origin that was allowed once may not be any more.
     response.redirect(safeReturnUrl(asked, this.options.returnUrl));

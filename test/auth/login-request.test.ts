@@ -1,7 +1,8 @@
 import { loginParameters, refuseHiddenLogin } from '../../src/auth/login-request.ts';
+import { Query } from '../../src/auth/query.ts';
 
 const parametersOf = (query: string, further: string[] = []) =>
-  loginParameters(new URLSearchParams(query), further);
+  loginParameters(new Query(new URLSearchParams(query)), further);
 
 describe('the parameters of a login', () => {
   it('go on to the provider where anyone may ask for them', () => {

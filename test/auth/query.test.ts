@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { parameter, queryOf } from '../../src/auth/query.ts';
+import { limitedQueryOf, parameter, queryOf } from '../../src/auth/query.ts';
 
 const ask = (originalUrl: string) => queryOf({ originalUrl } as Request);
 
@@ -33,6 +33,27 @@ describe('the query of a request', () => {
     expect(() => parameter(ask(`/bff/login${query}`), 'a')).toThrow(
       expect.objectContaining({ code: 'invalid_request' }),
     );
+  });
+
+  it.each([
+    [64, true],
+    [65, false],
+    [4000, false],
+  ])('of the protocol may have 64 parameters: %i', (count, isAllowed) => {
+    const query = Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
+    const read = () => limitedQueryOf({ originalUrl: `/bff/callback?${query}` } as Request).size;
+    if (isAllowed) expect(read()).toBe(count);
+    else expect(read).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  });
+
+  it('is read once, however many parameters are asked for (work for each name)', () => {
+    const url = `/bff/login?${Array.from({ length: 4000 }, (_, n) => `${n.toString(36)}`).join('&')}`;
+    const names = Array.from({ length: 200 }, (_, n) => `name ${n}`);
+    const before = process.cpuUsage();
+    const query = ask(url);
+    expect(names.map((name) => parameter(query, name)).filter(Boolean)).toEqual([]);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(20);
   });
 
   it('is not refused for what others repeat', () => {
