@@ -35,15 +35,14 @@ describe('the query of a request', () => {
     );
   });
 
-  it.each([
-    [64, true],
-    [65, false],
-    [4000, false],
-  ])('of the protocol may have 64 parameters: %i', (count, isAllowed) => {
-    const query = Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
-    const read = () => limitedQueryOf({ originalUrl: `/bff/callback?${query}` } as Request).size;
-    if (isAllowed) expect(read()).toBe(count);
-    else expect(read).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  it('of the protocol may have 64 parameters and not one more', () => {
+    const read = (count: number) => {
+      const query = Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
+      return limitedQueryOf({ originalUrl: `/bff/callback?${query}` } as Request).size;
+    };
+    expect(read(64)).toBe(64);
+    for (const count of [65, 4000])
+      expect(() => read(count)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
   });
 
   it('is read once, however many parameters are asked for (work for each name)', () => {
