@@ -4,7 +4,7 @@ import { longestLoginParameter, type LoginParameters } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
 import { parameter, type Query } from './query.ts';
-import { type ReturnUrlRules, safeReturnUrl } from './return-url.ts';
+import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The most octets that all parameters of a sign-in may have together. */
 const longestTogether = 4096;
@@ -59,7 +59,7 @@ export function namedProvider(query: Query, providers: Providers): Provider | un
 }
 
 /**
- * Where a login leads in the end. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
+ * Where a login leads in the end, as it was sent. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
  * any other. Throws `invalid_return_url`.
  */
 export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
@@ -67,7 +67,7 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
   const local = isOurs ? target?.slice(publicUrl.length) : target;
-  return safeReturnUrl(parameter(query, 'returnUrl') || local, rules);
+  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

@@ -29,6 +29,7 @@ import {
 import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from './query.ts';
+import { keptReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
 /** Marks of states whose login is not begun again automatically. */
@@ -173,7 +174,7 @@ export class LoginController {
 
   #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
     if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
-    else goOn(request, response, returnUrl);
+    else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */

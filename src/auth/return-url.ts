@@ -39,6 +39,23 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   return path;
 }
 
+/**
+ * The return URL as it was sent, once it is judged; the default for an absent or empty one. It is at most 2,048 octets long,
+ * which its percent-encoded form need not be, and so fit to be kept. Throws `invalid_return_url`.
+ */
+export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+  return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
+}
+
+/** Where a return URL that was kept leads; one that is not allowed any more leads to the default. */
+export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
+  try {
+    return safeReturnUrl(value, rules);
+  } catch {
+    return rules.defaultReturnUrl; // the configuration has changed since
+  }
+}
+
 /** One leading slash, however often it is decoded, and nothing a browser drops or turns into a slash. */
 function isLocalPath(value: string): boolean {
   let text = value;

@@ -14,6 +14,7 @@ const slack = 2000;
 export interface PendingLogin {
   readonly provider: string;
   readonly secrets: LoginSecrets;
+  /** As it was sent: it is shorter than its percent-encoded form. */
   readonly returnUrl: string;
   /** The id of the session that was there when the login began; it ends when the new one exists. */
   readonly replaces?: string;

@@ -110,9 +110,12 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
 });
 
 describe('a pending login', () => {
-  it('is small, whatever its parameters and its return URL are', async () => {
+  it.each([
+    ['letters', `/${'a'.repeat(2047)}`],
+    ['accents', `/${'é'.repeat(1023)}`],
+  ])('is small, however long its parameters are and its return URL of %s', async (_, returnUrl) => {
     const hint = 'x'.repeat(1024);
-    const long = { returnUrl: `/${'a'.repeat(2047)}`, acr_values: hint, login_hint: hint };
+    const long = { returnUrl, acr_values: hint, login_hint: hint };
     expect((await beginLogin(bff, bff.browser(), long)).page.status).toBe(302);
     const dump = [...(await bff.redis.dump())];
     const [, record] = dump.find(([key]) => key.includes('login:')) ?? [];
