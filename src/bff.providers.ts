@@ -113,9 +113,13 @@ export const bffProviders: NestProvider[] = [
   },
   {
     provide: PendingLogins,
-    inject: [OPTIONS, STORE, Sealing],
-    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing) =>
-      new PendingLogins(new SealedRecords(store, sealing, `${keyPrefix(options)}login:`)),
+    inject: [OPTIONS, STORE, Sealing, CLOCK],
+    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing, clock: Clock) => {
+      const { pendingLogins: most } = options.rateLimit;
+      const places = { store, key: `${keyPrefix(options)}pending-logins`, most };
+      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
+      return new PendingLogins(records, places, clock);
+    },
   },
   {
     provide: UsedOnce,

@@ -25,7 +25,7 @@ import {
 } from './login-request.ts';
 import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
+import { judgedReturnUrl } from './return-url.ts';
 
 /** Accounts at further providers, in the session there is. The way back is the callback of every sign-in. */
 @Controller({ version: VERSION_NEUTRAL })
@@ -47,7 +47,7 @@ export class ConnectController {
     @Param('provider') providerId: string,
   ): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const returnUrl = judgedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
     const provider = this.providers.get(providerId);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);

@@ -1,17 +1,34 @@
 import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
+import { limitedParameters } from './query.ts';
 
 /** Far more than a form of the protocol ever is, in bytes. */
 const largestForm = 64 * 1024;
 
+/** The longest a form may take to arrive, in milliseconds. */
+const longestArrival = 10_000;
+
+/** What is left of a refused form is not worth a connection. */
+const closing = { headers: { Connection: 'close' } };
+
 /**
  * The fields of an `application/x-www-form-urlencoded` body, as they were sent; none if it is of another type. Throws
- * `body_too_large`, and `invalid_request` for a body that breaks off.
+ * `body_too_large` for more than 64 KB, and `invalid_request` for a body that breaks off, does not arrive within `timeout`
+ * milliseconds (10 seconds), or has more than 64 fields.
  */
-export async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
+export async function formOf(
+  request: IncomingMessage,
+  timeout = longestArrival,
+): Promise<URLSearchParams> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) return new URLSearchParams();
-  return new URLSearchParams(await textOf(request));
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(tooLate(timeout)), timeout);
+  try {
+    return limitedParameters(await Promise.race([textOf(request), late.promise]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -26,8 +43,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
   } catch (cause) {
     throw new BffError('invalid_request', { cause });
   }
-  // What is left of it is not worth a connection.
-  if (size > largestForm)
-    throw new BffError('body_too_large', { headers: { Connection: 'close' } });
+  if (size > largestForm) throw new BffError('body_too_large', closing);
   return Buffer.concat(chunks).toString('utf8');
+}
+
+function tooLate(timeout: number): BffError {
+  const cause = new Error(`the form did not arrive within ${timeout} ms`);
+  return new BffError('invalid_request', { cause, ...closing });
 }

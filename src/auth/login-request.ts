@@ -1,10 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../errors.ts';
-import type { LoginParameters } from '../oauth/login.ts';
+import { longestLoginParameter, type LoginParameters } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
-import { parameter } from './query.ts';
-import { type ReturnUrlRules, safeReturnUrl } from './return-url.ts';
+import { parameter, type Query } from './query.ts';
+import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+
+/** The most octets that all parameters of a sign-in may have together. */
+const longestTogether = 4096;
 
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
@@ -17,16 +20,14 @@ export const connectMark = '.c';
 
 /**
  * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
- * the authorization request. Throws `invalid_request`.
+ * the authorization request. One has at most 1,024 octets, all together 4,096. Throws `invalid_request`.
  */
-export function loginParameters(
-  query: URLSearchParams,
-  furtherAllowed: readonly string[],
-): LoginParameters {
-  const given = [...alwaysAllowed, ...furtherAllowed].flatMap((name) => {
+export function loginParameters(query: Query, furtherAllowed: readonly string[]): LoginParameters {
+  const given = [...new Set([...alwaysAllowed, ...furtherAllowed])].flatMap((name) => {
     const value = parameter(query, name);
     return value ? [[name, value] as const] : [];
   });
+  refuseLong(given);
   const parameters = Object.fromEntries(given);
   const maxAge = parameters['max_age'];
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) {
@@ -35,11 +36,22 @@ export function loginParameters(
   return parameters;
 }
 
+/** Signing in needs no session, and some parameters are kept until the browser comes back. */
+function refuseLong(parameters: readonly (readonly [name: string, value: string])[]): void {
+  let together = 0;
+  for (const [name, value] of parameters) {
+    const octets = Buffer.byteLength(value);
+    together += octets;
+    if (octets <= longestLoginParameter && together <= longestTogether) continue;
+    throw new BffError('invalid_request', { cause: new Error(`${name} is too long`) });
+  }
+}
+
 /**
  * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
  * Throws `unknown_provider`.
  */
-export function namedProvider(query: URLSearchParams, providers: Providers): Provider | undefined {
+export function namedProvider(query: Query, providers: Providers): Provider | undefined {
   const id = parameter(query, 'provider');
   if (id !== undefined) return providers.get(id);
   const issuer = parameter(query, 'iss');
@@ -47,15 +59,15 @@ export function namedProvider(query: URLSearchParams, providers: Providers): Pro
 }
 
 /**
- * Where a login leads in the end. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
+ * Where a login leads in the end, as it was sent. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
  * any other. Throws `invalid_return_url`.
  */
-export function returnUrlOf(query: URLSearchParams, rules: ReturnUrlRules): string {
+export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const target = parameter(query, 'target_link_uri');
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
   const local = isOurs ? target?.slice(publicUrl.length) : target;
-  return safeReturnUrl(parameter(query, 'returnUrl') || local, rules);
+  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

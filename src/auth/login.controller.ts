@@ -38,7 +38,8 @@ import {
 } from './login-request.ts';
 import { OutgoingLogins } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
-import { parameter, queryOf } from './query.ts';
+import { limitedQueryOf, parameter, type Query, queryOf } from './query.ts';
+import { keptReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
 /** Marks of states whose login is not begun again automatically. */
@@ -95,9 +96,9 @@ export class LoginController {
     return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
   }
 
-  #showChooser(response: Response, query: URLSearchParams): void {
+  #showChooser(response: Response, { parameters }: Query): void {
     const { basePath, returnUrl } = this.options;
-    const choices = providerChoices(this.providers, basePath, query);
+    const choices = providerChoices(this.providers, basePath, parameters);
     response.setHeader('Content-Security-Policy', chooserPagePolicy);
     response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
   }
@@ -109,7 +110,7 @@ export class LoginController {
     @Res() response: Response,
     @Param('provider') providerId?: string,
   ): Promise<void> {
-    await this.#called(request, response, queryOf(request), providerId);
+    await this.#called(request, response, limitedQueryOf(request), providerId);
   }
 
   /**
@@ -183,7 +184,7 @@ export class LoginController {
 
   #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
     if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
-    else goOn(request, response, returnUrl);
+    else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
   }
 
   /** The work of a sign-in. If it fails the listener hears of it. */

@@ -53,15 +53,16 @@ export class LogoutController {
   /** `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked at. */
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
-    const [state] = queryOf(request).getAll('state');
-    const returnUrl = state ? this.logoutState.open(state) : undefined;
+    const state = queryOf(request).get('state');
+    const asked = state ? this.logoutState.open(state) : undefined;
     // Judged again: a state does not expire, and an origin that was allowed once may not be any more.
-    response.redirect(safeReturnUrl(returnUrl, this.options.returnUrl));
+    response.redirect(safeReturnUrl(asked, this.options.returnUrl));
   }
 
   async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
     const query = queryOf(request);
-    const returnUrl = safeReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const asked = parameter(query, 'returnUrl');
+    const returnUrl = safeReturnUrl(asked, this.options.returnUrl);
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
     if (!session) return returnUrl;
@@ -72,18 +73,21 @@ export class LogoutController {
     const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
     this.options.listener.sessionsEnded('user', 1);
-    return (await this.#signOutAtProvider(ended ?? session, returnUrl)) ?? returnUrl;
+    return (await this.#signOutAtProvider(ended ?? session, asked ?? '')) ?? returnUrl;
   }
 
-  /** Where the authorization server signs the user out. Absent: it cannot, or did not answer in time. */
-  async #signOutAtProvider(session: Session, returnUrl: string): Promise<string | undefined> {
+  /**
+   * Where the authorization server signs the user out, with the return URL as it was sent, which is judged again on the way
+   * back. `undefined` if it cannot, or did not answer in time.
+   */
+  async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
     const provider = this.providers.find(session.provider);
     if (!provider) return undefined; // taken out of the configuration since the sign-in
     const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
       postLogoutRedirectUri: this.options.postLogoutRedirectUri,
-      state: this.logoutState.seal(returnUrl),
+      state: this.logoutState.seal(asked),
     });
     const [, url] = await Promise.all([
       this.#withPatience(revoked, 'revocation failed'),

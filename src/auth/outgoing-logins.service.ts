@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { type LoginParameters, startLogin } from '../oauth/login.ts';
+import { type LoginParameters, newState, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
-import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
+import { type LoginPlace, type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 
 /** A login that is to begin. */
 export interface OutgoingLogin extends Omit<PendingLogin, 'provider' | 'secrets'> {
@@ -22,7 +22,10 @@ export class OutgoingLogins {
     private readonly loginCookie: LoginCookie,
   ) {}
 
-  /** Where to send the browser, once its login is noted and its cookie set. Throws what `startLogin` throws. */
+  /**
+   * Where to send the browser, once its login is noted and its cookie set. Throws what `startLogin` throws, and `rate_limited`
+   * when too many logins are pending.
+   */
   async begin(
     request: Request,
     response: Response,
@@ -30,11 +33,26 @@ export class OutgoingLogins {
     { parameters, mark, ...wanted }: OutgoingLogin,
   ): Promise<URL> {
     const redirectUri = this.providers.redirectUri(provider);
-    const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
     const isConnect = wanted.connects !== undefined;
     const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
-    await this.pendingLogins.put(bound.binding, { provider: provider.id, secrets, ...wanted });
+    const state = newState(mark);
+    const admitted = this.pendingLogins.takePlace(bound.binding, state);
+    const start = startLogin(provider, redirectUri, parameters, { state, admitted });
+    const { url, secrets } = await this.#freeing(admitted, start);
+    // If this fails the record may be there although Redis did not say so: its place stays taken.
+    await this.pendingLogins.put(await admitted, { provider: provider.id, secrets, ...wanted });
     this.loginCookie.set(response, bound);
     return url;
+  }
+
+  /** A login that does not begin needs no place. */
+  async #freeing<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
+    try {
+      return await start;
+    } catch (error) {
+      const free = (taken: LoginPlace) => this.pendingLogins.freePlace(taken);
+      void place.then(free, () => undefined);
+      throw error;
+    }
   }
 }

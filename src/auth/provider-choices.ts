@@ -14,9 +14,11 @@ export function providerChoices(
   basePath: string,
   parameters: URLSearchParams = new URLSearchParams(),
 ): ProviderChoice[] {
+  const others = new URLSearchParams(parameters);
+  others.delete('provider');
+  const rest = others.size > 0 ? `&${others}` : '';
   return all.map(({ id, options: { name } }) => {
-    const query = new URLSearchParams({ provider: id });
-    for (const [key, value] of parameters) if (key !== 'provider') query.append(key, value);
-    return { id, name, loginUrl: `${basePath}/login?${query}` };
+    const provider = new URLSearchParams({ provider: id });
+    return { id, name, loginUrl: `${basePath}/login?${provider}${rest}` };
   });
 }

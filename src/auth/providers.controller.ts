@@ -4,7 +4,7 @@ import { Providers } from '../oauth/providers.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { type ProviderChoice, providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from './query.ts';
-import { safeReturnUrl } from './return-url.ts';
+import { judgedReturnUrl } from './return-url.ts';
 
 /** Where people can sign in, for a frontend that lets them choose on a page of its own. */
 @Controller({ version: VERSION_NEUTRAL })
@@ -18,7 +18,8 @@ export class ProvidersController {
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
     const asked = parameter(queryOf(request), 'returnUrl');
-    const returnUrl = asked && safeReturnUrl(asked, this.options.returnUrl);
+    // `login` judges it again, as it was sent.
+    const returnUrl = asked && judgedReturnUrl(asked, this.options.returnUrl);
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
     return providerChoices(this.providers, this.options.basePath, parameters);
   }

@@ -1,6 +1,12 @@
 import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 
+/** The longest return URL, in octets of UTF-8. */
+const longestReturnUrl = 2048;
+
+/** How often a return URL is percent-decoded to judge it. One that is still encoded after that is refused. */
+const mostDecodings = 8;
+
 /** What a return URL is judged against. */
 export interface ReturnUrlRules {
   /** Our own origin, as browsers see it. */
@@ -15,10 +21,12 @@ export interface ReturnUrlRules {
 /**
  * Where a browser goes after signing in or out: a path on this site, in the form a `Location` header can carry. A path
  * that one reader could take for another host is refused, not repaired, and so is one of our own sign-in endpoints, which
- * would send the browser round in circles. Throws `invalid_return_url`.
+ * would send the browser round in circles. It is at most 2,048 octets long as it arrives; the returned form may be longer,
+ * because it is percent-encoded. Throws `invalid_return_url`.
  */
 export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   if (!value) return rules.defaultReturnUrl;
+  if (Buffer.byteLength(value) > longestReturnUrl) throw new BffError('invalid_return_url');
   if (isAllowedElsewhere(value, rules)) return new URL(value).href;
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
@@ -31,16 +39,34 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   return path;
 }
 
+/**
+ * The return URL as it was sent, once it is judged; the default for an absent or empty one. It is at most 2,048 octets long,
+ * which its percent-encoded form need not be, and so fit to be kept. Throws `invalid_return_url`.
+ */
+export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+  return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
+}
+
+/** Where a return URL that was kept leads; one that is not allowed any more leads to the default. */
+export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
+  try {
+    return safeReturnUrl(value, rules);
+  } catch {
+    return rules.defaultReturnUrl; // the configuration has changed since
+  }
+}
+
 /** One leading slash, however often it is decoded, and nothing a browser drops or turns into a slash. */
 function isLocalPath(value: string): boolean {
   let text = value;
-  for (;;) {
+  for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {
     if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
     const decoded = decode(text);
     if (decoded === undefined) return text !== value;
     if (decoded === text) return true;
     text = decoded;
   }
+  return false;
 }
 
 function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {

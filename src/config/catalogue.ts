@@ -68,6 +68,7 @@ function peel(schema: z.core.$ZodType): Peeled {
   );
   if (notes.future && notes.future !== schema)
     return { ...peel(notes.future), isLater: true, isRequired: false };
+  if (notes.block && notes.block !== schema) return peel(notes.block);
   const prefault = layers.find((layer) => layer instanceof z.ZodPrefault);
   return {
     core: layers.at(-1) ?? schema,

@@ -6,7 +6,8 @@ import { csrf, frontend, login, user } from './page-options.ts';
 import { basePath, localPath } from './paths.ts';
 import { provider } from './provider-options.ts';
 import { route } from './route-options.ts';
-import { later, oneOf } from './scalar.ts';
+import { rateLimit } from './rate-limit-options.ts';
+import { oneOf } from './scalar.ts';
 import { redis, session } from './session-options.ts';
 
 const noProvider = 'needs at least one provider with issuer and clientId (BFF_OIDC_ISSUER, …)';
@@ -51,10 +52,7 @@ export const optionsSchema = z
       .describe(
         'The least important kind of line that is logged. No level logs tokens, cookies or secrets.',
       ),
-    rateLimit: later(
-      z.record(z.string(), z.unknown()).describe('How often a client may try to sign in.'),
-      'rate limiting',
-    ),
+    rateLimit,
   })
   .check(...consistency);
 

@@ -12,6 +12,8 @@ export interface OptionNotes {
   readonly isPath?: true;
   /** The schema this option will have in the release that obeys it. */
   readonly future?: z.ZodType;
+  /** The schema of the block that may be `false` in its place. */
+  readonly block?: z.ZodType;
 }
 
 class Refusal extends Error {}
@@ -131,4 +133,13 @@ export function later<Schema extends z.ZodType>(schema: Schema, feature: string)
     })
     .optional()
     .meta({ future: schema });
+}
+
+/** A block with defaults, or `false`, which has the defaults too. */
+export function blockOrFalse<Schema extends z.ZodType>(schema: Schema) {
+  return z
+    .custom<z.input<Schema> | false>()
+    .transform((value): unknown => (value === false ? undefined : value))
+    .pipe(schema as z.ZodType<z.output<Schema>>)
+    .meta({ block: schema });
 }

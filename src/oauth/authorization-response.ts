@@ -22,8 +22,10 @@ export function checkAuthorizationResponse(
 
 /** "Request and response parameters MUST NOT be included more than once" (RFC 6749 §3.1). */
 export function refuseRepeatedParameters(parameters: URLSearchParams): void {
-  for (const name of new Set(parameters.keys())) {
-    if (parameters.getAll(name).length > 1) throw malformed(`${name} is repeated`);
+  const seen = new Set<string>();
+  for (const name of parameters.keys()) {
+    if (seen.has(name)) throw malformed(`${name} is repeated`);
+    seen.add(name);
   }
 }
 

@@ -9,6 +9,9 @@ const clockTolerance = 30_000;
 /** About the token itself, not parameters of the response. */
 const aboutTheToken = new Set(['aud', 'exp', 'iat', 'nbf', 'jti']);
 
+/** The longest signed response that is decoded before its signature is verified, in characters. */
+const longestUnverified = 16 * 1024;
+
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
@@ -33,14 +36,19 @@ export async function readAuthorizationResponse(
   return parametersIn(claims);
 }
 
-/** The state that a response names, whether or not the rest of it holds. Absent: none. */
+/**
+ * The state that a response names, whether or not the rest of it holds; `undefined` if it names none. No client had to begin a
+ * login for this, so a signed response of more than 16 KB is not looked into.
+ */
 export function claimedState(
   { options: { jarm } }: Provider,
   response: URLSearchParams,
 ): string | undefined {
   if (!jarm) return response.get('state') ?? undefined;
+  const encoded = response.get('response') ?? '';
+  if (encoded.length > longestUnverified) return undefined;
   try {
-    const { state } = decodeJwt(response.get('response') ?? '');
+    const { state } = decodeJwt(encoded);
     return typeof state === 'string' ? state : undefined;
   } catch {
     return undefined; // no JWT names nothing

@@ -54,24 +54,40 @@ export interface SignIn {
 /** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
 export type LoginParameters = Readonly<Record<string, string>>;
 
-/**
- * Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). A
- * mark ends the state, for whoever sees the response before it is believed.
- */
+/** The most octets that one parameter of a sign-in may have. */
+export const longestLoginParameter = 1024;
+
+/** A new `state`. A mark ends it, for code that sees the response before it is believed. */
+export function newState(mark = ''): string {
+  return randomState() + mark;
+}
+
+/** What a caller of `startLogin` decides itself. */
+export interface LoginStart {
+  /** The `state` of the request. By default a new one. */
+  readonly state?: string;
+  /** Settles before anything is sent to the provider; when it is rejected the login does not begin. */
+  readonly admitted?: Promise<unknown>;
+}
+
+/** Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). */
 export async function startLogin(
   provider: Provider,
   redirectUri: string,
   parameters: LoginParameters,
-  stateMark = '',
+  { state = newState(), admitted }: LoginStart = {},
 ): Promise<{ readonly url: URL; readonly secrets: LoginSecrets }> {
-  const configuration = await provider.configuration();
-  const pkce = await createPkcePair();
+  const [configuration, pkce] = await Promise.all([
+    provider.configuration(),
+    createPkcePair(),
+    admitted,
+  ]);
   const { resources, scopes } = provider.routeNeeds;
   const asked = requestParameters(provider.options, parameters, scopes);
   const { max_age: maxAge, acr_values: acrValues } = asked;
   const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
   const secrets: LoginSecrets = {
-    state: randomState() + stateMark,
+    state,
     nonce: randomNonce(),
     codeVerifier: pkce.codeVerifier,
     redirectUri,

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../errors.ts';
 import type { Demand } from '../oauth/authentication.ts';
 import { isConnection } from '../session/connections.ts';
+import { longestLoginParameter } from '../oauth/login.ts';
 import type { Session } from '../session/session.ts';
 
 /** Where a route's users sign in. */
@@ -46,10 +47,10 @@ export function stepUpAnswer(place: SignInPlace, isConnected: boolean): StepUpAn
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
     const attributes = attributesOf(challenge);
     if (attributes.get('error') !== 'insufficient_user_authentication') return undefined;
-    const maxAge = attributes.get('max_age');
+    const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
     return stepUp(place, isConnected, {
-      acr_values: attributes.get('acr_values'),
       // What `login` would refuse is not worth a link.
+      acr_values: Buffer.byteLength(acr) <= longestLoginParameter ? acr : undefined,
       max_age: maxAge !== undefined && /^\d{1,9}$/.test(maxAge) ? maxAge : undefined,
     });
   };

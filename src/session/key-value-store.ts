@@ -74,6 +74,13 @@ export interface KeyValueStore {
   enlisted(list: string, staleBefore: number): Promise<ListEntry[]>;
   /** Notes that the list was closed `at` a time; its members stay. The note is kept for `ttl` milliseconds. */
   closeList(list: string, at: number, ttl: number): Promise<void>;
+  /**
+   * Takes one of `most` places for `ttl` milliseconds, in one step and by the store's own clock; `false` if all are taken. Places
+   * whose time is over are free again. All members of one key have the same `ttl`.
+   */
+  takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean>;
+  /** Frees a place before its time is over, if the member has one. */
+  freePlace(places: string, member: string): Promise<void>;
   /** Tells of the sessions' keys. What is changed through this store itself is not told. */
   watch(watcher: KeyWatcher): void;
   /** Answers when the store does. */

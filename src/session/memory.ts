@@ -19,6 +19,8 @@ const writesBetweenSweeps = 1000;
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #lists = new Map<string, List>();
+  /** By key: the members that have a place, and until when. The first to end is the first. */
+  readonly #places = new Map<string, Map<string, number>>();
   #writes = 0;
 
   constructor(private readonly clock: Clock = Date.now) {}
@@ -114,6 +116,21 @@ export class MemoryKeyValueStore implements KeyValueStore {
     this.#write(closedKey(list), { value: String(at), expiresAt: this.clock() + ttl });
   }
 
+  async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
+    const taken = this.#places.get(places) ?? new Map<string, number>();
+    for (const [each, expiresAt] of taken) {
+      if (expiresAt > this.clock()) break;
+      taken.delete(each);
+    }
+    if (taken.size >= most) return false;
+    this.#places.set(places, taken.set(member, this.clock() + ttl));
+    return true;
+  }
+
+  async freePlace(places: string, member: string): Promise<void> {
+    this.#places.get(places)?.delete(member);
+  }
+
   /** There is nobody else. */
   watch(): void {}
 
@@ -122,6 +139,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   async close(): Promise<void> {
     this.#entries.clear();
     this.#lists.clear();
+    this.#places.clear();
   }
 
   #living(key: string): Entry | undefined {

@@ -43,6 +43,22 @@ redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
 keep(ARGV[4])
 return 1`;
 
+/**
+ * The expiration time of the key tells the time of Redis on every replica: `TIME` is not among the rights that the manual gives
+ * to the user of the BFF.
+ */
+const takePlaceScript = `
+redis.call('ZADD', KEYS[1], '+inf', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local expiresAt = redis.call('PEXPIRETIME', KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', expiresAt - ARGV[3]))
+if redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[2]) then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return 0
+end
+redis.call('ZADD', KEYS[1], string.format('%.0f', expiresAt), ARGV[1])
+return 1`;
+
 /** The real store, in the few commands we need of it. */
 export class RedisKeyValueStore implements KeyValueStore {
   readonly #connection: RedisConnection;
@@ -145,6 +161,15 @@ export class RedisKeyValueStore implements KeyValueStore {
 
   watch(watcher: KeyWatcher): void {
     this.#connection.watch(watcher);
+  }
+
+  async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
+    const values = [member, most, wholeMilliseconds(ttl)].map(String);
+    return this.#run(takePlaceScript, [places], values);
+  }
+
+  async freePlace(places: string, member: string): Promise<void> {
+    await this.#connection.ask((client) => client.zRem(places, member));
   }
 
   async ping(): Promise<void> {

@@ -13,12 +13,13 @@ const limit = 64 * 1024;
 describe('the form of a request', () => {
   let server: Upstream;
   let before: (request: IncomingMessage) => unknown;
+  let timeout: number | undefined;
   const failures: unknown[] = [];
   beforeAll(async () => {
     server = await startUpstream(async (request, response) => {
       try {
         await before(request);
-        response.end(JSON.stringify([...(await formOf(request))]));
+        response.end(JSON.stringify([...(await formOf(request, timeout))]));
       } catch (error) {
         failures.push(error);
         const { status, headers } = error as BffError;
@@ -30,6 +31,7 @@ describe('the form of a request', () => {
   beforeEach(() => {
     failures.length = 0;
     before = () => undefined;
+    timeout = undefined;
   });
 
   const post = async (body: BodyInit, contentType = type) => {
@@ -105,6 +107,32 @@ describe('the form of a request', () => {
     const headers = { 'content-type': type };
     const init = { method: 'POST', body: endless, headers, duplex: 'half' } as const;
     expect((await fetch(server.url, init)).status).toBe(413);
+  });
+
+  it('is refused when it trickles in for too long, and the connection is closed (slow body)', async () => {
+    timeout = 200;
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 60000`;
+    socket.write(`${head}\r\n\r\na=`);
+    const drip = setInterval(() => socket.write('1'), 20);
+    const answered: Buffer[] = [];
+    socket.on('data', (chunk) => answered.push(chunk));
+    await new Promise((resolve) => void socket.once('close', resolve));
+    clearInterval(drip);
+    const answer = Buffer.concat(answered).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toMatch(/^connection: close\r$/im);
+    expect(failures).toEqual([expect.objectContaining({ code: 'invalid_request', status: 400 })]);
+  });
+
+  it.each([
+    ['64 fields', Array.from({ length: 64 }, (_, n) => `p${n}=1`).join('&'), 200],
+    ['64 fields and empty ones', Array.from({ length: 64 }, (_, n) => `p${n}`).join('&&&'), 200],
+    ['65 fields', Array.from({ length: 65 }, (_, n) => `p${n}=1`).join('&'), 400],
+    ['32,000 fields', 'a&'.repeat(32_000), 400],
+  ])('of %s', async (_, body, status) => {
+    expect((await post(body)).status).toBe(status);
   });
 
   it('is none when the sender goes away in the middle', async () => {

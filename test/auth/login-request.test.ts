@@ -1,7 +1,8 @@
 import { loginParameters, refuseHiddenLogin } from '../../src/auth/login-request.ts';
+import { Query } from '../../src/auth/query.ts';
 
 const parametersOf = (query: string, further: string[] = []) =>
-  loginParameters(new URLSearchParams(query), further);
+  loginParameters(new Query(new URLSearchParams(query)), further);
 
 describe('the parameters of a login', () => {
   it('go on to the provider where anyone may ask for them', () => {
@@ -70,6 +71,36 @@ describe('the parameters of a login', () => {
     expect(() => parametersOf(query)).toThrow(
       expect.objectContaining({ code: 'invalid_request', status: 400 }),
     );
+  });
+});
+
+describe('long parameters of a login', () => {
+  const names = ['prompt', 'login_hint', 'acr_values', 'ui_locales', 'kc_idp_hint'];
+  const queryOf = (lengths: readonly number[]) =>
+    lengths.map((length, n) => `${names[n]}=${'x'.repeat(length)}`).join('&');
+
+  it.each([[[1024]], [[1024, 1024, 1024, 1024]]])('go on with %j octets', (lengths) => {
+    const values = Object.values(parametersOf(queryOf(lengths), names));
+    expect(values.map(({ length }) => length)).toEqual(lengths);
+  });
+
+  it.each([[[1025]], [[1, 1025]], [[1024, 1024, 1024, 1024, 1]], [[1000, 1000, 1000, 1000, 97]]])(
+    'are refused with %j octets',
+    (lengths) => {
+      expect(() => parametersOf(queryOf(lengths), names)).toThrow(
+        expect.objectContaining({ code: 'invalid_request', status: 400 }),
+      );
+    },
+  );
+
+  it('are measured in octets', () => {
+    expect(() => parametersOf(`login_hint=${'é'.repeat(513)}`)).toThrow(
+      expect.objectContaining({ code: 'invalid_request' }),
+    );
+  });
+
+  it('may be longer where they do not go on', () => {
+    expect(parametersOf(`other=${'x'.repeat(5000)}`)).toEqual({});
   });
 });
 

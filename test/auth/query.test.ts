@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { parameter, queryOf } from '../../src/auth/query.ts';
+import { limitedQueryOf, parameter, queryOf } from '../../src/auth/query.ts';
 
 const ask = (originalUrl: string) => queryOf({ originalUrl } as Request);
 
@@ -33,6 +33,26 @@ describe('the query of a request', () => {
     expect(() => parameter(ask(`/bff/login${query}`), 'a')).toThrow(
       expect.objectContaining({ code: 'invalid_request' }),
     );
+  });
+
+  it('of the protocol may have 64 parameters and not one more', () => {
+    const read = (count: number) => {
+      const query = Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
+      return limitedQueryOf({ originalUrl: `/bff/callback?${query}` } as Request).size;
+    };
+    expect(read(64)).toBe(64);
+    for (const count of [65, 4000])
+      expect(() => read(count)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  });
+
+  it('is read once, however many parameters are asked for (work for each name)', () => {
+    const url = `/bff/login?${Array.from({ length: 4000 }, (_, n) => `${n.toString(36)}`).join('&')}`;
+    const names = Array.from({ length: 200 }, (_, n) => `name ${n}`);
+    const before = process.cpuUsage();
+    const query = ask(url);
+    expect(names.map((name) => parameter(query, name)).filter(Boolean)).toEqual([]);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(20);
   });
 
   it('is not refused for what others repeat', () => {

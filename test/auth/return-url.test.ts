@@ -352,6 +352,49 @@ describe('a return URL of an attacker', () => {
   });
 });
 
+/** `/a`, percent-encoded so many times. */
+const nested = (depth: number) => (depth === 0 ? '/a' : `/%${'25'.repeat(depth - 1)}61`);
+
+describe('the limits of a return URL', () => {
+  it.each([
+    ['2,048 octets', `/${'a'.repeat(2047)}`, true],
+    ['2,049 octets', `/${'a'.repeat(2048)}`, false],
+    ['2,047 octets in 1,024 characters', `/${'é'.repeat(1023)}`, true],
+    ['2,049 octets in 1,025 characters', `/${'é'.repeat(1024)}`, false],
+    ['2,048 octets with its query', `/?${'a'.repeat(2046)}`, true],
+    ['2,049 octets with its fragment', `/#${'a'.repeat(2047)}`, false],
+    ['8 encodings', nested(8), true],
+    ['9 encodings', nested(9), false],
+    ['1,000 encodings', nested(1000), false],
+  ])('%s', (_, value, isAllowed) => {
+    expect(judge(value) !== refusal).toBe(isAllowed);
+    expect(isHarmless(value)).toBe(true);
+  });
+
+  it('hold for allowed origins too', () => {
+    const origin = 'https://partner.example';
+    const partner = { ...rules, allowedReturnOrigins: [origin] };
+    const longest = `${origin}/${'a'.repeat(2047 - origin.length)}`;
+    expect(judge(longest, partner)).toBe(longest);
+    expect(judge(`${longest}a`, partner)).toBe(refusal);
+  });
+
+  it.each([
+    ['nested encodings', `/%25${'25'.repeat(7900)}41`],
+    ['short nested encodings', nested(1000)],
+    ['dot segments', '/../'.repeat(4000)],
+    ['slashes behind a dot', `/.${'/'.repeat(16_000)}`],
+    ['encoded slashes', `/${'%2f'.repeat(5000)}`],
+    ['what cannot be decoded', `/${'%'.repeat(16_000)}`],
+  ])('keep 16 KB of %s from costing 20 ms (quadratic decoding)', (_, value) => {
+    judge(value);
+    const before = process.cpuUsage();
+    judge(value);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(20);
+  });
+});
+
 describe('a return URL elsewhere', () => {
   const partner = {
     ...rules,

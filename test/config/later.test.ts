@@ -14,7 +14,10 @@ const options = {
 
 /** Every option of a later release, with a value that asks for it. */
 const later: Record<string, unknown> = {
-  rateLimit: { login: 5 },
+  'rateLimit.login': '30/1m',
+  'rateLimit.callback': '60/1m',
+  'rateLimit.backchannel': '600/1m',
+  'rateLimit.failures': '20/1m',
 };
 
 function mistakesWith(path: readonly (string | number)[], value: unknown): string[] {

@@ -48,6 +48,11 @@ const inRoute = (changes: object) => ({ routes: [{ ...route, ...changes }] });
 const inSession = (changes: object) => ({ session: { secrets: [secret], ...changes } });
 
 describe('the smallest configuration', () => {
+  it('keeps the limit of pending logins with rateLimit: false', () => {
+    expect(parse({ rateLimit: false })?.rateLimit).toEqual({ pendingLogins: 100_000 });
+    expect(parse({ rateLimit: { pendingLogins: 5 } })?.rateLimit).toEqual({ pendingLogins: 5 });
+  });
+
   it('gets every default the documentation promises', () => {
     expect(parse({ routes: [route] })).toEqual({
       publicUrl: 'https://app.example.com',
@@ -109,6 +114,7 @@ describe('the smallest configuration', () => {
       csrf: { header: 'X-CSRF', value: '1' },
       user: { anonymous: 401, format: 'object' },
       logLevel: 'info',
+      rateLimit: { pendingLogins: 100_000 },
     });
   });
 

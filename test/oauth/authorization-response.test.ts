@@ -17,6 +17,15 @@ const check =
     checkAuthorizationResponse(new URLSearchParams(query), configuration);
 
 describe('an authorization response', () => {
+  it('is searched for repeated parameters in one pass (quadratic work)', () => {
+    const names = Array.from({ length: 15_000 }, (_, n) => n.toString(36));
+    const parameters = new URLSearchParams(names.join('&'));
+    const before = process.cpuUsage();
+    refuseRepeatedParameters(parameters);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(20);
+  });
+
   it.each([
     ['code=abc&state=s', silent],
     [`code=abc&state=s&${ours}`, silent],

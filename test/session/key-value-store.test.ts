@@ -254,6 +254,39 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     });
   });
 
+  describe('places', () => {
+    it('are taken until there is none left, and free again when they are given back', async () => {
+      const key = newKey();
+      const take = (member: string) => store.takePlace(key, member, 2, 60_000);
+      await expect(take('one')).resolves.toBe(true);
+      await expect(take('two')).resolves.toBe(true);
+      await expect(take('three')).resolves.toBe(false);
+      await store.freePlace(key, 'three');
+      await store.freePlace(key, 'stranger');
+      await expect(take('three')).resolves.toBe(false);
+      await store.freePlace(key, 'one');
+      await expect(take('three')).resolves.toBe(true);
+      await expect(take('four')).resolves.toBe(false);
+      await expect(store.takePlace(newKey(), 'four', 2, 60_000)).resolves.toBe(true);
+    });
+
+    it('are never more than there are, however many are asked for at once', async () => {
+      const key = newKey();
+      const taken = await Promise.all(
+        Array.from({ length: 50 }, (_, n) => store.takePlace(key, `${n}`, 5, 60_000)),
+      );
+      expect(taken.filter(Boolean)).toHaveLength(5);
+    });
+
+    it('are free when their time is over, also while others are asked for', async () => {
+      const key = newKey();
+      await expect(store.takePlace(key, 'one', 1, 50.5)).resolves.toBe(true);
+      await expect(store.takePlace(key, 'two', 1, 50.5)).resolves.toBe(false);
+      await waitFor(() => store.takePlace(key, 'two', 1, 50.5));
+      await expect(store.takePlace(key, 'three', 1, 50.5)).resolves.toBe(false);
+    });
+  });
+
   it('can be closed twice', async () => {
     const other = await open();
     await other.store.close();

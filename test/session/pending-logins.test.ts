@@ -11,15 +11,22 @@ function login(state: string): PendingLogin {
   return { provider: 'corp', secrets, returnUrl: '/there' };
 }
 
-function openPendingLogins(clock: () => number = () => 0) {
+function openPendingLogins(clock: () => number = () => 0, most = 100) {
   const sealing = new Sealing(['a session secret for tests, long enough']);
-  return new PendingLogins(new SealedRecords(new MemoryKeyValueStore(clock), sealing, 'login:'));
+  const store = new MemoryKeyValueStore(clock);
+  const places = { store, key: 'pending-logins', most };
+  return new PendingLogins(new SealedRecords(store, sealing, 'login:'), places, clock);
+}
+
+async function begin(pending: PendingLogins, binding: string, { secrets, ...rest }: PendingLogin) {
+  const place = await pending.takePlace(binding, secrets.state);
+  await pending.put(place, { secrets, ...rest });
 }
 
 describe('pending logins', () => {
   it('are found by their state in the browser that began them', async () => {
     const pending = openPendingLogins();
-    await pending.put('browser', login('state'));
+    await begin(pending, 'browser', login('state'));
     await expect(pending.take('browser', 'state')).resolves.toEqual(login('state'));
   });
 
@@ -32,21 +39,21 @@ describe('pending logins', () => {
     ['nothing', '', ''],
   ])('are not found, and not used up, by %s', async (_, binding, state) => {
     const pending = openPendingLogins();
-    await pending.put('browser', login('state'));
+    await begin(pending, 'browser', login('state'));
     await expect(pending.take(binding, state)).resolves.toBeUndefined();
     await expect(pending.take('browser', 'state')).resolves.toBeDefined();
   });
 
   it('cannot be found by moving characters between state and binding', async () => {
     const pending = openPendingLogins();
-    await pending.put('ab', login('c'));
+    await begin(pending, 'ab', login('c'));
     await expect(pending.take('a', 'bc')).resolves.toBeUndefined();
     await expect(pending.take('b"', '"a","c')).resolves.toBeUndefined();
   });
 
   it('are given to one of twenty callbacks', async () => {
     const pending = openPendingLogins();
-    await pending.put('browser', login('state'));
+    await begin(pending, 'browser', login('state'));
     const taken = await Promise.all(
       Array.from({ length: 20 }, () => pending.take('browser', 'state')),
     );
@@ -56,7 +63,7 @@ describe('pending logins', () => {
   it('of one browser do not disturb each other', async () => {
     const pending = openPendingLogins();
     const states = Array.from({ length: 10 }, (_, n) => `state ${n}`);
-    for (const state of states) await pending.put('browser', login(state));
+    for (const state of states) await begin(pending, 'browser', login(state));
     for (const state of states.toReversed()) {
       expect((await pending.take('browser', state))?.secrets.state).toBe(state);
     }
@@ -65,11 +72,50 @@ describe('pending logins', () => {
   it('end after ten minutes', async () => {
     let now = 0;
     const pending = openPendingLogins(() => now);
-    await pending.put('browser', login('early'));
-    await pending.put('browser', login('late'));
+    await begin(pending, 'browser', login('early'));
+    await begin(pending, 'browser', login('late'));
     now = 10 * minute - 1;
     await expect(pending.take('browser', 'early')).resolves.toBeDefined();
     now = 10 * minute;
     await expect(pending.take('browser', 'late')).resolves.toBeUndefined();
+  });
+
+  it('are no more than may be, and one that is refused leaves nothing behind', async () => {
+    let now = 0;
+    const pending = openPendingLogins(() => now, 2);
+    const full = expect.objectContaining({
+      code: 'rate_limited',
+      status: 429,
+      headers: { 'Retry-After': expect.stringMatching(/^\d+$/) },
+    });
+    await begin(pending, 'browser', login('one'));
+    await begin(pending, 'browser', login('two'));
+    await expect(begin(pending, 'browser', login('three'))).rejects.toEqual(full);
+    await expect(pending.take('browser', 'three')).resolves.toBeUndefined();
+    await expect(pending.takePlace('browser', 'three')).rejects.toEqual(full);
+
+    await expect(pending.take('browser', 'one')).resolves.toBeDefined();
+    await begin(pending, 'browser', login('three'));
+    await expect(pending.takePlace('browser', 'four')).rejects.toEqual(full);
+
+    now = 11 * minute;
+    await begin(pending, 'browser', login('four'));
+  });
+
+  it('end as if they had begun when their place was taken', async () => {
+    let now = 0;
+    const pending = openPendingLogins(() => now);
+    const place = await pending.takePlace('browser', 'slow');
+    now = 2 * minute;
+    await pending.put(place, login('slow'));
+    now = 10 * minute;
+    await expect(pending.take('browser', 'slow')).resolves.toBeUndefined();
+  });
+
+  it('give back a place for which there is none', async () => {
+    const pending = openPendingLogins(() => 0, 1);
+    await pending.freePlace(await pending.takePlace('browser', 'failed'));
+    await begin(pending, 'browser', login('next'));
+    await expect(pending.take('browser', 'next')).resolves.toEqual(login('next'));
   });
 });
