@@ -97,6 +97,7 @@ class Primary {
       const { options, warnings } = loadOptions({ file: this.file });
       for (const warning of [...warnings, ...this.#staying(options)]) this.log.warn(warning);
       await this.#workers.replaceAll(options);
+      this.#listener.serve(options.management.hosts);
       this.log.info({ msg: 'configuration read again', workers: options.server.workers });
     } catch (error) {
       if (this.#isDraining) return;

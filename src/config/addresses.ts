@@ -88,6 +88,16 @@ export function serverAndPort() {
   });
 }
 
+/** A host name as DNS knows it, in lower case and without a dot at its end. */
+export function hostName() {
+  return text((value) => {
+    const name = value.toLowerCase().replace(/\.$/, '');
+    if (name.length > 253 || !name.split('.').every((label) => /^[\w-]{1,63}$/.test(label)))
+      refuse('must be a host name like bff.example.com; no scheme, port, path or wildcard');
+    return name;
+  });
+}
+
 /** An IP address, or a range of them as `10.0.0.0/8`. */
 export function addressRange() {
   return text((value) => {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { addressRange } from './addresses.ts';
+import { addressRange, hostName } from './addresses.ts';
 import { readableFile } from './paths.ts';
 import { listOf, port, readWholeNumber, refuse, scalar, text } from './scalar.ts';
 
@@ -53,6 +53,11 @@ export const management = z
       .prefault('127.0.0.1')
       .describe(
         'Network address of the management port. Set `0.0.0.0` where an orchestrator asks from outside the machine or container.',
+      ),
+    hosts: listOf(hostName())
+      .prefault([])
+      .describe(
+        'Host names that the management port answers for, as in `bff` of `http://bff:9090/metrics`. IP addresses and `localhost` always work; a request whose `Host` is any other name gets `421`, so that no web page reaches this port by DNS rebinding.',
       ),
     token: managementToken()
       .optional()

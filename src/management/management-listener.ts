@@ -3,10 +3,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ManagementOptions } from '../config/options.ts';
 import { type Answer, type Question, told } from './answer.ts';
 import { listenFailure } from './listen-failure.ts';
+import { isServedHost } from './served-hosts.ts';
 
-/** The operator's listener, whoever knows the answers. It speaks plain HTTP. */
+/** RFC 9110 §15.5.20: nothing of what is asked is shown to a page that got here by DNS rebinding. */
+const misdirected = told(421, 'misdirected request', {
+  reason:
+    'The Host header names neither an IP address nor localhost. Add the name to management.hosts to allow it.',
+});
+
+/**
+ * The operator's listener, whoever knows the answers. It speaks plain HTTP, and serves requests for addresses, `localhost`
+ * and `management.hosts` alone.
+ */
 export class ManagementListener {
   readonly #server: Server;
+  #hosts: readonly string[];
 
   /** What `answer` throws is `500` to who asks, and `onError` hears of it. */
   constructor(
@@ -14,6 +25,7 @@ export class ManagementListener {
     private readonly answer: (question: Question) => Promise<Answer>,
     private readonly onError: (error: unknown) => void,
   ) {
+    this.#hosts = listen.hosts;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
@@ -28,12 +40,19 @@ export class ManagementListener {
     }
   }
 
+  /** Replaces the host names that it serves. */
+  serve(hosts: readonly string[]): void {
+    this.#hosts = hosts;
+  }
+
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
   }
 
-  async #answer({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse) {
+  async #answer(request: IncomingMessage, response: ServerResponse) {
+    if (!isServedHost(request, this.#hosts)) return send(response, misdirected);
+    const { method = '', url = '', headers } = request;
     const { authorization } = headers;
     send(response, await this.#safely({ method, url, authorization }));
   }

@@ -5,6 +5,7 @@ import { fillIn } from '../config/user-fields.ts';
 import { BffError } from '../errors.ts';
 import { checkSubject, type Claims, withinLimits } from './claims.ts';
 import { Outage } from './failure.ts';
+import type { AnswerReader } from './provider-fetch.ts';
 import type { TokenSet } from './tokens.ts';
 
 /** Who a plain OAuth 2 service says the user is. */
@@ -34,6 +35,21 @@ export async function readPlainUser(
   const sub = subjectOf(claims['sub']);
   const addresses = await readAddress(configuration, options, tokens);
   return { sub, claims: withinLimits(consistent({ ...claims, ...addresses, sub })) };
+}
+
+/**
+ * Reads `403` and `404` of the e-mail endpoint as refusals of the addresses alone, whatever their body and challenge
+ * (RFC 6750 §3): the user signs in without an e-mail. `read` reads every other response.
+ */
+export function emailAnswers(options: ProviderOptions, read: AnswerReader): AnswerReader {
+  const endpoint = emailEndpoint(options);
+  return (url, answer) => {
+    if (url !== endpoint || (answer.status !== 403 && answer.status !== 404))
+      return read(url, answer);
+    const headers = new Headers(answer.headers);
+    headers.delete('www-authenticate');
+    return { ...answer, headers, body: '{}' };
+  };
 }
 
 async function ask(
@@ -83,9 +99,10 @@ async function readAddress(
   tokens: TokenSet,
 ): Promise<Claims> {
   const emails = presetOf(options)?.emails;
+  const endpoint = emailEndpoint(options);
   const granted = tokens.scope?.split(' ') ?? options.scopes;
-  if (!emails || !emails.scopes.some((scope) => granted.includes(scope))) return {};
-  const answer = await ask(configuration, `${options.userinfoEndpoint}/${emails.path}`, tokens);
+  if (!endpoint || !emails?.scopes.some((scope) => granted.includes(scope))) return {};
+  const answer = await ask(configuration, endpoint, tokens);
   // An app without that permission still signs people in.
   if (answer.status === 403 || answer.status === 404) return {};
   if (answer.status !== 200) throw refused(`status ${answer.status} where addresses are`);
@@ -96,6 +113,12 @@ async function readAddress(
   const email = fieldAt(main, 'email');
   if (typeof email !== 'string') return {};
   return { email, email_verified: fieldAt(main, 'verified') === true };
+}
+
+/** Where the service keeps addresses, if it keeps them apart from its users. */
+function emailEndpoint(options: ProviderOptions): string | undefined {
+  const emails = presetOf(options)?.emails;
+  return emails && new URL(`${options.userinfoEndpoint}/${emails.path}`).href;
 }
 
 /** A flag without the address it is about says nothing. */

@@ -7,6 +7,7 @@ import { type DpopKey, DpopNonces, provingKey } from './dpop.ts';
 import { toBffError } from './failure.ts';
 import { Liveness, patiently } from './liveness.ts';
 import { openingIdTokens } from './encrypted-id-token.ts';
+import { emailAnswers } from './plain-user.ts';
 import { type AnswerReader, createProviderFetch } from './provider-fetch.ts';
 import { type KeysListener, ProviderKeys } from './provider-keys.ts';
 import { discoverConfiguration } from './provider-metadata.ts';
@@ -166,6 +167,6 @@ function answerReader(
   options: ProviderOptions,
   keyFile: ClientKeyFile | undefined,
 ): AnswerReader | undefined {
-  if (options.type === 'oauth2') return tokenAnswers(options);
+  if (options.type === 'oauth2') return emailAnswers(options, tokenAnswers(options));
   return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
 }

@@ -57,7 +57,7 @@ describe('the smallest configuration', () => {
     expect(parse({ routes: [route] })).toEqual({
       publicUrl: 'https://app.example.com',
       server: { port: 8080, host: '0.0.0.0', trustedProxies: [], workers: 1 },
-      management: { port: 9090, host: '127.0.0.1' },
+      management: { port: 9090, host: '127.0.0.1', hosts: [] },
       basePath: '/bff',
       redis: { url: 'rediss://redis:6380', keyPrefix: 'bff:' },
       session: {

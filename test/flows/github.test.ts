@@ -164,6 +164,23 @@ describe('addresses of a GitHub user', () => {
     expect(github.requestsTo(emailsPath)).toEqual([]);
   });
 
+  it.each([
+    ['404 without a body', answer(404)],
+    ['404 with a page', answer(404, '<!doctype html>', { 'content-type': 'text/html' })],
+    ['403 without a body', answer(403)],
+    ['403 with a page', answer(403, '<!doctype html>', { 'content-type': 'text/html' })],
+    [
+      '403 with a challenge alone',
+      answer(403, '', { 'www-authenticate': 'Bearer error="insufficient_scope"' }),
+    ],
+  ])('do not make the sign-in an outage: an e-mail endpoint answers %s', async (_, handler) => {
+    github.overrides.set(emailsPath, handler);
+    const { sub, claims } = await userOf(await bff.signedIn());
+    expect([sub, claims['name']]).toEqual(['583231', 'Alice Adams']);
+    expect(claims).not.toHaveProperty('email');
+    expect(claims).not.toHaveProperty('email_verified');
+  });
+
   it.each([403, 404])('do without: an app that may not read them gets %i', async (status) => {
     github.overrides.set(emailsPath, answer(status, { message: 'Resource not accessible' }));
     const { claims } = await userOf(await bff.signedIn());
@@ -328,6 +345,11 @@ describe('a sign-in at GitHub fails', () => {
   it.each([
     ['refuses the token', answer(401, {}), 502],
     ['fails', answer(500), 503],
+    ['fails without JSON', answer(503, 'Unicorn'), 503],
+    ['has had too many requests', answer(429), 503],
+    ['has had too many, without JSON', answer(403, '', { 'x-ratelimit-remaining': '0' }), 503],
+    ['sends a page', answer(200, '<!doctype html>'), 503],
+    ['redirects', answer(302, undefined, { location: 'https://evil.example/' }), 503],
   ])('when the list of addresses %s', async (_, handler, status) => {
     github.overrides.set(emailsPath, handler);
     expect((await outcomeOf())[0]).toBe(status);

@@ -8,6 +8,7 @@ import type { LittleBrowser } from '../support/browser.ts';
 import { Command, plainOptions, run, writeConfig } from '../support/built-server.ts';
 import { figuresIn } from '../support/metrics.ts';
 import { freePort } from '../support/ports.ts';
+import { rawRequest } from '../support/raw.ts';
 import { listen } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -52,6 +53,12 @@ describe('two workers', () => {
   const call = (path = '/open') =>
     fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
 
+  /** Of the management listener, for a request with this `Host`. */
+  const statusFor = async (host: string, path = '/livez') => {
+    const head = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    return (await rawRequest(Number(new URL(management).port), head)).statuses[0];
+  };
+
   beforeAll(async () => {
     bff = await startBff();
     const options = await optionsBeside(bff);
@@ -93,6 +100,12 @@ describe('two workers', () => {
     expect((await fetch(`${management}/sessions?sub=alice`)).status).toBe(401);
   });
 
+  it('have a primary that no web page reaches by DNS rebinding', async () => {
+    for (const path of ['/livez', '/readyz', '/metrics', '/sessions?sub=alice'])
+      expect(await statusFor('rebound.evil.example', path)).toBe(421);
+    expect(await statusFor('ops')).toBe(421);
+  });
+
   it('replace one that is killed, and nobody is signed out', async () => {
     const before = await openCalls();
     const [victim] = told('a worker serves');
@@ -119,7 +132,8 @@ describe('two workers', () => {
   });
 
   it('are replaced one after the other at SIGHUP, and no request is lost', async () => {
-    writeFileSync(config, readFileSync(config, 'utf8').replaceAll('/open', '/other'));
+    const before = readFileSync(config, 'utf8').replaceAll('/open', '/other');
+    writeFileSync(config, before.replace('"token"', '"hosts":["ops"],"token"'));
     const load = startLoad();
     server.signal('SIGHUP');
     await waitFor(() => told('configuration read again').length === 1, patiently);
@@ -129,6 +143,7 @@ describe('two workers', () => {
     expect(answers).toBeGreaterThan(100);
     expect((await call('/open')).status).toBe(404);
     expect((await call('/other')).status).toBe(200);
+    expect([await statusFor('ops'), await statusFor('rebound.evil.example')]).toEqual([200, 421]);
   });
 
   it('finish what is under way at SIGTERM, and all exit with 0', async () => {

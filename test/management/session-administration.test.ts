@@ -298,7 +298,7 @@ describe('elsewhere, the administration of sessions', () => {
     const status = (headers: string[]) =>
       new Promise((resolve, reject) => {
         const path = `${bff.managementUrl}/sessions?sub=alice`;
-        const asked = request(path, { headers: ['Host', 'x', ...headers] }, (response) => {
+        const asked = request(path, { headers: ['Host', '127.0.0.1', ...headers] }, (response) => {
           response.resume();
           resolve(response.statusCode);
         });
