@@ -51,7 +51,7 @@ export class OutgoingLogins {
       return await start;
     } catch (error) {
       const free = (taken: LoginPlace) => this.pendingLogins.freePlace(taken);
-      void place.then(free, () => undefined);
+      await place.then(free, () => undefined);
       throw error;
     }
   }

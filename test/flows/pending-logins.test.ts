@@ -1,6 +1,5 @@
 import { answer } from '../support/answers.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
-import { waitFor } from '../support/wait-for.ts';
 import {
   asProgram,
   beginLogin,
@@ -100,8 +99,9 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
     });
     pushing.authorizationServer.override('par', answer(400, { error: 'invalid_request' }));
     await expect(begin(pushing)).resolves.toBe(502);
+    expect((await pushing.redis.dump()).size).toBe(0);
     pushing.authorizationServer.override('par', undefined);
-    await waitFor(async () => (await begin(pushing)) === 302);
+    await expect(begin(pushing)).resolves.toBe(302);
     pushing.authorizationServer.requests.length = 0;
     await expect(begin(pushing)).resolves.toBe(429);
     // A sign-in that is refused asks the provider for nothing.
