@@ -105,8 +105,11 @@ export async function run(
 }
 
 /** Starts the server and waits until it listens. */
-export async function startServer(options: OptionsInput): Promise<Command> {
-  const server = new Command(['--config', writeConfig(options)]);
+export async function startServer(
+  options: OptionsInput,
+  env?: Readonly<Record<string, string>>,
+): Promise<Command> {
+  const server = new Command(['--config', writeConfig(options)], env);
   try {
     await server.line('listening');
   } catch (error) {
