@@ -1,8 +1,11 @@
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
 
-/** More than any response of the protocol has. */
-const mostParameters = 64;
+/** The most parameters of a callback or form, more than any response of the protocol has. */
+const protocolLimit = 64;
+
+/** The most parameters of any other query. Decoding thousands of them would take longer than everything else. */
+const queryLimit = 512;
 
 /** The query of a request, read in one pass: to ask for a parameter costs the same, however many there are. */
 export class Query {
@@ -31,9 +34,9 @@ export class Query {
   }
 }
 
-/** The query of a request. */
+/** The query of a request. Throws `invalid_request` for more than 512 parameters. */
 export function queryOf(request: Request): Query {
-  return new Query(new URLSearchParams(queryText(request)));
+  return new Query(limitedParameters(queryText(request), queryLimit));
 }
 
 /** The query of a request that is part of the protocol. Throws `invalid_request` for more than 64 parameters. */
@@ -42,16 +45,16 @@ export function limitedQueryOf(request: Request): URLSearchParams {
 }
 
 /**
- * Reads `application/x-www-form-urlencoded` text. Throws `invalid_request` for more than 64 parameters, before any of them is
- * decoded.
+ * Reads `application/x-www-form-urlencoded` text. Throws `invalid_request` for more parameters than `limit` (64 by default),
+ * before any of them is decoded.
  */
-export function limitedParameters(text: string): URLSearchParams {
+export function limitedParameters(text: string, limit = protocolLimit): URLSearchParams {
   let count = 0;
   for (let start = 0; start < text.length;) {
     const next = text.indexOf('&', start);
     const end = next < 0 ? text.length : next;
     if (end > start) count += 1;
-    if (count > mostParameters) throw invalid(`there are more than ${mostParameters} parameters`);
+    if (count > limit) throw invalid(`there are more than ${limit} parameters`);
     start = end + 1;
   }
   return new URLSearchParams(text);

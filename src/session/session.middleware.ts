@@ -2,7 +2,7 @@ import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import expressSession from 'express-session';
 import { BffError } from '../errors.ts';
-import { type CookieFilter, cookieFilter, sessionCookieAttributes } from './cookies.ts';
+import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionStore } from './session-store.ts';
 import { newSecret } from './session.ts';
@@ -17,14 +17,12 @@ export class SessionMiddleware implements NestMiddleware {
   readonly #session: RequestHandler;
   readonly #isSecure: boolean;
   readonly #cookie: SignedCookie;
-  readonly #withoutOurs: CookieFilter;
 
   constructor(@Inject(SESSION_OPTIONS) options: SessionRoomOptions, store: SessionStore) {
     const { publicUrl, session, cookies } = options;
     const cookie = sessionCookieAttributes(publicUrl, session);
     this.#isSecure = cookie.secure;
     this.#cookie = new SignedCookie(cookies.session, session.secrets);
-    this.#withoutOurs = cookieFilter([cookies.session]);
     this.#session = expressSession({
       name: cookies.session,
       secret: [...this.#cookie.keys],
@@ -37,22 +35,24 @@ export class SessionMiddleware implements NestMiddleware {
   }
 
   use(request: Request, response: Response, next: NextFunction): void {
-    this.#leaveOneCookie(request);
+    const { cookie } = request.headers;
+    request.headers.cookie = this.#ours(cookie);
     // Whether browsers reach us over TLS is for publicUrl to say, not for this socket or a header.
     Object.defineProperty(request, 'secure', { value: this.#isSecure });
     this.#session(request, response, (error?: unknown) => {
+      request.headers.cookie = cookie;
       if (error) return next(error);
       // express-session goes on without a session when its store says it is disconnected.
       return next(request.session ? undefined : new BffError('session_store_unavailable'));
     });
   }
 
-  /** express-session reads the first cookie of the name, by rules of its own: it gets to see the one that counts, or none. */
-  #leaveOneCookie(request: Request): void {
-    const { cookie: header } = request.headers;
-    if (header === undefined) return;
+  /**
+   * A header with the session cookie that counts and no other, `undefined` if none counts. express-session would read the first
+   * cookie of the name, by rules of its own, and decode all the others.
+   */
+  #ours(header: string | undefined): string | undefined {
     const value = this.#cookie.read(header);
-    const ours = value && `${this.#cookie.name}=${encodeURIComponent(this.#cookie.sign(value))}`;
-    request.headers.cookie = [ours, this.#withoutOurs(header)].filter(Boolean).join('; ');
+    return value && `${this.#cookie.name}=${encodeURIComponent(this.#cookie.sign(value))}`;
   }
 }

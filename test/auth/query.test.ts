@@ -46,7 +46,7 @@ describe('the query of a request', () => {
   });
 
   it('is read once, however many parameters are asked for (work for each name)', () => {
-    const url = `/bff/login?${Array.from({ length: 4000 }, (_, n) => `${n.toString(36)}`).join('&')}`;
+    const url = `/bff/login?${Array.from({ length: 512 }, (_, n) => `${n.toString(36)}`).join('&')}`;
     const names = Array.from({ length: 200 }, (_, n) => `name ${n}`);
     const before = process.cpuUsage();
     const query = ask(url);
@@ -58,4 +58,12 @@ describe('the query of a request', () => {
   it('is not refused for what others repeat', () => {
     expect(parameter(ask('/bff/login?utm=1&utm=2&aa[]=1&a=x'), 'a')).toBe('x');
   });
+});
+
+it('a query of more than 512 parameters is refused before any is decoded', () => {
+  const request = (count: number) => ({ originalUrl: `/bff/login?${'%FF&'.repeat(count)}` });
+  expect(() => queryOf(request(512) as never)).not.toThrow();
+  expect(() => queryOf(request(513) as never)).toThrow(
+    expect.objectContaining({ code: 'invalid_request' }),
+  );
 });
