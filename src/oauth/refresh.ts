@@ -147,6 +147,16 @@ function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
   return isAboutUs ? 'provider' : 'session';
 }
 
+/** Whether the provider could not be reached at all, so that every other request would fail as well. */
+export function isUnreachable(error: BffError): boolean {
+  return outageBehind(error)?.isUnreachable ?? false;
+}
+
+/** Whether the provider responded although it is unavailable: with `5xx`, `429` or nothing of use. */
+export function hasResponded(error: BffError): boolean {
+  return outageBehind(error)?.status !== undefined;
+}
+
 /** For how many seconds the provider asked to be left alone when it failed. Absent: it did not say. */
 export function requestedPause(error: BffError): number | undefined {
   return outageBehind(error)?.retryAfter;

@@ -4,6 +4,8 @@ import { revokeTokens } from '../oauth/logout.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
 import {
+  hasResponded,
+  isUnreachable,
   type NotRefreshed,
   type RefreshOutcome,
   refreshTokens,
@@ -17,7 +19,14 @@ import type { RefreshLock } from './refresh-lock.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
 import type { TokenKeeper } from './token-keeper.ts';
-import { isFetched, lockNameOf, nameOf, type WantedToken, withFetched } from './wanted-token.ts';
+import {
+  isFetched,
+  kindNameOf,
+  lockNameOf,
+  nameOf,
+  type WantedToken,
+  withFetched,
+} from './wanted-token.ts';
 
 /** What a request that needs fresh tokens gets. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
@@ -34,15 +43,17 @@ const lookAgainAfter = 25;
 /**
  * One token request per session and token, however many requests on however many replicas ask. In this process they share one
  * promise, which no client that hangs up can cancel; between processes a lock decides, and whoever does not get it waits
- * for the winner's tokens instead of spending the refresh token again. A provider that is down is asked by one of its
- * sessions at a time, after pauses that grow; one that hangs keeps nobody waiting, but what it answers late is not lost.
+ * for the winner's tokens instead of spending the refresh token again. Requests of a kind that fails are made by one session
+ * at a time, after pauses that grow, and so is every request to a provider that cannot be reached; one that hangs keeps
+ * nobody waiting, but what it answers late is not lost.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
-  /** By provider: the one refresh that finds out whether it is back. */
+  /** By kind of request and by provider: the one request that finds out whether it works again. */
   readonly #trials = new Map<string, Promise<unknown>>();
   readonly #tokenPauses: Pauses;
-  readonly #providerPauses: Pauses;
+  /** By kind of request and, where a provider cannot be reached, by provider. */
+  readonly #sharedPauses: Pauses;
 
   constructor(
     private readonly store: SessionStore,
@@ -52,7 +63,7 @@ export class TokenRefresher {
     private readonly listener: RefreshListener,
   ) {
     this.#tokenPauses = new Pauses(clock);
-    this.#providerPauses = new Pauses(clock);
+    this.#sharedPauses = new Pauses(clock);
   }
 
   /** Resolves when no refresh is under way any more, and none of its tokens. */
@@ -79,7 +90,7 @@ export class TokenRefresher {
     for (;;) {
       const paused = this.#pauseOf(wanted);
       if (paused) return paused;
-      const trial = this.#trials.get(provider);
+      const trial = this.#trials.get(provider) ?? this.#trials.get(kindNameOf(wanted));
       if (!trial || this.#running.has(name))
         return this.#whileAlive(provider, this.#shared(wanted, name));
       await this.#whileAlive(provider, trial);
@@ -95,17 +106,18 @@ export class TokenRefresher {
     if (running) return running;
     const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
-    const { provider } = wanted.session;
-    if (this.#providerPauses.hasFailed(provider)) this.#try(provider, begun);
+    for (const shared of sharedNamesOf(wanted)) {
+      if (this.#sharedPauses.hasFailed(shared)) this.#try(shared, begun);
+    }
     return begun;
   }
 
-  #try(provider: string, refresh: Promise<Refreshed>): void {
+  #try(shared: string, request: Promise<Refreshed>): void {
     const isOver = () => {
-      if (this.#trials.get(provider) === trial) this.#trials.delete(provider);
+      if (this.#trials.get(shared) === trial) this.#trials.delete(shared);
     };
-    const trial: Promise<void> = refresh.then(isOver, isOver);
-    this.#trials.set(provider, trial);
+    const trial: Promise<void> = request.then(isOver, isOver);
+    this.#trials.set(shared, trial);
   }
 
   async #refresh(wanted: WantedToken): Promise<Refreshed> {
@@ -156,7 +168,7 @@ export class TokenRefresher {
     const outcome = policy
       ? await fetchUserToken(provider, policy, session, now, actorToken)
       : await refreshTokens(provider, session, now);
-    if (outcome.kind !== 'failed') this.#providerPauses.end(provider.id);
+    if (outcome.kind !== 'failed') this.#endSharedPauses(wanted);
     switch (outcome.kind) {
       case 'refreshed':
         return this.#keep(wanted, stored, outcome, lock, provider);
@@ -169,24 +181,38 @@ export class TokenRefresher {
   }
 
   #pause(wanted: WantedToken, failure: Failure): Failure {
-    const { provider } = wanted.session;
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
-      this.#providerPauses.begin(provider, failure.error, requestedPause(failure.error));
-      // One that hangs is not waited for again: the next pause ends with another.
-      this.#trials.delete(provider);
+      this.#pauseOthers(wanted, failure.error);
     } else {
-      this.#providerPauses.end(provider);
+      this.#endSharedPauses(wanted);
       this.#tokenPauses.begin(nameOf(wanted), failure.error);
     }
     return this.#pauseOf(wanted) ?? failure;
+  }
+
+  /** Requests of the same kind, or all of them if the provider cannot be reached. */
+  #pauseOthers(wanted: WantedToken, error: BffError): void {
+    const { provider } = wanted.session;
+    const shared = isUnreachable(error) ? provider : kindNameOf(wanted);
+    if (hasResponded(error)) this.#sharedPauses.end(provider);
+    this.#sharedPauses.begin(shared, error, requestedPause(error));
+    // One that hangs is not waited for again: the next pause ends with another.
+    for (const name of sharedNamesOf(wanted)) this.#trials.delete(name);
+  }
+
+  #endSharedPauses(wanted: WantedToken): void {
+    for (const shared of sharedNamesOf(wanted)) this.#sharedPauses.end(shared);
   }
 
   #pauseOf(wanted: WantedToken): Failure | undefined {
     const own = this.#tokenPauses.at(nameOf(wanted));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    const error = this.#providerPauses.at(wanted.session.provider);
-    return error && { kind: 'failed', error, concerns: 'provider' };
+    for (const shared of sharedNamesOf(wanted)) {
+      const error = this.#sharedPauses.at(shared);
+      if (error) return { kind: 'failed', error, concerns: 'provider' };
+    }
+    return undefined;
   }
 
   /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
@@ -229,4 +255,9 @@ export class TokenRefresher {
     });
     return { kind: 'ended', reason: `a connected account: ${reason}` };
   }
+}
+
+/** What a pause that several sessions share may be called: by the kind of request, and by the provider. */
+function sharedNamesOf(wanted: WantedToken): readonly string[] {
+  return [kindNameOf(wanted), wanted.session.provider];
 }

@@ -44,6 +44,14 @@ export function nameOf({ session: { id, provider }, policy }: WantedToken): stri
   return [id, policy?.name ?? provider].join(' ');
 }
 
+/**
+ * One name for all requests of a kind at a provider, whichever session they are for: refreshes, or requests for the tokens of
+ * one policy.
+ */
+export function kindNameOf({ session: { provider }, policy }: WantedToken): string {
+  return policy?.name ?? `${provider}:refresh`;
+}
+
 /** Names what only one may spend at a time, within a session. Absent: the refresh token of its sign-in. */
 export function lockNameOf({ session, policy }: WantedToken): string | undefined {
   if (policy?.kind === 'exchange') return policy.name;
