@@ -21,7 +21,7 @@ const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_
 export class Outage extends Error {
   /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
   readonly status?: number;
-  /** Whether it takes no connections, or answers no request at all. `false`: this one request came to nothing. */
+  /** Whether the provider takes no connections or responds to no request, whatever is asked. */
   readonly isUnreachable: boolean;
   /** For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC 9110 §10.2.3). */
   readonly retryAfter?: number;

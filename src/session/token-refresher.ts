@@ -3,36 +3,22 @@ import { BffError } from '../errors.ts';
 import { revokeTokens } from '../oauth/logout.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
-import {
-  hasResponded,
-  isUnreachable,
-  type NotRefreshed,
-  type RefreshOutcome,
-  refreshTokens,
-  requestedPause,
-} from '../oauth/refresh.ts';
+import { type NotRefreshed, type RefreshOutcome, refreshTokens } from '../oauth/refresh.ts';
 import { fetchUserToken } from '../oauth/route-token.ts';
 import type { Clock } from './clock.ts';
 import { isConnection, sessionAt, withoutConnection } from './connections.ts';
-import { Pauses } from './pauses.ts';
+import { type Failure, RefreshBackoff } from './refresh-backoff.ts';
 import type { RefreshLock } from './refresh-lock.ts';
+import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
 import type { TokenKeeper } from './token-keeper.ts';
-import {
-  isFetched,
-  kindNameOf,
-  lockNameOf,
-  nameOf,
-  type WantedToken,
-  withFetched,
-} from './wanted-token.ts';
+import { isFetched, lockNameOf, nameOf, type WantedToken, withFetched } from './wanted-token.ts';
 
 /** What a request that needs fresh tokens gets. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
 
 type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
-type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /** Told what became of every token request, for the log. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
@@ -49,11 +35,7 @@ const lookAgainAfter = 25;
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
-  /** By kind of request and by provider: the one request that finds out whether it works again. */
-  readonly #trials = new Map<string, Promise<unknown>>();
-  readonly #tokenPauses: Pauses;
-  /** By kind of request and, where a provider cannot be reached, by provider. */
-  readonly #sharedPauses: Pauses;
+  readonly #backoff: RefreshBackoff;
 
   constructor(
     private readonly store: SessionStore,
@@ -62,8 +44,7 @@ export class TokenRefresher {
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
-    this.#tokenPauses = new Pauses(clock);
-    this.#sharedPauses = new Pauses(clock);
+    this.#backoff = new RefreshBackoff(clock);
   }
 
   /** Resolves when no refresh is under way any more, and none of its tokens. */
@@ -72,13 +53,23 @@ export class TokenRefresher {
     await this.keeper.settled();
   }
 
-  /** Fresh tokens in the place of a session's stale ones, whoever fetches them. Throws `session_store_unavailable`. */
+  /**
+   * Replaces a session's stale tokens, or waits until another replica has. A refused token that
+   * has replaced a refused one less than 30 seconds ago is not replaced: `refused`. Throws
+   * `session_store_unavailable`.
+   */
   async refresh(wanted: WantedToken): Promise<Refreshed> {
+    const { refused } = wanted;
+    if (refused && isJustReplaced(refused, this.clock())) {
+      const fresh = await this.#freshInStore(wanted);
+      return fresh ?? { kind: 'refused', error: refusedAgain() };
+    }
     try {
       return await this.#inTurn(wanted);
     } catch (thrown) {
       if (!(thrown instanceof BffError) || thrown.code !== 'provider_unavailable') throw thrown;
-      return this.#pause(wanted, { kind: 'failed', error: thrown, concerns: 'provider' });
+      const failure: Failure = { kind: 'failed', error: thrown, concerns: 'provider' };
+      return this.#backoff.noteFailure(wanted, failure);
     }
   }
 
@@ -88,9 +79,9 @@ export class TokenRefresher {
     const name = nameOf(wanted);
     if (this.keeper.isOffering(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#pauseOf(wanted);
+      const paused = this.#backoff.pauseOf(wanted);
       if (paused) return paused;
-      const trial = this.#trials.get(provider) ?? this.#trials.get(kindNameOf(wanted));
+      const trial = this.#backoff.trialFor(wanted);
       if (!trial || this.#running.has(name))
         return this.#whileAlive(provider, this.#shared(wanted, name));
       await this.#whileAlive(provider, trial);
@@ -106,18 +97,8 @@ export class TokenRefresher {
     if (running) return running;
     const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
-    for (const shared of sharedNamesOf(wanted)) {
-      if (this.#sharedPauses.hasFailed(shared)) this.#try(shared, begun);
-    }
+    this.#backoff.noteRequest(wanted, begun);
     return begun;
-  }
-
-  #try(shared: string, request: Promise<Refreshed>): void {
-    const isOver = () => {
-      if (this.#trials.get(shared) === trial) this.#trials.delete(shared);
-    };
-    const trial: Promise<void> = request.then(isOver, isOver);
-    this.#trials.set(shared, trial);
   }
 
   async #refresh(wanted: WantedToken): Promise<Refreshed> {
@@ -168,7 +149,7 @@ export class TokenRefresher {
     const outcome = policy
       ? await fetchUserToken(provider, policy, session, now, actorToken)
       : await refreshTokens(provider, session, now);
-    if (outcome.kind !== 'failed') this.#endSharedPauses(wanted);
+    if (outcome.kind !== 'failed') this.#backoff.noteResponse(wanted);
     switch (outcome.kind) {
       case 'refreshed':
         return this.#keep(wanted, stored, outcome, lock, provider);
@@ -176,43 +157,8 @@ export class TokenRefresher {
         return this.#end(session, outcome.reason);
       case 'refused':
       case 'failed':
-        return this.#pause(wanted, outcome);
+        return this.#backoff.noteFailure(wanted, outcome);
     }
-  }
-
-  #pause(wanted: WantedToken, failure: Failure): Failure {
-    if (failure.kind === 'failed' && failure.concerns === 'provider') {
-      this.#pauseOthers(wanted, failure.error);
-    } else {
-      this.#endSharedPauses(wanted);
-      this.#tokenPauses.begin(nameOf(wanted), failure.error);
-    }
-    return this.#pauseOf(wanted) ?? failure;
-  }
-
-  /** Requests of the same kind, or all of them if the provider cannot be reached. */
-  #pauseOthers(wanted: WantedToken, error: BffError): void {
-    const { provider } = wanted.session;
-    const shared = isUnreachable(error) ? provider : kindNameOf(wanted);
-    if (hasResponded(error)) this.#sharedPauses.end(provider);
-    this.#sharedPauses.begin(shared, error, requestedPause(error));
-    // One that hangs is not waited for again: the next pause ends with another.
-    for (const name of sharedNamesOf(wanted)) this.#trials.delete(name);
-  }
-
-  #endSharedPauses(wanted: WantedToken): void {
-    for (const shared of sharedNamesOf(wanted)) this.#sharedPauses.end(shared);
-  }
-
-  #pauseOf(wanted: WantedToken): Failure | undefined {
-    const own = this.#tokenPauses.at(nameOf(wanted));
-    if (own?.code === 'token_refused') return { kind: 'refused', error: own };
-    if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    for (const shared of sharedNamesOf(wanted)) {
-      const error = this.#sharedPauses.at(shared);
-      if (error) return { kind: 'failed', error, concerns: 'provider' };
-    }
-    return undefined;
   }
 
   /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
@@ -224,7 +170,7 @@ export class TokenRefresher {
     provider: Provider,
   ): Promise<Refreshed> {
     const name = nameOf(wanted);
-    this.#tokenPauses.end(name);
+    this.#backoff.noteToken(wanted);
     const written = await this.keeper.keep(
       stored,
       {
@@ -255,9 +201,4 @@ export class TokenRefresher {
     });
     return { kind: 'ended', reason: `a connected account: ${reason}` };
   }
-}
-
-/** What a pause that several sessions share may be called: by the kind of request, and by the provider. */
-function sharedNamesOf(wanted: WantedToken): readonly string[] {
-  return [kindNameOf(wanted), wanted.session.provider];
 }

@@ -6,7 +6,7 @@ import {
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { type CheckingUpstream, startCheckingUpstream } from '../support/checking-upstream.ts';
-import { testClock } from '../support/clock.ts';
+import { frozenClock, testClock } from '../support/clock.ts';
 import { startNetwork } from '../support/redis-network.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { exchangeGrant, extraTokenClaims, offerTokenExchange } from '../support/token-exchange.ts';
@@ -145,6 +145,41 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
       return (isFirst ? answer(401, '', challenge) : handler)(request, response, recorded);
     };
     expect(new Set(await together(bff, browser, 40))).toEqual(new Set([200]));
+    expect(grants(server, grant)).toBe(2);
+  });
+
+  it('replaces one in 30 seconds where the API refuses every token', async () => {
+    const clock = frozenClock();
+    await using all = await party(route, { clock: clock.now });
+    const { server, api, bff } = all;
+    const browser = await bff.signedIn();
+    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    for (const expected of [2, 3]) {
+      for (let round = 0; round < 3; round += 1) {
+        expect(new Set(await together(bff, browser, 20))).toEqual(new Set([401]));
+      }
+      // The upstream's own refusal is passed on.
+      expect(await call(browser)).toEqual([401, 'no']);
+      expect(grants(server, grant)).toBe(expected);
+      clock.advance(29 * second);
+      expect(await call(browser)).toEqual([401, 'no']);
+      expect(grants(server, grant)).toBe(expected);
+      clock.advance(second);
+      server.transform('token', (json) => ({ ...json, expires_in: 3600 }));
+    }
+    // No session is over because of it.
+    await expect(whoIs(browser)).resolves.toBe('alice');
+  });
+
+  it('replaces it once although the provider issues the same access token again', async () => {
+    await using all = await party(route);
+    const { server, api, bff } = all;
+    const browser = await bff.signedIn();
+    await call(browser);
+    const [, same] = (api.last.headers.authorization ?? '').split(' ');
+    server.transform('token', (json) => ({ ...json, access_token: same, id_token: undefined }));
+    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    for (let round = 0; round < 3; round += 1) await together(bff, browser, 20);
     expect(grants(server, grant)).toBe(2);
   });
 
