@@ -3,6 +3,17 @@ import { BffError } from '../errors.ts';
 /** The longest `Retry-After` a provider is believed, in seconds. */
 const longestRetryAfter = 300;
 
+/** Error codes of Node.js and undici for a connection that was not established. */
+const notConnected = new Set<unknown>([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
 /** What `openid-client` and `jose` call a key they cannot find. */
 const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_MATCHING_KEY']);
 
@@ -10,12 +21,15 @@ const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_
 export class Outage extends Error {
   /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
   readonly status?: number;
+  /** Whether the provider takes no connections or responds to no request, whatever is asked. */
+  readonly isUnreachable: boolean;
   /** For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC 9110 §10.2.3). */
   readonly retryAfter?: number;
 
-  constructor(message: string, { cause, answer }: { cause?: unknown; answer?: AnswerHead } = {}) {
+  constructor(message: string, { cause, answer, isUnreachable = false }: OutageFacts = {}) {
     super(message, { cause });
     this.name = 'Outage';
+    this.isUnreachable = isUnreachable;
     if (!answer) return;
     this.status = answer.status;
     const retryAfter = readRetryAfter(answer);
@@ -28,6 +42,12 @@ export class Outage extends Error {
     const headers = retryAfter && { headers: { 'Retry-After': String(retryAfter) } };
     return new BffError('provider_unavailable', { cause: this, ...headers });
   }
+}
+
+interface OutageFacts {
+  readonly cause?: unknown;
+  readonly answer?: AnswerHead;
+  readonly isUnreachable?: boolean;
 }
 
 /** The part of an answer that tells what an outage is like. */
@@ -47,6 +67,11 @@ export function toBffError(error: unknown): BffError {
 /** The outage behind an error, however deep. Absent: something else went wrong. */
 export function outageBehind(error: unknown): Outage | undefined {
   return causes(error).find((link) => link instanceof Outage);
+}
+
+/** Whether a request of undici failed because no connection was established. */
+export function isConnectFailure(error: unknown): boolean {
+  return notConnected.has((error as { readonly code?: unknown } | undefined)?.code);
 }
 
 /** Whether a token was signed with a key that the provider's published keys do not contain. */

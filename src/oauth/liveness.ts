@@ -74,5 +74,5 @@ async function within<T>(
 }
 
 function silence(milliseconds: number, cause?: unknown): Outage {
-  return new Outage(`no answer within ${milliseconds} ms`, { cause });
+  return new Outage(`no answer within ${milliseconds} ms`, { cause, isUnreachable: true });
 }

@@ -1,7 +1,7 @@
 import type { CustomFetch, CustomFetchOptions } from 'openid-client';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { DpopNonces } from './dpop.ts';
-import { Outage } from './failure.ts';
+import { isConnectFailure, Outage } from './failure.ts';
 import { type ProviderTlsOptions, readProviderTls } from './provider-tls.ts';
 
 /** What bounds and directs the calls to one provider. */
@@ -71,7 +71,8 @@ async function send(
     const body = await readAtMost(response.body, options.maxResponse);
     return { status: response.statusCode, headers: toHeaders(response.headers), body };
   } catch (error) {
-    throw new Outage(`${init.method} ${url} failed`, { cause: error }).toBffError();
+    const facts = { cause: error, isUnreachable: isConnectFailure(error) };
+    throw new Outage(`${init.method} ${url} failed`, facts).toBffError();
   }
 }
 

@@ -7,7 +7,6 @@ import {
 } from 'openid-client';
 import { decodeJwt } from 'jose';
 import { BffError } from '../errors.ts';
-import type { Claims } from './claims.ts';
 import { isUnknownKey, outageBehind, toBffError } from './failure.ts';
 import { checkIdToken, readSessionExpiry } from './id-token.ts';
 import type { Provider } from './provider.ts';
@@ -39,8 +38,6 @@ export type RefreshOutcome =
 /** Whose tokens are refreshed. */
 export interface RefreshSubject {
   readonly sub: string;
-  /** What the provider said of the user at the sign-in. */
-  readonly claims: Claims;
   readonly tokens: TokenSet;
 }
 
@@ -71,8 +68,10 @@ export async function refreshTokens(
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
     // Before anything it says may end a session.
     await verifySignature(provider, tokens.idToken, 'provider');
-    const change = changeOfUser(idToken, subject);
-    if (change) return { kind: 'ended', reason: change };
+    // "its sub Claim Value MUST be the same" (OIDC Core §12.2): another user's tokens never serve this session.
+    // Another auth_time is no other user. Keycloak moves it when the user authenticates elsewhere, so it is not compared,
+    // and the session keeps the auth_time and acr of its own sign-in.
+    if (idToken.sub !== subject.sub) return { kind: 'ended', reason: 'the user has changed' };
     checkContinuity(idToken, tokens, before, configuration, now);
     const sessionExpiry = readSessionExpiry(idToken);
     return { kind: 'refreshed', tokens, ...(sessionExpiry !== undefined && { sessionExpiry }) };
@@ -81,18 +80,6 @@ export async function refreshTokens(
     if (isUnknownKey(error)) provider.renew();
     return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
   }
-}
-
-/**
- * "its sub Claim Value MUST be the same"; "if the ID Token contains an auth_time Claim, its value MUST represent the time of
- * the original authentication" (OIDC Core §12.2). Where it does not, the tokens are those of another sign-in, and this
- * session would get none of its own any more. Absent: it is the same.
- */
-function changeOfUser({ sub, auth_time }: IDToken, subject: RefreshSubject): string | undefined {
-  if (sub !== subject.sub) return 'the user has changed';
-  const original = subject.claims['auth_time'];
-  const isAnother = auth_time !== undefined && original !== undefined && auth_time !== original;
-  return isAnother ? 'the user has signed in anew at the provider (auth_time)' : undefined;
 }
 
 /** The outcome of a request for another token than that of the sign-in. A refusal is about that token alone. */
@@ -158,6 +145,16 @@ function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
   if (error instanceof WWWAuthenticateChallengeError) return 'provider';
   const isAboutUs = error instanceof ResponseBodyError && error.error === 'invalid_client';
   return isAboutUs ? 'provider' : 'session';
+}
+
+/** Whether the provider could not be reached at all, so that every other request would fail as well. */
+export function isUnreachable(error: BffError): boolean {
+  return outageBehind(error)?.isUnreachable ?? false;
+}
+
+/** Whether the provider responded although it is unavailable: with `5xx`, `429` or nothing of use. */
+export function hasResponded(error: BffError): boolean {
+  return outageBehind(error)?.status !== undefined;
 }
 
 /** For how many seconds the provider asked to be left alone when it failed. Absent: it did not say. */

@@ -15,6 +15,11 @@ export interface TokenSet {
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
   readonly idToken?: string;
   readonly scope?: string;
+  /**
+   * When an upstream's refusal last had the access token replaced, in epoch milliseconds. Carried
+   * over to the tokens of the next 30 seconds.
+   */
+  readonly refusedAt?: number;
   /** The key they are bound to (RFC 9449). Absent: whoever has them can use them. */
   readonly dpopKey?: DpopKey;
 }

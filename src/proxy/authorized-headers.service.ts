@@ -85,8 +85,8 @@ export class AuthorizedHeaders {
     const afterRefusal = async (refusal: IncomingHttpHeaders) => {
       // The same once more: the next proof will have the nonce.
       if (proof && wantsNonce(refusal)) return headers;
-      const replace = () =>
-        this.routeAuthorization.replacementFor(route, session, token?.authorization);
+      if (!token) return undefined;
+      const replace = () => this.routeAuthorization.replacementFor(route, session, token);
       const other = await this.#otherToken(refusal, replace);
       return other && isProvable(other, proof)
         ? this.#headers(request, route, session, other.authorization)

@@ -1,6 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { satisfies } from '../oauth/authentication.ts';
-import { type AccessToken, AccessTokenService } from '../session/access-token.service.ts';
+import {
+  type AccessToken,
+  AccessTokenService,
+  type SentToken,
+} from '../session/access-token.service.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
 import { RouteTokenService } from '../session/route-token.service.ts';
 import type { Session } from '../session/session.ts';
@@ -29,13 +33,13 @@ export class RouteAuthorization {
     return session ? this.accessTokens.accessTokenFor(session) : { kind: 'none' };
   }
 
-  /** Another token in the place of one that the upstream refused, as it was sent. */
+  /** Another token in the place of one that the upstream refused. */
   async replacementFor(
     { wants }: ProxyRoute,
     session: Session | undefined,
-    refused: string | undefined,
+    refused: SentToken,
   ): Promise<AccessToken> {
     if (wants?.policy) return this.routeTokens.replacementFor(wants.policy, session, refused);
-    return session ? this.accessTokens.replacementFor(session) : { kind: 'none' };
+    return session ? this.accessTokens.replacementFor(session, refused) : { kind: 'none' };
   }
 }

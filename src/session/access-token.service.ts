@@ -5,6 +5,7 @@ import { CLOCK, type Clock } from './clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import type { Session } from './session.ts';
 import { TokenRefresher } from './token-refresher.ts';
+import type { WantedToken } from './wanted-token.ts';
 
 /** A token as it is sent. */
 export interface SentToken {
@@ -12,6 +13,8 @@ export interface SentToken {
   readonly authorization: string;
   /** The key that each use of the token must be proved with. Absent: none. */
   readonly dpopKey?: DpopKey;
+  /** What it was made of, to know it again when an upstream refuses it. */
+  readonly tokens: TokenSet;
 }
 
 /** What a route may send on behalf of a session. */
@@ -40,7 +43,7 @@ export class AccessTokenService implements OnApplicationShutdown {
    */
   async accessTokenFor(session: Session): Promise<AccessToken> {
     const state = this.#stateOf(session.tokens);
-    if (state === 'over') return this.replacementFor(session);
+    if (state === 'over') return this.#replaced({ session });
     if (state === 'ending') {
       // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
       void this.refresher.refresh({ session }).catch(() => undefined);
@@ -53,10 +56,19 @@ export class AccessTokenService implements OnApplicationShutdown {
     return this.#stateOf(tokens) === 'good' ? authorizationBy(tokens) : undefined;
   }
 
-  /** Another token in the place of one whose time is over, or that its API refused before (RFC 6750 §3.1). */
-  async replacementFor(session: Session): Promise<AccessToken> {
-    if (!session.tokens.refreshToken) return { kind: 'none' };
-    const outcome = await this.refresher.refresh({ session });
+  /**
+   * Another token in the place of one that an upstream `refused` (RFC 6750 §3.1). Throws
+   * `token_refused` if a refusal has led to a new token within the last 30 seconds, and what
+   * `accessTokenFor` throws.
+   */
+  async replacementFor(session: Session, refused: SentToken): Promise<AccessToken> {
+    const isOver = this.#stateOf(refused.tokens) === 'over';
+    return this.#replaced(isOver ? { session } : { session, refused: refused.tokens });
+  }
+
+  async #replaced(wanted: WantedToken): Promise<AccessToken> {
+    if (!wanted.session.tokens.refreshToken) return { kind: 'none' };
+    const outcome = await this.refresher.refresh(wanted);
     switch (outcome.kind) {
       case 'refreshed':
         return authorizationBy(outcome.session.tokens);
@@ -88,7 +100,8 @@ export function endsSoon(
 }
 
 /** An access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). */
-export function authorizationBy({ accessToken, dpopKey }: TokenSet): SentToken {
-  if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey };
-  return { kind: 'token', authorization: `Bearer ${accessToken}` };
+export function authorizationBy(tokens: TokenSet): SentToken {
+  const { accessToken, dpopKey } = tokens;
+  if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey, tokens };
+  return { kind: 'token', authorization: `Bearer ${accessToken}`, tokens };
 }

@@ -9,6 +9,13 @@ import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { Pauses } from './pauses.ts';
 import { RefreshLock } from './refresh-lock.ts';
+import {
+  betweenReplacements,
+  isJustReplaced,
+  isSameToken,
+  refusalNote,
+  refusedAgain,
+} from './refused-tokens.ts';
 import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 
 /** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
@@ -23,6 +30,14 @@ export interface ClientTokenListeners {
   readonly onOutcome: (outcome: RefreshOutcome, provider: string) => void;
   /** Why a token could not be shared with other replicas. */
   readonly onUnshared: (cause: unknown) => void;
+}
+
+/** A token that is to be fetched, and what it is to replace. */
+interface WantedClientToken {
+  readonly policy: TokenPolicy;
+  readonly stale: TokenSet | undefined;
+  /** Whether an upstream refused the stale one before its end. */
+  readonly isRefused: boolean;
 }
 
 /**
@@ -51,11 +66,16 @@ export class ClientTokens {
   }
 
   /**
-   * A token in the place of a stale one, if there is one, whoever asks for it. Throws `token_refused`, `provider_unavailable`
-   * or `session_store_unavailable`.
+   * A token in the place of a stale one, if there is one. `isRefused`: because
+   * an upstream refused the stale one. Throws `token_refused`, `provider_unavailable` or
+   * `session_store_unavailable`.
    */
-  async fetch(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
-    const running = this.#running.get(policy.name) ?? this.#begin(policy, stale);
+  async fetch(
+    policy: TokenPolicy,
+    stale: TokenSet | undefined,
+    isRefused = false,
+  ): Promise<TokenSet> {
+    const running = this.#running.get(policy.name) ?? this.#begin({ policy, stale, isRefused });
     const provider = this.providers.get(policy.provider);
     try {
       return await provider.whileAlive(running);
@@ -66,20 +86,38 @@ export class ClientTokens {
     }
   }
 
+  /**
+   * Another token in the place of one that an upstream `refused`. Throws what `fetch` throws;
+   * `token_refused` also if a refusal has led to a new token within the last 30 seconds.
+   */
+  async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
+    const known = this.known(policy);
+    // Another call may have replaced it already.
+    if (known && !isSameToken(known, refused)) return known;
+    if (!known) return this.fetch(policy, undefined);
+    if (!isJustReplaced(known, this.clock())) return this.fetch(policy, known, true);
+    const other = await this.#stored(policy, known);
+    if (!other) throw refusedAgain();
+    this.#known.set(policy.name, other);
+    return other;
+  }
+
   /** Resolves when no request is under way any more. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
   }
 
-  #begin(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
-    const begun = this.#fetch(policy, stale).finally(() => this.#running.delete(policy.name));
-    this.#running.set(policy.name, begun);
+  #begin(wanted: WantedClientToken): Promise<TokenSet> {
+    const { name } = wanted.policy;
+    const begun = this.#fetch(wanted).finally(() => this.#running.delete(name));
+    this.#running.set(name, begun);
     return begun;
   }
 
-  async #fetch(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet> {
+  async #fetch(wanted: WantedClientToken): Promise<TokenSet> {
+    const { policy, stale } = wanted;
     for (;;) {
-      const token = (await this.#stored(policy, stale)) ?? (await this.#ask(policy, stale));
+      const token = (await this.#stored(policy, stale)) ?? (await this.#ask(wanted));
       if (token) {
         this.#known.set(policy.name, token);
         return token;
@@ -90,36 +128,51 @@ export class ClientTokens {
 
   /** What another replica has left. Absent: nothing, or what is stale here. */
   async #stored(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
+    return this.#usable(await this.#read(policy), stale);
+  }
+
+  /** What the record holds, valid or not. */
+  async #read(policy: TokenPolicy): Promise<TokenSet | undefined> {
     const record = await this.records.read(this.#recordName(policy));
-    const token = record && (JSON.parse(record.text) as TokenSet);
-    const isAnother = token && token.accessToken !== stale?.accessToken;
-    return isAnother && this.#isValid(token) ? token : undefined;
+    return record && (JSON.parse(record.text) as TokenSet);
+  }
+
+  #usable(token: TokenSet | undefined, stale: TokenSet | undefined): TokenSet | undefined {
+    if (!token || !this.#isValid(token)) return undefined;
+    return stale && isSameToken(token, stale) ? undefined : token;
   }
 
   /** Absent: it is another replica's turn. */
-  async #ask(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
+  async #ask(wanted: WantedClientToken): Promise<TokenSet | undefined> {
+    const { policy, stale } = wanted;
     const paused = this.#pauses.at(policy.name);
     if (paused) throw paused;
     const name = this.#recordName(policy);
     const lock = await RefreshLock.acquire(this.locks, this.records.lockKey(name));
     if (!lock) return undefined;
     try {
-      const stored = await this.#stored(policy, stale);
-      return stored ?? (await this.#request(policy));
+      const stored = await this.#read(policy);
+      return this.#usable(stored, stale) ?? (await this.#request(wanted, stored ?? stale));
     } finally {
       await lock.release();
     }
   }
 
-  async #request(policy: TokenPolicy): Promise<TokenSet> {
+  async #request(
+    { policy, isRefused }: WantedClientToken,
+    before: TokenSet | undefined,
+  ): Promise<TokenSet> {
     const provider = this.providers.get(policy.provider);
     const outcome = await fetchClientToken(provider, policy, this.clock());
     this.listeners.onOutcome(outcome, provider.id);
     switch (outcome.kind) {
-      case 'refreshed':
+      case 'refreshed': {
         this.#pauses.end(policy.name);
-        await this.#share(policy, outcome.tokens);
-        return outcome.tokens;
+        const { tokens } = outcome;
+        const token = { ...tokens, ...refusalNote(tokens, before, isRefused) };
+        await this.#share(policy, token);
+        return token;
+      }
       case 'ended':
         throw new BffError('token_refused', { cause: new Error(outcome.reason) });
       case 'refused':
@@ -131,10 +184,12 @@ export class ClientTokens {
   /** The token serves here whether or not the others can be told: they ask for one of their own then. */
   async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
     const name = this.#recordName(policy);
-    const lifetime = (token.expiresAt ?? Infinity) - this.clock();
+    const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
+    // A note about a refusal counts for the next token too, however short this one lives.
+    const shortest = token.refusedAt === undefined ? 0 : betweenReplacements;
     try {
       await this.records.remove(name);
-      await this.records.create(name, JSON.stringify(token), Math.min(lifetime, usualLifetime));
+      await this.records.create(name, JSON.stringify(token), Math.max(lifetime, shortest));
     } catch (error) {
       this.listeners.onUnshared(error);
     }

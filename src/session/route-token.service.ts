@@ -6,6 +6,7 @@ import {
   AccessTokenService,
   authorizationBy,
   endsSoon,
+  type SentToken,
 } from './access-token.service.ts';
 import { ClientTokens } from './client-tokens.ts';
 import { CLOCK, type Clock } from './clock.ts';
@@ -40,30 +41,35 @@ export class RouteTokenService implements OnApplicationShutdown {
   async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
     if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));
     const tokens = session && tokensIn(session, policy);
-    if (!tokens || this.#isOver(tokens)) return this.replacementFor(policy, session);
+    if (!tokens || this.#isOver(tokens)) return this.#fetched(policy, session);
     if (this.#endsSoon(tokens)) {
       // What fails is logged or heard by the next call; this one has its token.
-      void this.replacementFor(policy, session).catch(() => undefined);
+      void this.#fetched(policy, session).catch(() => undefined);
     }
     return authorizationBy(tokens);
   }
 
-  /** Another token in the place of one that is missing, whose time is over, or that its API `refused`, as it was sent. */
+  /**
+   * Another token in the place of one that its upstream `refused`. Throws `token_refused` also if a
+   * refusal has led to a new token within the last 30 seconds.
+   */
   async replacementFor(
     policy: TokenPolicy,
     session: Session | undefined,
-    refused?: string,
+    { tokens: refused }: SentToken,
   ): Promise<AccessToken> {
     if (policy.kind === 'client') {
-      const known = this.clientTokens.known(policy);
-      // Somebody else may have heard the refusal before.
-      if (known && authorizationBy(known).authorization !== refused) return authorizationBy(known);
-      return authorizationBy(await this.clientTokens.fetch(policy, known));
+      return authorizationBy(await this.clientTokens.replacementFor(policy, refused));
     }
-    return session ? this.#replacementIn(session, policy) : { kind: 'none' };
+    return this.#fetched(policy, session, this.#isOver(refused) ? undefined : refused);
   }
 
-  async #replacementIn(session: Session, policy: TokenPolicy): Promise<AccessToken> {
+  async #fetched(
+    policy: TokenPolicy,
+    session: Session | undefined,
+    refused?: TokenSet,
+  ): Promise<AccessToken> {
+    if (!session) return { kind: 'none' };
     let actorToken: string | undefined;
     if (policy.kind === 'exchange') {
       // What is exchanged must be valid itself.
@@ -74,7 +80,7 @@ export class RouteTokenService implements OnApplicationShutdown {
         actorToken = actor.accessToken;
       }
     }
-    const outcome = await this.refresher.refresh({ session, policy, actorToken });
+    const outcome = await this.refresher.refresh({ session, policy, actorToken, refused });
     switch (outcome.kind) {
       case 'refreshed':
         return asAccessToken(tokensIn(outcome.session, policy));

@@ -3,17 +3,13 @@ import { BffError } from '../errors.ts';
 import { revokeTokens } from '../oauth/logout.ts';
 import type { Provider } from '../oauth/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
-import {
-  type NotRefreshed,
-  type RefreshOutcome,
-  refreshTokens,
-  requestedPause,
-} from '../oauth/refresh.ts';
+import { type NotRefreshed, type RefreshOutcome, refreshTokens } from '../oauth/refresh.ts';
 import { fetchUserToken } from '../oauth/route-token.ts';
 import type { Clock } from './clock.ts';
 import { isConnection, sessionAt, withoutConnection } from './connections.ts';
-import { Pauses } from './pauses.ts';
+import { type Failure, RefreshBackoff } from './refresh-backoff.ts';
 import type { RefreshLock } from './refresh-lock.ts';
+import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from './session-store.ts';
 import type { Session } from './session.ts';
 import type { TokenKeeper } from './token-keeper.ts';
@@ -23,7 +19,6 @@ import { isFetched, lockNameOf, nameOf, type WantedToken, withFetched } from './
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
 
 type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
-type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /** Told what became of every token request, for the log. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
@@ -34,15 +29,13 @@ const lookAgainAfter = 25;
 /**
  * One token request per session and token, however many requests on however many replicas ask. In this process they share one
  * promise, which no client that hangs up can cancel; between processes a lock decides, and whoever does not get it waits
- * for the winner's tokens instead of spending the refresh token again. A provider that is down is asked by one of its
- * sessions at a time, after pauses that grow; one that hangs keeps nobody waiting, but what it answers late is not lost.
+ * for the winner's tokens instead of spending the refresh token again. Requests of a kind that fails are made by one session
+ * at a time, after pauses that grow, and so is every request to a provider that cannot be reached; one that hangs keeps
+ * nobody waiting, but what it answers late is not lost.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
-  /** By provider: the one refresh that finds out whether it is back. */
-  readonly #trials = new Map<string, Promise<unknown>>();
-  readonly #tokenPauses: Pauses;
-  readonly #providerPauses: Pauses;
+  readonly #backoff: RefreshBackoff;
 
   constructor(
     private readonly store: SessionStore,
@@ -51,8 +44,7 @@ export class TokenRefresher {
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
-    this.#tokenPauses = new Pauses(clock);
-    this.#providerPauses = new Pauses(clock);
+    this.#backoff = new RefreshBackoff(clock);
   }
 
   /** Resolves when no refresh is under way any more, and none of its tokens. */
@@ -61,13 +53,23 @@ export class TokenRefresher {
     await this.keeper.settled();
   }
 
-  /** Fresh tokens in the place of a session's stale ones, whoever fetches them. Throws `session_store_unavailable`. */
+  /**
+   * Replaces a session's stale tokens, or waits until another replica has. A refused token that
+   * has replaced a refused one less than 30 seconds ago is not replaced: `refused`. Throws
+   * `session_store_unavailable`.
+   */
   async refresh(wanted: WantedToken): Promise<Refreshed> {
+    const { refused } = wanted;
+    if (refused && isJustReplaced(refused, this.clock())) {
+      const fresh = await this.#freshInStore(wanted);
+      return fresh ?? { kind: 'refused', error: refusedAgain() };
+    }
     try {
       return await this.#inTurn(wanted);
     } catch (thrown) {
       if (!(thrown instanceof BffError) || thrown.code !== 'provider_unavailable') throw thrown;
-      return this.#pause(wanted, { kind: 'failed', error: thrown, concerns: 'provider' });
+      const failure: Failure = { kind: 'failed', error: thrown, concerns: 'provider' };
+      return this.#backoff.noteFailure(wanted, failure);
     }
   }
 
@@ -77,9 +79,9 @@ export class TokenRefresher {
     const name = nameOf(wanted);
     if (this.keeper.isOffering(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#pauseOf(wanted);
+      const paused = this.#backoff.pauseOf(wanted);
       if (paused) return paused;
-      const trial = this.#trials.get(provider);
+      const trial = this.#backoff.trialFor(wanted);
       if (!trial || this.#running.has(name))
         return this.#whileAlive(provider, this.#shared(wanted, name));
       await this.#whileAlive(provider, trial);
@@ -95,17 +97,8 @@ export class TokenRefresher {
     if (running) return running;
     const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
-    const { provider } = wanted.session;
-    if (this.#providerPauses.hasFailed(provider)) this.#try(provider, begun);
+    this.#backoff.noteRequest(wanted, begun);
     return begun;
-  }
-
-  #try(provider: string, refresh: Promise<Refreshed>): void {
-    const isOver = () => {
-      if (this.#trials.get(provider) === trial) this.#trials.delete(provider);
-    };
-    const trial: Promise<void> = refresh.then(isOver, isOver);
-    this.#trials.set(provider, trial);
   }
 
   async #refresh(wanted: WantedToken): Promise<Refreshed> {
@@ -156,7 +149,7 @@ export class TokenRefresher {
     const outcome = policy
       ? await fetchUserToken(provider, policy, session, now, actorToken)
       : await refreshTokens(provider, session, now);
-    if (outcome.kind !== 'failed') this.#providerPauses.end(provider.id);
+    if (outcome.kind !== 'failed') this.#backoff.noteResponse(wanted);
     switch (outcome.kind) {
       case 'refreshed':
         return this.#keep(wanted, stored, outcome, lock, provider);
@@ -164,29 +157,8 @@ export class TokenRefresher {
         return this.#end(session, outcome.reason);
       case 'refused':
       case 'failed':
-        return this.#pause(wanted, outcome);
+        return this.#backoff.noteFailure(wanted, outcome);
     }
-  }
-
-  #pause(wanted: WantedToken, failure: Failure): Failure {
-    const { provider } = wanted.session;
-    if (failure.kind === 'failed' && failure.concerns === 'provider') {
-      this.#providerPauses.begin(provider, failure.error, requestedPause(failure.error));
-      // One that hangs is not waited for again: the next pause ends with another.
-      this.#trials.delete(provider);
-    } else {
-      this.#providerPauses.end(provider);
-      this.#tokenPauses.begin(nameOf(wanted), failure.error);
-    }
-    return this.#pauseOf(wanted) ?? failure;
-  }
-
-  #pauseOf(wanted: WantedToken): Failure | undefined {
-    const own = this.#tokenPauses.at(nameOf(wanted));
-    if (own?.code === 'token_refused') return { kind: 'refused', error: own };
-    if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    const error = this.#providerPauses.at(wanted.session.provider);
-    return error && { kind: 'failed', error, concerns: 'provider' };
   }
 
   /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
@@ -198,7 +170,7 @@ export class TokenRefresher {
     provider: Provider,
   ): Promise<Refreshed> {
     const name = nameOf(wanted);
-    this.#tokenPauses.end(name);
+    this.#backoff.noteToken(wanted);
     const written = await this.keeper.keep(
       stored,
       {

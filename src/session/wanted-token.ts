@@ -2,6 +2,7 @@ import type { RefreshOutcome } from '../oauth/refresh.ts';
 import type { TokenPolicy } from '../oauth/token-policy.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
 import { isConnection, sessionAt } from './connections.ts';
+import { isSameToken, refusalNote } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from './session.ts';
 
 /** More than this many tokens of routes no session keeps: a configuration that changes leaves some behind. */
@@ -12,6 +13,8 @@ export interface WantedToken {
   readonly session: Session;
   /** Whose own token it is. Absent: the token of the sign-in. */
   readonly policy?: TokenPolicy | undefined;
+  /** The token, as it was sent, that an upstream refused before its end. Optional. */
+  readonly refused?: TokenSet | undefined;
   /** Names who acts for the user, where the policy wants that. */
   readonly actorToken?: string | undefined;
 }
@@ -30,13 +33,12 @@ function storedTokens(
   return there && tokensIn(there, policy);
 }
 
-/** Whether somebody else has fetched the token since it was found missing or stale. */
+/** Whether another request has fetched the token since it was found missing, stale or refused. */
 export function isFetched(wanted: WantedToken, stored: Session): boolean {
   const found = storedTokens(wanted, stored);
-  const stale = tokensIn(wanted.session, wanted.policy);
+  const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);
   if (!found || !stale) return found !== undefined;
-  // A provider may give the same access token once more, for longer: that is a refresh as well.
-  return found.accessToken !== stale.accessToken || found.obtainedAt !== stale.obtainedAt;
+  return !isSameToken(found, stale);
 }
 
 /** One name for each token of each session. */
@@ -54,22 +56,24 @@ type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
 /** The stored session with what has been fetched. */
 export function withFetched(
-  { session: { provider }, policy }: WantedToken,
-  { tokens, sessionExpiry }: Fresh,
+  { session: { provider }, policy, refused }: WantedToken,
+  { tokens: fetched, sessionExpiry }: Fresh,
   stored: Session,
   limits: SessionLimits,
 ): Session {
   const before = sessionAt(stored, provider);
   if (!before) return stored;
+  const note = refusalNote(fetched, tokensIn(before, policy), refused !== undefined);
+  const tokens = { ...fetched, ...note };
   if (policy?.kind === 'exchange') return withRouteToken(stored, policy, tokens);
   if (!policy) return withTokensAt(stored, provider, tokens, limits, sessionExpiry);
   // A request for another token spends the refresh token too; the access token of the sign-in stays.
-  const { accessToken, obtainedAt, expiresAt, scope, dpopKey } = before.tokens;
+  const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = before.tokens;
   const { refreshToken, refreshExpiresAt, idToken } = tokens;
   const next = {
     accessToken,
     obtainedAt,
-    ...defined({ expiresAt, scope, refreshToken, refreshExpiresAt, idToken, dpopKey }),
+    ...defined({ expiresAt, refusedAt, scope, refreshToken, refreshExpiresAt, idToken, dpopKey }),
   };
   const renewed = withTokensAt(stored, provider, next, limits, sessionExpiry);
   return withRouteToken(renewed, policy, tokens);
@@ -92,8 +96,8 @@ function withTokensAt(
 
 /** The newest come last; where there are too many the oldest go. */
 function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet): Session {
-  const { accessToken, obtainedAt, expiresAt, scope, dpopKey } = fresh;
-  const token = { accessToken, obtainedAt, ...defined({ expiresAt, scope, dpopKey }) };
+  const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = fresh;
+  const token = { accessToken, obtainedAt, ...defined({ expiresAt, refusedAt, scope, dpopKey }) };
   const others = Object.entries(session.routeTokens ?? {}).filter(([other]) => other !== name);
   const kept = [...others, [name, token] as const].slice(-mostRouteTokens);
   return { ...session, routeTokens: Object.fromEntries(kept) };

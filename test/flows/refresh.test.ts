@@ -1,9 +1,9 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer, slowly, passOn } from '../support/answers.ts';
+import { answer, inTurn, slowly, passOn } from '../support/answers.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
+import { frozenClock, testClock } from '../support/clock.ts';
 import { startNetwork } from '../support/redis-network.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -294,6 +294,82 @@ describe('an access token the API refuses before its time', () => {
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
     expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 1]);
+  });
+
+  it('is replaced too when the call itself has refreshed it', async () => {
+    await using party = await withExpiredToken();
+    const { bff, browser } = party;
+    bff.upstream.handler = inTurn(refusal, answer(200, 'ok'));
+    expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
+    const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
+    expect(next).not.toBe(first);
+    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 2]);
+  });
+
+  describe('and every other one as well', () => {
+    const refuseAll = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    /** 30 calls of one session on three replicas, half of them at once. */
+    const burst = async (callers: Awaited<ReturnType<typeof replicasOf>>) => {
+      const calls = callers.flatMap((call) => Array.from({ length: 5 }, () => call));
+      const responses = await Promise.all(calls.map((call) => call()));
+      for (const call of calls) responses.push(await call());
+      const bodies = responses.map(async (response) => [response.status, await response.text()]);
+      expect(new Set((await Promise.all(bodies)).map(String))).toEqual(new Set(['401,no']));
+    };
+
+    it('costs one refresh in 30 seconds, however many calls on however many replicas', async () => {
+      const clock = frozenClock();
+      await using bff = await startBff({
+        clock: clock.now,
+        authorizationServer: { accessTokenSeconds: 600 },
+        upstream: refuseAll,
+      });
+      const callers = await replicasOf(bff, await bff.signedIn(), 3);
+      for (const expected of [1, 2, 3]) {
+        await burst(callers);
+        expect(refreshes(bff)).toBe(expected);
+        clock.advance(29 * second);
+        await burst(callers);
+        expect(refreshes(bff)).toBe(expected);
+        clock.advance(second);
+      }
+    });
+
+    it('costs one refresh although the provider issues the same access token again', async () => {
+      await using bff = await startBff({ upstream: refuseAll });
+      let same: unknown;
+      bff.authorizationServer.transform('token', (json) => {
+        if (same === undefined) {
+          same = json['access_token'];
+          return json;
+        }
+        return { ...json, access_token: same, id_token: undefined };
+      });
+      const callers = await replicasOf(bff, await bff.signedIn(), 3);
+      await burst(callers);
+      expect(refreshes(bff)).toBe(1);
+    });
+
+    it('costs no more when its tokens end sooner than that', async () => {
+      const clock = frozenClock();
+      await using bff = await startBff({
+        clock: clock.now,
+        authorizationServer: { accessTokenSeconds: 10 },
+        upstream: refuseAll,
+      });
+      const callers = await replicasOf(bff, await bff.signedIn(), 2);
+      await burst(callers);
+      expect(refreshes(bff)).toBe(1);
+      for (const ordinary of [1, 2]) {
+        clock.advance(11 * second);
+        await burst(callers);
+        expect(refreshes(bff)).toBe(1 + ordinary);
+      }
+      clock.advance(11 * second);
+      await burst(callers);
+      // One because its time is over, and one because 30 seconds are.
+      expect(refreshes(bff)).toBe(1 + 2 + 2);
+    });
   });
 
   it('is passed on when the API refuses the other one too, and when a body would have to be sent twice', async () => {

@@ -1,4 +1,4 @@
-import { answer, hang, passOn, slowly } from '../support/answers.ts';
+import { answer, hang, hangUp, type Handler, passOn, slowly } from '../support/answers.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
@@ -6,7 +6,7 @@ import {
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { type CheckingUpstream, startCheckingUpstream } from '../support/checking-upstream.ts';
-import { testClock } from '../support/clock.ts';
+import { frozenClock, testClock } from '../support/clock.ts';
 import { startNetwork } from '../support/redis-network.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { exchangeGrant, extraTokenClaims, offerTokenExchange } from '../support/token-exchange.ts';
@@ -148,6 +148,41 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(grants(server, grant)).toBe(2);
   });
 
+  it('replaces one in 30 seconds where the API refuses every token', async () => {
+    const clock = frozenClock();
+    await using all = await party(route, { clock: clock.now });
+    const { server, api, bff } = all;
+    const browser = await bff.signedIn();
+    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    for (const expected of [2, 3]) {
+      for (let round = 0; round < 3; round += 1) {
+        expect(new Set(await together(bff, browser, 20))).toEqual(new Set([401]));
+      }
+      // The upstream's own refusal is passed on.
+      expect(await call(browser)).toEqual([401, 'no']);
+      expect(grants(server, grant)).toBe(expected);
+      clock.advance(29 * second);
+      expect(await call(browser)).toEqual([401, 'no']);
+      expect(grants(server, grant)).toBe(expected);
+      clock.advance(second);
+      server.transform('token', (json) => ({ ...json, expires_in: 3600 }));
+    }
+    // No session is over because of it.
+    await expect(whoIs(browser)).resolves.toBe('alice');
+  });
+
+  it('replaces it once although the provider issues the same access token again', async () => {
+    await using all = await party(route);
+    const { server, api, bff } = all;
+    const browser = await bff.signedIn();
+    await call(browser);
+    const [, same] = (api.last.headers.authorization ?? '').split(' ');
+    server.transform('token', (json) => ({ ...json, access_token: same, id_token: undefined }));
+    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    for (let round = 0; round < 3; round += 1) await together(bff, browser, 20);
+    expect(grants(server, grant)).toBe(2);
+  });
+
   it('is 503 while the provider is down, keeps the session, and works when it is back', async () => {
     await using all = await party(route);
     const { server, api, bff, clock } = all;
@@ -256,6 +291,92 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(token.length).toBeGreaterThan(20);
     expect(JSON.stringify([...(await bff.redis.dump())])).not.toContain(token);
     expect(bff.logs.text).not.toContain(token);
+  });
+});
+
+/** What becomes of requests for the tokens of routes. Every other token request goes to the real server. */
+function onlyForRoutes(handler: Handler): Handler {
+  return async (request, response, recorded) => {
+    await recorded.ended;
+    const { form } = recorded;
+    const isForRoute = form.has('resource') || form.get('grant_type') !== 'refresh_token';
+    return isForRoute ? handler(request, response, recorded) : 'continue';
+  };
+}
+
+const failures: [string, Handler][] = [
+  ['is 503', answer(503, '')],
+  ['is 429 with Retry-After', answer(429, {}, { 'retry-after': '120' })],
+  ['is 401 invalid_client', answer(401, { error: 'invalid_client' })],
+  ['is cut off', hangUp()],
+  ['does not come in time', hang()],
+];
+const attempts = kinds.flatMap(([what, , route]) =>
+  failures.map(([failure, handler]) => [what, failure, route, handler] as const),
+);
+
+describe('backoff per kind of request', () => {
+  const api = async (browser: LittleBrowser) => (await browser.fetch('/api/x')).status;
+
+  it.each(attempts)(
+    'lets no request for %s whose response %s pause refreshes',
+    async (_, __, route, handler) => {
+      await using all = await party(route, { provider: { timeout: '1s' } });
+      const { server, bff, clock } = all;
+      const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
+      clock.advance(61 * second);
+      server.override('token', onlyForRoutes(handler));
+      expect(await call(alice)).toEqual([503, 'provider_unavailable']);
+      expect([await api(alice), await api(bob)]).toEqual([200, 200]);
+      // The request that failed is paused, and still fails when refreshes have worked.
+      const asked = server.tokenRequests().length;
+      expect((await call(alice))[0]).toBe(503);
+      expect(server.tokenRequests()).toHaveLength(asked);
+    },
+  );
+
+  it('pauses an exchange that the provider cannot serve for all sessions', async () => {
+    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    const { server, bff, clock } = all;
+    const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
+    server.override('token', answer(429, {}, { 'retry-after': '120' }));
+    expect([(await call(alice))[0], (await call(bob))[0]]).toEqual([503, 503]);
+    expect(grants(server, exchangeGrant)).toBe(1);
+    server.override('token', undefined);
+    clock.advance(119 * second);
+    expect((await call(bob))[0]).toBe(503);
+    clock.advance(second);
+    expect([(await call(alice))[0], (await call(bob))[0]]).toEqual([200, 200]);
+  });
+
+  it('lets no refresh that fails pause exchanges', async () => {
+    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    const { server, bff, clock } = all;
+    const bob = await bff.signedIn('bob');
+    clock.advance(61 * second);
+    const alice = await bff.signedIn();
+    server.override('token', answer(503, ''));
+    expect(await api(bob)).toBe(503);
+    server.override('token', undefined);
+    expect([await api(bob), (await call(alice))[0]]).toEqual([503, 200]);
+    // A response to another kind of request says nothing about refreshes.
+    expect(await api(bob)).toBe(503);
+  });
+
+  it('pauses every kind while the provider cannot be reached at all', async () => {
+    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    const { server, bff, clock } = all;
+    const bob = await bff.signedIn('bob');
+    clock.advance(61 * second);
+    const alice = await bff.signedIn();
+    await server.goDown();
+    expect((await call(alice))[0]).toBe(503);
+    await server.comeBack();
+    const asked = server.tokenRequests().length;
+    expect(await api(bob)).toBe(503);
+    expect(server.tokenRequests()).toHaveLength(asked);
+    clock.advance(second);
+    expect([await api(bob), (await call(alice))[0]]).toEqual([200, 200]);
   });
 });
 

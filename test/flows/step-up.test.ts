@@ -140,6 +140,25 @@ describe('a route that demands a sign-in', () => {
     expect(bff.upstream.requests).toHaveLength(2);
   });
 
+  it('judges the session’s own sign-in, although a refreshed ID token is of a later one', async () => {
+    const clock = testClock();
+    await using bff = await startBff({
+      clock: clock.now,
+      authorizationServer: { accessTokenSeconds: 60 },
+      routes: (usual) => [usual, { ...usual, path: '/recent', maxAge: '5m' }],
+    });
+    const browser = await bff.signedIn();
+    const { loginUrl = '' } = await problemAt(browser, '/recent/x');
+    await browser.click(loginUrl);
+    clock.advance(6 * minute);
+    // The user has signed in again at the provider, for another application.
+    changeIdToken(bff, { auth_time: Math.floor(clock.now() / 1000) });
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    expect(bff.authorizationServer.tokenRequests('refresh_token')).toHaveLength(1);
+    await expect(whoIs(browser)).resolves.toBe('alice');
+    expect(await problemAt(browser, '/recent/x')).toMatchObject({ code: 'step_up_required' });
+  });
+
   it('is 401 not_signed_in for nobody, and a page gets a link to the sign-in', async () => {
     await using bff = await startBff({ route: { acr: mfa, csrf: false } });
     expect(await problemAt(bff.browser(), '/api/x')).toMatchObject({ code: 'not_signed_in' });

@@ -13,7 +13,7 @@ const before: TokenSet = {
   idToken: 'e30.e30.e30',
   scope: 'openid',
 };
-const subject = { sub: 'alice', claims: { sub: 'alice', auth_time: 1000 }, tokens: before };
+const subject = { sub: 'alice', tokens: before };
 
 describe('a refresh', () => {
   it('keeps what the answer leaves out', async () => {
@@ -109,30 +109,25 @@ describe('a refresh', () => {
     });
   });
 
-  it.each([
-    [{ sub: 'mallory' }, 'the user has changed'],
-    [{ auth_time: 2000 }, 'the user has signed in anew at the provider (auth_time)'],
-    [{ auth_time: 0 }, 'the user has signed in anew at the provider (auth_time)'],
-  ])('ends the session when the tokens are of another sign-in: %j', async (claims, reason) => {
+  it('ends the session when the tokens are of another user', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken(claims) });
+    issuer.answerTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toEqual({
       kind: 'ended',
-      reason,
+      reason: 'the user has changed',
     });
   });
 
-  it.each([
-    ['the same auth_time', { auth_time: 1000 }, subject.claims],
-    ['no auth_time', {}, subject.claims],
-    ['an auth_time that was not told before', { auth_time: 2000 }, { sub: 'alice' }],
-  ])('may bring an ID token with %s', async (_, claims, known) => {
-    await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken(claims) });
-    const whose = { ...subject, claims: known };
-    const outcome = await refreshTokens(issuer.provider, whose, Date.now());
-    expect(outcome.kind).toBe('refreshed');
-  });
+  it.each([{ auth_time: 2000 }, { auth_time: 0 }, {}])(
+    'may bring an ID token with any auth_time: %j',
+    async (claims) => {
+      await using issuer = await SmallIssuer.start();
+      issuer.answerTokens({ id_token: await issuer.idToken(claims) });
+      const whose = { ...subject, claims: { sub: 'alice', auth_time: 1000 } };
+      const outcome = await refreshTokens(issuer.provider, whose, Date.now());
+      expect(outcome.kind).toBe('refreshed');
+    },
+  );
 
   it('does not believe an ID token that somebody else signed, whatever it says', async () => {
     await using issuer = await SmallIssuer.start();

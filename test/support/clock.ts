@@ -15,3 +15,14 @@ export function testClock(): TestClock {
     },
   };
 }
+
+/** A clock that moves only when a test puts it forward. */
+export function frozenClock(): TestClock {
+  let time = Date.now();
+  return {
+    now: () => time,
+    advance: (milliseconds) => {
+      time += milliseconds;
+    },
+  };
+}
