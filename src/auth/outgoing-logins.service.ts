@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { type LoginParameters, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
-import { Providers } from '../oauth/providers.ts';
+import { type AccountProvider, Providers } from '../oauth/providers.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 
 /** A login that is to begin. */
-export interface OutgoingLogin extends Omit<PendingLogin, 'provider' | 'secrets'> {
+export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider | 'secrets'> {
   readonly parameters: LoginParameters;
   /** Ends its state. */
   readonly mark: string;
@@ -33,7 +33,9 @@ export class OutgoingLogins {
     const { url, secrets } = await startLogin(provider, redirectUri, parameters, mark);
     const isConnect = wanted.connects !== undefined;
     const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
-    await this.pendingLogins.put(bound.binding, { provider: provider.id, secrets, ...wanted });
+    const { issuer, clientId } = provider.options;
+    const at: AccountProvider = { provider: provider.id, issuer, clientId };
+    await this.pendingLogins.put(bound.binding, { ...at, secrets, ...wanted });
     this.loginCookie.set(response, bound);
     return url;
   }

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../oauth/logout.ts';
-import { Providers } from '../oauth/providers.ts';
+import { type AccountProvider, Providers } from '../oauth/providers.ts';
 import type { SignIn } from '../oauth/login.ts';
 import { addConnection, removeConnection, type SessionPlaces } from './connecting.ts';
 import { connectionOf } from './connections.ts';
@@ -36,7 +36,7 @@ export class Connections {
       const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
       if (replaced) void this.#revoke(replaced);
     } catch (error) {
-      void this.#revoke({ provider, tokens: connection.tokens });
+      void this.#revoke({ ...connection, provider });
       throw error;
     }
   }
@@ -66,13 +66,13 @@ export class Connections {
     }
   }
 
-  async #revoke({ provider: id, tokens }: Pick<Session, 'provider' | 'tokens'>): Promise<void> {
-    const provider = this.providers.find(id);
-    if (!provider) return; // taken out of the configuration since
+  async #revoke(account: AccountProvider & Pick<Session, 'tokens'>): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (!provider) return; // not in the configuration any more
     try {
-      await revokeTokens(provider, tokens);
+      await revokeTokens(provider, account.tokens);
     } catch (error) {
-      this.#logger.warn({ msg: 'revocation failed', provider: id, err: error });
+      this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { SignIn } from '../oauth/login.ts';
+import type { AccountProvider } from '../oauth/providers.ts';
 import type { NewSession, Session } from './session.ts';
 
 /** An account at a second provider that a signed-in user has connected: whose it is there, and its tokens. */
@@ -51,6 +52,20 @@ export function withoutConnection(session: Session, provider: string): Session {
     ...without(connections, 'connections', (id) => id === provider),
     ...without(routeTokens, 'routeTokens', (name) => name.startsWith(`${provider}:`)),
   };
+}
+
+/**
+ * The session without accounts at providers that are not configured any more. Absent: the session's own provider is one of
+ * these, so the session is over.
+ */
+export function atKnownProviders(
+  session: Session,
+  isKnown: (account: AccountProvider) => boolean,
+): Session | undefined {
+  if (!isKnown(session)) return undefined;
+  const others = Object.entries(session.connections ?? {});
+  const unknown = others.filter(([provider, account]) => !isKnown({ ...account, provider }));
+  return unknown.reduce((rest, [provider]) => withoutConnection(rest, provider), session);
 }
 
 /** Absent and empty are the same, so that nothing is stored for it. */

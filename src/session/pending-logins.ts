@@ -1,12 +1,12 @@
 import type { LoginSecrets } from '../oauth/login.ts';
+import type { AccountProvider } from '../oauth/providers.ts';
 import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 
 /** How long an authorization request may take to come back, in milliseconds. */
 export const pendingLoginLifetime = 10 * 60 * 1000;
 
 /** A login that has left for the authorization server and has not come back. */
-export interface PendingLogin {
-  readonly provider: string;
+export interface PendingLogin extends AccountProvider {
   readonly secrets: LoginSecrets;
   readonly returnUrl: string;
   /** The id of the session that was there when the login began; it ends when the new one exists. */

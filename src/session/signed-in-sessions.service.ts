@@ -172,15 +172,16 @@ export class SignedInSessions {
     }
   }
 
-  async #revoke({ provider: providerId, tokens }: Session, revocation: Revocation): Promise<void> {
-    const provider = this.providers.find(providerId);
-    if (!provider) return; // taken out of the configuration since the sign-in
+  async #revoke(account: Session, revocation: Revocation): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (!provider) return; // not in the configuration any more
+    const { tokens } = account;
     const scopes = tokens.scope?.split(' ') ?? provider.options.scopes;
     if (revocation === 'withoutOfflineAccess' && scopes.includes('offline_access')) return;
     try {
       await revokeTokens(provider, tokens);
     } catch (error) {
-      this.#logger.warn({ msg: 'revocation failed', provider: providerId, err: error });
+      this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
     }
   }
 }

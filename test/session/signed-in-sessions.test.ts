@@ -29,7 +29,7 @@ function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
   const options = { session: { ...limits, maxPerUser } } as SessionRoomOptions;
   const replica = () => {
     const index = new SessionIndex(values, 'index:', { idle: hour, secrets }, clock);
-    const store = new SessionStore(records, index, values, limits, clock);
+    const store = new SessionStore(records, index, values, limits, clock, () => true);
     const known = new Providers(providers, 'http://localhost/bff');
     return { index, store, sessions: new SignedInSessions(store, index, known, options) };
   };
@@ -39,6 +39,7 @@ function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
       ...alice,
       id: recordNameOf(secret),
       provider: 'corp',
+      clientId: 'spa',
       claims: {},
       tokens: { accessToken: `access-${secret}`, obtainedAt: 0 },
       createdAt: 0,
@@ -171,18 +172,23 @@ describe('a session that is ended', () => {
 /** A provider that hands over each revocation it is asked for, to be answered whenever. */
 async function startProvider(onRevocation: (answer: () => void) => void) {
   const server = createServer((asked, response) => {
-    const base = `http://127.0.0.1:${port}`;
     if (!asked.url?.includes('well-known')) return onRevocation(() => void response.end());
     response.setHeader('content-type', 'application/json');
-    const endpoints = { revocation_endpoint: `${base}/revoke`, jwks_uri: `${base}/jwks` };
-    return void response.end(JSON.stringify({ issuer: base, ...endpoints }));
+    const endpoints = { revocation_endpoint: `${issuer}/revoke`, jwks_uri: `${issuer}/jwks` };
+    return void response.end(JSON.stringify({ issuer, ...endpoints }));
   });
   const { port } = await listen(server, 0);
   const { providers } = parseOptions({
     publicUrl: 'http://localhost:8080',
     session: { secrets: ['a session secret for tests, long enough'] },
     providers: [
-      { id: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'a', clientSecret: 'b' },
+      {
+        id: 'corp',
+        issuer,
+        internalUrl: `http://127.0.0.1:${port}`,
+        clientId: 'spa',
+        clientSecret: 'b',
+      },
     ],
     routes: [],
   });
