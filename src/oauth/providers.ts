@@ -45,7 +45,16 @@ export class Providers {
     return provider;
   }
 
-  /** The provider with that issuer identifier, exactly as it is written. Throws `unknown_provider`. */
+  /** The clients that are configured for an issuer: one for each of its providers. */
+  clientIdsOf(issuer: string): string[] {
+    const providers = this.all.filter(({ options }) => options.issuer === issuer);
+    return providers.map(({ options }) => options.clientId);
+  }
+
+  /**
+   * The provider with that issuer identifier, exactly as it is written; of several clients the first. Throws
+   * `unknown_provider`.
+   */
   ofIssuer(issuer: string): Provider {
     const provider = this.all.find(({ options }) => options.issuer === issuer);
     if (!provider) throw new BffError('unknown_provider');

@@ -15,7 +15,7 @@ const signIn = {
   tokens: { accessToken: 'token', obtainedAt: 0 },
 };
 
-const alice = { issuer: signIn.issuer, sub: signIn.sub };
+const alice = { issuer: signIn.issuer, clientIds: [signIn.clientId], sub: signIn.sub };
 
 /** The id of the session whose cookie holds `secret`. */
 const id = recordNameOf('secret');

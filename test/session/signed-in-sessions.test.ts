@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { Provider } from '../../src/oauth/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
+import type { ProviderOptions } from '../../src/config/options.ts';
 import { parseOptions } from '../../src/config/load.ts';
 import { MemoryKeyValueStore } from '../../src/session/memory.ts';
 import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
@@ -18,11 +19,17 @@ const alice = { issuer, sub: 'alice' };
 const hour = 3_600_000;
 const limits = { idle: hour, absolute: 8 * hour };
 
+/** Clients of the issuer, whose sessions are of a provider that is not configured any more. */
+const clients = ['spa', 'other'].map(
+  (clientId) =>
+    new Provider({ id: `now-${clientId}`, issuer, clientId, maxResponse: 1 } as ProviderOptions),
+);
+
 /** It is the beginning of time, and stays so. */
 const clock = () => 0;
 
 /** What several replicas share, each with its own `SignedInSessions`. */
-function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
+function openHouse({ maxPerUser = 0, providers = clients } = {}) {
   const secrets = ['a session secret for tests, long enough'];
   const values = new MemoryKeyValueStore(clock);
   const records = new SealedRecords(values, new Sealing(secrets), 'session:');
@@ -107,6 +114,39 @@ describe('the sessions of a subject', () => {
     const tokens = { accessToken: 'a', obtainedAt: 0, expiresAt: 1000, refreshExpiresAt: 2000 };
     const session = await begin('one', { tokens });
     expect(sessionEntry({ session, lastSeenAt: 0 }).expiresAt).toBe('1970-01-01T00:00:02.000Z');
+  });
+});
+
+describe('a group of sessions at one of two clients of an issuer', () => {
+  it.each([
+    ['sub', { sub: 'alice' }],
+    ['sid', { sid: 'shared' }],
+  ])('ends without those of the other, though both have its %s', async (_, names) => {
+    const { sessions, begin } = openHouse();
+    await begin('one', { sid: 'shared' });
+    const other = await begin('two', { sid: 'shared', clientId: 'other' });
+    const group = { issuer, clientIds: ['spa'], ...names };
+    await expect(sessions.subjectsOf(group)).resolves.toEqual(['alice']);
+    await expect(sessions.endGroup(group, 'always')).resolves.toBe(1);
+    expect(await idsIn(sessions)).toEqual([other.id]);
+    await begin('late', { sid: 'shared', clientId: 'other' });
+    await expect(begin('stopped', { sid: 'shared' })).rejects.toMatchObject({
+      code: 'login_expired',
+    });
+  });
+
+  it('is one user’s, and each session is in it once', async () => {
+    const { sessions, begin } = openHouse({ maxPerUser: 2 });
+    const account = { issuer, clientId: 'other', sub: 'alice', claims: {} };
+    const connection = { ...account, tokens: { accessToken: 'a', obtainedAt: 0 } };
+    const one = await begin('one', { createdAt: 1, connections: { other: connection } });
+    const two = await begin('two', { createdAt: 2, clientId: 'other' });
+    expect(await idsIn(sessions)).toEqual([one.id, two.id]);
+    const three = await begin('three', { createdAt: 3 });
+    await sessions.keepWithinLimit(three);
+    expect(await idsIn(sessions)).toEqual([two.id, three.id]);
+    await expect(sessions.endAll(alice, three.id)).resolves.toBe(1);
+    expect(await idsIn(sessions)).toEqual([three.id]);
   });
 });
 
