@@ -34,6 +34,19 @@ export function everywhere(session: Session): Session[] {
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
 }
 
+/** What says which grant an account's tokens are from. */
+export type Granted = AccountProvider & Pick<Session, 'sub' | 'sid' | 'tokens'>;
+
+/**
+ * Whether two accounts may have their tokens from one grant. Many authorization servers keep one for each client and session
+ * of theirs, which every sign-in in that session uses again, and end it with the first refresh token that is revoked.
+ */
+export function mayShareGrant(one: Granted, other: Granted): boolean {
+  const isSameUser =
+    one.issuer === other.issuer && one.clientId === other.clientId && one.sub === other.sub;
+  return isSameUser && (one.sid ?? other.sid) === (other.sid ?? one.sid);
+}
+
 /** The session with an account at a second provider. What an earlier one there has left is gone. */
 export function withConnection(
   session: Session,
