@@ -14,6 +14,7 @@ import {
   ManagementServer,
 } from './management/management.service.ts';
 import { Recorder } from './management/recorder.ts';
+import { type AccountProvider, Providers } from './oauth/providers.ts';
 import { baseUrl, oauthProvider } from './oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
 import { proxyProviders } from './proxy.providers.ts';
@@ -93,16 +94,18 @@ export const bffProviders: NestProvider[] = [
   },
   {
     provide: SessionStore,
-    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK],
+    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK, Providers],
     useFactory: (
       options: Options,
       store: KeyValueStore,
       sealing: Sealing,
       index: SessionIndex,
       clock: Clock,
+      providers: Providers,
     ) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
-      return new SessionStore(records, index, store, options.session, clock);
+      const isKnown = (account: AccountProvider) => providers.ofAccount(account) !== undefined;
+      return new SessionStore(records, index, store, options.session, clock, isKnown);
     },
   },
   {

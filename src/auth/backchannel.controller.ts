@@ -1,7 +1,8 @@
 import { Controller, HttpCode, Inject, Logger, Post, Req, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
-import { issuerOf, type LogoutToken, verifyLogoutToken } from '../oauth/logout-token.ts';
+import { type LogoutToken, partiesOf, verifyLogoutToken } from '../oauth/logout-token.ts';
+import type { Provider } from '../oauth/provider.ts';
 import { Providers } from '../oauth/providers.ts';
 import { CLOCK, type Clock } from '../session/clock.ts';
 import type { SessionGroup } from '../session/session-index.ts';
@@ -9,6 +10,12 @@ import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
 import { UsedOnce } from '../session/used-once.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { formOf } from './form.ts';
+
+/** A valid logout token, and the clients whose sessions it is about. */
+interface VerifiedLogout {
+  readonly token: LogoutToken;
+  readonly clientIds: readonly string[];
+}
 
 /** Signing out by the authorization server, without a browser (OIDC Back-Channel Logout 1.0). */
 @Controller({ version: VERSION_NEUTRAL })
@@ -29,25 +36,51 @@ export class BackchannelController {
   async logout(@Req() request: Request): Promise<void> {
     const [encoded, ...others] = (await formOf(request)).getAll('logout_token');
     if (!encoded || others.length > 0) throw invalid('logout_token is missing or repeated');
-    const token = await this.#verify(encoded);
+    const { token, clientIds } = await this.#verify(encoded);
     const { issuer, jti, expiresAt } = token;
     const isFirstUse = await this.usedTokens.use(JSON.stringify([issuer, jti]), expiresAt, () =>
-      this.#endSessions(token),
+      this.#endSessions({ token, clientIds }),
     );
     if (!isFirstUse) throw invalid('it was used before (jti)');
   }
 
-  async #verify(encoded: string): Promise<LogoutToken> {
-    const issuer = issuerOf(encoded);
-    const provider = this.providers.all.find(
-      ({ options: { type, issuer: known } }) => type !== 'oauth2' && known === issuer,
-    );
-    if (!provider) throw invalid('its issuer is not configured');
-    return verifyLogoutToken(provider, encoded, this.clock());
+  /**
+   * The token, and those clients in its audience by whose rules it is valid. Throws `invalid_logout_token` if it is valid for
+   * none, and `provider_unavailable` as long as it cannot be judged for one: the sender tries again.
+   */
+  async #verify(encoded: string): Promise<VerifiedLogout> {
+    const now = this.clock();
+    const clientIds: string[] = [];
+    const failures: unknown[] = [];
+    let token: LogoutToken | undefined;
+    for (const provider of this.#recipients(encoded)) {
+      try {
+        token = await verifyLogoutToken(provider, encoded, now);
+        clientIds.push(provider.options.clientId);
+      } catch (error) {
+        if (!isInvalid(error)) throw error;
+        failures.push(error);
+      }
+    }
+    if (!token) throw failures[0];
+    return { token, clientIds };
   }
 
-  async #endSessions({ issuer, sid, sub }: LogoutToken): Promise<void> {
-    const group: SessionGroup = sid === undefined ? { issuer, sub: sub ?? '' } : { issuer, sid };
+  /** One at least, whose rules say what is wrong with a token for none of our clients. */
+  #recipients(encoded: string): Provider[] {
+    const { issuer, audience } = partiesOf(encoded);
+    const known = this.providers.all.filter(
+      ({ options }) => options.type !== 'oauth2' && options.issuer === issuer,
+    );
+    if (known.length === 0) throw invalid('its issuer is not configured');
+    const meant = known.filter(({ options }) => audience.includes(options.clientId));
+    return meant.length > 0 ? meant : known.slice(0, 1);
+  }
+
+  async #endSessions({ token, clientIds }: VerifiedLogout): Promise<void> {
+    const { issuer, sid, sub } = token;
+    const at = { issuer, clientIds };
+    const group: SessionGroup = sid === undefined ? { ...at, sub: sub ?? '' } : { ...at, sid };
     const subjects = await this.sessions.subjectsOf(group);
     const isMismatch = sub !== undefined && subjects.some((subject) => subject !== sub);
     if (isMismatch) throw invalid('its sid and sub do not belong together');
@@ -55,6 +88,10 @@ export class BackchannelController {
     this.#logger.log({ msg: 'signed out by the provider', issuer, sessions: ended });
     this.options.listener.sessionsEnded('backchannel', ended);
   }
+}
+
+function isInvalid(failure: unknown): boolean {
+  return failure instanceof BffError && failure.code === 'invalid_logout_token';
 }
 
 function invalid(what: string): BffError {

@@ -26,13 +26,16 @@ export class FrontchannelController {
   /** `GET /bff/frontchannel?iss=&sid=`. What names no session of ours changes nothing, and is told nothing. */
   @Get('frontchannel')
   async logout(@Req() request: Request, @Res() response: Response): Promise<void> {
-    const issuers = this.#issuers();
-    if (issuers.length === 0) throw new BffError('not_found');
+    const willing = this.providers.all.filter(({ options }) => options.frontchannelLogout);
+    if (willing.length === 0) throw new BffError('not_found');
     const query = queryOf(request);
     const [issuer, sid] = [parameter(query, 'iss'), parameter(query, 'sid')];
     if (!issuer || !sid) throw new BffError('invalid_request');
-    if (issuers.includes(issuer)) {
-      await this.#end({ issuer, sid });
+    const asked = willing.filter(({ options }) => options.issuer === issuer);
+    if (asked.length > 0) {
+      // There is no audience that would tell clients of one issuer apart.
+      const clientIds = asked.map(({ options }) => options.clientId);
+      await this.#end({ issuer, clientIds, sid });
       allowFramesOf(issuer, response);
     }
     response.type('html').send(page);
@@ -45,11 +48,6 @@ export class FrontchannelController {
     const { issuer } = group;
     this.#logger.log({ msg: 'signed out by a frame of the provider', issuer, sessions });
     this.options.listener.sessionsEnded('frontchannel', sessions);
-  }
-
-  #issuers(): string[] {
-    const willing = this.providers.all.filter(({ options }) => options.frontchannelLogout);
-    return willing.map(({ options }) => options.issuer);
   }
 }
 

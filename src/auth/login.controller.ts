@@ -210,7 +210,8 @@ export class LoginController {
     // Before the state is spent: while the provider is not known, the same callback can be sent again.
     await provider.configuration();
     const pending = await this.pendingLogins.take(binding, state);
-    return pending?.provider === provider.id ? pending : undefined;
+    // A code is for the client and the issuer it was asked of, like the tokens.
+    return pending && this.providers.ofAccount(pending) === provider ? pending : undefined;
   }
 
   /**

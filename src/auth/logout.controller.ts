@@ -81,8 +81,8 @@ export class LogoutController {
    * back. `undefined` if it cannot, or did not answer in time.
    */
   async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
-    const provider = this.providers.find(session.provider);
-    if (!provider) return undefined; // taken out of the configuration since the sign-in
+    const provider = this.providers.ofAccount(session);
+    if (!provider) return undefined; // not in the configuration any more
     const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
@@ -96,9 +96,9 @@ export class LogoutController {
     return url?.href;
   }
 
-  async #revoke({ provider: id, tokens }: Session): Promise<void> {
-    const provider = this.providers.find(id);
-    if (provider) await revokeTokens(provider, tokens);
+  async #revoke(account: Session): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (provider) await revokeTokens(provider, account.tokens);
   }
 
   /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */

@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { type LoginParameters, newState, startLogin } from '../oauth/login.ts';
 import type { Provider } from '../oauth/provider.ts';
-import { Providers } from '../oauth/providers.ts';
+import { type AccountProvider, Providers } from '../oauth/providers.ts';
 import { LoginCookie } from '../session/login-cookie.service.ts';
 import { type LoginPlace, type PendingLogin, PendingLogins } from '../session/pending-logins.ts';
 
 /** A login that is to begin. */
-export interface OutgoingLogin extends Omit<PendingLogin, 'provider' | 'secrets'> {
+export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider | 'secrets'> {
   readonly parameters: LoginParameters;
   /** Ends its state. */
   readonly mark: string;
@@ -39,8 +39,10 @@ export class OutgoingLogins {
     const admitted = this.pendingLogins.takePlace(bound.binding, state);
     const start = startLogin(provider, redirectUri, parameters, { state, admitted });
     const { url, secrets } = await this.#freeing(admitted, start);
+    const { issuer, clientId } = provider.options;
+    const at: AccountProvider = { provider: provider.id, issuer, clientId };
     // If this fails the record may be there although Redis did not say so: its place stays taken.
-    await this.pendingLogins.put(await admitted, { provider: provider.id, secrets, ...wanted });
+    await this.pendingLogins.put(await admitted, { ...at, secrets, ...wanted });
     this.loginCookie.set(response, bound);
     return url;
   }

@@ -54,13 +54,14 @@ const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, repo
     );
 });
 
-const uniqueIssuers = rule<Related>(
-  ['providers.*.issuer', 'providers.*.preset', 'providers.*.type'],
+const uniqueClients = rule<Related>(
+  ['providers.*.issuer', 'providers.*.clientId', 'providers.*.preset', 'providers.*.type'],
   ({ providers }, report) => {
-    for (const [index, first] of repeated(providers.map(({ issuer }) => issuer)))
+    const clients = providers.map(({ issuer, clientId }) => JSON.stringify([issuer, clientId]));
+    for (const [index, first] of repeated(clients))
       report(
-        ['providers', index, 'issuer'],
-        `is the same as that of providers[${first}]; an issuer can be configured once`,
+        ['providers', index, 'clientId'],
+        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the same issuer; an issuer can be configured once for each client`,
       );
   },
 );
@@ -145,7 +146,7 @@ export const consistency = [
   sharedByWorkers,
   differentPorts,
   uniqueProviderIds,
-  uniqueIssuers,
+  uniqueClients,
   crossSiteCookies,
   knownProviders,
   clientWithCredentials,

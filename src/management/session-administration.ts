@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BffError } from '../errors.ts';
 import type { Providers } from '../oauth/providers.ts';
+import type { SessionGroup } from '../session/session-index.ts';
 import {
   type SeenSession,
   sessionEntry,
@@ -78,7 +79,7 @@ export class SessionAdministration {
     return { code: 200, body: sessions.map(entryWithSub) };
   }
 
-  async #endAll(subjects: readonly Subject[]): Promise<Answer> {
+  async #endAll(subjects: readonly SessionGroup[]): Promise<Answer> {
     const ended = await Promise.all(
       // Who is about to sign in is meant as well: an account is locked, and then its sessions end.
       subjects.map((subject) => this.sessions.endGroup(subject, 'always')),
@@ -89,9 +90,12 @@ export class SessionAdministration {
   }
 
   /** A `sub` may be somebody's at every issuer, and somebody else's at each. */
-  #subjectsNamed(sub: string): Subject[] {
+  #subjectsNamed(sub: string): (SessionGroup & Subject)[] {
     const issuers = new Set(this.providers.all.map(({ options }) => options.issuer));
-    return [...issuers].map((issuer) => ({ issuer, sub }));
+    return [...issuers].map((issuer) => {
+      const clientIds = this.providers.clientIdsOf(issuer);
+      return { issuer, clientIds, sub };
+    });
   }
 
   /** Compares hashes: in constant time whatever the lengths, so that a token cannot be guessed bit by bit. */

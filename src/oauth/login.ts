@@ -36,6 +36,8 @@ export interface LoginSecrets {
 /** A user who has just signed in. */
 export interface SignIn {
   readonly issuer: string;
+  /** Which client of the issuer has the tokens. */
+  readonly clientId: string;
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
@@ -171,6 +173,7 @@ async function redeemCode(
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
+    clientId: provider.options.clientId,
     sub: idToken.sub,
     claims: await readClaims(configuration, idToken, accessToken, scopes, proving),
     tokens: tokenSet,

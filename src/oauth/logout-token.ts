@@ -29,12 +29,15 @@ const clockTolerance = 60;
 const lifetimeWithoutExp = 120;
 
 /**
- * Who claims to have issued a logout token: tells whose rules to judge it by, and is not to be believed before that. Throws
- * `invalid_logout_token` for what is no token with an issuer.
+ * Who claims to have issued a logout token, and for which clients: tells whose rules to judge it by, and is not to be
+ * believed before that. Throws `invalid_logout_token` for what is no token with an issuer.
  */
-export function issuerOf(encoded: string): string {
-  const { iss } = decode(encoded).claims;
-  return isText(iss) ? iss : refuse('iss is missing');
+export function partiesOf(encoded: string): {
+  readonly issuer: string;
+  readonly audience: readonly unknown[];
+} {
+  const { iss, aud } = decode(encoded).claims;
+  return { issuer: isText(iss) ? iss : refuse('iss is missing'), audience: [aud].flat() };
 }
 
 /**

@@ -34,14 +34,33 @@ export async function endSessionUrl(
  * Without a revocation endpoint there is nothing to do. Throws what the provider's failure is.
  */
 export async function revokeTokens(provider: Provider, tokens: TokenSet): Promise<void> {
+  const { accessToken, refreshToken } = tokens;
+  if (!refreshToken) return revokeAccessToken(provider, tokens);
+  await revoke(provider, refreshToken, 'refresh_token', accessToken);
+}
+
+/**
+ * Revokes the access token alone: what else comes from the same grant goes on, which a revoked refresh token would end
+ * (RFC 7009 §2.1). Throws what the provider's failure is.
+ */
+export async function revokeAccessToken(
+  provider: Provider,
+  { accessToken }: TokenSet,
+): Promise<void> {
+  await revoke(provider, accessToken, 'access_token', accessToken);
+}
+
+async function revoke(
+  provider: Provider,
+  token: string,
+  hint: 'refresh_token' | 'access_token',
+  accessToken: string,
+): Promise<void> {
   const configuration = await provider.configuration();
   if (!configuration.serverMetadata().revocation_endpoint) return;
-  const [token, hint] = tokens.refreshToken
-    ? [tokens.refreshToken, 'refresh_token']
-    : [tokens.accessToken, 'access_token'];
   try {
     if (presetOf(provider.options)?.revokesByDelete)
-      return await revokeByDelete(configuration, provider.options, tokens.accessToken);
+      return await revokeByDelete(configuration, provider.options, accessToken);
     await tokenRevocation(configuration, token, { token_type_hint: hint });
   } catch (error) {
     throw toBffError(error);

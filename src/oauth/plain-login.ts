@@ -22,7 +22,8 @@ export async function redeemPlainCode(
   });
   const tokens = readTokenSet(answer, now);
   const { sub, claims } = await readPlainUser(configuration, options, tokens);
-  return { issuer: options.issuer, sub, claims, tokens };
+  const { issuer, clientId } = options;
+  return { issuer, clientId, sub, claims, tokens };
 }
 
 /**

@@ -2,6 +2,13 @@ import { BffError } from '../errors.ts';
 import { refuseBadFiles } from './provider-files.ts';
 import type { Provider } from './provider.ts';
 
+/** Where an account is: at which client of which issuer, and under which `id` that was configured when it was made. */
+export interface AccountProvider {
+  readonly provider: string;
+  readonly issuer: string;
+  readonly clientId: string;
+}
+
 /** The configured providers, in the order of the configuration; the first is the default one. */
 export class Providers {
   readonly #byId: ReadonlyMap<string, Provider>;
@@ -21,6 +28,16 @@ export class Providers {
     return this.#byId.get(id);
   }
 
+  /**
+   * The provider that an account is at, or `undefined` if its `id` now means another issuer or client, or none. Tokens are
+   * sent to this provider alone, because an `id` can be given to another provider while sessions live.
+   */
+  ofAccount({ provider: id, issuer, clientId }: AccountProvider): Provider | undefined {
+    const provider = this.find(id);
+    const isSame = provider?.options.issuer === issuer && provider.options.clientId === clientId;
+    return isSame ? provider : undefined;
+  }
+
   /** The named provider. Absent name: the default one. Throws `unknown_provider`. */
   get(id: string | undefined): Provider {
     const provider = id === undefined ? this.all[0] : this.find(id);
@@ -28,7 +45,16 @@ export class Providers {
     return provider;
   }
 
-  /** The provider with that issuer identifier, exactly as it is written. Throws `unknown_provider`. */
+  /** The clients that are configured for an issuer: one for each of its providers. */
+  clientIdsOf(issuer: string): string[] {
+    const providers = this.all.filter(({ options }) => options.issuer === issuer);
+    return providers.map(({ options }) => options.clientId);
+  }
+
+  /**
+   * The provider with that issuer identifier, exactly as it is written; of several clients the first. Throws
+   * `unknown_provider`.
+   */
   ofIssuer(issuer: string): Provider {
     const provider = this.all.find(({ options }) => options.issuer === issuer);
     if (!provider) throw new BffError('unknown_provider');

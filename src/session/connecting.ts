@@ -29,8 +29,9 @@ export async function addConnection(
   { store, index }: SessionPlaces,
   { id, provider, connection, begunAt }: NewConnection,
 ): Promise<Session | undefined> {
-  const { issuer, sub, sid } = connection;
-  const entry = { id, createdAt: begunAt, issuer, sub, ...(sid !== undefined && { sid }) };
+  const { issuer, clientId, sub, sid } = connection;
+  const at = { issuer, clientId, sub, ...(sid !== undefined && { sid }) };
+  const entry = { id, createdAt: begunAt, ...at };
   if (!(await index.enter(entry))) throw ended();
   let replaced: Session | undefined;
   const session = await store.changeNow(id, (before) => {

@@ -1,9 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { revokeTokens } from '../oauth/logout.ts';
+import { revokeAccessToken, revokeTokens } from '../oauth/logout.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { SignIn } from '../oauth/login.ts';
-import { addConnection, removeConnection, type SessionPlaces } from './connecting.ts';
-import { connectionOf } from './connections.ts';
+import {
+  addConnection,
+  type NewConnection,
+  removeConnection,
+  type SessionPlaces,
+} from './connecting.ts';
+import { connectionOf, everywhere, type Granted, mayShareGrant } from './connections.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
@@ -34,9 +39,9 @@ export class Connections {
     const connection = connectionOf(signIn);
     try {
       const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
-      if (replaced) void this.#revoke(replaced);
+      if (replaced) void this.#revoke(replaced, [{ ...connection, provider }]);
     } catch (error) {
-      void this.#revoke({ provider, tokens: connection.tokens });
+      void this.#revoke({ ...connection, provider });
       throw error;
     }
   }
@@ -49,30 +54,56 @@ export class Connections {
   }
 
   /**
-   * Lets the accounts of a session that has just ended go on in the one that takes its place, if that is the same user's: a
-   * stronger sign-in is no reason to connect everything anew. `since` is a time at which the old session still was.
+   * Lets the accounts of sessions that have just ended go on in the one that takes their place, where that is the same user's:
+   * a stronger sign-in is no reason to connect everything anew. Tokens of all that does not go on are revoked, in the
+   * background. `since` is a time at which the old sessions still were.
    */
-  async carryOver(ended: Session | undefined, to: Session, since: number): Promise<void> {
-    const isSameUser = ended?.issuer === to.issuer && ended.sub === to.sub;
-    if (!ended?.connections || !isSameUser) return;
-    for (const [provider, connection] of Object.entries(ended.connections)) {
-      const added = { id: to.id, provider, connection, begunAt: since };
-      try {
-        await addConnection(this.#places, added);
-      } catch (error) {
-        // The sign-in is done. An account that is lost on the way is asked for again by the route that needs it.
-        this.#logger.warn({ msg: 'account not carried over', provider, err: error });
+  async carryOver(ended: readonly Session[], to: Session, since: number): Promise<void> {
+    const kept: Granted[] = [to];
+    const lost: Granted[] = [];
+    for (const session of ended) {
+      const [own = session, ...connected] = everywhere(session);
+      const isSameUser = session.issuer === to.issuer && session.sub === to.sub;
+      lost.push(own, ...(isSameUser ? [] : connected));
+      for (const { provider } of isSameUser ? connected : []) {
+        const connection = session.connections?.[provider];
+        if (!connection) continue;
+        const isKept = await this.#carry({ id: to.id, provider, connection, begunAt: since });
+        (isKept ? kept : lost).push({ ...connection, provider });
       }
+    }
+    for (const account of lost) void this.#revoke(account, kept);
+  }
+
+  /** Whether the account goes on. If not, the sign-in is done all the same: the route that needs the account asks for it again. */
+  async #carry(connection: NewConnection): Promise<boolean> {
+    try {
+      const replaced = await addConnection(this.#places, connection);
+      const { provider } = connection;
+      if (replaced) void this.#revoke(replaced, [{ ...connection.connection, provider }]);
+      return true;
+    } catch (error) {
+      this.#logger.warn({
+        msg: 'account not carried over',
+        provider: connection.provider,
+        err: error,
+      });
+      return false;
     }
   }
 
-  async #revoke({ provider: id, tokens }: Pick<Session, 'provider' | 'tokens'>): Promise<void> {
-    const provider = this.providers.find(id);
-    if (!provider) return; // taken out of the configuration since
+  /** The access token alone, where more would end tokens of an account that is `kept`. */
+  async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (!provider) return; // not in the configuration any more
+    const { tokens } = account;
+    const siblings = kept.filter((other) => mayShareGrant(account, other));
+    // A service may give out the same token again.
+    if (siblings.some((other) => other.tokens.accessToken === tokens.accessToken)) return;
     try {
-      await revokeTokens(provider, tokens);
+      await (siblings.length > 0 ? revokeAccessToken : revokeTokens)(provider, tokens);
     } catch (error) {
-      this.#logger.warn({ msg: 'revocation failed', provider: id, err: error });
+      this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { SignIn } from '../oauth/login.ts';
+import type { AccountProvider } from '../oauth/providers.ts';
 import type { NewSession, Session } from './session.ts';
 
 /** An account at a second provider that a signed-in user has connected: whose it is there, and its tokens. */
@@ -33,6 +34,19 @@ export function everywhere(session: Session): Session[] {
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
 }
 
+/** What says which grant an account's tokens are from. */
+export type Granted = AccountProvider & Pick<Session, 'sub' | 'sid' | 'tokens'>;
+
+/**
+ * Whether two accounts may have their tokens from one grant. Many authorization servers keep one for each client and session
+ * of theirs, which every sign-in in that session uses again, and end it with the first refresh token that is revoked.
+ */
+export function mayShareGrant(one: Granted, other: Granted): boolean {
+  const isSameUser =
+    one.issuer === other.issuer && one.clientId === other.clientId && one.sub === other.sub;
+  return isSameUser && (one.sid ?? other.sid) === (other.sid ?? one.sid);
+}
+
 /** The session with an account at a second provider. What an earlier one there has left is gone. */
 export function withConnection(
   session: Session,
@@ -51,6 +65,20 @@ export function withoutConnection(session: Session, provider: string): Session {
     ...without(connections, 'connections', (id) => id === provider),
     ...without(routeTokens, 'routeTokens', (name) => name.startsWith(`${provider}:`)),
   };
+}
+
+/**
+ * The session without accounts at providers that are not configured any more. Absent: the session's own provider is one of
+ * these, so the session is over.
+ */
+export function atKnownProviders(
+  session: Session,
+  isKnown: (account: AccountProvider) => boolean,
+): Session | undefined {
+  if (!isKnown(session)) return undefined;
+  const others = Object.entries(session.connections ?? {});
+  const unknown = others.filter(([provider, account]) => !isKnown({ ...account, provider }));
+  return unknown.reduce((rest, [provider]) => withoutConnection(rest, provider), session);
 }
 
 /** Absent and empty are the same, so that nothing is stored for it. */

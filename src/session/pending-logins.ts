@@ -1,5 +1,6 @@
 import { BffError } from '../errors.ts';
 import type { LoginSecrets } from '../oauth/login.ts';
+import type { AccountProvider } from '../oauth/providers.ts';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { recordNameOf, type SealedRecords } from './sealed-records.ts';
@@ -11,8 +12,7 @@ export const pendingLoginLifetime = 10 * 60 * 1000;
 const slack = 2000;
 
 /** A login that has left for the authorization server and has not come back. */
-export interface PendingLogin {
-  readonly provider: string;
+export interface PendingLogin extends AccountProvider {
   readonly secrets: LoginSecrets;
   /** As it was sent: it is shorter than its percent-encoded form. */
   readonly returnUrl: string;

@@ -23,8 +23,8 @@ export class SessionCookie {
 
   /**
    * Gives the browser a new session under a new id, stored when this resolves; the response may then send it away. The
-   * session the request showed and the one it `replaces` are over, and nothing of them is copied but the accounts that the
-   * same user has connected: an id planted before the sign-in is worth nothing after it (session fixation). When it fails,
+   * session the request showed and the one it `replaces` are over, their tokens revoked, and nothing of them is copied but the
+   * accounts that the same user has connected: an id planted before the sign-in is worth nothing after it (session fixation). When it fails,
    * the browser keeps what it has.
    */
   async issue(
@@ -38,8 +38,12 @@ export class SessionCookie {
     const secret = await storeNewSession(request, session);
     const begun = { ...session, id: recordNameOf(secret) };
     const now = this.clock();
-    for (const id of [recordNameOf(shown), replaces])
-      if (id) await this.connections.carryOver(await this.store.end(id), begun, now);
+    const ended: Session[] = [];
+    for (const id of [recordNameOf(shown), replaces]) {
+      const old = id === undefined ? undefined : await this.store.end(id);
+      if (old) ended.push(old);
+    }
+    await this.connections.carryOver(ended, begun, now);
     await this.sessions.keepWithinLimit(begun);
     const value = new SignedCookie(cookies.session, options.secrets).sign(secret);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));

@@ -5,10 +5,16 @@ import { remember } from './remember.ts';
 import type { Session } from './session.ts';
 
 /** What of a session says on which lists it stands: those of its subject, and of the accounts it is connected with. */
-type Listed = Pick<Session, 'id' | 'createdAt' | 'issuer' | 'sub' | 'sid' | 'connections'>;
+type Listed = Pick<Session, 'id' | 'createdAt' | 'connections'> & Listing;
 
-/** What names a list of sessions: a subject, or one of its sessions at the provider (OIDC Back-Channel Logout §2.4). */
-export type SessionGroup = { readonly issuer: string } & (
+/** What names the lists of an account. */
+type Listing = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
+
+/**
+ * Names sessions at some clients of one issuer: those of a subject, or those that belong to one session at the provider
+ * (OIDC Back-Channel Logout §2.4). Clients share subjects and often `sid`s, but the logout of one says nothing of another's.
+ */
+export type SessionGroup = { readonly issuer: string; readonly clientIds: readonly string[] } & (
   { readonly sub: string } | { readonly sid: string }
 );
 
@@ -78,7 +84,9 @@ export class SessionIndex {
   async idsOf(group: SessionGroup): Promise<readonly string[]> {
     const { staleBefore } = this.#times(this.clock());
     const lists = this.#lists(group).map((list) => this.store.enlisted(list, staleBefore));
-    return (await Promise.all(lists)).flat().map(({ member }) => member);
+    const members = (await Promise.all(lists)).flat().map(({ member }) => member);
+    // A session may be at several clients at once, by an account that is connected.
+    return [...new Set(members)];
   }
 
   /** Lets nobody in any more whose sign-in has begun before now. */
@@ -104,19 +112,23 @@ export class SessionIndex {
     return { at: now, staleBefore: now - lifetime, ttl: lifetime };
   }
 
-  /** One for every secret, the newest first. The braces make the name the hash tag of a Redis Cluster. */
+  /** For each client one for every secret, the newest first. The braces make the name the hash tag of a Redis Cluster. */
   #lists(group: SessionGroup): string[] {
     const [kind, name] = 'sub' in group ? ['sub', group.sub] : ['sid', group.sid];
-    return this.#keys.map((key) => {
-      const hash = createHmac('sha256', key).update(JSON.stringify([kind, group.issuer, name]));
-      return `${this.prefix}{${hash.digest('base64url')}}`;
+    return group.clientIds.flatMap((clientId) => {
+      const text = JSON.stringify([kind, group.issuer, clientId, name]);
+      return this.#keys.map((key) => {
+        const hash = createHmac('sha256', key).update(text);
+        return `${this.prefix}{${hash.digest('base64url')}}`;
+      });
     });
   }
 }
 
 function groupsOf(session: Listed): SessionGroup[] {
-  return [session, ...Object.values(session.connections ?? {})].flatMap(({ issuer, sub, sid }) => [
-    { issuer, sub },
-    ...(sid === undefined ? [] : [{ issuer, sid }]),
-  ]);
+  const accounts: Listing[] = [session, ...Object.values(session.connections ?? {})];
+  return accounts.flatMap(({ issuer, clientId, sub, sid }) => {
+    const at = { issuer, clientIds: [clientId] };
+    return [{ ...at, sub }, ...(sid === undefined ? [] : [{ ...at, sid }])];
+  });
 }

@@ -1,7 +1,9 @@
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../errors.ts';
+import type { AccountProvider } from '../oauth/providers.ts';
 import type { Clock } from './clock.ts';
+import { atKnownProviders } from './connections.ts';
 import type { Fence, KeyValueStore } from './key-value-store.ts';
 import { asRedisClient } from './records-as-redis.ts';
 import { RefreshLock } from './refresh-lock.ts';
@@ -50,6 +52,8 @@ export class SessionStore extends RedisStore {
     private readonly locks: KeyValueStore,
     private readonly limits: SessionLimits,
     private readonly clock: Clock,
+    /** Whether an account's provider is still configured as the same issuer and client. */
+    private readonly isKnown: (account: AccountProvider) => boolean,
   ) {
     super({
       client: asRedisClient(records),
@@ -202,7 +206,7 @@ export class SessionStore extends RedisStore {
     const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
     // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by themselves.
     if (session) await this.index.remove(session).catch(() => undefined);
-    return session;
+    return session && atKnownProviders(session, this.isKnown);
   }
 
   /** A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use to try again. */
@@ -217,12 +221,16 @@ export class SessionStore extends RedisStore {
     return { session, idleUntil, size: record.stored.length };
   }
 
-  /** The record, if its time is not over and this release could have written it. */
+  /**
+   * The record, if its time is not over, this release could have written it and its provider is still the same. Providers do
+   * not change while the process runs, so what is remembered of a session needs no second look.
+   */
   #living(text: string): SessionData {
     const data = parseRecord(text);
     const isLiving = data && endOf(data.signedIn) > this.clock();
+    const signedIn = isLiving ? atKnownProviders(data.signedIn, this.isKnown) : undefined;
     // express-session takes null for "no such session", though connect-redis' types do not say so.
-    return isLiving ? data : (null as never);
+    return data && signedIn ? { ...data, signedIn } : (null as never);
   }
 }
 

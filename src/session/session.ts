@@ -11,6 +11,8 @@ export interface Session {
   /** The provider's `id` in our configuration. */
   readonly provider: string;
   readonly issuer: string;
+  /** Which client of the issuer has the tokens. */
+  readonly clientId: string;
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
@@ -65,8 +67,8 @@ export function beginSession(
 /** Whether a stored value has the shape above. A record of another release may not: its user is asked to sign in again. */
 export function isSession(value: unknown): value is Session {
   const session = (value ?? {}) as Session;
-  const { id, provider, issuer, sub, claims, tokens, createdAt, expiresAt } = session;
-  const texts: unknown[] = [id, provider, issuer, sub, tokens?.accessToken];
+  const { id, provider, issuer, clientId, sub, claims, tokens, createdAt, expiresAt } = session;
+  const texts: unknown[] = [id, provider, issuer, clientId, sub, tokens?.accessToken];
   const times: unknown[] = [createdAt, expiresAt, tokens?.obtainedAt];
   return (
     texts.every((text) => typeof text === 'string') &&

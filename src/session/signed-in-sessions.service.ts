@@ -70,8 +70,9 @@ export class SignedInSessions {
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
   ) {}
 
-  /** The sessions of a group that live, the oldest first. */
-  async list(group: SessionGroup): Promise<SeenSession[]> {
+  /** The sessions of a subject that live, at whichever client of its issuer, the oldest first. */
+  async list(subject: Subject): Promise<SeenSession[]> {
+    const group = this.#groupOf(subject);
     const members = await this.#members(group);
     return members.filter(({ session }) => isIn(session, group)).toSorted(byAge);
   }
@@ -104,7 +105,7 @@ export class SignedInSessions {
 
   /** Ends all sessions of a subject but one, if one is named, and says how many those were. */
   async endAll(subject: Subject, except?: string): Promise<number> {
-    const sessions = await this.list(groupOf(subject));
+    const sessions = await this.list(subject);
     const others = sessions.filter(({ session }) => session.id !== except);
     return this.#endEach(others, 'always');
   }
@@ -130,8 +131,13 @@ export class SignedInSessions {
   async keepWithinLimit(newest: Session): Promise<void> {
     const { maxPerUser } = this.options.session;
     if (maxPerUser === 0) return;
-    const sessions = await this.list(groupOf(newest));
+    const sessions = await this.list(newest);
     await this.#endEach(sessions.slice(0, Math.max(0, sessions.length - maxPerUser)), 'always');
+  }
+
+  /** Nothing but the names: a session has a `sid` as well. */
+  #groupOf({ issuer, sub }: Subject): SessionGroup {
+    return { issuer, clientIds: this.providers.clientIdsOf(issuer), sub };
   }
 
   async #disconnectEach(
@@ -172,22 +178,18 @@ export class SignedInSessions {
     }
   }
 
-  async #revoke({ provider: providerId, tokens }: Session, revocation: Revocation): Promise<void> {
-    const provider = this.providers.find(providerId);
-    if (!provider) return; // taken out of the configuration since the sign-in
+  async #revoke(account: Session, revocation: Revocation): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (!provider) return; // not in the configuration any more
+    const { tokens } = account;
     const scopes = tokens.scope?.split(' ') ?? provider.options.scopes;
     if (revocation === 'withoutOfflineAccess' && scopes.includes('offline_access')) return;
     try {
       await revokeTokens(provider, tokens);
     } catch (error) {
-      this.#logger.warn({ msg: 'revocation failed', provider: providerId, err: error });
+      this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
     }
   }
-}
-
-/** Nothing but the names: a session has a `sid` as well. */
-function groupOf({ issuer, sub }: Subject): SessionGroup {
-  return { issuer, sub };
 }
 
 /** The oldest first, and in the same order on every replica. */
@@ -197,7 +199,8 @@ function byAge({ session: one }: SeenSession, { session: other }: SeenSession): 
 
 /** Whether it is a session at the provider itself. */
 function isIn(account: Session, group: SessionGroup): boolean {
-  if (account.issuer !== group.issuer) return false;
+  const { issuer, clientId } = account;
+  if (issuer !== group.issuer || !group.clientIds.includes(clientId)) return false;
   return 'sub' in group ? account.sub === group.sub : account.sid === group.sid;
 }
 

@@ -142,7 +142,7 @@ export class TokenRefresher {
     stored: StoredSession,
     lock: RefreshLock,
   ): Promise<Refreshed> {
-    const provider = this.providers.find(session.provider);
+    const provider = this.providers.ofAccount(session);
     if (!provider) return this.#end(session, 'its provider is not configured any more');
     const { policy, actorToken } = wanted;
     const now = this.clock();

@@ -6,6 +6,7 @@ const session: Session = {
   id: 'public-id',
   provider: 'corp',
   issuer: 'https://login.example.com',
+  clientId: 'spa',
   sub: 'alice',
   claims: {
     sub: 'alice',

@@ -532,12 +532,16 @@ describe('providers', () => {
     ]);
   });
 
-  it('may be several, but not with the same id or issuer', () => {
+  it('may be several, of one issuer too, but not with the same id, or as the same client', () => {
     const second = { ...provider, id: 'partner', issuer: 'https://login.partner.example' };
-    expect(mistakesWith({ providers: [provider, second] })).toEqual([]);
+    const sibling = { ...provider, id: 'sibling', clientId: 'sibling' };
+    expect(mistakesWith({ providers: [provider, second, sibling] })).toEqual([]);
+    expect(mistakesWith({ providers: [provider, { ...sibling, clientId: 'spa' }] })).toEqual([
+      expect.stringContaining('providers[1].clientId: is spa, and providers[0] is the same client'),
+    ]);
     expect(mistakesWith({ providers: [provider, provider] })).toEqual([
       expect.stringContaining('providers[1].id: is corp, which is already the id of providers[0]'),
-      expect.stringContaining('providers[1].issuer: is the same as that of providers[0]'),
+      expect.stringContaining('providers[1].clientId: is spa, and providers[0] is the same client'),
     ]);
   });
 });

@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactSign } from 'jose';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { reasonOf } from '../../src/errors.ts';
-import { issuerOf, verifyLogoutToken } from '../../src/oauth/logout-token.ts';
+import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout-token.ts';
 import { Provider } from '../../src/oauth/provider.ts';
 import { answer, hang, hangUp, inTurn, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
@@ -425,10 +425,16 @@ describe('a logout token', () => {
     });
   });
 
-  it('names its issuer before it is believed', async () => {
-    expect(issuerOf(await make({ claims: { iss: 'https://a' }, key: stranger.privateKey }))).toBe(
-      'https://a',
-    );
+  it.each([
+    ['a', ['a']],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    [undefined, [undefined]],
+  ])('names its issuer and its audience (%j) before it is believed', async (aud, audience) => {
+    const forged = { claims: { iss: 'https://a', aud }, key: stranger.privateKey };
+    expect(partiesOf(await make(forged))).toEqual({ issuer: 'https://a', audience });
   });
 
   it.each([
@@ -438,7 +444,7 @@ describe('a logout token', () => {
     ['a token that is too long', () => make({ claims: { sub: 'x'.repeat(16_384) } })],
   ])('has no issuer when it is %s', async (_, token) => {
     const encoded = await token();
-    expect(() => issuerOf(encoded)).toThrow(
+    expect(() => partiesOf(encoded)).toThrow(
       expect.objectContaining({ code: 'invalid_logout_token' }),
     );
   });

@@ -8,7 +8,8 @@ const minute = 60_000;
 function login(state: string): PendingLogin {
   const redirectUri = 'https://app.example.com/bff/callback';
   const secrets = { state, nonce: 'nonce', codeVerifier: 'verifier', redirectUri };
-  return { provider: 'corp', secrets, returnUrl: '/there' };
+  const at = { provider: 'corp', issuer: 'https://login.example.com', clientId: 'spa' };
+  return { ...at, secrets, returnUrl: '/there' };
 }
 
 function openPendingLogins(clock: () => number = () => 0, most = 100) {

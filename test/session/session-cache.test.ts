@@ -48,7 +48,7 @@ function openCache({ capacity = 1e6 } = {}) {
   const secrets = ['a session secret for tests, long enough'];
   const records = new SealedRecords(values, new Sealing(secrets), 'session:');
   const index = new SessionIndex(values, 'index:', { secrets, idle: limits.idle }, clock);
-  const store = new SessionStore(records, index, values, limits, clock);
+  const store = new SessionStore(records, index, values, limits, clock, () => true);
   const cache = new SessionCache(store, limits.idle, clock, capacity);
   const begin = async (): Promise<string> => {
     const secret = randomUUID();
@@ -57,6 +57,7 @@ function openCache({ capacity = 1e6 } = {}) {
       id,
       provider: 'corp',
       issuer: 'https://login.example.com',
+      clientId: 'spa',
       sub: 'alice',
       claims: {},
       tokens: { accessToken: 'token', obtainedAt: now },

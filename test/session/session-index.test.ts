@@ -3,6 +3,7 @@ import { SessionIndex } from '../../src/session/session-index.ts';
 import type { Session } from '../../src/session/session.ts';
 
 const issuer = 'https://login.example.com';
+const clientIds = ['spa'];
 const oldSecret = 'an old session secret, long enough for it';
 const newSecret = 'a new session secret, long enough for it';
 
@@ -15,10 +16,10 @@ function openIndex() {
 }
 
 const session = (id: string, more: object = {}): Session =>
-  ({ id, issuer, sub: 'alice', createdAt: 1000, ...more }) as Session;
+  ({ id, issuer, clientId: 'spa', sub: 'alice', createdAt: 1000, ...more }) as Session;
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
-  return index.idsOf({ issuer, ...name });
+  return index.idsOf({ issuer, clientIds, ...name });
 }
 
 describe('the session index', () => {
@@ -80,13 +81,13 @@ describe('the session index', () => {
     const { withSecrets, at } = openIndex();
     const index = withSecrets(newSecret);
     at(2000);
-    await index.close({ issuer, sid: 'a' });
+    await index.close({ issuer, clientIds, sid: 'a' });
     await expect(index.enter(session('one', { sid: 'a' }))).resolves.toBe(false);
     await expect(index.isWelcome(session('one', { sid: 'a' }))).resolves.toBe(false);
     await expect(index.enter(session('two', { sid: 'b' }))).resolves.toBe(true);
     await expect(index.isWelcome(session('two', { sid: 'b' }))).resolves.toBe(true);
     await expect(index.enter(session('later', { sid: 'a', createdAt: 2001 }))).resolves.toBe(true);
-    await index.close({ issuer, sub: 'alice' });
+    await index.close({ issuer, clientIds, sub: 'alice' });
     await expect(index.enter(session('three', { sid: 'b' }))).resolves.toBe(false);
     await expect(index.enter(session('bob', { sub: 'bob' }))).resolves.toBe(true);
   });
@@ -102,7 +103,7 @@ describe('the session index', () => {
     await after.seen(session('old'));
     at(24_000);
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['old']);
-    await after.close({ issuer, sub: 'alice' });
+    await after.close({ issuer, clientIds, sub: 'alice' });
     await expect(before.enter(session('late'))).resolves.toBe(false);
     await after.remove(session('old'));
     await expect(idsOf(before, { sub: 'alice' })).resolves.toEqual([]);

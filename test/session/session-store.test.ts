@@ -9,12 +9,13 @@ const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
 const signIn = {
   issuer: 'https://login.example.com',
+  clientId: 'spa',
   sub: 'alice',
   claims: { name: 'Alice' },
   tokens: { accessToken: 'token', obtainedAt: 0 },
 };
 
-const alice = { issuer: signIn.issuer, sub: signIn.sub };
+const alice = { issuer: signIn.issuer, clientIds: [signIn.clientId], sub: signIn.sub };
 
 /** The id of the session whose cookie holds `secret`. */
 const id = recordNameOf('secret');
@@ -31,7 +32,7 @@ function openStore() {
   const values = new MemoryKeyValueStore(clock);
   const records = new SealedRecords(values, sealing, 'session:');
   const index = new SessionIndex(values, 'index:', { ...limits, secrets }, clock);
-  const store = new SessionStore(records, index, values, limits, clock);
+  const store = new SessionStore(records, index, values, limits, clock, () => true);
   const begin = (): Session => ({
     ...beginSession(signIn, 'corp', 'Browser/1.0', limits, now),
     id,

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { Provider } from '../../src/oauth/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
+import type { ProviderOptions } from '../../src/config/options.ts';
 import { parseOptions } from '../../src/config/load.ts';
 import { MemoryKeyValueStore } from '../../src/session/memory.ts';
 import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
@@ -18,18 +19,24 @@ const alice = { issuer, sub: 'alice' };
 const hour = 3_600_000;
 const limits = { idle: hour, absolute: 8 * hour };
 
+/** Clients of the issuer, whose sessions are of a provider that is not configured any more. */
+const clients = ['spa', 'other'].map(
+  (clientId) =>
+    new Provider({ id: `now-${clientId}`, issuer, clientId, maxResponse: 1 } as ProviderOptions),
+);
+
 /** It is the beginning of time, and stays so. */
 const clock = () => 0;
 
 /** What several replicas share, each with its own `SignedInSessions`. */
-function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
+function openHouse({ maxPerUser = 0, providers = clients } = {}) {
   const secrets = ['a session secret for tests, long enough'];
   const values = new MemoryKeyValueStore(clock);
   const records = new SealedRecords(values, new Sealing(secrets), 'session:');
   const options = { session: { ...limits, maxPerUser } } as SessionRoomOptions;
   const replica = () => {
     const index = new SessionIndex(values, 'index:', { idle: hour, secrets }, clock);
-    const store = new SessionStore(records, index, values, limits, clock);
+    const store = new SessionStore(records, index, values, limits, clock, () => true);
     const known = new Providers(providers, 'http://localhost/bff');
     return { index, store, sessions: new SignedInSessions(store, index, known, options) };
   };
@@ -39,6 +46,7 @@ function openHouse({ maxPerUser = 0, providers = [] as Provider[] } = {}) {
       ...alice,
       id: recordNameOf(secret),
       provider: 'corp',
+      clientId: 'spa',
       claims: {},
       tokens: { accessToken: `access-${secret}`, obtainedAt: 0 },
       createdAt: 0,
@@ -109,6 +117,39 @@ describe('the sessions of a subject', () => {
   });
 });
 
+describe('a group of sessions at one of two clients of an issuer', () => {
+  it.each([
+    ['sub', { sub: 'alice' }],
+    ['sid', { sid: 'shared' }],
+  ])('ends without those of the other, though both have its %s', async (_, names) => {
+    const { sessions, begin } = openHouse();
+    await begin('one', { sid: 'shared' });
+    const other = await begin('two', { sid: 'shared', clientId: 'other' });
+    const group = { issuer, clientIds: ['spa'], ...names };
+    await expect(sessions.subjectsOf(group)).resolves.toEqual(['alice']);
+    await expect(sessions.endGroup(group, 'always')).resolves.toBe(1);
+    expect(await idsIn(sessions)).toEqual([other.id]);
+    await begin('late', { sid: 'shared', clientId: 'other' });
+    await expect(begin('stopped', { sid: 'shared' })).rejects.toMatchObject({
+      code: 'login_expired',
+    });
+  });
+
+  it('is one user’s, and each session is in it once', async () => {
+    const { sessions, begin } = openHouse({ maxPerUser: 2 });
+    const account = { issuer, clientId: 'other', sub: 'alice', claims: {} };
+    const connection = { ...account, tokens: { accessToken: 'a', obtainedAt: 0 } };
+    const one = await begin('one', { createdAt: 1, connections: { other: connection } });
+    const two = await begin('two', { createdAt: 2, clientId: 'other' });
+    expect(await idsIn(sessions)).toEqual([one.id, two.id]);
+    const three = await begin('three', { createdAt: 3 });
+    await sessions.keepWithinLimit(three);
+    expect(await idsIn(sessions)).toEqual([two.id, three.id]);
+    await expect(sessions.endAll(alice, three.id)).resolves.toBe(1);
+    expect(await idsIn(sessions)).toEqual([three.id]);
+  });
+});
+
 describe('session.maxPerUser', () => {
   it('keeps as many as it says when sign-ins look at each other at the same moment', async () => {
     const { values, replica, sessions, begin } = openHouse({ maxPerUser: 2 });
@@ -171,18 +212,23 @@ describe('a session that is ended', () => {
 /** A provider that hands over each revocation it is asked for, to be answered whenever. */
 async function startProvider(onRevocation: (answer: () => void) => void) {
   const server = createServer((asked, response) => {
-    const base = `http://127.0.0.1:${port}`;
     if (!asked.url?.includes('well-known')) return onRevocation(() => void response.end());
     response.setHeader('content-type', 'application/json');
-    const endpoints = { revocation_endpoint: `${base}/revoke`, jwks_uri: `${base}/jwks` };
-    return void response.end(JSON.stringify({ issuer: base, ...endpoints }));
+    const endpoints = { revocation_endpoint: `${issuer}/revoke`, jwks_uri: `${issuer}/jwks` };
+    return void response.end(JSON.stringify({ issuer, ...endpoints }));
   });
   const { port } = await listen(server, 0);
   const { providers } = parseOptions({
     publicUrl: 'http://localhost:8080',
     session: { secrets: ['a session secret for tests, long enough'] },
     providers: [
-      { id: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'a', clientSecret: 'b' },
+      {
+        id: 'corp',
+        issuer,
+        internalUrl: `http://127.0.0.1:${port}`,
+        clientId: 'spa',
+        clientSecret: 'b',
+      },
     ],
     routes: [],
   });
