@@ -1,6 +1,13 @@
 import { ErrorReply } from 'redis';
 import type { RedisOptions } from '../config/options.ts';
-import type { Fence, KeyValueStore, KeyWatcher, ListEntry, SeenAt } from './key-value-store.ts';
+import type {
+  Fence,
+  KeyValueStore,
+  KeyWatcher,
+  ListEntry,
+  Portion,
+  SeenAt,
+} from './key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './redis-connection.ts';
 
 /** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
@@ -42,6 +49,32 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
 keep(ARGV[4])
 return 1`;
+
+/**
+ * A portion by rank. The rank of an entry that may be gone is looked for among those of the same score, which Redis orders
+ * by bytes; Lua's own comparison follows the server's locale.
+ */
+const enlistedScript = `
+local function isAfter(one, other)
+  for i = 1, math.min(#one, #other) do
+    local a, b = one:byte(i), other:byte(i)
+    if a ~= b then return a > b end
+  end
+  return #one > #other
+end
+local function rankAfter(score, member)
+  local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
+  local high = low + redis.call('ZCOUNT', KEYS[1], score, score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if isAfter(redis.call('ZRANGE', KEYS[1], middle, middle)[1], member) then high = middle
+    else low = middle + 1 end
+  end
+  return low
+end
+local first = ARGV[3] and rankAfter(ARGV[3], ARGV[4])
+  or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[1])
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[2] - 1, 'WITHSCORES')`;
 
 /** The real store, in the few commands we need of it. */
 export class RedisKeyValueStore implements KeyValueStore {
@@ -131,11 +164,23 @@ export class RedisKeyValueStore implements KeyValueStore {
     await this.#connection.ask((client) => client.zRem(list, member));
   }
 
-  async enlisted(list: string, staleBefore: number): Promise<ListEntry[]> {
-    const entries = await this.#connection.ask((client) =>
-      client.zRangeByScoreWithScores(list, staleBefore, '+inf'),
+  async enlisted(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: Portion,
+  ): Promise<ListEntry[]> {
+    const cursor = after ? [String(after.at), after.member] : [];
+    const values = [String(staleBefore), String(atMost), ...cursor];
+    const found = (await this.#connection.ask((client) =>
+      client.eval(enlistedScript, { keys: [list], arguments: values }),
+    )) as string[];
+    return found.flatMap((member, place) =>
+      place % 2 === 0 ? [{ member, at: Number(found[place + 1]) }] : [],
     );
-    return entries.map(({ value, score }) => ({ member: value, at: score }));
+  }
+
+  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+    return this.#connection.ask((client) => client.zCount(list, staleBefore, '+inf'));
   }
 
   async closeList(list: string, at: number, ttl: number): Promise<void> {

@@ -18,7 +18,9 @@ const session = (id: string, more: object = {}): Session =>
   ({ id, issuer, sub: 'alice', createdAt: 1000, ...more }) as Session;
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
-  return index.idsOf({ issuer, ...name });
+  const ids: string[] = [];
+  for await (const portion of index.portionsOf({ issuer, ...name })) ids.push(...portion);
+  return ids;
 }
 
 describe('the session index', () => {
