@@ -12,9 +12,10 @@ import {
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
+import { sessionEntry } from '../session/session-entry.ts';
 import { SessionStore } from '../session/session-store.ts';
 import type { Session } from '../session/session.ts';
-import { sessionEntry, SignedInSessions } from '../session/signed-in-sessions.service.ts';
+import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 
 /** A user's own sessions, on whatever device: to see them, and to end those that should not be. */

@@ -126,7 +126,7 @@ export const session = z
         'How long before its end an access token is refreshed, by the first call that comes then; the call itself does not wait. A tenth of the token’s lifetime where that is less.',
       ),
     maxPerUser: wholeNumber(0, 1_000_000)
-      .prefault(0)
+      .prefault(100)
       .describe(
         'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
       ),

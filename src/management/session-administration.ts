@@ -2,12 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { BffError } from '../errors.ts';
 import type { Providers } from '../oauth/providers.ts';
 import type { SessionGroup } from '../session/session-index.ts';
-import {
-  type SeenSession,
-  sessionEntry,
-  type SignedInSessions,
-  type Subject,
-} from '../session/signed-in-sessions.service.ts';
+import { type SeenSession, sessionEntry } from '../session/session-entry.ts';
+import type { SignedInSessions, Subject } from '../session/signed-in-sessions.service.ts';
 import { type Answer, notAllowed, type Question, told } from './answer.ts';
 
 /** Told of every access, for the log: what was done, to how many. Never who it was about. */
@@ -70,7 +66,8 @@ export class SessionAdministration {
   }
 
   async #list(subjects: readonly Subject[]): Promise<Answer> {
-    const found = await Promise.all(subjects.map((subject) => this.sessions.list(subject)));
+    const found: SeenSession[][] = [];
+    for (const subject of subjects) found.push(await this.sessions.list(subject));
     const sessions = found
       .flat()
       .toSorted((one, other) => other.session.createdAt - one.session.createdAt);
@@ -80,10 +77,9 @@ export class SessionAdministration {
   }
 
   async #endAll(subjects: readonly SessionGroup[]): Promise<Answer> {
-    const ended = await Promise.all(
-      // Who is about to sign in is meant as well: an account is locked, and then its sessions end.
-      subjects.map((subject) => this.sessions.endGroup(subject, 'always')),
-    );
+    const ended: number[] = [];
+    // Who is about to sign in is meant as well: an account is locked, and then its sessions end.
+    for (const subject of subjects) ended.push(await this.sessions.endGroup(subject, 'always'));
     const sessions = ended.reduce((sum, count) => sum + count, 0);
     this.onAccess({ kind: 'ended', subjects: ended.filter((count) => count > 0).length, sessions });
     return { code: 204 };

@@ -10,6 +10,14 @@ export interface ListEntry {
   readonly at: number;
 }
 
+/** A part of a list. */
+export interface Portion {
+  /** The last entry of the portion before; it may be gone by now. Without it a list is read from its beginning. */
+  readonly after?: ListEntry | undefined;
+  /** Largest number of entries. */
+  readonly atMost: number;
+}
+
 /** When a member is seen. All in milliseconds, `ttl` as a duration, the others since the epoch. */
 export interface SeenAt {
   readonly at: number;
@@ -70,8 +78,13 @@ export interface KeyValueStore {
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;
   strikeOff(list: string, member: string): Promise<void>;
-  /** The members seen since `staleBefore`, in epoch milliseconds, those seen longest ago first. */
-  enlisted(list: string, staleBefore: number): Promise<ListEntry[]>;
+  /**
+   * Some of the members seen since `staleBefore`, in epoch milliseconds, those seen longest ago first. Portions that follow
+   * each other miss no member that stays in the list; one that is seen between two of them may be in both.
+   */
+  enlisted(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
+  /** How many members were seen since `staleBefore`, in epoch milliseconds. */
+  countEnlisted(list: string, staleBefore: number): Promise<number>;
   /** Notes that the list was closed `at` a time; its members stay. The note is kept for `ttl` milliseconds. */
   closeList(list: string, at: number, ttl: number): Promise<void>;
   /**

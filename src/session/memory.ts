@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Fence, KeyValueStore, ListEntry, SeenAt } from './key-value-store.ts';
+import type { Fence, KeyValueStore, ListEntry, Portion, SeenAt } from './key-value-store.ts';
 
 interface Entry {
   readonly value: string;
@@ -104,12 +104,18 @@ export class MemoryKeyValueStore implements KeyValueStore {
     if (members.size === 0) this.#lists.delete(list);
   }
 
-  async enlisted(list: string, staleBefore: number): Promise<ListEntry[]> {
-    const members = [...this.#membersOf(list)].map(([member, at]) => ({
-      member,
-      at,
-    }));
-    return members.filter(({ at }) => at >= staleBefore).toSorted((a, b) => a.at - b.at);
+  async enlisted(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: Portion,
+  ): Promise<ListEntry[]> {
+    const living = this.#seenSince(list, staleBefore).toSorted(inOrder);
+    const rest = after ? living.filter((entry) => inOrder(entry, after) > 0) : living;
+    return rest.slice(0, atMost);
+  }
+
+  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+    return this.#seenSince(list, staleBefore).length;
   }
 
   async closeList(list: string, at: number, ttl: number): Promise<void> {
@@ -157,6 +163,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return list && list.expiresAt > this.clock() ? list.members : new Map<string, number>();
   }
 
+  #seenSince(list: string, staleBefore: number): ListEntry[] {
+    const entries = [...this.#membersOf(list)].map(([member, at]) => ({ member, at }));
+    return entries.filter(({ at }) => at >= staleBefore);
+  }
+
   #renew(list: string, member: string, { at, staleBefore, ttl }: SeenAt): void {
     const living = [...this.#membersOf(list)].filter(([, seenAt]) => seenAt >= staleBefore);
     const members = new Map(living).set(member, at);
@@ -180,6 +191,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
       if (expiresAt <= this.clock()) this.#lists.delete(name);
     }
   }
+}
+
+/** By time and then by name, so that every entry has a place of its own. */
+function inOrder(one: ListEntry, other: ListEntry): number {
+  return one.at - other.at || Number(one.member > other.member) - Number(one.member < other.member);
 }
 
 function closedKey(list: string): string {

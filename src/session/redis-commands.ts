@@ -10,7 +10,7 @@ const names = [
   'pTTL',
   'del',
   'eval',
-  'zRangeByScoreWithScores',
+  'zCount',
   'zRem',
 ] as const;
 

@@ -1,63 +1,24 @@
 import { ErrorReply } from 'redis';
 import type { RedisOptions } from '../config/options.ts';
-import type { Fence, KeyValueStore, KeyWatcher, ListEntry, SeenAt } from './key-value-store.ts';
+import type {
+  Fence,
+  KeyValueStore,
+  KeyWatcher,
+  ListEntry,
+  Portion,
+  SeenAt,
+} from './key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './redis-connection.ts';
-
-/** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
-const replaceScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-return 1`;
-
-const extendScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
-
-const removeIfScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])`;
-
-/** A list's key lives as long as its youngest member. */
-const keepList = `
-local function keep(ttl)
-  if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
-end`;
-
-const refuseClosed = `
-local closed = redis.call('GET', KEYS[2])
-if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
-
-const enlistScript = `${keepList}${refuseClosed}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-keep(ARGV[5])
-return 1`;
-
-const isEnlistedScript = `${refuseClosed}
-return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`;
-
-const seenScript = `${keepList}
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
-keep(ARGV[4])
-return 1`;
-
-/**
- * The expiration time of the key tells the time of Redis on every replica: `TIME` is not among the rights that the manual gives
- * to the user of the BFF.
- */
-const takePlaceScript = `
-redis.call('ZADD', KEYS[1], '+inf', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local expiresAt = redis.call('PEXPIRETIME', KEYS[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', expiresAt - ARGV[3]))
-if redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[2]) then
-  redis.call('ZREM', KEYS[1], ARGV[1])
-  return 0
-end
-redis.call('ZADD', KEYS[1], string.format('%.0f', expiresAt), ARGV[1])
-return 1`;
+import {
+  enlistScript,
+  enlistedScript,
+  extendScript,
+  isEnlistedScript,
+  removeIfScript,
+  replaceScript,
+  seenScript,
+  takePlaceScript,
+} from './redis-scripts.ts';
 
 /** The real store, in the few commands we need of it. */
 export class RedisKeyValueStore implements KeyValueStore {
@@ -147,11 +108,23 @@ export class RedisKeyValueStore implements KeyValueStore {
     await this.#connection.ask((client) => client.zRem(list, member));
   }
 
-  async enlisted(list: string, staleBefore: number): Promise<ListEntry[]> {
-    const entries = await this.#connection.ask((client) =>
-      client.zRangeByScoreWithScores(list, staleBefore, '+inf'),
+  async enlisted(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: Portion,
+  ): Promise<ListEntry[]> {
+    const cursor = after ? [String(after.at), after.member] : [];
+    const values = [String(staleBefore), String(atMost), ...cursor];
+    const found = (await this.#connection.ask((client) =>
+      client.eval(enlistedScript, { keys: [list], arguments: values }),
+    )) as string[];
+    return found.flatMap((member, place) =>
+      place % 2 === 0 ? [{ member, at: Number(found[place + 1]) }] : [],
     );
-    return entries.map(({ value, score }) => ({ member: value, at: score }));
+  }
+
+  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+    return this.#connection.ask((client) => client.zCount(list, staleBefore, '+inf'));
   }
 
   async closeList(list: string, at: number, ttl: number): Promise<void> {

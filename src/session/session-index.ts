@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
-import type { KeyValueStore } from './key-value-store.ts';
+import type { KeyValueStore, ListEntry } from './key-value-store.ts';
 import { remember } from './remember.ts';
 import type { Session } from './session.ts';
 
@@ -23,6 +23,9 @@ const slack = 2000;
 
 /** Enough for the sessions one process serves; the entry of one that is forgotten is only renewed once more. */
 const mostRemembered = 100_000;
+
+/** Most ids that are read at once. */
+const mostAtOnce = 100;
 
 /** A sign-in takes no longer than this from its code to its session, in milliseconds. */
 const longestSignIn = 5 * 60 * 1000;
@@ -80,13 +83,30 @@ export class SessionIndex {
     await this.#everywhere(session, (list) => this.store.strikeOff(list, session.id));
   }
 
-  /** The ids of a group's sessions. Some may be gone already. */
-  async idsOf(group: SessionGroup): Promise<readonly string[]> {
+  /**
+   * The ids of a group's sessions, up to a hundred at a time. None is missed that is there all the while, whatever ends in
+   * between; some may be gone already, and one that is used meanwhile may come twice.
+   */
+  async *portionsOf(group: SessionGroup): AsyncGenerator<readonly string[]> {
+    for (const list of this.#lists(group)) yield* this.#portions(list);
+  }
+
+  async *#portions(list: string): AsyncGenerator<readonly string[]> {
     const { staleBefore } = this.#times(this.clock());
-    const lists = this.#lists(group).map((list) => this.store.enlisted(list, staleBefore));
-    const members = (await Promise.all(lists)).flat().map(({ member }) => member);
-    // A session may be at several clients at once, by an account that is connected.
-    return [...new Set(members)];
+    let after: ListEntry | undefined;
+    let entries: readonly ListEntry[];
+    do {
+      entries = await this.store.enlisted(list, staleBefore, { after, atMost: mostAtOnce });
+      if (entries.length > 0) yield entries.map(({ member }) => member);
+      after = entries.at(-1);
+    } while (entries.length === mostAtOnce);
+  }
+
+  /** How many sessions a group has at most, without reading any: some that are counted may be gone already. */
+  async countOf(group: SessionGroup): Promise<number> {
+    const { staleBefore } = this.#times(this.clock());
+    const counts = this.#lists(group).map((list) => this.store.countEnlisted(list, staleBefore));
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
   /** Lets nobody in any more whose sign-in has begun before now. */

@@ -3,45 +3,17 @@ import { revokeTokens } from '../oauth/logout.ts';
 import { Providers } from '../oauth/providers.ts';
 import { removeConnection } from './connecting.ts';
 import { everywhere } from './connections.ts';
+import { type Revocation, Revocations } from './revocations.ts';
+import { type SeenSession, seenSession } from './session-entry.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { type SessionGroup, SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
-import { endOf, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** A session, and when it was last used, in epoch milliseconds; in steps of up to a minute. */
-export interface SeenSession {
+interface ReadSession {
   readonly session: Session;
   readonly lastSeenAt: number;
-}
-
-/** A session as its user and the operator see it. Times are ISO 8601. */
-export interface SessionEntry {
-  readonly id: string;
-  /** Whether it is the session of who asks. */
-  readonly current: boolean;
-  readonly provider: string;
-  readonly createdAt: string;
-  readonly lastSeenAt: string;
-  readonly expiresAt: string;
-  /** As the browser called itself at the sign-in. `null`: it sent no name. */
-  readonly userAgent: string | null;
-}
-
-/** Nothing of a session but what helps to recognise it. Without a `currentId` nobody asks from one of the sessions. */
-export function sessionEntry(
-  { session, lastSeenAt }: SeenSession,
-  currentId?: string,
-): SessionEntry {
-  const { id, provider, createdAt, userAgent = null } = session;
-  return {
-    id,
-    current: id === currentId,
-    provider,
-    createdAt: new Date(createdAt).toISOString(),
-    lastSeenAt: new Date(lastSeenAt).toISOString(),
-    expiresAt: new Date(endOf(session)).toISOString(),
-    userAgent,
-  };
 }
 
 /** Whose sessions are meant: a subject is unique at its issuer only (OIDC Core §5.7). */
@@ -50,10 +22,8 @@ export interface Subject {
   readonly sub: string;
 }
 
-const revocationsAtOnce = 10;
-
-/** Which refresh tokens end with a session; `withoutOfflineAccess` is the rule of OIDC Back-Channel Logout §2.7. */
-export type Revocation = 'always' | 'withoutOfflineAccess';
+/** Most sessions that end at the same time. */
+const endsAtOnce = 100;
 
 /**
  * All sessions of somebody, on whatever device: to see them and to end them. Whoever is ended here is signed out on every
@@ -73,25 +43,36 @@ export class SignedInSessions {
   /** The sessions of a subject that live, at whichever client of its issuer, the oldest first. */
   async list(subject: Subject): Promise<SeenSession[]> {
     const group = this.#groupOf(subject);
-    const members = await this.#members(group);
-    return members.filter(({ session }) => isIn(session, group)).toSorted(byAge);
+    const found = new Map<string, SeenSession>();
+    for await (const members of this.#portionsOf(group)) {
+      const own = members.filter(({ session }) => isIn(session, group));
+      for (const { session, lastSeenAt } of own)
+        found.set(session.id, seenSession(session, lastSeenAt));
+    }
+    return [...found.values()].toSorted(byAge);
   }
 
-  /** Whose sessions and connected accounts a group has, by `sub`. */
+  /** Whose sessions and connected accounts a group has: each `sub` once. */
   async subjectsOf(group: SessionGroup): Promise<string[]> {
-    const members = await this.#members(group);
-    return members.flatMap(({ session }) => accountsIn(session, group).map(({ sub }) => sub));
+    const subjects = new Set<string>();
+    for await (const members of this.#portionsOf(group))
+      for (const { session } of members)
+        for (const { sub } of accountsIn(session, group)) subjects.add(sub);
+    return [...subjects];
   }
 
-  /** Also those that are only connected with an account of the group. */
-  async #members(group: SessionGroup): Promise<SeenSession[]> {
-    const ids = await this.index.idsOf(group);
-    const read = ids.map(async (id) => {
-      const session = await this.store.read(id);
-      const lastSeenAt = session && (await this.store.lastUse(session));
-      return session && lastSeenAt !== undefined ? [{ session, lastSeenAt }] : [];
-    });
-    return (await Promise.all(read)).flat();
+  /** A group's sessions, and those that are only connected with an account of it, as many at a time as ids are read. */
+  async *#portionsOf(group: SessionGroup): AsyncGenerator<readonly ReadSession[]> {
+    for await (const ids of this.index.portionsOf(group)) {
+      const read = await Promise.all(ids.map((id) => this.#read(id)));
+      yield read.filter((member) => member !== undefined);
+    }
+  }
+
+  async #read(id: string): Promise<ReadSession | undefined> {
+    const session = await this.store.read(id);
+    const lastSeenAt = session && (await this.store.lastUse(session));
+    return session && lastSeenAt !== undefined ? { session, lastSeenAt } : undefined;
   }
 
   /** Ends one session and revokes its tokens. Absent: there is none of this id, or it is not the subject's. */
@@ -99,15 +80,24 @@ export class SignedInSessions {
     const session = await this.store.read(id);
     if (!session || (owner && !isOf(session, owner))) return undefined;
     const ended = await this.store.end(id);
-    if (ended) void this.#revokeEach(everywhere(ended), 'always');
+    if (ended) this.#revocations().add(everywhere(ended), 'always');
     return ended;
   }
 
   /** Ends all sessions of a subject but one, if one is named, and says how many those were. */
   async endAll(subject: Subject, except?: string): Promise<number> {
-    const sessions = await this.list(subject);
-    const others = sessions.filter(({ session }) => session.id !== except);
-    return this.#endEach(others, 'always');
+    const group = this.#groupOf(subject);
+    const revocations = this.#revocations();
+    let ended = 0;
+    for await (const members of this.#portionsOf(group)) {
+      const ids = members.filter(({ session }) => isIn(session, group)).map(idOf);
+      ended += await this.#endEach(
+        ids.filter((id) => id !== except),
+        'always',
+        revocations,
+      );
+    }
+    return ended;
   }
 
   /**
@@ -116,11 +106,14 @@ export class SignedInSessions {
    */
   async endGroup(group: SessionGroup, revocation: Revocation): Promise<number> {
     await this.index.close(group);
-    const members = await this.#members(group);
-    const own = members.filter(({ session }) => isIn(session, group));
-    const ended = await this.#endEach(own, revocation);
-    const others = members.filter((seen) => !own.includes(seen));
-    await this.#disconnectEach(others, group, revocation);
+    const revocations = this.#revocations();
+    let ended = 0;
+    for await (const members of this.#portionsOf(group)) {
+      const own = members.filter(({ session }) => isIn(session, group));
+      ended += await this.#endEach(own.map(idOf), revocation, revocations);
+      const others = members.filter((seen) => !own.includes(seen));
+      await this.#disconnectEach(others, group, revocation, revocations);
+    }
     return ended;
   }
 
@@ -131,8 +124,13 @@ export class SignedInSessions {
   async keepWithinLimit(newest: Session): Promise<void> {
     const { maxPerUser } = this.options.session;
     if (maxPerUser === 0) return;
+    const group = this.#groupOf(newest);
+    if ((await this.index.countOf(group)) <= maxPerUser) return;
     const sessions = await this.list(newest);
-    await this.#endEach(sessions.slice(0, Math.max(0, sessions.length - maxPerUser)), 'always');
+    const oldest = sessions.slice(0, Math.max(0, sessions.length - maxPerUser)).map(idOf);
+    const revocations = this.#revocations();
+    for (let next = 0; next < oldest.length; next += endsAtOnce)
+      await this.#endEach(oldest.slice(next, next + endsAtOnce), 'always', revocations);
   }
 
   /** Nothing but the names: a session has a `sid` as well. */
@@ -141,9 +139,10 @@ export class SignedInSessions {
   }
 
   async #disconnectEach(
-    sessions: readonly SeenSession[],
+    sessions: readonly ReadSession[],
     group: SessionGroup,
     revocation: Revocation,
+    revocations: Revocations,
   ): Promise<void> {
     const { store, index } = this;
     const accounts = sessions.flatMap(({ session }) => accountsIn(session, group));
@@ -151,18 +150,21 @@ export class SignedInSessions {
       removeConnection({ store, index }, id, provider),
     );
     const removed = (await Promise.all(removals)).filter((account) => account !== undefined);
-    void this.#revokeEach(removed, revocation);
+    revocations.add(removed, revocation);
   }
 
-  async #endEach(sessions: readonly SeenSession[], revocation: Revocation): Promise<number> {
-    const answers = await Promise.allSettled(
-      sessions.map(({ session }) => this.store.end(session.id)),
-    );
+  /** Ends these at the same time: a portion at most. Throws when all were tried and one could not be ended. */
+  async #endEach(
+    ids: readonly string[],
+    revocation: Revocation,
+    revocations: Revocations,
+  ): Promise<number> {
+    const answers = await Promise.allSettled(ids.map((id) => this.store.end(id)));
     const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
     // Nobody waits for the provider: here the sessions are over already, even if others could not be ended.
-    void this.#revokeEach(ended, revocation);
+    revocations.add(ended, revocation);
     // Nobody is left to use what other providers have given, whatever the rule is for this one.
-    void this.#revokeEach(
+    revocations.add(
       ended.flatMap((session) => everywhere(session).slice(1)),
       'always',
     );
@@ -170,12 +172,8 @@ export class SignedInSessions {
     return ended.length;
   }
 
-  /** A few at a time, however many there are: the provider has other people to serve. */
-  async #revokeEach(sessions: readonly Session[], revocation: Revocation): Promise<void> {
-    for (let next = 0; next < sessions.length; next += revocationsAtOnce) {
-      const few = sessions.slice(next, next + revocationsAtOnce);
-      await Promise.all(few.map((session) => this.#revoke(session, revocation)));
-    }
+  #revocations(): Revocations {
+    return new Revocations((session, revocation) => this.#revoke(session, revocation));
   }
 
   async #revoke(account: Session, revocation: Revocation): Promise<void> {
@@ -190,6 +188,10 @@ export class SignedInSessions {
       this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
     }
   }
+}
+
+function idOf({ session }: { readonly session: Pick<Session, 'id'> }): string {
+  return session.id;
 }
 
 /** The oldest first, and in the same order on every replica. */

@@ -87,8 +87,8 @@ describe('management.token', () => {
 });
 
 describe('session.maxPerUser', () => {
-  it('is no limit unless it is set, and a whole number', () => {
-    expect([limit(''), limit('0'), limit('3')]).toEqual([0, 0, 3]);
+  it('is 100 unless it is set, and a whole number', () => {
+    expect([limit(''), limit('0'), limit('3')]).toEqual([100, 0, 3]);
     for (const wrong of ['-1', '1.5', 'many', '1000001'])
       expect(() => limit(wrong)).toThrow(/session\.maxPerUser: must be a whole number from 0/);
   });

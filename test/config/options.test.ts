@@ -68,7 +68,7 @@ describe('the smallest configuration', () => {
         cookieName: 'bff',
         persistent: false,
         refreshAhead: 60_000,
-        maxPerUser: 0,
+        maxPerUser: 100,
         maxWebSockets: 100,
       },
       providers: [

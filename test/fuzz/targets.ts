@@ -8,7 +8,7 @@ import { renderErrorPage } from '../../src/error-page.ts';
 import { BffError } from '../../src/errors.ts';
 import { isNavigation } from '../../src/frontend/navigation.ts';
 import { wantsNonce } from '../../src/oauth/dpop.ts';
-import { issuerOf } from '../../src/oauth/logout-token.ts';
+import { partiesOf } from '../../src/oauth/logout-token.ts';
 import { AnswerHeaders } from '../../src/proxy/answer-headers.ts';
 import { headersFrom } from '../../src/proxy/claim-headers.ts';
 import { FrameBoundary } from '../../src/proxy/frames.ts';
@@ -379,7 +379,7 @@ const logoutTokens: Target = {
   words: ['eyJhbGciOiJSUzI1NiJ9', '.', 'eyJpc3MiOiJhIn0', '-', '_', '=', 'eyJpc3MiOm51bGx9'],
   most: 20 * 1024,
   check(encoded) {
-    const issuer = resultOf(() => issuerOf(encoded), 'invalid_logout_token');
+    const issuer = resultOf(() => partiesOf(encoded).issuer, 'invalid_logout_token');
     if (issuer === undefined) return;
     hold(issuer !== '', 'an empty issuer');
     hold(encoded.length <= 16 * 1024, 'read a token that is too long');

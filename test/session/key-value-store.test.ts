@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { KeyValueStore } from '../../src/session/key-value-store.ts';
+import type { KeyValueStore, ListEntry } from '../../src/session/key-value-store.ts';
 import { MemoryKeyValueStore } from '../../src/session/memory.ts';
 import { RedisKeyValueStore } from '../../src/session/redis.ts';
 import { testRedis } from '../support/redis.ts';
@@ -184,6 +184,66 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
 
   describe('lists', () => {
     const seenAt = (at: number) => ({ at, staleBefore: at - 100, ttl: 5000 });
+    const all = { atMost: 1000 };
+
+    /** Every member, in portions of this size. */
+    async function read(list: string, atMost: number) {
+      const portions: string[][] = [];
+      let after: ListEntry | undefined;
+      for (;;) {
+        const entries = await store.enlisted(list, 0, { after, atMost });
+        portions.push(entries.map(({ member }) => member));
+        after = entries.at(-1);
+        if (entries.length < atMost) return portions;
+      }
+    }
+
+    /** Many at the same moment, and names that a locale would sort in another order than by bytes. */
+    async function fill(list: string) {
+      const names = Array.from({ length: 40 }, (_, n) => `${'aBzZ_-9é'[n % 8]}${n}`);
+      for (const [n, name] of names.entries()) {
+        const at = n < 30 ? 1000 : 1000 + n;
+        await store.enlist(list, name, { ...seenAt(at), staleBefore: 0, since: 1000 });
+      }
+      return names;
+    }
+
+    it.each([1, 7, 39, 40, 41])('are read in portions of %i, each member once', async (atMost) => {
+      const list = newKey();
+      const names = await fill(list);
+      const portions = await read(list, atMost);
+      expect(Math.max(...portions.map(({ length }) => length))).toBe(Math.min(atMost, 40));
+      expect(portions.flat().toSorted()).toEqual(names.toSorted());
+    });
+
+    it('miss nobody in portions while others are struck off and seen, whoever was the last of one', async () => {
+      const list = newKey();
+      const names = await fill(list);
+      const found: string[] = [];
+      let now = 2000;
+      let after: ListEntry | undefined;
+      for (;;) {
+        const entries = await store.enlisted(list, 0, { after, atMost: 3 });
+        if (entries.length === 0) break;
+        found.push(...entries.map(({ member }) => member));
+        after = entries.at(-1);
+        // All that were read are gone, the cursor's own entry first.
+        for (const { member } of entries.toReversed()) await store.strikeOff(list, member);
+        const next = names.find((name) => !found.includes(name));
+        if (next) await store.seen(list, next, { at: (now += 1), staleBefore: 0, ttl: 5000 });
+      }
+      expect(found.toSorted()).toEqual(names.toSorted());
+      await expect(store.countEnlisted(list, 0)).resolves.toBe(0);
+    });
+
+    it('count the members that are not stale', async () => {
+      const list = newKey();
+      await fill(list);
+      await expect(store.countEnlisted(list, 0)).resolves.toBe(40);
+      await expect(store.countEnlisted(list, 1001)).resolves.toBe(10);
+      await expect(store.enlisted(list, 1001, { atMost: 4 })).resolves.toHaveLength(4);
+      await expect(store.countEnlisted(newKey(), 0)).resolves.toBe(0);
+    });
 
     it('name their members, those seen longest ago first', async () => {
       const list = newKey();
@@ -192,12 +252,12 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await store.seen(list, 'one', seenAt(1020));
       await store.enlist(list, 'three', { ...seenAt(1030), since: 1030 });
       await store.strikeOff(list, 'three');
-      await expect(store.enlisted(list, 0)).resolves.toEqual([
+      await expect(store.enlisted(list, 0, all)).resolves.toEqual([
         { member: 'two', at: 1010 },
         { member: 'one', at: 1020 },
       ]);
-      await expect(store.enlisted(list, 1011)).resolves.toEqual([{ member: 'one', at: 1020 }]);
-      await expect(store.enlisted(newKey(), 0)).resolves.toEqual([]);
+      await expect(store.enlisted(list, 1011, all)).resolves.toEqual([{ member: 'one', at: 1020 }]);
+      await expect(store.enlisted(newKey(), 0, all)).resolves.toEqual([]);
     });
 
     it('do not take back who was struck off, only because they are seen', async () => {
@@ -206,14 +266,14 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await store.strikeOff(list, 'one');
       await store.seen(list, 'one', seenAt(1010));
       await store.seen(list, 'stranger', seenAt(1010));
-      await expect(store.enlisted(list, 0)).resolves.toEqual([]);
+      await expect(store.enlisted(list, 0, all)).resolves.toEqual([]);
     });
 
     it('forget the stale when somebody enters', async () => {
       const list = newKey();
       await store.enlist(list, 'old', { ...seenAt(1000), since: 1000 });
       await store.enlist(list, 'new', { ...seenAt(1101), since: 1101 });
-      await expect(store.enlisted(list, 0)).resolves.toEqual([{ member: 'new', at: 1101 }]);
+      await expect(store.enlisted(list, 0, all)).resolves.toEqual([{ member: 'new', at: 1101 }]);
     });
 
     it('let nobody in whose time began before they were closed', async () => {
@@ -225,7 +285,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await expect(enter('too early', 1004)).resolves.toBe(false);
       await expect(enter('at the same time', 1005)).resolves.toBe(false);
       await expect(enter('after', 1006)).resolves.toBe(true);
-      const members = (await store.enlisted(list, 0)).map(({ member }) => member);
+      const members = (await store.enlisted(list, 0, all)).map(({ member }) => member);
       expect(members).toEqual(['before', 'after']);
     });
 
@@ -247,10 +307,10 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       const now = { at: 1000, staleBefore: 0, since: 1000 };
       await store.enlist(list, 'long', { ...now, ttl: 60_000 });
       await store.enlist(list, 'short', { ...now, ttl: 30 });
-      await expect(store.enlisted(list, 0)).resolves.toHaveLength(2);
+      await expect(store.enlisted(list, 0, all)).resolves.toHaveLength(2);
       const shortLived = newKey();
       await store.enlist(shortLived, 'short', { ...now, ttl: 30 });
-      await waitFor(async () => (await store.enlisted(shortLived, 0)).length === 0);
+      await waitFor(async () => (await store.enlisted(shortLived, 0, all)).length === 0);
     });
   });
 

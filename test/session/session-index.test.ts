@@ -19,7 +19,10 @@ const session = (id: string, more: object = {}): Session =>
   ({ id, issuer, clientId: 'spa', sub: 'alice', createdAt: 1000, ...more }) as Session;
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
-  return index.idsOf({ issuer, clientIds, ...name });
+  const ids: string[] = [];
+  for await (const portion of index.portionsOf({ issuer, clientIds, ...name }))
+    ids.push(...portion);
+  return ids;
 }
 
 describe('the session index', () => {

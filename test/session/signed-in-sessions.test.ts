@@ -10,7 +10,8 @@ import { SessionIndex } from '../../src/session/session-index.ts';
 import type { SessionRoomOptions } from '../../src/session/session-options.ts';
 import { SessionStore } from '../../src/session/session-store.ts';
 import type { Session } from '../../src/session/session.ts';
-import { sessionEntry, SignedInSessions } from '../../src/session/signed-in-sessions.service.ts';
+import { seenSession, sessionEntry } from '../../src/session/session-entry.ts';
+import { SignedInSessions } from '../../src/session/signed-in-sessions.service.ts';
 import { closeServer, listen } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -94,7 +95,7 @@ describe('the sessions of a subject', () => {
     const tokens = { accessToken: 'a', refreshToken: 'r', obtainedAt: 0 };
     const secrets = { sid: 'sid', sessionState: 'state', claims: { name: 'Alice' }, tokens };
     const session = await begin('one', secrets);
-    const seen = { session, lastSeenAt: 90_000 };
+    const seen = seenSession(session, 90_000);
     const entry = {
       id: session.id,
       current: false,
@@ -113,7 +114,7 @@ describe('the sessions of a subject', () => {
     const { begin } = openHouse();
     const tokens = { accessToken: 'a', obtainedAt: 0, expiresAt: 1000, refreshExpiresAt: 2000 };
     const session = await begin('one', { tokens });
-    expect(sessionEntry({ session, lastSeenAt: 0 }).expiresAt).toBe('1970-01-01T00:00:02.000Z');
+    expect(sessionEntry(seenSession(session, 0)).expiresAt).toBe('1970-01-01T00:00:02.000Z');
   });
 });
 

@@ -140,6 +140,8 @@ async function replicaAt(port: number, publicUrl: string, ground: Ground): Promi
   const options = bffOptions(
     {
       logLevel: 'warn',
+      // One user signs in as often as there are rounds.
+      session: { maxPerUser: 0 },
       provider: { internalUrl: `http://127.0.0.1:${forwarder.port}` },
     },
     {

@@ -1,0 +1,86 @@
+/** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
+export const replaceScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1`;
+
+/** Gives a key a new time to live while its value is the expected one. */
+export const extendScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
+
+/** Removes a key while its value is the expected one. */
+export const removeIfScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
+
+/** A list's key lives as long as its youngest member. */
+const keepList = `
+local function keep(ttl)
+  if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
+end`;
+
+const refuseClosed = `
+local closed = redis.call('GET', KEYS[2])
+if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
+
+/** Adds a member to a list or renews it, and drops stale ones, unless the list was closed since. */
+export const enlistScript = `${keepList}${refuseClosed}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+keep(ARGV[5])
+return 1`;
+
+/** Whether a member is in a list that was not closed since. */
+export const isEnlistedScript = `${refuseClosed}
+return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`;
+
+/** Renews a member that is still in the list. */
+export const seenScript = `${keepList}
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
+keep(ARGV[4])
+return 1`;
+
+/**
+ * The expiration time of the key tells the time of Redis on every replica: `TIME` is not among the rights that the manual gives
+ * to the user of the BFF.
+ */
+export const takePlaceScript = `
+redis.call('ZADD', KEYS[1], '+inf', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local expiresAt = redis.call('PEXPIRETIME', KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', expiresAt - ARGV[3]))
+if redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[2]) then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return 0
+end
+redis.call('ZADD', KEYS[1], string.format('%.0f', expiresAt), ARGV[1])
+return 1`;
+
+/**
+ * A portion by rank. The rank of an entry that may be gone is looked for among those of the same score, which Redis orders
+ * by bytes; Lua's own comparison follows the server's locale.
+ */
+export const enlistedScript = `
+local function isAfter(one, other)
+  for i = 1, math.min(#one, #other) do
+    local a, b = one:byte(i), other:byte(i)
+    if a ~= b then return a > b end
+  end
+  return #one > #other
+end
+local function rankAfter(score, member)
+  local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
+  local high = low + redis.call('ZCOUNT', KEYS[1], score, score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if isAfter(redis.call('ZRANGE', KEYS[1], middle, middle)[1], member) then high = middle
+    else low = middle + 1 end
+  end
+  return low
+end
+local first = ARGV[3] and rankAfter(ARGV[3], ARGV[4])
+  or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[1])
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[2] - 1, 'WITHSCORES')`;
