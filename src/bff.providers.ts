@@ -104,7 +104,7 @@ export const bffProviders: NestProvider[] = [
       providers: Providers,
     ) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
-      const isKnown = (account: AccountProvider) => providers.ofAccount(account) !== undefined;
+      const isKnown = (account: AccountProvider) => !providers.isReplaced(account);
       return new SessionStore(records, index, store, options.session, clock, isKnown);
     },
   },

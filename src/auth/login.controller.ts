@@ -159,13 +159,14 @@ export class LoginController {
     if (!this.loginCookie.read(request)) return this.#turnAway(callback);
     const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
-    const pending = await this.#takePendingLogin(request, state, provider);
-    if (!pending) return this.#turnAway(callback);
+    const taken = await this.#takePendingLogin(request, state, provider);
+    if (!taken) return this.#turnAway(callback);
+    // Noted before the code is spent: a logout that comes later is about this sign-in as well.
+    const { pending, begunAt } = taken;
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
-    // Before the code is spent: a logout that comes later is about this sign-in as well.
-    const begunAt = this.clock();
-    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, begunAt);
+    const now = this.clock();
+    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, now);
     if (pending.connects !== undefined) {
       const connecting = { id: pending.connects, provider: provider.id, begunAt };
       await this.connections.connect(connecting, signIn);
@@ -175,7 +176,7 @@ export class LoginController {
     }
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
-    const session = beginSession(signIn, provider.id, userAgent, limits, begunAt);
+    const session = beginSession(signIn, provider.id, userAgent, limits, { now, begunAt });
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
@@ -198,20 +199,27 @@ export class LoginController {
     }
   }
 
-  /** The pending login of this browser, provider and state, taken so that nobody can use it a second time. */
+  /**
+   * The pending login of this browser, provider and state, taken so that nobody can use it a second time, and when that was by
+   * the clock of the store, which is asked on the same way.
+   */
   async #takePendingLogin(
     request: Request,
     state: string | null,
     provider: Provider,
-  ): Promise<PendingLogin | undefined> {
+  ): Promise<{ readonly pending: PendingLogin; readonly begunAt: number } | undefined> {
     const bound = this.loginCookie.read(request);
     const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
     // Before the state is spent: while the provider is not known, the same callback can be sent again.
     await provider.configuration();
-    const pending = await this.pendingLogins.take(binding, state);
+    const [pending, begunAt] = await Promise.all([
+      this.pendingLogins.take(binding, state),
+      this.pendingLogins.storeTime(),
+    ]);
     // A code is for the client and the issuer it was asked of, like the tokens.
-    return pending && this.providers.ofAccount(pending) === provider ? pending : undefined;
+    const isOurs = pending && this.providers.ofAccount(pending) === provider;
+    return isOurs ? { pending, begunAt } : undefined;
   }
 
   /**

@@ -38,6 +38,14 @@ export class Providers {
     return isSame ? provider : undefined;
   }
 
+  /**
+   * Whether the `id` of an account's provider now means another issuer or client. The session is over then. An `id` that is not
+   * configured at the moment ends nothing: another replica may still have it.
+   */
+  isReplaced(account: AccountProvider): boolean {
+    return this.find(account.provider) !== undefined && this.ofAccount(account) === undefined;
+  }
+
   /** The named provider. Absent name: the default one. Throws `unknown_provider`. */
   get(id: string | undefined): Provider {
     const provider = id === undefined ? this.all[0] : this.find(id);

@@ -16,7 +16,7 @@ export interface NewConnection {
   readonly id: string;
   readonly provider: string;
   readonly connection: Connection;
-  /** Before its code was spent, in epoch milliseconds: a logout that comes later is about it as well. */
+  /** Before its code was spent, by the clock of the store, in epoch milliseconds: a logout that comes later is about it as well. */
   readonly begunAt: number;
 }
 
@@ -31,7 +31,7 @@ export async function addConnection(
 ): Promise<Session | undefined> {
   const { issuer, clientId, sub, sid } = connection;
   const at = { issuer, clientId, sub, ...(sid !== undefined && { sid }) };
-  const entry = { id, createdAt: begunAt, ...at };
+  const entry = { id, createdAt: begunAt, begunAt, ...at };
   if (!(await index.enter(entry))) throw ended();
   let replaced: Session | undefined;
   const session = await store.changeNow(id, (before) => {

@@ -13,7 +13,7 @@ import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** Which session is to be connected with a provider, and since when that is under way, in epoch milliseconds. */
+/** Which session is to be connected with a provider, and since when that is under way, by the clock of the store. */
 export interface Connecting {
   readonly id: string;
   readonly provider: string;
@@ -56,9 +56,9 @@ export class Connections {
   /**
    * Lets the accounts of sessions that have just ended go on in the one that takes their place, where that is the same user's:
    * a stronger sign-in is no reason to connect everything anew. Tokens of all that does not go on are revoked, in the
-   * background. `since` is a time at which the old sessions still were.
+   * background.
    */
-  async carryOver(ended: readonly Session[], to: Session, since: number): Promise<void> {
+  async carryOver(ended: readonly Session[], to: Session): Promise<void> {
     const kept: Granted[] = [to];
     const lost: Granted[] = [];
     for (const session of ended) {
@@ -68,7 +68,7 @@ export class Connections {
       for (const { provider } of isSameUser ? connected : []) {
         const connection = session.connections?.[provider];
         if (!connection) continue;
-        const isKept = await this.#carry({ id: to.id, provider, connection, begunAt: since });
+        const isKept = await this.#carry({ id: to.id, provider, connection, begunAt: to.begunAt });
         (isKept ? kept : lost).push({ ...connection, provider });
       }
     }

@@ -65,15 +65,20 @@ export interface KeyValueStore {
   /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
   removeIf(key: string, expected: string): Promise<boolean>;
   /**
+   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose clocks may differ. Times at
+   * which lists are closed, and those that are compared with them, come from here.
+   */
+  time(): Promise<number>;
+  /**
    * Enters a member into a list, or renews it, and drops stale ones; `false` if the list was closed at or after `since`,
-   * in epoch milliseconds: then nothing is written.
+   * a `time` of the store: then nothing is written.
    */
   enlist(
     list: string,
     member: string,
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
-  /** Whether a member is still there, in a list that was not closed at or after `since`, in epoch milliseconds. */
+  /** Whether a member is still there, in a list that was not closed at or after `since`, a `time` of the store. */
   isEnlisted(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;
@@ -85,7 +90,7 @@ export interface KeyValueStore {
   enlisted(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
   /** How many members were seen since `staleBefore`, in epoch milliseconds. */
   countEnlisted(list: string, staleBefore: number): Promise<number>;
-  /** Notes that the list was closed `at` a time; its members stay. The note is kept for `ttl` milliseconds. */
+  /** Notes that the list was closed `at` a `time` of the store; its members stay. The note is kept for `ttl` milliseconds. */
   closeList(list: string, at: number, ttl: number): Promise<void>;
   /**
    * Takes one of `most` places for `ttl` milliseconds, in one step and by the store's own clock; `false` if all are taken. Places

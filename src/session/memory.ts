@@ -80,6 +80,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return this.#living(key)?.value === expected && this.#entries.delete(key);
   }
 
+  async time(): Promise<number> {
+    return this.clock();
+  }
+
   async enlist(
     list: string,
     member: string,

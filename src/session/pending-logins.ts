@@ -76,6 +76,11 @@ export class PendingLogins {
     const [text] = await Promise.all([this.records.take(name), this.freePlace({ name })]);
     return text === undefined ? undefined : (JSON.parse(text) as PendingLogin);
   }
+
+  /** The time by the clock of the store, in epoch milliseconds. */
+  async storeTime(): Promise<number> {
+    return this.records.storeTime();
+  }
 }
 
 function recordName(state: string, binding: string): string {

@@ -15,6 +15,16 @@ export const removeIfScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
 
+/**
+ * Returns the server's time. `TIME` would return it too, but the documented rights of the BFF's Redis user do not include it. In
+ * a cluster it is the time of the key's master, so that all replicas compare times of one clock.
+ */
+export const timeScript = `
+redis.call('SET', KEYS[1], '1', 'PX', 1000)
+local ends = redis.call('PEXPIRETIME', KEYS[1])
+redis.call('DEL', KEYS[1])
+return ends - 1000`;
+
 /** A list's key lives as long as its youngest member. */
 const keepList = `
 local function keep(ttl)

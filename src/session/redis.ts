@@ -18,11 +18,13 @@ import {
   replaceScript,
   seenScript,
   takePlaceScript,
+  timeScript,
 } from './redis-scripts.ts';
 
 /** The real store, in the few commands we need of it. */
 export class RedisKeyValueStore implements KeyValueStore {
   readonly #connection: RedisConnection;
+  readonly #clockKey: string;
 
   /** Tells its watchers of keys that begin with `watched`. */
   constructor(
@@ -30,6 +32,7 @@ export class RedisKeyValueStore implements KeyValueStore {
     watched = options.keyPrefix,
     onConnection: ConnectionListener = () => {},
   ) {
+    this.#clockKey = `${options.keyPrefix}clock`;
     this.#connection = new RedisConnection(options, watched, onConnection);
   }
 
@@ -85,6 +88,11 @@ export class RedisKeyValueStore implements KeyValueStore {
 
   async removeIf(key: string, expected: string): Promise<boolean> {
     return this.#run(removeIfScript, [key], [expected]);
+  }
+
+  async time(): Promise<number> {
+    const keys = [this.#clockKey];
+    return Number(await this.#connection.ask((client) => client.eval(timeScript, { keys })));
   }
 
   async enlist(

@@ -56,6 +56,11 @@ export class SealedRecords {
     });
   }
 
+  /** The time by the clock of the store, in epoch milliseconds. */
+  async storeTime(): Promise<number> {
+    return this.store.time();
+  }
+
   /** `false` if there is such a record already. */
   async create(name: string, text: string, ttlMilliseconds: number): Promise<boolean> {
     const key = this.#key(name);

@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { CLOCK, type Clock } from './clock.ts';
 import { Connections } from './connections.service.ts';
 import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
@@ -18,7 +17,6 @@ export class SessionCookie {
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessions,
     private readonly connections: Connections,
-    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
@@ -37,13 +35,12 @@ export class SessionCookie {
     const shown = request.sessionID;
     const secret = await storeNewSession(request, session);
     const begun = { ...session, id: recordNameOf(secret) };
-    const now = this.clock();
     const ended: Session[] = [];
     for (const id of [recordNameOf(shown), replaces]) {
       const old = id === undefined ? undefined : await this.store.end(id);
       if (old) ended.push(old);
     }
-    await this.connections.carryOver(ended, begun, now);
+    await this.connections.carryOver(ended, begun);
     await this.sessions.keepWithinLimit(begun);
     const value = new SignedCookie(cookies.session, options.secrets).sign(secret);
     response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));

@@ -5,7 +5,7 @@ import { remember } from './remember.ts';
 import type { Session } from './session.ts';
 
 /** What of a session says on which lists it stands: those of its subject, and of the accounts it is connected with. */
-type Listed = Pick<Session, 'id' | 'createdAt' | 'connections'> & Listing;
+type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Listing;
 
 /** What names the lists of an account. */
 type Listing = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
@@ -55,14 +55,14 @@ export class SessionIndex {
 
   /** Enters a session that is about to begin; `false` if one of its groups was ended after the sign-in began. */
   async enter(session: Listed): Promise<boolean> {
-    const times = { ...this.#times(this.clock()), since: session.createdAt };
+    const times = { ...this.#times(this.clock()), since: session.begunAt };
     return this.#inAllGroups(session, (list) => this.store.enlist(list, session.id, times));
   }
 
   /** Whether a session that was entered may go on: nobody has ended it or one of its groups since the sign-in began. */
   async isWelcome(session: Listed): Promise<boolean> {
-    const { id, createdAt } = session;
-    return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, createdAt));
+    const { id, begunAt } = session;
+    return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, begunAt));
   }
 
   /**
@@ -109,9 +109,9 @@ export class SessionIndex {
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Lets nobody in any more whose sign-in has begun before now. */
+  /** Lets nobody in any more whose sign-in has begun before now, by the clock of the store. */
   async close(group: SessionGroup): Promise<void> {
-    const now = this.clock();
+    const now = await this.store.time();
     await Promise.all(
       this.#lists(group).map((list) => this.store.closeList(list, now, longestSignIn)),
     );

@@ -17,6 +17,8 @@ export interface Session {
   readonly claims: Claims;
   readonly tokens: TokenSet;
   readonly createdAt: number;
+  /** When its sign-in began to be finished, by the clock of the store: a logout that came later is about it as well. */
+  readonly begunAt: number;
   /** Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See `endOf`. */
   readonly expiresAt: number;
   /** The provider's name for its own session. */
@@ -47,18 +49,26 @@ export function newSecret(): string {
 /** A session before it has a cookie, and so before it has an id. */
 export type NewSession = Omit<Session, 'id'>;
 
+/** When a session begins, in epoch milliseconds. */
+export interface BeginningTimes {
+  readonly now: number;
+  /** By the clock of the store, before its code was spent. */
+  readonly begunAt: number;
+}
+
 /** The session that begins with a sign-in. */
 export function beginSession(
   { sessionExpiry, ...signIn }: SignIn,
   provider: string,
   userAgent: string | undefined,
   limits: SessionLimits,
-  now: number,
+  { now, begunAt }: BeginningTimes,
 ): NewSession {
   return {
     ...signIn,
     provider,
     createdAt: now,
+    begunAt,
     expiresAt: ceilingOf(now, limits, sessionExpiry),
     ...(userAgent && { userAgent: userAgent.slice(0, 512) }),
   };
@@ -67,9 +77,10 @@ export function beginSession(
 /** Whether a stored value has the shape above. A record of another release may not: its user is asked to sign in again. */
 export function isSession(value: unknown): value is Session {
   const session = (value ?? {}) as Session;
-  const { id, provider, issuer, clientId, sub, claims, tokens, createdAt, expiresAt } = session;
+  const { id, provider, issuer, clientId, sub, claims, tokens, createdAt, begunAt, expiresAt } =
+    session;
   const texts: unknown[] = [id, provider, issuer, clientId, sub, tokens?.accessToken];
-  const times: unknown[] = [createdAt, expiresAt, tokens?.obtainedAt];
+  const times: unknown[] = [createdAt, begunAt, expiresAt, tokens?.obtainedAt];
   return (
     texts.every((text) => typeof text === 'string') &&
     times.every((time) => typeof time === 'number') &&

@@ -7,6 +7,7 @@ const session: Session = {
   provider: 'corp',
   issuer: 'https://login.example.com',
   clientId: 'spa',
+  begunAt: 0,
   sub: 'alice',
   claims: {
     sub: 'alice',

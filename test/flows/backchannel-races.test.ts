@@ -186,6 +186,32 @@ describe('a logout by the provider during a sign-in', () => {
   });
 });
 
+describe('replicas whose clocks differ', () => {
+  it.each([-60, 60])(
+    'stop a sign-in that is under way, and let a later one pass (%i minutes)',
+    async (minutes) => {
+      await using bff = await startParty();
+      const { url, keyPrefix } = bff.redis;
+      const now = () => Date.now() + minutes * minute;
+      await using other = await startBff({
+        clock: now,
+        redis: { url, keyPrefix },
+        authorizationServer: bff.authorizationServer,
+      });
+      const iat = Math.floor(now() / 1000);
+      const signOutThere = () => signOut(other, { sub: 'alice', iat, exp: iat + 120 });
+      bff.authorizationServer.override('token', oncePassing(signOutThere));
+      const browser = bff.browser();
+      const stopped = await bff.signIn(browser, { login_hint: 'alice' });
+      expect([stopped.status, errorCode(stopped)]).toEqual([400, 'login_expired']);
+      await expect(whoIs(browser)).resolves.toBeUndefined();
+
+      bff.authorizationServer.override('token', undefined);
+      await expect(whoIs(await bff.signedIn('alice', browser))).resolves.toBe('alice');
+    },
+  );
+});
+
 describe('a logout by the provider during an outage', () => {
   let redis: RedisServer;
   beforeEach(async () => {

@@ -169,6 +169,16 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     await expect(store.get(key)).resolves.toBeUndefined();
   });
 
+  it('says what time it is by its own clock', async () => {
+    const began = Date.now();
+    const times = [await store.time(), await store.time()];
+    const [first = 0, second = 0] = times;
+    expect(times.every(Number.isInteger)).toBe(true);
+    expect(first).toBeGreaterThanOrEqual(began - 1);
+    expect(second).toBeGreaterThanOrEqual(first);
+    expect(second).toBeLessThanOrEqual(Date.now() + 1);
+  });
+
   it('says that it is there', async () => {
     await expect(store.ping()).resolves.toBeUndefined();
   });

@@ -101,6 +101,7 @@ describe('a user with thousands of sessions', () => {
       claims: {},
       tokens: { accessToken: `access-${number}`, obtainedAt: 0 },
       createdAt: Date.now() - 60_000 + number,
+      begunAt: Date.now() - 60_000 + number,
       expiresAt: Date.now() + hour,
       ...more,
     };

@@ -58,6 +58,7 @@ function openCache({ capacity = 1e6 } = {}) {
       provider: 'corp',
       issuer: 'https://login.example.com',
       clientId: 'spa',
+      begunAt: 0,
       sub: 'alice',
       claims: {},
       tokens: { accessToken: 'token', obtainedAt: now },

@@ -16,7 +16,15 @@ function openIndex() {
 }
 
 const session = (id: string, more: object = {}): Session =>
-  ({ id, issuer, clientId: 'spa', sub: 'alice', createdAt: 1000, ...more }) as Session;
+  ({
+    id,
+    issuer,
+    clientId: 'spa',
+    sub: 'alice',
+    createdAt: 1000,
+    begunAt: 1000,
+    ...more,
+  }) as Session;
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
   const ids: string[] = [];
@@ -89,11 +97,26 @@ describe('the session index', () => {
     await expect(index.isWelcome(session('one', { sid: 'a' }))).resolves.toBe(false);
     await expect(index.enter(session('two', { sid: 'b' }))).resolves.toBe(true);
     await expect(index.isWelcome(session('two', { sid: 'b' }))).resolves.toBe(true);
-    await expect(index.enter(session('later', { sid: 'a', createdAt: 2001 }))).resolves.toBe(true);
+    await expect(index.enter(session('later', { sid: 'a', begunAt: 2001 }))).resolves.toBe(true);
     await index.close({ issuer, clientIds, sub: 'alice' });
     await expect(index.enter(session('three', { sid: 'b' }))).resolves.toBe(false);
     await expect(index.enter(session('bob', { sub: 'bob' }))).resolves.toBe(true);
   });
+
+  it.each([-3_600_000, 3_600_000])(
+    'judges by the clock of the store, when that of a replica differs by %i ms',
+    async (difference) => {
+      const { values, at } = openIndex();
+      const options = { secrets: [newSecret], idle: 10_000 };
+      const index = new SessionIndex(values, 'index:', options, () => 5000 + difference);
+      at(2000);
+      await index.close({ issuer, clientIds, sub: 'alice' });
+      await expect(index.enter(session('before', { begunAt: 1999 }))).resolves.toBe(false);
+      await expect(index.enter(session('after', { begunAt: 2001 }))).resolves.toBe(true);
+      await expect(index.isWelcome(session('after', { begunAt: 2001 }))).resolves.toBe(true);
+      await expect(index.isWelcome(session('after', { begunAt: 1999 }))).resolves.toBe(false);
+    },
+  );
 
   it('finds, sees, closes and removes what was entered under an older secret', async () => {
     const { withSecrets, at } = openIndex();

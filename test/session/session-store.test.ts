@@ -34,7 +34,7 @@ function openStore() {
   const index = new SessionIndex(values, 'index:', { ...limits, secrets }, clock);
   const store = new SessionStore(records, index, values, limits, clock, () => true);
   const begin = (): Session => ({
-    ...beginSession(signIn, 'corp', 'Browser/1.0', limits, now),
+    ...beginSession(signIn, 'corp', 'Browser/1.0', limits, { now, begunAt: now }),
     id,
   });
   const at = (time: number) => void (now = time);
@@ -222,7 +222,7 @@ describe('the session store', () => {
 
 describe('where the provider has the last word', () => {
   const beginWith = (more: object, now = 0) =>
-    beginSession({ ...signIn, ...more }, 'corp', undefined, limits, now);
+    beginSession({ ...signIn, ...more }, 'corp', undefined, limits, { now, begunAt: now });
 
   it('a session ends with that of the provider (session_expiry), never later than its own end', () => {
     expect(endOf({ ...beginWith({ sessionExpiry: 60 * minute }), id })).toBe(60 * minute);

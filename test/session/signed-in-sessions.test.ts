@@ -51,6 +51,7 @@ function openHouse({ maxPerUser = 0, providers = clients } = {}) {
       claims: {},
       tokens: { accessToken: `access-${secret}`, obtainedAt: 0 },
       createdAt: 0,
+      begunAt: 0,
       expiresAt: 8 * hour,
       ...more,
     };
