@@ -16,6 +16,7 @@ import { endSessionUrl, revokeTokens } from '../oauth/logout.ts';
 import { Providers } from '../oauth/providers.ts';
 import { everywhere } from '../session/connections.ts';
 import { SessionCookie } from '../session/session-cookie.service.ts';
+import { SessionReader } from '../session/session-reader.service.ts';
 import type { Session } from '../session/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { LogoutState } from './logout-state.ts';
@@ -33,6 +34,7 @@ export class LogoutController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
+    private readonly sessions: SessionReader,
     private readonly sessionCookie: SessionCookie,
     private readonly logoutState: LogoutState,
   ) {}
@@ -65,7 +67,14 @@ export class LogoutController {
     const returnUrl = safeReturnUrl(asked, this.options.returnUrl);
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
-    if (!session) return returnUrl;
+    if (!session) {
+      const named = this.sessions.idIn(request.headers.cookie);
+      const meant = sidIs === 'optional' ? (sid ?? named) : sid;
+      // It may be over only here, by a change of the providers: it ends for replicas that still have them, too.
+      if (named !== undefined && meant === named)
+        await this.sessionCookie.end(request, response, named);
+      return returnUrl;
+    }
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
     if (isMismatch) throw new BffError('session_mismatch');
 

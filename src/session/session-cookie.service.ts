@@ -48,10 +48,15 @@ export class SessionCookie {
 
   /**
    * Ends the session of this request and takes its cookie away. Gives back what it was in the end, with the tokens of its
-   * last refresh. Absent: somebody else was faster.
+   * last refresh. Absent: somebody else was faster, or its provider is not configured any more. The `id` is needed where no
+   * session could be read.
    */
-  async end(request: Request, response: Response): Promise<Session | undefined> {
-    const ended = await this.store.end(recordNameOf(request.sessionID));
+  async end(
+    request: Request,
+    response: Response,
+    id = recordNameOf(request.sessionID),
+  ): Promise<Session | undefined> {
+    const ended = await this.store.end(id);
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
     forgetSession(request);

@@ -305,12 +305,14 @@ describe('logout after a change of the configuration', () => {
       authorizationServer: before.authorizationServer,
       provider: { id: 'another' },
     });
-    browser.via(after.port);
     const { logoutUrl } = await logoutOf(browser);
+    browser.via(after.port);
+    await expect(whoIs(browser)).resolves.toBeUndefined();
     const page = await browser.click(`${logoutUrl}&returnUrl=/bye`, { redirect: 'manual' });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/bye']);
     expect(cookieLines(page)).toHaveLength(1);
     await expect(whoIs(browser)).resolves.toBeUndefined();
+    expect(await keysOf(before, 'session')).toEqual([]);
   });
 
   it('does not lead to an origin that is not allowed any more', async () => {

@@ -21,7 +21,8 @@ const alice = { issuer: signIn.issuer, clientIds: [signIn.clientId], sub: signIn
 const id = recordNameOf('secret');
 
 /** All that a stored session must have. */
-const complete = { ...signIn, id, provider: 'corp', createdAt: 0, expiresAt: limits.absolute };
+const beginning = { createdAt: 0, begunAt: 0, expiresAt: limits.absolute };
+const complete = { ...signIn, ...beginning, id, provider: 'corp' };
 
 /** A store at time 0, which `at` moves. */
 function openStore() {
@@ -185,12 +186,12 @@ describe('the session store', () => {
     ['a session without tokens', asData({ ...complete, tokens: undefined })],
     ['a session of text', asData('alice')],
     ['a list', []],
-    ...(['id', 'provider', 'issuer', 'sub', 'claims', 'createdAt', 'expiresAt'] as const).map(
-      (name): [string, unknown] => [
+    ...'id provider issuer clientId sub claims createdAt begunAt expiresAt'
+      .split(' ')
+      .map((name): [string, unknown] => [
         `a session without ${name}`,
         asData({ ...complete, [name]: undefined }),
-      ],
-    ),
+      ]),
     ['no cookie of express-session', { signedIn: complete }],
   ])('takes a record with %s for nobody', async (_, data) => {
     const { store, records } = openStore();
