@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { BffError } from '../errors.ts';
 import type { Clock } from '../session/clock.ts';
 import type { SessionEnds } from '../session/session-ends.ts';
 import type { SessionStore } from '../session/session-store.ts';
@@ -25,6 +26,9 @@ const tolerance = 1000;
 /** The longest time a timer can wait, in milliseconds. */
 const longestWait = 2 ** 31 - 1;
 
+/** Most streams of one session at once in this process. */
+const mostStreams = 20;
+
 /** What an event says of the session. */
 export type SessionState = 'active' | 'expiring' | 'ended';
 
@@ -42,18 +46,30 @@ export interface SessionSources {
 
 /** The event streams of pages that want to know how their sessions are. */
 export class SessionEvents {
-  readonly #streams = new Set<SessionStream>();
+  /** By session, those that are open. */
+  readonly #streams = new Map<string, Set<SessionStream>>();
   #isDraining = false;
 
   constructor(private readonly sources: SessionSources) {}
 
-  /** Answers with the events of this session, until it ends, the page goes or the server stops. Nothing of it is a use of the session. */
+  /**
+   * Sends the events of this session, until it ends, the page goes or the server stops. Nothing of it is a use of the session.
+   * Throws `rate_limited` if the session has twenty streams here already.
+   */
   open(session: Session, response: Response): void {
+    // The client may have gone while its session was read; its response is then closed for good.
+    if (response.closed || response.destroyed) return;
+    const streams = this.#streams.get(session.id) ?? new Set<SessionStream>();
+    if (streams.size >= mostStreams) {
+      const cause = new Error(`the session has ${mostStreams} event streams here`);
+      throw new BffError('rate_limited', { cause });
+    }
     const stream = new SessionStream(session, response, this.sources);
-    this.#streams.add(stream);
+    this.#streams.set(session.id, streams.add(stream));
     response.once('close', () => {
       stream.stop();
-      this.#streams.delete(stream);
+      streams.delete(stream);
+      if (streams.size === 0) this.#streams.delete(session.id);
     });
     stream.start();
     if (this.#isDraining) response.end();
@@ -62,7 +78,8 @@ export class SessionEvents {
   /** Ends all there are and all that will be; browsers ask again, and another replica answers. */
   drain(): void {
     this.#isDraining = true;
-    for (const stream of this.#streams) stream.response.end();
+    for (const streams of this.#streams.values())
+      for (const stream of streams) stream.response.end();
   }
 }
 

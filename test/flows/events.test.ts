@@ -1,5 +1,6 @@
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
+import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { errorCode, whoIs } from './steps.ts';
 
@@ -25,6 +26,23 @@ async function listen(browser: LittleBrowser, bff?: TestBff) {
   await waitFor(() => heard.length > 0);
   return { response, heard, state };
 }
+
+/** Asks for a stream, and leaves it open until it is aborted. */
+async function openStream(browser: LittleBrowser) {
+  const abort = new AbortController();
+  const response = await browser.fetch('/bff/events', { csrf: false, signal: abort.signal });
+  return { status: response.status, response, close: () => abort.abort() };
+}
+
+const most = 20;
+
+async function openMany(browser: LittleBrowser, count = most) {
+  return Promise.all(Array.from({ length: count }, () => openStream(browser)));
+}
+
+const statusesOf = (streams: readonly { status: number }[]) => [
+  ...new Set(streams.map(({ status }) => status)),
+];
 
 async function logOut(browser: LittleBrowser): Promise<void> {
   expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
@@ -98,5 +116,56 @@ describe('the events of a session', () => {
     for (const headers of foreign) expect(await outcome(headers, browser)).toEqual([403, 'csrf']);
     const response = await browser.fetch('/bff/events', { method: 'POST' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET']);
+  });
+});
+
+describe('a session that opens event streams without end', () => {
+  it('gets 429 with Retry-After after twenty, others do not, and a stream that closes makes room', async () => {
+    await using bff = await startBff();
+    const other = await bff.replica();
+    const browser = await bff.signedIn();
+    const streams = await openMany(browser);
+    expect(statusesOf(streams)).toEqual([200]);
+    const { response } = await openStream(browser);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '10']);
+    expect(errorCode({ body: await response.text() })).toBe('rate_limited');
+    expect((await openStream(await bff.signedIn())).status).toBe(200);
+    expect((await openStream(browser.via(other.port))).status).toBe(200);
+    browser.via(bff.port);
+    streams[0]?.close();
+    await waitFor(async () => (await openStream(browser)).status === 200);
+    expect((await openStream(browser)).status).toBe(429);
+    await expect(whoIs(browser)).resolves.toBe('alice');
+  });
+
+  it('keeps no place for requests that were aborted before their stream began', async () => {
+    const redis = await startRedis();
+    await using bff = await startBff({ redis: { url: redis.url } });
+    const browser = await bff.signedIn();
+    // It does not remember the session yet, and so has to ask Redis.
+    const fresh = await bff.replica();
+    browser.via(fresh.port);
+    redis.pause();
+    const abort = new AbortController();
+    const requests = Array.from({ length: most }, () =>
+      browser.fetch('/bff/events', { csrf: false, signal: abort.signal }),
+    );
+    const arrived = async () =>
+      new Promise<number>((resolve, reject) =>
+        fresh.app
+          .getHttpServer()
+          .getConnections((error: Error | null, count: number) =>
+            error ? reject(error) : resolve(count),
+          ),
+      );
+    await waitFor(async () => (await arrived()) === most);
+    abort.abort();
+    await Promise.allSettled(requests);
+    await waitFor(async () => (await arrived()) === 0);
+    redis.resume();
+    await expect(whoIs(browser)).resolves.toBe('alice');
+    expect(statusesOf(await openMany(browser))).toEqual([200]);
+    await bff.close();
+    await redis.stop();
   });
 });
