@@ -305,13 +305,29 @@ describe('logout after a change of the configuration', () => {
       authorizationServer: before.authorizationServer,
       provider: { id: 'another' },
     });
+    browser.via(after.port);
+    const { logoutUrl } = await logoutOf(browser);
+    const page = await browser.click(`${logoutUrl}&returnUrl=/bye`, { redirect: 'manual' });
+    expect([page.status, page.headers.get('location')]).toEqual([302, '/bye']);
+    expect(cookieLines(page)).toHaveLength(1);
+    await expect(whoIs(browser)).resolves.toBeUndefined();
+  });
+
+  it('ends a session whose provider is another client now, for replicas that do not know yet', async () => {
+    await using before = await startBff();
+    const browser = await before.signedIn();
+    await using after = await startBff({
+      publicUrl: before.url,
+      redis: { url: before.redis.url, keyPrefix: before.redis.keyPrefix },
+      authorizationServer: before.authorizationServer,
+      provider: { clientId: 'another' },
+    });
     const { logoutUrl } = await logoutOf(browser);
     browser.via(after.port);
     await expect(whoIs(browser)).resolves.toBeUndefined();
     const page = await browser.click(`${logoutUrl}&returnUrl=/bye`, { redirect: 'manual' });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/bye']);
     expect(cookieLines(page)).toHaveLength(1);
-    await expect(whoIs(browser)).resolves.toBeUndefined();
     expect(await keysOf(before, 'session')).toEqual([]);
   });
 
