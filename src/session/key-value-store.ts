@@ -57,8 +57,9 @@ export interface KeyValueStore {
   /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
   removeIf(key: string, expected: string): Promise<boolean>;
   /**
-   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose clocks may differ. Times at
-   * which lists are closed, and those that are compared with them, come from here.
+   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose
+   * clocks may differ. Times at which lists are closed, and those that are compared with them, come
+   * from here.
    */
   time(): Promise<number>;
   /**
@@ -70,14 +71,20 @@ export interface KeyValueStore {
     member: string,
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
-  /** Whether a member is still there, in a list that was not closed at or after `since`, a `time` of the store. */
+  /**
+   * Whether a member is still there, in a list that was not closed at or after `since`, a `time` of
+   * the store.
+   */
   isEnlisted(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;
   strikeOff(list: string, member: string): Promise<void>;
   /** The members seen since `staleBefore`, in epoch milliseconds, those seen longest ago first. */
   enlisted(list: string, staleBefore: number): Promise<ListEntry[]>;
-  /** Notes that the list was closed `at` a `time` of the store; its members stay. The note is kept for `ttl` milliseconds. */
+  /**
+   * Notes that the list was closed `at` a `time` of the store; its members stay. The note is kept
+   * for `ttl` milliseconds.
+   */
   closeList(list: string, at: number, ttl: number): Promise<void>;
   /** Tells of the sessions' keys. What is changed through this store itself is not told. */
   watch(watcher: KeyWatcher): void;

@@ -19,8 +19,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * What time it is there. `TIME` would say it too, but users with the rights that we have always asked for may not send it. It
- * is one server's time, in a cluster that of the key's master, so that all replicas compare times of one clock.
+ * What time it is there. `TIME` would say it too, but users with the rights that we have always
+ * asked for may not send it. It is one server's time, in a cluster that of the key's master, so
+ * that all replicas compare times of one clock.
  */
 const timeScript = `
 redis.call('SET', KEYS[1], '1', 'PX', 1000)
