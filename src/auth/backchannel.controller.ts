@@ -45,8 +45,9 @@ export class BackchannelController {
   }
 
   /**
-   * The token, and those clients in its audience by whose rules it is valid. Throws `invalid_logout_token` if it is valid for
-   * none, and `provider_unavailable` as long as it cannot be judged for one: the sender tries again.
+   * The token, and those clients in its audience by whose rules it is valid. Throws
+   * `invalid_logout_token` if it is valid for none, and `provider_unavailable` as long as it cannot
+   * be judged for one: the sender tries again.
    */
   async #verify(encoded: string): Promise<VerifiedLogout> {
     const now = this.clock();

@@ -200,8 +200,8 @@ export class LoginController {
   }
 
   /**
-   * The pending login of this browser, provider and state, taken so that nobody can use it a second time, and when that was by
-   * the clock of the store, which is asked on the same way.
+   * The pending login of this browser, provider and state, taken so that nobody can use it a second
+   * time, and when that was by the clock of the store, which is asked on the same way.
    */
   async #takePendingLogin(
     request: Request,

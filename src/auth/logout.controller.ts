@@ -70,7 +70,8 @@ export class LogoutController {
     if (!session) {
       const named = this.sessions.idIn(request.headers.cookie);
       const meant = sidIs === 'optional' ? (sid ?? named) : sid;
-      // It may be over only here, by a change of the providers: it ends for replicas that still have them, too.
+      // It may be over only here, by a change of the providers: it ends for replicas that still
+      // have them, too.
       if (named !== undefined && meant === named)
         await this.sessionCookie.end(request, response, named);
       return returnUrl;

@@ -29,8 +29,9 @@ const clockTolerance = 60;
 const lifetimeWithoutExp = 120;
 
 /**
- * Who claims to have issued a logout token, and for which clients: tells whose rules to judge it by, and is not to be
- * believed before that. Throws `invalid_logout_token` for what is no token with an issuer.
+ * Who claims to have issued a logout token, and for which clients: tells whose rules to judge it
+ * by, and is not to be believed before that. Throws `invalid_logout_token` for what is no token
+ * with an issuer.
  */
 export function partiesOf(encoded: string): {
   readonly issuer: string;

@@ -2,7 +2,10 @@ import { BffError } from '../errors.ts';
 import { refuseBadFiles } from './provider-files.ts';
 import type { Provider } from './provider.ts';
 
-/** Where an account is: at which client of which issuer, and under which `id` that was configured when it was made. */
+/**
+ * Where an account is: at which client of which issuer, and under which `id` that was configured
+ * when it was made.
+ */
 export interface AccountProvider {
   readonly provider: string;
   readonly issuer: string;
@@ -29,8 +32,9 @@ export class Providers {
   }
 
   /**
-   * The provider that an account is at, or `undefined` if its `id` now means another issuer or client, or none. Tokens are
-   * sent to this provider alone, because an `id` can be given to another provider while sessions live.
+   * The provider that an account is at, or `undefined` if its `id` now means another issuer or
+   * client, or none. Tokens are sent to this provider alone, because an `id` can be given to
+   * another provider while sessions live.
    */
   ofAccount({ provider: id, issuer, clientId }: AccountProvider): Provider | undefined {
     const provider = this.find(id);
@@ -60,8 +64,8 @@ export class Providers {
   }
 
   /**
-   * The provider with that issuer identifier, exactly as it is written; of several clients the first. Throws
-   * `unknown_provider`.
+   * The provider with that issuer identifier, exactly as it is written; of several clients the
+   * first. Throws `unknown_provider`.
    */
   ofIssuer(issuer: string): Provider {
     const provider = this.all.find(({ options }) => options.issuer === issuer);

@@ -16,7 +16,10 @@ export interface NewConnection {
   readonly id: string;
   readonly provider: string;
   readonly connection: Connection;
-  /** Before its code was spent, by the clock of the store, in epoch milliseconds: a logout that comes later is about it as well. */
+  /**
+   * Before its code was spent, by the clock of the store, in epoch milliseconds: a logout that
+   * comes later is about it as well.
+   */
   readonly begunAt: number;
 }
 

@@ -13,7 +13,10 @@ import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** Which session is to be connected with a provider, and since when that is under way, by the clock of the store. */
+/**
+ * Which session is to be connected with a provider, and since when that is under way, by the clock
+ * of the store.
+ */
 export interface Connecting {
   readonly id: string;
   readonly provider: string;
@@ -54,9 +57,9 @@ export class Connections {
   }
 
   /**
-   * Lets the accounts of sessions that have just ended go on in the one that takes their place, where that is the same user's:
-   * a stronger sign-in is no reason to connect everything anew. Tokens of all that does not go on are revoked, in the
-   * background.
+   * Lets the accounts of sessions that have just ended go on in the one that takes their place,
+   * where that is the same user's: a stronger sign-in is no reason to connect everything anew.
+   * Tokens of all that does not go on are revoked, in the background.
    */
   async carryOver(ended: readonly Session[], to: Session): Promise<void> {
     const kept: Granted[] = [to];
@@ -75,7 +78,10 @@ export class Connections {
     for (const account of lost) void this.#revoke(account, kept);
   }
 
-  /** Whether the account goes on. If not, the sign-in is done all the same: the route that needs the account asks for it again. */
+  /**
+   * Whether the account goes on. If not, the sign-in is done all the same: the route that needs the
+   * account asks for it again.
+   */
   async #carry(connection: NewConnection): Promise<boolean> {
     try {
       const replaced = await addConnection(this.#places, connection);

@@ -38,8 +38,9 @@ export function everywhere(session: Session): Session[] {
 export type Granted = AccountProvider & Pick<Session, 'sub' | 'sid' | 'tokens'>;
 
 /**
- * Whether two accounts may have their tokens from one grant. Many authorization servers keep one for each client and session
- * of theirs, which every sign-in in that session uses again, and end it with the first refresh token that is revoked.
+ * Whether two accounts may have their tokens from one grant. Many authorization servers keep one
+ * for each client and session of theirs, which every sign-in in that session uses again, and end it
+ * with the first refresh token that is revoked.
  */
 export function mayShareGrant(one: Granted, other: Granted): boolean {
   const isSameUser =
@@ -68,8 +69,8 @@ export function withoutConnection(session: Session, provider: string): Session {
 }
 
 /**
- * The session without accounts at providers that are not configured any more. Absent: the session's own provider is one of
- * these, so the session is over.
+ * The session without accounts at providers that are not configured any more. Absent: the session's
+ * own provider is one of these, so the session is over.
  */
 export function atKnownProviders(
   session: Session,

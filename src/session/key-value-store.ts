@@ -65,8 +65,9 @@ export interface KeyValueStore {
   /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
   removeIf(key: string, expected: string): Promise<boolean>;
   /**
-   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose clocks may differ. Times at
-   * which lists are closed, and those that are compared with them, come from here.
+   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose
+   * clocks may differ. Times at which lists are closed, and those that are compared with them, come
+   * from here.
    */
   time(): Promise<number>;
   /**
@@ -78,7 +79,10 @@ export interface KeyValueStore {
     member: string,
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
-  /** Whether a member is still there, in a list that was not closed at or after `since`, a `time` of the store. */
+  /**
+   * Whether a member is still there, in a list that was not closed at or after `since`, a `time` of
+   * the store.
+   */
   isEnlisted(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;

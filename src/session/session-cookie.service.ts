@@ -21,9 +21,10 @@ export class SessionCookie {
 
   /**
    * Gives the browser a new session under a new id, stored when this resolves; the response may then send it away. The
-   * session the request showed and the one it `replaces` are over, their tokens revoked, and nothing of them is copied but the
-   * accounts that the same user has connected: an id planted before the sign-in is worth nothing after it (session fixation). When it fails,
-   * the browser keeps what it has.
+   * session the request showed and the one it `replaces` are over, their tokens revoked, and
+   * nothing of them is copied but the accounts that the same user has connected: an id planted
+   * before the sign-in is worth nothing after it (session fixation). When it fails, the browser
+   * keeps what it has.
    */
   async issue(
     request: Request,
@@ -48,8 +49,8 @@ export class SessionCookie {
 
   /**
    * Ends the session of this request and takes its cookie away. Gives back what it was in the end, with the tokens of its
-   * last refresh. Absent: somebody else was faster, or its provider is not configured any more. The `id` is needed where no
-   * session could be read.
+   * last refresh. Absent: somebody else was faster, or its provider is not configured any more. The
+   * `id` is needed where no session could be read.
    */
   async end(
     request: Request,

@@ -11,8 +11,9 @@ type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Li
 type Listing = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
 
 /**
- * Names sessions at some clients of one issuer: those of a subject, or those that belong to one session at the provider
- * (OIDC Back-Channel Logout §2.4). Clients share subjects and often `sid`s, but the logout of one says nothing of another's.
+ * Names sessions at some clients of one issuer: those of a subject, or those that belong to one
+ * session at the provider (OIDC Back-Channel Logout §2.4). Clients share subjects and often `sid`s,
+ * but the logout of one says nothing of another's.
  */
 export type SessionGroup = { readonly issuer: string; readonly clientIds: readonly string[] } & (
   { readonly sub: string } | { readonly sid: string }
@@ -132,7 +133,10 @@ export class SessionIndex {
     return { at: now, staleBefore: now - lifetime, ttl: lifetime };
   }
 
-  /** For each client one for every secret, the newest first. The braces make the name the hash tag of a Redis Cluster. */
+  /**
+   * For each client one for every secret, the newest first. The braces make the name the hash tag
+   * of a Redis Cluster.
+   */
   #lists(group: SessionGroup): string[] {
     const [kind, name] = 'sub' in group ? ['sub', group.sub] : ['sid', group.sid];
     return group.clientIds.flatMap((clientId) => {

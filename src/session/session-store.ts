@@ -222,8 +222,9 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * The record, if its time is not over, this release could have written it and its provider is still the same. Providers do
-   * not change while the process runs, so what is remembered of a session needs no second look.
+   * The record, if its time is not over, this release could have written it and its provider is
+   * still the same. Providers do not change while the process runs, so what is remembered of a
+   * session needs no second look.
    */
   #living(text: string): SessionData {
     const data = parseRecord(text);

@@ -17,7 +17,10 @@ export interface Session {
   readonly claims: Claims;
   readonly tokens: TokenSet;
   readonly createdAt: number;
-  /** When its sign-in began to be finished, by the clock of the store: a logout that came later is about it as well. */
+  /**
+   * When its sign-in began to be finished, by the clock of the store: a logout that came later is
+   * about it as well.
+   */
   readonly begunAt: number;
   /** Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See `endOf`. */
   readonly expiresAt: number;
