@@ -129,8 +129,7 @@ export class AnswerHeaders {
 
   #isOurs(setCookie: string): boolean {
     const [pair = ''] = setCookie.split(';', 1);
-    // Browsers send a cookie without a name as its bare value: `=bff=evil` comes back as `bff=evil` (RFC 6265bis §5.8.3).
-    return this.#withoutOurs(pair.replace(/^[\s=]+/, '')) === undefined;
+    return this.#withoutOurs(pair) === undefined;
   }
 }
 

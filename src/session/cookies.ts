@@ -27,7 +27,7 @@ export function sessionCookieAttributes(publicUrl: string, session: SessionOptio
 }
 
 /**
- * The distinct values of the cookies with exactly this name, in the order of the header. Names are compared octet by octet;
+ * The values of the cookies with exactly this name, in the order of the header. Names are compared octet by octet;
  * only SP and HTAB around them are white space (RFC 6265 §4.2.1). A name with any other octet before or after it belongs to
  * another cookie, which a sibling host may have planted: no `__Host-` rule of the browser protects that name.
  */
@@ -38,8 +38,7 @@ export function cookieValues(header: string, name: string): string[] {
     const end = semicolon < 0 ? header.length : semicolon;
     const equals = header.indexOf('=', start);
     if (equals >= 0 && equals < end && trimmed(header, start, equals) === name) {
-      const value = trimmed(header, equals + 1, end);
-      if (!values.includes(value)) values.push(value);
+      values.push(trimmed(header, equals + 1, end));
     }
     start = end + 1;
   }
@@ -54,10 +53,11 @@ export type CookieFilter = (header: string | undefined) => string | undefined;
  * others keep their octets: a cookie that another host has planted must not turn into one of the upstream's.
  */
 export function cookieFilter(names: readonly string[]): CookieFilter {
-  const removed = new Set([...names, ...names.map(canonicalName)]);
-  // Most names are in their one form already, and to see that takes less than to make it.
+  const removed = new Set([...names, ...names.map((name) => name.toLowerCase())]);
+  // Most names are in their one form already, and seeing that takes less time than making it.
   const isRemoved = (name: string) =>
-    removed.has(name) || (!isCanonical.test(name) && removed.has(canonicalName(name)));
+    removed.has(name) ||
+    (!isCanonical.test(name) && spellingsOf(name).some((spelling) => removed.has(spelling)));
   return (header = '') => {
     let kept: string | undefined;
     for (const part of header.split(';')) {
@@ -69,10 +69,15 @@ export function cookieFilter(names: readonly string[]): CookieFilter {
   };
 }
 
-/** The name of one cookie in a header; what has no `=` is all name. */
+/**
+ * The name of one cookie in a header. A text without `=` is all name, and so is what follows a leading `=`: that is how a
+ * cookie without a name, whose value is `bff=…`, comes back from a browser and is read by some servers.
+ */
 function nameIn(text: string): string {
-  const equals = text.indexOf('=');
-  return equals < 0 ? text : trimmed(text, 0, equals);
+  let start = 0;
+  while (text[start] === '=' || isWhiteSpace(text.charCodeAt(start))) start += 1;
+  const equals = text.indexOf('=', start);
+  return trimmed(text, start, equals < 0 ? text.length : equals);
 }
 
 /** A part of a header without the optional white space around it. `String.prototype.trim` also removes U+00A0 and others. */
@@ -89,12 +94,27 @@ function isWhiteSpace(octet: number): boolean {
   return octet === 0x20 || octet === 0x09;
 }
 
-/** What `canonicalName` leaves as it is. */
-const isCanonical = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
+/** A name that every server reads in the same way. */
+const isCanonical = /^[!#$&'*+\-.^_`|~0-9a-z]*$/;
 
-/** Servers differ in what they trim from a cookie's name and in its case; an upstream must not find ours behind either. */
-function canonicalName(name: string): string {
-  return name.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '').toLowerCase();
+/**
+ * What servers make of the name of a cookie. They differ in its case, in which octets they drop, in whether they end it at the
+ * first odd one (PHP reads `bff[0]` as `bff`), and in whether they decode it. An upstream must not find our cookie either way.
+ */
+function spellingsOf(name: string): string[] {
+  return [name, percentDecoded(name)].flatMap((spelling) => {
+    const text = spelling.toLowerCase();
+    return [
+      text.replace(/[^!#$%&'*+\-.^_`|~0-9a-z]/g, ''),
+      text.split(/[^!#$%&'*+\-.^_`|~0-9a-z]/, 1)[0] ?? '',
+    ];
+  });
+}
+
+function percentDecoded(text: string): string {
+  return text.replace(/%[0-9a-f]{2}/gi, (escape) =>
+    String.fromCharCode(Number.parseInt(escape.slice(1), 16)),
+  );
 }
 
 function isSecure(publicUrl: string): boolean {

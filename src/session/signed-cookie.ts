@@ -6,6 +6,12 @@ import { cookieValues } from './cookies.ts';
 const maxLength = 512;
 
 /**
+ * One or two secrets of 256 bits and a signature. A value of another form is no value of ours, whatever its signature says: to
+ * see that is cheap, and a header of 16 KB has room for more than a thousand signatures to verify.
+ */
+const form = /^s:[\w-]{43}(?:\.[\w-]{43})?\.[A-Za-z0-9+/]{43}$/;
+
+/**
  * Signs and verifies one cookie of ours, in the `s:value.signature` form of express-session. The keys are derived from
  * `session.secrets` *and* the cookie's name, so a value that was signed for one name is worth nothing under another.
  */
@@ -22,7 +28,7 @@ export class SignedCookie {
     this.keys = secrets.map((secret) => keyFor(name, secret));
   }
 
-  /** The value to set, signed with the newest key. */
+  /** The value to set, signed with the newest key. `value` is one or two results of `newSecret`, with a dot between them. */
   sign(value: string): string {
     const [newest = ''] = this.keys;
     return `s:${sign(value, newest)}`;
@@ -41,7 +47,7 @@ export class SignedCookie {
   /** The value in one encoded cookie value, `undefined` if its signature is not valid. */
   verify(encoded: string): string | undefined {
     const decoded = encoded.length > maxLength ? undefined : decode(encoded);
-    if (!decoded?.startsWith('s:')) return undefined;
+    if (decoded === undefined || !form.test(decoded)) return undefined;
     for (const key of this.keys) {
       const value = unsign(decoded.slice(2), key);
       if (value !== false) return value;
