@@ -33,7 +33,12 @@ import { Recorder } from './management/recorder.ts';
 import { countRequests } from './management/request-figures.ts';
 import { refuseKnownShortfalls } from './oauth/fapi2.ts';
 import { Providers } from './oauth/providers.ts';
-import { exemptFromGlobalPrefix, mountPipeline, type PipelineStep } from './pipeline.ts';
+import {
+  exemptFromGlobalPrefix,
+  mountPipeline,
+  type PipelineStep,
+  refuseControllersBelow,
+} from './pipeline.ts';
 import { ProblemFilter } from './problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './raw-bodies.ts';
@@ -60,6 +65,9 @@ export interface BffAsyncOptions
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
+  /** The number of layers of the router up to the end of the pipeline. */
+  #pipelineLayers = 0;
+
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(STORE) private readonly store: KeyValueStore,
@@ -103,7 +111,9 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
     const express = httpAdapter.getInstance<Application>();
     mountPipeline(express, this.#pipeline(), this.problems);
-    exemptFromGlobalPrefix(this.applicationConfig, basePath);
+    this.#pipelineLayers = express.router.stack.length;
+    const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
+    exemptFromGlobalPrefix(this.applicationConfig, basePath, taken);
   }
 
   /** The request pipeline. Its order is policy. */
@@ -131,8 +141,14 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     ];
   }
 
-  /** Throws `ConfigurationError` for providers that do not keep to the profile they are configured with. */
+  /**
+   * Called by NestJS when all controllers are mounted. Throws `ConfigurationError` for providers that do not keep to the profile
+   * they are configured with, and an error for controllers of the host application below `basePath`.
+   */
   async onModuleInit(): Promise<void> {
+    const express = this.adapterHost.httpAdapter.getInstance<Application>();
+    const controllers = express.router.stack.slice(this.#pipelineLayers);
+    refuseControllersBelow(this.options.basePath, controllers);
     await refuseKnownShortfalls(this.providers.all);
   }
 

@@ -1,6 +1,8 @@
 import { type NestMiddleware, RequestMethod } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { Application, ErrorRequestHandler } from 'express';
+import { allowedMethods, endpointNames } from './auth/endpoints.middleware.ts';
+import { isBelow } from './config/path-prefix.ts';
 import type { ProblemFilter } from './problem.filter.ts';
 
 /** An Express method and a path. `use` means every method and every path below. */
@@ -32,13 +34,51 @@ export function mountPipeline(
   app.use(respond);
 }
 
-/** Keeps the endpoints below `basePath` where they are in a host application with a global prefix. */
-export function exemptFromGlobalPrefix(config: ApplicationConfig, basePath: string): void {
+/**
+ * Keeps the endpoints below `basePath` where they are in a host application with a global prefix. Throws if the prefix would put
+ * every controller of the application where the BFF serves something else.
+ */
+export function exemptFromGlobalPrefix(
+  config: ApplicationConfig,
+  basePath: string,
+  taken: readonly string[],
+): void {
+  const prefix = `/${config.getGlobalPrefix()}`.replace(/^\/\/+/, '/').toLowerCase();
+  const owner =
+    prefix === '/' ? undefined : taken.find((path) => isBelow(prefix, path.toLowerCase()));
+  if (owner !== undefined)
+    throw new Error(
+      `setGlobalPrefix() puts all controllers below ${prefix}, which the BFF has for ${owner}: none of them could be reached. Choose another prefix, basePath or route.`,
+    );
   const { exclude = [], ...options } = config.getGlobalPrefixOptions();
+  const base = basePath.replace(/[^\w/-]/g, '\\$&');
   const ours = {
     path: `${basePath}/{*path}`,
-    pathRegex: new RegExp(`^${basePath.replace(/[^\w/-]/g, '\\$&')}/`),
+    pathRegex: new RegExp(`^${base}/(?:${endpointNames.join('|')})(?:/|$)`),
     requestMethod: RequestMethod.ALL,
   };
   config.setGlobalPrefixOptions({ ...options, exclude: [...exclude, ours] });
+}
+
+/**
+ * Throws if a controller of the host application is at or below `basePath`: it could not be reached, or would be reached in the
+ * place of an endpoint. `layers` are those of the router that NestJS has mounted after the pipeline.
+ */
+export function refuseControllersBelow(
+  basePath: string,
+  layers: Application['router']['stack'],
+): void {
+  const seen = new Set<string>();
+  for (const { route } of layers) {
+    if (!route || !isBelow(route.path.toLowerCase(), basePath.toLowerCase())) continue;
+    const isOurs = allowedMethods(route.path.slice(basePath.length + 1)) !== undefined;
+    for (const { method } of route.stack) {
+      const name = `${method} ${route.path}`;
+      if (isOurs && !seen.has(name)) seen.add(name);
+      else
+        throw new Error(
+          `A controller of the application is at ${route.path}, but everything below ${basePath} belongs to the BFF. Move the controller, or give the BFF another basePath.`,
+        );
+    }
+  }
 }

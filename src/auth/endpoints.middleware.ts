@@ -1,8 +1,10 @@
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { looseForm } from '../config/loose-path.ts';
 import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { limitUnreadBody } from './unread-body.ts';
 
 /**
  * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or spend a state that a
@@ -24,10 +26,15 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['disconnect/{provider}', ['POST']],
 ]);
 
+/** The first segments of all endpoints. */
+export const endpointNames = [
+  ...new Set([...methods.keys()].map((name) => name.split('/', 1)[0] ?? '')),
+];
+
 /**
  * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing
- * cacheable. What Express would also let pass (other case, a trailing slash) is `not_found`;
- * another spelling of `basePath` is `bad_path` before that.
+ * cacheable. Other spellings that Express would also let pass (other case, `;x`) are `bad_path`,
+ * everything else is `not_found`.
  */
 @Injectable()
 export class EndpointsMiddleware implements NestMiddleware {
@@ -38,23 +45,39 @@ export class EndpointsMiddleware implements NestMiddleware {
     const { basePath } = this.options;
     if (!isBelow(path.toLowerCase(), basePath.toLowerCase())) return next();
     response.setHeader('Cache-Control', 'no-store');
+    limitUnreadBody(request, response);
     // Nothing here was ever to be kept, so that nobody can ask whether it is still the same.
     delete request.headers['if-none-match'];
     const allowed = isBelow(path, basePath) && this.#methodsOf(path.slice(basePath.length + 1));
-    if (!allowed) throw new BffError('not_found');
+    if (!allowed) throw new BffError(this.#isOtherSpelling(path) ? 'bad_path' : 'not_found');
     if (!allowed.includes(request.method)) {
       throw new BffError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
     }
     next();
   }
 
-  /** Absent: there is no such endpoint. */
+  /** Whether a lenient server would take the path for that of an endpoint: `/bff/User`, `/bff/login;x`. */
+  #isOtherSpelling(path: string): boolean {
+    if (path.endsWith('/')) return false;
+    const { basePath } = this.options;
+    const loose = looseForm(decodeURIComponent(path));
+    return (
+      isBelow(loose, basePath.toLowerCase()) &&
+      this.#methodsOf(loose.slice(basePath.length + 1)) !== undefined
+    );
+  }
+
+  /** `undefined` if there is no such endpoint. */
   #methodsOf(name: string): readonly string[] | undefined {
     return this.options.formPostCallbacks.includes(name) ? ['POST'] : allowedMethods(name);
   }
 }
 
-function allowedMethods(name: string): readonly string[] | undefined {
+/**
+ * The methods of the endpoint with this name below `basePath`, or of the pattern of a controller (`sessions/:id`). `undefined` if
+ * there is no such endpoint.
+ */
+export function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name
     .replace(/^callback\/[^/]+$/, 'callback')
     .replace(/^sessions\/[^/]+$/, 'sessions/{id}')

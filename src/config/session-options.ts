@@ -163,6 +163,8 @@ function sessionSecret() {
 }
 
 function readCookieName(name: string): string {
+  if (/-(?:login|device)$/.test(name))
+    refuse('must not end in -login or -device, like the other cookies of another application');
   return /^[A-Za-z0-9_-]+$/.test(name)
     ? name
     : refuse('may contain only letters, digits, - and _, like bff');

@@ -22,8 +22,8 @@ const neverRelayed = new Set([
 ]);
 
 /**
- * Only we register sessions and challenge them (DBSC). `X-Accel-*` commands an nginx in front of
- * us.
+ * Only we register sessions and challenge them (DBSC). `X-Accel-*` commands an nginx in
+ * front of us.
  */
 const neverRelayedPrefixes = ['secure-session-', 'x-accel-'];
 
@@ -40,6 +40,12 @@ const fromApplicationOnly = new Set([
   'reporting-endpoints',
   'service-worker-allowed',
   'use-as-dictionary',
+  // The first names of DBSC's headers.
+  'sec-session-challenge',
+  'sec-session-registration',
+  // These make a web server in front of us send a file of its own.
+  'x-lighttpd-send-file',
+  'x-sendfile',
 ]);
 
 /** Rules for shared caches that overrule `Cache-Control` (RFC 9213), in their several spellings. */

@@ -451,6 +451,7 @@ describe('sessions', () => {
     [{ absolute: '401d' }, 'session.absolute: must be more than 0 and at most 400d'],
     [{ idle: 1800 }, 'session.idle: must be a duration with a unit'],
     [{ idle: '1800' }, 'session.idle: must be a duration with a unit'],
+    [{ cookieName: 'shop-login' }, 'session.cookieName: must not end in -login'],
     [{ refreshAhead: '0s' }, 'session.refreshAhead: must be more than 0'],
     [{ sameSite: 'none' }, 'session.sameSite: must be one of strict, lax'],
     [{ cookieName: '__Host-bff;' }, 'session.cookieName: may contain only'],

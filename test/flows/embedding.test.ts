@@ -351,6 +351,49 @@ describe('a host with a global prefix', () => {
     expect((await browser.fetch(`${basePath}/logout`, body)).status).toBe(200);
   });
 
+  it.each([
+    ['/auth', 'x', 'A controller of the application is at /auth/user'],
+    ['/bff', 'bff', 'setGlobalPrefix() puts all controllers below /bff'],
+    ['/bff', '/BFF/v1', 'setGlobalPrefix() puts all controllers below /bff/v1'],
+    ['/bff', 'api', 'which the BFF has for /api'],
+  ])(
+    'with basePath %s and prefix %s does not start, and says why',
+    async (basePath, prefix, why) => {
+      @Controller('auth')
+      class HostAuthController {
+        @Get('user')
+        user() {
+          return { host: true };
+        }
+      }
+      const bff = BffModule.forRoot(await options({ basePath }));
+      @Module({ imports: [bff], controllers: [HostAuthController] })
+      class HostModule {}
+      const app = await create(HostModule, { bodyParser: false });
+      app.setGlobalPrefix(prefix);
+      await expect(app.init()).rejects.toThrow(why);
+      await app.close();
+    },
+  );
+
+  it('moves no controller of the host that only begins like basePath', async () => {
+    @Controller('auth')
+    class HostAuthController {
+      @Get('profile')
+      profile() {
+        return { host: true };
+      }
+    }
+    @Module({ controllers: [HostAuthController] })
+    class HostAuth {}
+    const input = await options({ basePath: '/auth' });
+    const bff = BffModule.forRoot(input);
+    const withAuth = { ...bff, imports: [...(bff.imports ?? []), HostAuth] };
+    await using host = await startHost(withAuth, input, (app) => app.setGlobalPrefix('x'));
+    expect(await json(await fetch(`${host.url}/x/auth/profile`))).toEqual({ host: true });
+    expect((await fetch(`${host.url}/auth/profile`)).status).toBe(404);
+  });
+
   it('takes its options from a factory too, and serves the frontend', async () => {
     const input = await options({ frontend: { url: upstream.url } });
     const bff = BffModule.forRootAsync({ useFactory: () => input });

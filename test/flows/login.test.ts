@@ -259,7 +259,6 @@ describe('login', () => {
   );
 
   it.each([
-    '/bff/LOGIN',
     '/bff/login/',
     '/bff/login/x',
     '/bff/constructor',

@@ -107,17 +107,13 @@ describe('/bff/user', () => {
     const [one, other] = [alice.cookieHeader(), bob.cookieHeader()].map(
       (header) => /bff=[^;]+/.exec(header)?.[0],
     );
-    for (const cookie of [
-      `${one}; ${other}`,
-      `${other}; ${one}`,
-      `${one}; ${one}`,
-      `${one}; bff=`,
-    ]) {
-      expect((await bff.browser().fetch('/bff/user', { headers: { cookie } })).status).toBe(401);
-    }
-    expect(
-      (await bff.browser().fetch('/bff/user', { headers: { cookie: one ?? null } })).status,
-    ).toBe(200);
+    const statusWith = async (cookie: string) =>
+      (await bff.browser().fetch('/bff/user', { headers: { cookie } })).status;
+    for (const cookie of [`${one}; ${other}`, `${other}; ${one}`])
+      expect(await statusWith(cookie)).toBe(401);
+    // The same one twice is one, and one that is not validly signed does not count.
+    for (const cookie of [`${one}`, `${one}; ${one}`, `${one}; bff=`])
+      expect(await statusWith(cookie)).toBe(200);
   });
 
   it.each([

@@ -584,6 +584,10 @@ describe('a browser receives', () => {
   const ofTheOrigin = [
     'secure-session-registration',
     'secure-session-challenge',
+    'sec-session-registration',
+    'sec-session-challenge',
+    'x-sendfile',
+    'x-lighttpd-send-file',
     'nel',
     'report-to',
     'reporting-endpoints',
