@@ -39,7 +39,7 @@ export const headers = z
     pass: listOf(text(readPassedName))
       .prefault([])
       .describe(
-        'Request headers that are passed on although they would be removed, in exactly this spelling: `Authorization` on a route with `token: none`, or an identity header such as `X-Consumer-Id` that the client itself may send.',
+        'Request headers that are passed on although they would be removed, in exactly this spelling: `Authorization` on a route with `token: none`, or an identity header such as `X-Consumer-Id` that clients may set themselves. Headers that the BFF sets, and `Secure-Session-*`, are never passed.',
       ),
   })
   .prefault({})

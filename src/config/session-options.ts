@@ -113,7 +113,7 @@ export const session = z
     cookieName: text(readCookieName)
       .prefault('bff')
       .describe(
-        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. Changing it signs everybody out.',
+        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. It must not end in `-login` or `-device`. Changing it signs everybody out.',
       ),
     persistent: flag()
       .prefault(false)
