@@ -14,7 +14,7 @@ export class Answer {
   /** The first bytes, held until `#flush`: a small answer that is here already takes but one write. */
   #first: Buffer | undefined;
   /**
-   * Octets received before the response was complete. Joined once, because joining at each chunk
+   * Further chunks received before the response began. Joined once, because joining at each chunk
    * takes quadratic time.
    */
   #more: Buffer[] | undefined;

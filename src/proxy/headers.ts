@@ -66,7 +66,10 @@ const neverPassed = new Set([
   'secure-session-skipped',
 ]);
 
-/** Passed on unchanged from a trusted proxy. Other forwarding and trace headers are rewritten. */
+/**
+ * Passed on unchanged from a trusted proxy. Its forwarding chains and trace context become part of
+ * the headers that we set.
+ */
 const believed = new Set(['x-forwarded-port', 'tracestate']);
 
 /** What we say of every request, whatever its client says. */

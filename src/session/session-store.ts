@@ -222,9 +222,9 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Parses a record. Throws if it has expired, this release could not have written it, or its
-   * provider has changed. Providers are fixed while the process runs, so cached sessions are not
-   * checked again.
+   * Parses a record. Returns `null` if it has expired, this release could not have written it, or
+   * its provider has changed. Providers are fixed while the process runs, so cached sessions are
+   * not checked again.
    */
   #living(text: string): SessionData {
     const data = parseRecord(text);
