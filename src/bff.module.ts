@@ -65,7 +65,7 @@ export interface BffAsyncOptions
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
-  /** The number of layers of the router up to the end of the pipeline. */
+  /** The number of router layers up to the end of the pipeline. */
   #pipelineLayers = 0;
 
   constructor(
@@ -116,7 +116,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     exemptFromGlobalPrefix(this.applicationConfig, basePath, taken);
   }
 
-  /** The request pipeline. Its order is policy. */
+  /** The request pipeline. The order of its steps is a security decision. */
   #pipeline(): PipelineStep[] {
     const { basePath } = this.options;
     const step = (middleware: Type<NestMiddleware>) => ({
@@ -142,8 +142,9 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   }
 
   /**
-   * Called by NestJS when all controllers are mounted. Throws `ConfigurationError` for providers that do not keep to the profile
-   * they are configured with, and an error for controllers of the host application below `basePath`.
+   * Called by NestJS after all controllers are mounted. Throws `ConfigurationError` for a provider
+   * that does not satisfy its profile, and an error for a host application's controller below
+   * `basePath`.
    */
   async onModuleInit(): Promise<void> {
     const express = this.adapterHost.httpAdapter.getInstance<Application>();

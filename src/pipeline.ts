@@ -8,7 +8,7 @@ import type { ProblemFilter } from './problem.filter.ts';
 /** An Express method and a path. `use` means every method and every path below. */
 type Endpoint = readonly [method: 'get' | 'post' | 'all' | 'use', path: string];
 
-/** One middleware of the pipeline, and the endpoints it is for. It is for all requests if none is named. */
+/** One middleware of the pipeline and its endpoints. Without endpoints it runs for all requests. */
 export interface PipelineStep {
   readonly middleware: NestMiddleware;
   readonly endpoints?: readonly Endpoint[];
@@ -17,9 +17,9 @@ export interface PipelineStep {
 const everything: readonly Endpoint[] = [['use', '/']];
 
 /**
- * Mounts the steps in their order, on the Express application itself. `MiddlewareConsumer` would mount them below the global
- * prefix of a host application, where no request to an endpoint, a route or the frontend would meet them. `problems` responds
- * to what a step throws.
+ * Mounts the steps in order, directly on the Express application. `MiddlewareConsumer` would mount
+ * them below the global prefix of a host application, where they would not see requests to
+ * endpoints, routes or the frontend. `problems` responds to errors that a step throws.
  */
 export function mountPipeline(
   app: Application,
@@ -35,8 +35,8 @@ export function mountPipeline(
 }
 
 /**
- * Keeps the endpoints below `basePath` where they are in a host application with a global prefix. Throws if the prefix would put
- * every controller of the application where the BFF serves something else.
+ * Excludes the endpoints below `basePath` from the global prefix of a host application. Throws if
+ * the prefix would move all controllers of the application to paths that the BFF serves.
  */
 export function exemptFromGlobalPrefix(
   config: ApplicationConfig,
@@ -61,8 +61,9 @@ export function exemptFromGlobalPrefix(
 }
 
 /**
- * Throws if a controller of the host application is at or below `basePath`: it could not be reached, or would be reached in the
- * place of an endpoint. `layers` are those of the router that NestJS has mounted after the pipeline.
+ * Throws if a controller of the host application is at or below `basePath`, where it would be
+ * unreachable or replace an endpoint. `layers` are the router layers that NestJS mounted after the
+ * pipeline.
  */
 export function refuseControllersBelow(
   basePath: string,

@@ -55,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     this.respond(error, http.getRequest<Request>(), http.getResponse<Response>());
   }
 
-  /** Responds to a request that failed with any error. Errors that are not ours become one of ours by their status. */
+  /** Sends the response for any error. A foreign error is mapped to a `BffError` by its status. */
   respond(failure: unknown, request: Request, response: Response): void {
     const error = failure instanceof BffError ? failure : translate(failure);
     this.#log(error, response);

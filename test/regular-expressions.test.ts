@@ -6,7 +6,7 @@ import { runDirectory } from './support/run-directory.ts';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 
-/** What operators write, read once at the start. */
+/** Why expressions for configuration values may be slow. */
 const configuration = 'reads the configuration of the operator, once at the start';
 
 const exceptions: readonly Exception[] = [

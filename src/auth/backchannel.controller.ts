@@ -11,7 +11,7 @@ import { UsedOnce } from '../session/used-once.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { formOf } from './form.ts';
 
-/** A valid logout token, and the clients whose sessions it is about. */
+/** A valid logout token and the clients whose sessions it ends. */
 interface VerifiedLogout {
   readonly token: LogoutToken;
   readonly clientIds: readonly string[];
@@ -45,9 +45,9 @@ export class BackchannelController {
   }
 
   /**
-   * The token, and those clients in its audience by whose rules it is valid. Throws
-   * `invalid_logout_token` if it is valid for none, and `provider_unavailable` as long as it cannot
-   * be judged for one: the sender tries again.
+   * Returns the token and the clients in its audience whose rules it satisfies. Throws
+   * `invalid_logout_token` if it is valid for no client, and `provider_unavailable` if the keys of
+   * a provider cannot be fetched, so that the sender retries.
    */
   async #verify(encoded: string): Promise<VerifiedLogout> {
     const now = this.clock();
@@ -67,7 +67,10 @@ export class BackchannelController {
     return { token, clientIds };
   }
 
-  /** One at least, whose rules say what is wrong with a token for none of our clients. */
+  /**
+   * The configured providers that a token is addressed to. If none is in its audience, returns one
+   * provider of the issuer, so that verification reports what is wrong.
+   */
   #recipients(encoded: string): Provider[] {
     const { issuer, audience } = partiesOf(encoded);
     const known = this.providers.all.filter(

@@ -32,9 +32,9 @@ export const endpointNames = [
 ];
 
 /**
- * The gate to our own endpoints: exactly these addresses, exactly these methods, nothing
- * cacheable. Other spellings that Express would also let pass (other case, `;x`) are `bad_path`,
- * everything else is `not_found`.
+ * Lets only the exact paths and methods of our endpoints pass, and forbids caching. Another
+ * spelling that Express would accept (other case, `;x`) is `bad_path`; any other path is
+ * `not_found`.
  */
 @Injectable()
 export class EndpointsMiddleware implements NestMiddleware {
@@ -56,7 +56,7 @@ export class EndpointsMiddleware implements NestMiddleware {
     next();
   }
 
-  /** Whether a lenient server would take the path for that of an endpoint: `/bff/User`, `/bff/login;x`. */
+  /** Whether a lenient server could read the path as an endpoint: `/bff/User`, `/bff/login;x`. */
   #isOtherSpelling(path: string): boolean {
     if (path.endsWith('/')) return false;
     const { basePath } = this.options;
@@ -74,8 +74,8 @@ export class EndpointsMiddleware implements NestMiddleware {
 }
 
 /**
- * The methods of the endpoint with this name below `basePath`, or of the pattern of a controller (`sessions/:id`). `undefined` if
- * there is no such endpoint.
+ * The methods of an endpoint, given its name below `basePath` or the path pattern of a controller
+ * (`sessions/:id`). Returns `undefined` if there is no such endpoint.
  */
 export function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name

@@ -8,13 +8,14 @@ const largestForm = 64 * 1024;
 /** The longest a form may take to arrive, in milliseconds. */
 const longestArrival = 10_000;
 
-/** What is left of a refused form is not worth a connection. */
+/** Closes the connection instead of reading the rest of a refused form. */
 const closing = { headers: { Connection: 'close' } };
 
 /**
- * The fields of an `application/x-www-form-urlencoded` body, as they were sent; none if it is of another type. Throws
- * `body_too_large` for more than 64 KB, and `invalid_request` for a body that breaks off, does not arrive within `timeout`
- * milliseconds (10 seconds), or has more than 64 fields.
+ * Reads the fields of an `application/x-www-form-urlencoded` body. Returns no fields for another
+ * content type. Throws `body_too_large` for more than 64 KB, and `invalid_request` for a body that
+ * is aborted, does not arrive within `timeout` milliseconds (10 seconds by default) or has more
+ * than 64 fields.
  */
 export async function formOf(
   request: IncomingMessage,

@@ -33,7 +33,7 @@ export class FrontchannelController {
     if (!issuer || !sid) throw new BffError('invalid_request');
     const asked = willing.filter(({ options }) => options.issuer === issuer);
     if (asked.length > 0) {
-      // There is no audience that would tell clients of one issuer apart.
+      // The request has no audience, so it addresses every client of the issuer.
       const clientIds = asked.map(({ options }) => options.clientId);
       await this.#end({ issuer, clientIds, sid });
       allowFramesOf(issuer, response);

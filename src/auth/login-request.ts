@@ -6,7 +6,7 @@ import type { Providers } from '../oauth/providers.ts';
 import { parameter, type Query } from './query.ts';
 import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
-/** The most octets that all parameters of a sign-in may have together. */
+/** The maximum total size of all parameters of a sign-in, in octets. */
 const longestTogether = 4096;
 
 /** What any page may ask of any provider (OIDC Core §3.1.2.1). */
@@ -15,12 +15,15 @@ const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_loca
 /** Ends the state of a login that is not begun once more where it cannot be finished. */
 export const noSecondTry = '.2';
 
-/** Ends the state of an attempt to connect an account. It is not repeated automatically either. */
+/**
+ * Suffix of the `state` of an attempt to connect an account, which is not retried automatically.
+ */
 export const connectMark = '.c';
 
 /**
- * The parameters of `login` that go on to the provider; those nobody allowed stay behind, so that a link cannot rewrite
- * the authorization request. One has at most 1,024 octets, all together 4,096. Throws `invalid_request`.
+ * The parameters of `login` that are sent on to the provider. Others are dropped, so that a link
+ * cannot rewrite the authorization request. Throws `invalid_request` for a parameter of more than
+ * 1,024 octets, or more than 4,096 octets in total.
  */
 export function loginParameters(query: Query, furtherAllowed: readonly string[]): LoginParameters {
   const given = [...new Set([...alwaysAllowed, ...furtherAllowed])].flatMap((name) => {
@@ -36,7 +39,9 @@ export function loginParameters(query: Query, furtherAllowed: readonly string[])
   return parameters;
 }
 
-/** Signing in needs no session, and some parameters are kept until the browser comes back. */
+/**
+ * Limits what a client without a session can store: some parameters are kept until the callback.
+ */
 function refuseLong(parameters: readonly (readonly [name: string, value: string])[]): void {
   let together = 0;
   for (const [name, value] of parameters) {
@@ -59,8 +64,9 @@ export function namedProvider(query: Query, providers: Providers): Provider | un
 }
 
 /**
- * Where a login leads in the end, as it was sent. Another site names it with our origin (`target_link_uri`, OIDC Core §4); it is judged like
- * any other. Throws `invalid_return_url`.
+ * The validated return URL of a login, exactly as it was sent. Another site sends an absolute URL
+ * with our origin instead (`target_link_uri`, OIDC Core §4), which follows the same rules. Throws
+ * `invalid_return_url`.
  */
 export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const target = parameter(query, 'target_link_uri');

@@ -42,7 +42,7 @@ import { limitedQueryOf, parameter, type Query, queryOf } from './query.ts';
 import { keptReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
 
-/** Marks of states whose login is not begun again automatically. */
+/** Suffixes of `state` values whose login is not retried automatically. */
 const withoutSecondTry = [noSecondTry, connectMark, silentMark];
 
 /** The parameter of `login` that makes it a second try: there is no third. */
@@ -161,7 +161,7 @@ export class LoginController {
     const state = authorizationResponse.get('state');
     const taken = await this.#takePendingLogin(request, state, provider);
     if (!taken) return this.#turnAway(callback);
-    // Noted before the code is spent: a logout that comes later is about this sign-in as well.
+    // `begunAt` was read before the code is redeemed, so a later logout also ends this sign-in.
     const { pending, begunAt } = taken;
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
@@ -200,8 +200,8 @@ export class LoginController {
   }
 
   /**
-   * The pending login of this browser, provider and state, taken so that nobody can use it a second
-   * time, and when that was by the clock of the store, which is asked on the same way.
+   * Takes the pending login of this browser, provider and state, so that it cannot be used twice.
+   * `begunAt` is the time of that by the store's clock, requested in parallel.
    */
   async #takePendingLogin(
     request: Request,
@@ -217,7 +217,7 @@ export class LoginController {
       this.pendingLogins.take(binding, state),
       this.pendingLogins.storeTime(),
     ]);
-    // A code is for the client and the issuer it was asked of, like the tokens.
+    // Like a token, a code is sent only to the issuer and client that it was requested from.
     const isOurs = pending && this.providers.ofAccount(pending) === provider;
     return isOurs ? { pending, begunAt } : undefined;
   }

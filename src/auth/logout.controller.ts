@@ -70,8 +70,8 @@ export class LogoutController {
     if (!session) {
       const named = this.sessions.idIn(request.headers.cookie);
       const meant = sidIs === 'optional' ? (sid ?? named) : sid;
-      // It may be over only here, by a change of the providers: it ends for replicas that still
-      // have them, too.
+      // Providers may have changed on this replica only. Ending the session here also ends it on
+      // replicas with the old configuration.
       if (named !== undefined && meant === named)
         await this.sessionCookie.end(request, response, named);
       return returnUrl;
@@ -87,8 +87,9 @@ export class LogoutController {
   }
 
   /**
-   * Where the authorization server signs the user out, with the return URL as it was sent, which is judged again on the way
-   * back. `undefined` if it cannot, or did not answer in time.
+   * The URL at which the authorization server signs the user out. Its state contains the return URL
+   * as it was sent; the callback validates it again. Returns `undefined` if the provider has no
+   * such endpoint or did not respond in time.
    */
   async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
     const provider = this.providers.ofAccount(session);

@@ -23,8 +23,8 @@ export class OutgoingLogins {
   ) {}
 
   /**
-   * Where to send the browser, once its login is noted and its cookie set. Throws what `startLogin` throws, and `rate_limited`
-   * when too many logins are pending.
+   * Stores a pending login, sets its cookie and returns the URL to redirect the browser to. Throws
+   * what `startLogin` throws, and `rate_limited` when too many logins are pending.
    */
   async begin(
     request: Request,
@@ -41,13 +41,13 @@ export class OutgoingLogins {
     const { url, secrets } = await this.#freeing(admitted, start);
     const { issuer, clientId } = provider.options;
     const at: AccountProvider = { provider: provider.id, issuer, clientId };
-    // If this fails the record may be there although Redis did not say so: its place stays taken.
+    // If this fails, Redis may have stored the record anyway, so its place is not freed.
     await this.pendingLogins.put(await admitted, { ...at, secrets, ...wanted });
     this.loginCookie.set(response, bound);
     return url;
   }
 
-  /** A login that does not begin needs no place. */
+  /** Frees the place of a login that fails to start. */
   async #freeing<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
     try {
       return await start;

@@ -18,7 +18,7 @@ export class ProvidersController {
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
     const asked = parameter(queryOf(request), 'returnUrl');
-    // `login` judges it again, as it was sent.
+    // Passed on as it was sent, because `login` validates it again.
     const returnUrl = asked && judgedReturnUrl(asked, this.options.returnUrl);
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
     return providerChoices(this.providers, this.options.basePath, parameters);

@@ -1,23 +1,23 @@
 import type { Request } from 'express';
 import { BffError } from '../errors.ts';
 
-/** The most parameters of a callback or form, more than any response of the protocol has. */
+/** The maximum number of parameters in a callback or form. Protocol responses have far fewer. */
 const protocolLimit = 64;
 
-/** The most parameters of any other query. Decoding thousands of them would take longer than everything else. */
+/** The maximum number of parameters in any other query, which bounds the cost of decoding it. */
 const queryLimit = 512;
 
-/** The query of a request, read in one pass: to ask for a parameter costs the same, however many there are. */
+/** The parsed query of a request. A lookup takes constant time. */
 export class Query {
   readonly #values = new Map<string, string>();
   readonly #repeated = new Set<string>();
 
-  /** All parameters as they were sent, with nothing parsed into arrays or objects. */
+  /** `parameters` are the raw pairs; brackets in names are not parsed into arrays or objects. */
   constructor(readonly parameters: URLSearchParams) {
     for (const [key, value] of parameters) {
       if (this.#values.has(key)) this.#repeated.add(key);
       else this.#values.set(key, value);
-      // Spelled like a list: `name[]`, `name[0]`, `name[key]`.
+      // Array syntax counts as a repetition: `name[]`, `name[0]`, `name[key]`.
       const bracket = key.indexOf('[');
       if (bracket > 0) this.#repeated.add(key.slice(0, bracket));
     }
@@ -28,7 +28,7 @@ export class Query {
     return this.#values.get(name);
   }
 
-  /** Whether a parameter was sent more than once, or spelled like a list. */
+  /** Whether a parameter was sent more than once or in array syntax (`name[]`). */
   isRepeated(name: string): boolean {
     return this.#repeated.has(name);
   }
@@ -39,14 +39,14 @@ export function queryOf(request: Request): Query {
   return new Query(limitedParameters(queryText(request), queryLimit));
 }
 
-/** The query of a request that is part of the protocol. Throws `invalid_request` for more than 64 parameters. */
+/** The query of an authorization response. Throws `invalid_request` for more than 64 parameters. */
 export function limitedQueryOf(request: Request): URLSearchParams {
   return limitedParameters(queryText(request));
 }
 
 /**
- * Reads `application/x-www-form-urlencoded` text. Throws `invalid_request` for more parameters than `limit` (64 by default),
- * before any of them is decoded.
+ * Parses `application/x-www-form-urlencoded` text. Throws `invalid_request` for more than `limit`
+ * parameters (64 by default) before it decodes any.
  */
 export function limitedParameters(text: string, limit = protocolLimit): URLSearchParams {
   let count = 0;
@@ -61,8 +61,10 @@ export function limitedParameters(text: string, limit = protocolLimit): URLSearc
 }
 
 /**
- * One parameter of ours, `undefined` if it was not sent. Throws `invalid_request` for a repeated one, because two readers might
- * take different values, and for control characters; what is wrong with a return URL has a code of its own.
+ * The value of one query parameter, or `undefined` if it was not sent. Throws `invalid_request` if
+ * it is repeated, because two parsers might choose different values, or has control characters.
+ * Control characters in return URLs are left to the return URL rules, which have their own error
+ * code.
  */
 export function parameter(query: Query, name: string): string | undefined {
   if (query.isRepeated(name)) throw invalid(`${name} is repeated`);

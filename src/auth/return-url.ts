@@ -1,10 +1,12 @@
 import { isBelow } from '../config/path-prefix.ts';
 import { BffError } from '../errors.ts';
 
-/** The longest return URL, in octets of UTF-8. */
+/** The maximum length of a return URL, in octets of UTF-8. */
 const longestReturnUrl = 2048;
 
-/** How often a return URL is percent-decoded to judge it. One that is still encoded after that is refused. */
+/**
+ * How often a return URL is percent-decoded for validation. If it is still encoded, it is refused.
+ */
 const mostDecodings = 8;
 
 /** What a return URL is judged against. */
@@ -19,10 +21,10 @@ export interface ReturnUrlRules {
 }
 
 /**
- * Where a browser goes after signing in or out: a path on this site, in the form a `Location` header can carry. A path
- * that one reader could take for another host is refused, not repaired, and so is one of our own sign-in endpoints, which
- * would send the browser round in circles. It is at most 2,048 octets long as it arrives; the returned form may be longer,
- * because it is percent-encoded. Throws `invalid_return_url`.
+ * Validates where a browser goes after signing in or out, and returns it in the form of a
+ * `Location` header. A path that could be read as another host is refused, and so are our own
+ * sign-in endpoints, which would cause a redirect loop. The value has at most 2,048 octets; its
+ * percent-encoded form may be longer. Throws `invalid_return_url`.
  */
 export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   if (!value) return rules.defaultReturnUrl;
@@ -40,14 +42,15 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
 }
 
 /**
- * The return URL as it was sent, once it is judged; the default for an absent or empty one. It is at most 2,048 octets long,
- * which its percent-encoded form need not be, and so fit to be kept. Throws `invalid_return_url`.
+ * Validates a return URL and returns it as it was sent, or the default if it is missing or empty.
+ * Store this form: unlike the percent-encoded one, it never exceeds 2,048 octets. Throws
+ * `invalid_return_url`.
  */
 export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
 }
 
-/** Where a return URL that was kept leads; one that is not allowed any more leads to the default. */
+/** The `Location` for a stored return URL, or the default if it is no longer allowed. */
 export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
   try {
     return safeReturnUrl(value, rules);

@@ -26,7 +26,7 @@ const tolerance = 1000;
 /** The longest time a timer can wait, in milliseconds. */
 const longestWait = 2 ** 31 - 1;
 
-/** Most streams of one session at once in this process. */
+/** The maximum number of concurrent streams per session in this process. */
 const mostStreams = 20;
 
 /** What an event says of the session. */
@@ -46,18 +46,19 @@ export interface SessionSources {
 
 /** The event streams of pages that want to know how their sessions are. */
 export class SessionEvents {
-  /** By session, those that are open. */
+  /** Open streams by session id. */
   readonly #streams = new Map<string, Set<SessionStream>>();
   #isDraining = false;
 
   constructor(private readonly sources: SessionSources) {}
 
   /**
-   * Sends the events of this session, until it ends, the page goes or the server stops. Nothing of it is a use of the session.
-   * Throws `rate_limited` if the session has twenty streams here already.
+   * Streams the events of a session until the session ends, the client disconnects or the server
+   * stops. A stream does not extend the idle time. Throws `rate_limited` if the session already has
+   * twenty streams in this process.
    */
   open(session: Session, response: Response): void {
-    // The client may have gone while its session was read; its response is then closed for good.
+    // The client may have disconnected while the session was read; `close` would not fire again.
     if (response.closed || response.destroyed) return;
     const streams = this.#streams.get(session.id) ?? new Set<SessionStream>();
     if (streams.size >= mostStreams) {

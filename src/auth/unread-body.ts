@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** The longest an unread body may go on arriving after the response, in milliseconds. */
+/** The default time that an unread body may take to arrive after the response, in milliseconds. */
 const longestArrival = 10_000;
 
 /**
- * Closes the connection of a request whose body nothing reads, unless the body has arrived within `timeout` milliseconds (10
- * seconds) of the response. Without it, a body that trickles would keep the connection for as long as an upload may take.
+ * Closes the connection if a request body that no code reads has not fully arrived `timeout`
+ * milliseconds (10 seconds by default) after the response. Otherwise a slow body could hold the
+ * connection as long as an upload.
  */
 export function limitUnreadBody(
   request: IncomingMessage,

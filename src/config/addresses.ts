@@ -88,7 +88,7 @@ export function serverAndPort() {
   });
 }
 
-/** A host name as DNS knows it, in lower case and without a dot at its end. */
+/** A DNS host name, in lower case and without a trailing dot. */
 export function hostName() {
   return text((value) => {
     const name = value.toLowerCase().replace(/\.$/, '');

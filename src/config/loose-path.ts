@@ -1,18 +1,18 @@
-/** Finds in a canonical path whatever may make its loose form another one. */
+/** Matches canonical paths whose loose form may differ. */
 const mayDiffer = /[A-Z;%]|\.(?:\/|$)/;
 
 /**
- * Whether a canonical path is its own loose form, up to a slash at its end. `false` may be wrong,
- * `true` never is.
+ * Whether a canonical path equals its loose form, apart from a trailing slash. May be `false` for a
+ * path that does, but never `true` for one that does not.
  */
 export function isPlainForm(path: string): boolean {
   return !mayDiffer.test(path);
 }
 
 /**
- * What a lenient server may take a decoded path for: every segment is cut at `;`, case-folded,
- * and loses dots at its end and white space at both ends. Segments that are empty then are left
- * out. Only the first `depth` segments are read.
+ * How a lenient server may read a decoded path: each segment is cut at `;`, case-folded, and loses
+ * trailing dots and surrounding white space. Empty segments are removed. Reads only the first
+ * `depth` segments.
  */
 export function looseForm(path: string, depth = Infinity): string {
   let loose = '';
@@ -37,7 +37,7 @@ function looseSegment(segment: string): string {
   return folded(name.slice(0, end).trimStart());
 }
 
-/** Windows drops dots at the end of a name; servers differ in what they take for white space. */
+/** Windows ignores trailing dots in names; servers disagree about what white space is. */
 function isTrimmed(character: string): boolean {
   return character === '.' || character.trim() === '';
 }
@@ -45,12 +45,12 @@ function isTrimmed(character: string): boolean {
 const isAscii = /^[\0-\x7f]*$/;
 
 /**
- * Full case folding of Unicode: `ſ` is `s`, `ß` is `ss`, `ﬁ` is `fi`, the Kelvin sign is `k`. The
- * dotted and the dotless i of Turkish are `i` besides, as they are to Java's `equalsIgnoreCase`.
+ * Full Unicode case folding: `ſ` is `s`, `ß` is `ss`, `ﬁ` is `fi`, the Kelvin sign is `k`. Turkish
+ * dotted and dotless i become `i` too, as in Java's `equalsIgnoreCase`.
  */
 function folded(text: string): string {
   const lower = text.toLowerCase();
   if (isAscii.test(lower)) return lower;
-  // The capital ß has no capital form of two letters, only the small one has.
+  // Lower case first: only the small ß has an upper case form of two letters.
   return lower.toUpperCase().toLowerCase().replaceAll('\u0307', '');
 }

@@ -4,7 +4,7 @@ import { blockOrFalse, later, text, wholeNumber } from './scalar.ts';
 const limit = (what: string) =>
   later(text().describe(`How often a client may ${what}, \`30/1m\` for example.`), 'rate limiting');
 
-/** What clients without a session may ask for. */
+/** Limits for clients without a session. */
 export const rateLimit = blockOrFalse(
   z
     .strictObject({

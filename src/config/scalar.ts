@@ -12,7 +12,7 @@ export interface OptionNotes {
   readonly isPath?: true;
   /** The schema this option will have in the release that obeys it. */
   readonly future?: z.ZodType;
-  /** The schema of the block that may be `false` in its place. */
+  /** The schema of the block for which `false` may be given instead. */
   readonly block?: z.ZodType;
 }
 
@@ -135,7 +135,9 @@ export function later<Schema extends z.ZodType>(schema: Schema, feature: string)
     .meta({ future: schema });
 }
 
-/** A block with defaults, or `false`, which has the defaults too. */
+/**
+ * A block with defaults. `false` is accepted in its place and keeps the defaults of its options.
+ */
 export function blockOrFalse<Schema extends z.ZodType>(schema: Schema) {
   return z
     .custom<z.input<Schema> | false>()

@@ -5,15 +5,15 @@ import { type Answer, type Question, told } from './answer.ts';
 import { listenFailure } from './listen-failure.ts';
 import { isServedHost } from './served-hosts.ts';
 
-/** RFC 9110 §15.5.20: nothing of what is asked is shown to a page that got here by DNS rebinding. */
+/** The response to a request for an unknown host (RFC 9110 §15.5.20), as DNS rebinding sends it. */
 const misdirected = told(421, 'misdirected request', {
   reason:
     'The Host header names neither an IP address nor localhost. Add the name to management.hosts to allow it.',
 });
 
 /**
- * The operator's listener, whoever knows the answers. It speaks plain HTTP, and serves requests for addresses, `localhost`
- * and `management.hosts` alone.
+ * The HTTP listener for operators, without TLS. It serves only requests whose `Host` is an IP
+ * address, `localhost` or one of `management.hosts`.
  */
 export class ManagementListener {
   readonly #server: Server;
@@ -40,7 +40,7 @@ export class ManagementListener {
     }
   }
 
-  /** Replaces the host names that it serves. */
+  /** Replaces the host names that this listener serves. */
   serve(hosts: readonly string[]): void {
     this.#hosts = hosts;
   }

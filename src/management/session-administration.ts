@@ -78,7 +78,8 @@ export class SessionAdministration {
 
   async #endAll(subjects: readonly SessionGroup[]): Promise<Answer> {
     const ended: number[] = [];
-    // Who is about to sign in is meant as well: an account is locked, and then its sessions end.
+    // Pending sign-ins are refused too, because an operator locks the account before ending
+    // sessions.
     for (const subject of subjects) ended.push(await this.sessions.endGroup(subject, 'always'));
     const sessions = ended.reduce((sum, count) => sum + count, 0);
     this.onAccess({ kind: 'ended', subjects: ended.filter((count) => count > 0).length, sessions });

@@ -91,10 +91,10 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
 
 /** Whether a server refused a request because it wants a nonce in its proof, which it has named (RFC 9449 §9). */
 export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
-  // Several of them are a list.
+  // Node.js joins several header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
   const scheme = challenges.search(/\bDPoP\b/i);
-  // Two expressions: one for both would look for the end of the challenge from each of its words.
+  // One expression for both would search to the end of the challenge from every word of it.
   return scheme >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenges.slice(scheme));
 }
 

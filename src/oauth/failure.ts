@@ -21,7 +21,7 @@ const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_
 export class Outage extends Error {
   /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
   readonly status?: number;
-  /** Whether the provider takes no connections or responds to no request, whatever is asked. */
+  /** Whether the provider accepts no connections or responds to no request. */
   readonly isUnreachable: boolean;
   /** For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC 9110 §10.2.3). */
   readonly retryAfter?: number;

@@ -9,7 +9,7 @@ const clockTolerance = 30_000;
 /** About the token itself, not parameters of the response. */
 const aboutTheToken = new Set(['aud', 'exp', 'iat', 'nbf', 'jti']);
 
-/** The longest signed response that is decoded before its signature is verified, in characters. */
+/** The maximum length of a signed response that is decoded before verification, in characters. */
 const longestUnverified = 16 * 1024;
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -37,8 +37,8 @@ export async function readAuthorizationResponse(
 }
 
 /**
- * The state that a response names, whether or not the rest of it holds; `undefined` if it names none. No client had to begin a
- * login for this, so a signed response of more than 16 KB is not looked into.
+ * The unverified `state` of a response, or `undefined` if it has none. Any client can send a
+ * response without a pending login, so a signed response of more than 16 KB is not decoded.
  */
 export function claimedState(
   { options: { jarm } }: Provider,

@@ -36,7 +36,7 @@ export interface LoginSecrets {
 /** A user who has just signed in. */
 export interface SignIn {
   readonly issuer: string;
-  /** Which client of the issuer has the tokens. */
+  /** The client that the tokens were issued to. */
   readonly clientId: string;
   readonly sub: string;
   readonly claims: Claims;
@@ -56,23 +56,26 @@ export interface SignIn {
 /** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
 export type LoginParameters = Readonly<Record<string, string>>;
 
-/** The most octets that one parameter of a sign-in may have. */
+/** The maximum size of one parameter of a sign-in, in octets. */
 export const longestLoginParameter = 1024;
 
-/** A new `state`. A mark ends it, for code that sees the response before it is believed. */
+/** A new `state`. A mark at its end can be read before the response is verified. */
 export function newState(mark = ''): string {
   return randomState() + mark;
 }
 
-/** What a caller of `startLogin` decides itself. */
+/** Optional inputs of `startLogin`. */
 export interface LoginStart {
-  /** The `state` of the request. By default a new one. */
+  /** The `state` of the authorization request. Random by default. */
   readonly state?: string;
-  /** Settles before anything is sent to the provider; when it is rejected the login does not begin. */
+  /** Awaited before any request to the provider. If it rejects, the login does not start. */
   readonly admitted?: Promise<unknown>;
 }
 
-/** Begins an authorization code flow: where to send the browser, and what to remember (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+/**
+ * Starts an authorization code flow. Returns the URL to redirect to and the secrets to store (RFC
+ * 6749 §4.1.1, RFC 7636 §4.3).
+ */
 export async function startLogin(
   provider: Provider,
   redirectUri: string,

@@ -29,9 +29,8 @@ const clockTolerance = 60;
 const lifetimeWithoutExp = 120;
 
 /**
- * Who claims to have issued a logout token, and for which clients: tells whose rules to judge it
- * by, and is not to be believed before that. Throws `invalid_logout_token` for what is no token
- * with an issuer.
+ * The unverified issuer and audience of a logout token, which select the provider that verifies it.
+ * Throws `invalid_logout_token` if it is not a JWT with an issuer.
  */
 export function partiesOf(encoded: string): {
   readonly issuer: string;

@@ -40,8 +40,8 @@ export async function revokeTokens(provider: Provider, tokens: TokenSet): Promis
 }
 
 /**
- * Revokes the access token alone. Unlike a revoked refresh token it need not end the other tokens
- * of its grant, though a server may do that (RFC 7009 §2.1). Throws what the provider's failure is.
+ * Revokes the access token only. Unlike revoking the refresh token, this need not end the other
+ * tokens of the grant, although a server may do so (RFC 7009 §2.1). Throws if the provider fails.
  */
 export async function revokeAccessToken(
   provider: Provider,

@@ -38,8 +38,8 @@ export async function readPlainUser(
 }
 
 /**
- * Reads `403` and `404` of the e-mail endpoint as refusals of the addresses alone, whatever their body and challenge
- * (RFC 6750 §3): the user signs in without an e-mail. `read` reads every other response.
+ * Treats `403` and `404` from the e-mail endpoint as "no e-mail", whatever their body and challenge
+ * (RFC 6750 §3): the user signs in without an address. All other responses go to `read`.
  */
 export function emailAnswers(options: ProviderOptions, read: AnswerReader): AnswerReader {
   const endpoint = emailEndpoint(options);
@@ -115,7 +115,7 @@ async function readAddress(
   return { email, email_verified: fieldAt(main, 'verified') === true };
 }
 
-/** Where the service keeps addresses, if it keeps them apart from its users. */
+/** The endpoint for e-mail addresses, if it is separate from the user endpoint. */
 function emailEndpoint(options: ProviderOptions): string | undefined {
   const emails = presetOf(options)?.emails;
   return emails && new URL(`${options.userinfoEndpoint}/${emails.path}`).href;

@@ -3,8 +3,8 @@ import { refuseBadFiles } from './provider-files.ts';
 import type { Provider } from './provider.ts';
 
 /**
- * Where an account is: at which client of which issuer, and under which `id` that was configured
- * when it was made.
+ * The issuer and client of an account, and the provider `id` that was configured for them when the
+ * account was signed in or connected.
  */
 export interface AccountProvider {
   readonly provider: string;
@@ -32,9 +32,9 @@ export class Providers {
   }
 
   /**
-   * The provider that an account is at, or `undefined` if its `id` now means another issuer or
-   * client, or none. Tokens are sent to this provider alone, because an `id` can be given to
-   * another provider while sessions live.
+   * The provider of an account, or `undefined` if its `id` is no longer configured or now means
+   * another issuer or client. Send tokens to this provider only: an `id` can be given to another
+   * provider while sessions exist.
    */
   ofAccount({ provider: id, issuer, clientId }: AccountProvider): Provider | undefined {
     const provider = this.find(id);
@@ -43,8 +43,8 @@ export class Providers {
   }
 
   /**
-   * Whether the `id` of an account's provider now means another issuer or client. The session is over then. An `id` that is not
-   * configured at the moment ends nothing: another replica may still have it.
+   * Whether the provider `id` of an account now means another issuer or client, which ends the
+   * session. An `id` that is not configured does not: another replica may still have it.
    */
   isReplaced(account: AccountProvider): boolean {
     return this.find(account.provider) !== undefined && this.ofAccount(account) === undefined;
@@ -57,15 +57,14 @@ export class Providers {
     return provider;
   }
 
-  /** The clients that are configured for an issuer: one for each of its providers. */
+  /** The client ids of all providers with this issuer. */
   clientIdsOf(issuer: string): string[] {
     const providers = this.all.filter(({ options }) => options.issuer === issuer);
     return providers.map(({ options }) => options.clientId);
   }
 
   /**
-   * The provider with that issuer identifier, exactly as it is written; of several clients the
-   * first. Throws `unknown_provider`.
+   * The first provider whose issuer identifier equals `issuer` exactly. Throws `unknown_provider`.
    */
   ofIssuer(issuer: string): Provider {
     const provider = this.all.find(({ options }) => options.issuer === issuer);

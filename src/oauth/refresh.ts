@@ -68,9 +68,9 @@ export async function refreshTokens(
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
     // Before anything it says may end a session.
     await verifySignature(provider, tokens.idToken, 'provider');
-    // "its sub Claim Value MUST be the same" (OIDC Core §12.2): another user's tokens never serve this session.
-    // Another auth_time is no other user. Keycloak moves it when the user authenticates elsewhere, so it is not compared,
-    // and the session keeps the auth_time and acr of its own sign-in.
+    // "its sub Claim Value MUST be the same" (OIDC Core §12.2): tokens of another user are refused.
+    // `auth_time` may differ, because Keycloak updates it when the user authenticates elsewhere.
+    // The session keeps the `auth_time` and `acr` of its own sign-in.
     if (idToken.sub !== subject.sub) return { kind: 'ended', reason: 'the user has changed' };
     checkContinuity(idToken, tokens, before, configuration, now);
     const sessionExpiry = readSessionExpiry(idToken);
@@ -147,12 +147,12 @@ function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
   return isAboutUs ? 'provider' : 'session';
 }
 
-/** Whether the provider could not be reached at all, so that every other request would fail as well. */
+/** Whether the provider could not be reached, so that every other request would fail as well. */
 export function isUnreachable(error: BffError): boolean {
   return outageBehind(error)?.isUnreachable ?? false;
 }
 
-/** Whether the provider responded although it is unavailable: with `5xx`, `429` or nothing of use. */
+/** Whether an unavailable provider did respond: with `5xx`, `429` or an invalid body. */
 export function hasResponded(error: BffError): boolean {
   return outageBehind(error)?.status !== undefined;
 }

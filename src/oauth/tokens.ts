@@ -16,8 +16,8 @@ export interface TokenSet {
   readonly idToken?: string;
   readonly scope?: string;
   /**
-   * When an upstream's refusal last had the access token replaced, in epoch milliseconds. Carried
-   * over to the tokens of the next 30 seconds.
+   * When the access token was last replaced because an upstream refused it, in epoch milliseconds.
+   * Copied to tokens that are issued in the next 30 seconds.
    */
   readonly refusedAt?: number;
   /** The key they are bound to (RFC 9449). Absent: whoever has them can use them. */

@@ -29,8 +29,9 @@ export class Admission {
   ) {}
 
   /**
-   * Undefined for a request that belongs to no route. Throws `bad_path` or `invalid_request` for
-   * one that two servers could read differently, and `not_found` for a handshake of no route.
+   * The matched route, or `undefined` if the path belongs to none. Throws `bad_path` or
+   * `invalid_request` for a request that two servers could read differently, and `not_found` for a
+   * WebSocket handshake without a route.
    */
   match(request: Request, response: Response): Matched | undefined {
     refuseTwoHosts(request);

@@ -5,8 +5,8 @@ import { namedByConnection, remembered, spelling } from './header-names.ts';
 import type { HeaderList } from './headers.ts';
 
 /**
- * Headers that no upstream sends to a browser, not even the server of the frontend: they say how
- * our origin behaves, what is stored for it or who is signed in, or they show a token.
+ * Response headers that are never relayed, not even from the frontend's server. They control our
+ * origin or its storage, say who is signed in, or contain a token.
  */
 const neverRelayed = new Set([
   'authorization',
@@ -22,15 +22,12 @@ const neverRelayed = new Set([
 ]);
 
 /**
- * Only we register sessions and challenge them (DBSC). `X-Accel-*` commands an nginx in
- * front of us.
+ * Only the BFF registers and challenges device-bound sessions (DBSC). `X-Accel-*` controls an nginx
+ * in front of the BFF.
  */
 const neverRelayedPrefixes = ['secure-session-', 'x-accel-'];
 
-/**
- * Headers that speak for the whole origin. The server of the frontend may send them, an API may
- * not.
- */
+/** Response headers that apply to the whole origin: relayed from the frontend's server only. */
 const fromApplicationOnly = new Set([
   'accept-ch',
   'critical-ch',
@@ -40,10 +37,10 @@ const fromApplicationOnly = new Set([
   'reporting-endpoints',
   'service-worker-allowed',
   'use-as-dictionary',
-  // The first names of DBSC's headers.
+  // Earlier names of the DBSC headers.
   'sec-session-challenge',
   'sec-session-registration',
-  // These make a web server in front of us send a file of its own.
+  // Make a web server in front of the BFF send one of its own files.
   'x-lighttpd-send-file',
   'x-sendfile',
 ]);
@@ -58,14 +55,13 @@ export interface AnswerHeaderRules {
   readonly ourCookies: readonly string[];
   /** The answers are made for one user: nobody may keep them for another. */
   readonly isPersonal: boolean;
-  /** The upstream serves the application whose origin this is. */
+  /** Whether the upstream serves the frontend. */
   readonly isFrontend: boolean;
 }
 
 /**
- * What a route with a token does not relay: rules for shared caches, what an upstream wants in
- * our next proof (RFC 9449 §9), and permissions for pages of other origins, which the CSRF rules
- * refuse anyway.
+ * Response headers that a route with a token does not relay: directives for shared caches, DPoP
+ * nonces (RFC 9449 §9) and CORS permissions, which the CSRF rules refuse anyway.
  */
 const isNotPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');

@@ -14,8 +14,8 @@ export class Answer {
   /** The first bytes, held until `#flush`: a small answer that is here already takes but one write. */
   #first: Buffer | undefined;
   /**
-   * What came after them before the answer began. Joined once: joining with each piece takes
-   * quadratic time.
+   * Further chunks received before the response began. Joined once, because joining at each chunk
+   * takes quadratic time.
    */
   #more: Buffer[] | undefined;
   #isFlushed = false;

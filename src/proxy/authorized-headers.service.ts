@@ -46,10 +46,7 @@ const noToken: AccessToken = { kind: 'none' };
 @Injectable()
 export class AuthorizedHeaders {
   readonly #logger = new Logger(AuthorizedHeaders.name);
-  /**
-   * The routes and header names that a warning was logged for. The configuration limits their
-   * number.
-   */
+  /** Routes and header names that were logged in a warning. Bounded by the configuration. */
   readonly #leftOut = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
   readonly #proofs: SenderProofs;
@@ -114,7 +111,7 @@ export class AuthorizedHeaders {
     return route.requestHeaders.of(request.headers, facts, authorization);
   }
 
-  /** Never with the value, which is about a user. */
+  /** Does not log the value, which is personal data. */
   #warnOnce(route: string, header: string): void {
     const key = `${route} ${header}`;
     if (this.#leftOut.has(key)) return;

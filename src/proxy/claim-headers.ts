@@ -2,24 +2,22 @@ import { claimReference } from '../config/header-options.ts';
 import type { Claims } from '../oauth/claims.ts';
 import type { HeaderList } from './headers.ts';
 
-/**
- * The longest value that is made of claims, in octets. Servers refuse requests with much longer
- * headers.
- */
+/** The maximum size of a value made of claims, in octets. Many servers refuse longer headers. */
 const longestValue = 8 * 1024;
 
-/** Levels of nested lists that are printed. A claim with more of them counts as too long. */
+/** The maximum depth of nested lists. A claim that is nested deeper counts as too long. */
 const deepestList = 32;
 
-/** Stands for a value beyond these limits. */
+/** Marks a value that exceeds a limit. */
 const tooLong = Symbol('too long');
 
-/** Undefined: there is no such claim, or nothing in it. */
+/** `undefined` if the claim is missing or empty. */
 type Printed = string | typeof tooLong | undefined;
 
 /**
- * The headers of `headers.set`. Those whose claim is missing are left out: an empty one would be
- * a claim, too. So is a value of more than 8 KB, and `onTooLong` gets the name of its header.
+ * The headers of `headers.set`. A header whose claim is missing is left out, because an empty value
+ * would be a statement too. A value of more than 8 KB is left out as well, and its header name is
+ * passed to `onTooLong`.
  */
 export function headersFrom(
   set: Readonly<Record<string, string>>,
@@ -63,8 +61,8 @@ function printed(claim: unknown): Printed {
 }
 
 /**
- * A comma inside an entry, and between the entries of a list inside, is encoded: it must not make
- * two of one.
+ * Joins the entries of a list. A comma within an entry is percent-encoded, and so is the separator
+ * of a nested list, so that one entry is never read as two.
  */
 function listed(entries: readonly unknown[], separator: string, depth: number): Printed {
   if (depth > deepestList) return tooLong;
@@ -85,7 +83,7 @@ function listed(entries: readonly unknown[], separator: string, depth: number): 
  * to an upstream, not with blanks around them either, which servers take away (RFC 9110 §5.5).
  */
 function encoded(text: string): string | typeof tooLong {
-  // No character becomes shorter.
+  // Percent-encoding never shortens a text.
   if (text.length > longestValue) return tooLong;
   const [start, end] = withoutBlanks(text);
   const value =
@@ -99,8 +97,7 @@ function encoded(text: string): string | typeof tooLong {
 }
 
 /**
- * Where a text begins and ends without the blanks around it. A regular expression would try every
- * run of blanks as the last.
+ * The bounds of a text without surrounding blanks. A regular expression would take quadratic time.
  */
 function withoutBlanks(text: string): [start: number, end: number] {
   let end = text.length;

@@ -14,12 +14,12 @@ export function namedByConnection(connection: string | undefined): ReadonlySet<s
   return new Set(names.map((name) => spelling(name.trim())).filter(Boolean));
 }
 
-/** Longer names are judged each time. */
+/** Results for longer names are not cached. */
 const longestRemembered = 100;
 
 /**
- * Judges every name once. It remembers a limited number of short names, because clients choose
- * them.
+ * Caches the result of `judge` by header name. Clients choose the names, so only a limited number
+ * of short ones is cached.
  */
 export function remembered<Judgement>(
   judge: (name: string) => Judgement,

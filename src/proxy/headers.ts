@@ -53,8 +53,8 @@ const notForwarded = new Set([
 ]);
 
 /**
- * Not even an operator may pass these on as they are. The last three are device proofs for the BFF
- * (DBSC).
+ * Request headers that are never passed on, even if the operator lists them. The last three are
+ * device proofs for the BFF (DBSC).
  */
 const neverPassed = new Set([
   ...hopByHop,
@@ -67,8 +67,8 @@ const neverPassed = new Set([
 ]);
 
 /**
- * Passed on as a trusted proxy sends them. Its chains and its trace become part of the headers we
- * set.
+ * Passed on unchanged from a trusted proxy. Its forwarding chains and trace context become part of
+ * the headers that we set.
  */
 const believed = new Set(['x-forwarded-port', 'tracestate']);
 
@@ -100,7 +100,7 @@ export interface RequestFacts {
   readonly clientAddress: string;
   readonly requestId: string;
   /**
-   * The peer is one of `server.trustedProxies`: its forwarding and trace headers are kept and
+   * Whether the peer is in `server.trustedProxies`. Its forwarding and trace headers are kept and
    * extended.
    */
   readonly isTrustedPeer: boolean;
@@ -151,7 +151,7 @@ export class RequestHeaders {
       if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
       if (name === 'tracestate' && isTrustedPeer && !isContinued(incoming['traceparent'])) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
-      // Ours begins with what a trusted peer says.
+      // Our `Forwarded` header already starts with the trusted peer's value.
       if (name === 'forwarded' && isTrustedPeer) continue;
       const value = incoming[name];
       if (value !== undefined) headers.push(name, value);

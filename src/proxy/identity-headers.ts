@@ -1,7 +1,7 @@
 /**
- * What identity-aware gateways (oauth2-proxy, Authelia, Azure App Service, AWS ALB, Google IAP,
- * Tailscale, Kong, WebLogic, TLS terminators) send to the application behind them. An application
- * that trusts them would trust any client.
+ * Headers in which identity-aware gateways (oauth2-proxy, Authelia, Azure App Service, AWS ALB,
+ * Google IAP, Tailscale, Kong, WebLogic, TLS terminators) tell an application who the user is. If a
+ * client could send them, the application would believe the client.
  */
 const prefixes = [
   'x-auth-request-',
@@ -23,11 +23,10 @@ const prefixes = [
 ];
 
 /**
- * Whether a header name, in lower case and with hyphens, is one under which a gateway says who the
- * user is.
+ * Whether a gateway uses this header to identify the user. `name` is in lower case with hyphens.
  */
 export function isIdentityHeader(name: string): boolean {
-  // CGI hands `Proxy` to the application as HTTP_PROXY, which HTTP clients obey (CVE-2016-5385).
+  // CGI exposes `Proxy` as HTTP_PROXY, which HTTP clients obey (CVE-2016-5385).
   if (name === 'proxy') return true;
   if (name.startsWith('x-goog-') && name.includes('-user-', 'x-goog-'.length)) return true;
   return prefixes.some((prefix) => name.startsWith(prefix));

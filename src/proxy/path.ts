@@ -56,9 +56,7 @@ function hasPlainSegments(path: string): boolean {
   return !/[\\\p{Cc}]|\/\/|\/\s*\.{1,2}\s*(;|\/|$)/u.test(path);
 }
 
-/**
- * A path decoded once. Undefined where its percent-encoding is wrong or its octets are not UTF-8.
- */
+/** A path decoded once, or `undefined` if its percent-encoding or UTF-8 is invalid. */
 export function decodedPath(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

@@ -33,7 +33,7 @@ export class RouteAuthorization {
     return session ? this.accessTokens.accessTokenFor(session) : { kind: 'none' };
   }
 
-  /** Another token in the place of one that the upstream refused. */
+  /** Another token to replace one that the upstream refused. */
   async replacementFor(
     { wants }: ProxyRoute,
     session: Session | undefined,

@@ -17,15 +17,13 @@ type Matchable = Pick<RouteOptions, 'path'>;
 /** The routes, longest path first. `reserved` is never proxied: our own endpoints live there. */
 export class Routes<Route extends Matchable> {
   readonly #byLength: readonly Route[];
-  /** By path, of all routes and of `reserved`. */
+  /** Maps loose forms to the paths of the routes and of `reserved`. */
   readonly #looseForms: ReadonlyMap<string, string>;
-  /** The same without their paths, longest first. */
+  /** The loose forms, longest first. */
   readonly #looseByLength: readonly string[];
-  /** Segments of the deepest loose form. */
+  /** The number of segments of the deepest loose form. */
   readonly #depth: number;
-  /**
-   * Whether every configured path is its own loose form. Then a plain path needs no second match.
-   */
+  /** Whether every configured path equals its loose form. Plain paths then need only one match. */
   readonly #arePlain: boolean;
 
   constructor(
@@ -44,10 +42,10 @@ export class Routes<Route extends Matchable> {
   }
 
   /**
-   * The route with the longest prefix of a canonical path. Undefined for a path that is not
-   * proxied. The path is compared by its meaning: `/%40me` is `/@me` to every upstream, so it must
-   * be to the rules of `/@me`. Throws `bad_path` if a lenient server could take the path for one of
-   * another route, or of our endpoints.
+   * The route with the longest prefix of a canonical path, or `undefined` if the path is not
+   * proxied. Paths are compared decoded: `/%40me` is `/@me` to every upstream, so the rules of
+   * `/@me` apply to it. Throws `bad_path` if a lenient server could read the path as one of another
+   * route or of our endpoints.
    */
   match(path: string): Route | undefined {
     const meaning = path.includes('%') ? decodeURIComponent(path) : path;
@@ -60,10 +58,7 @@ export class Routes<Route extends Matchable> {
     return route;
   }
 
-  /**
-   * Some servers decode a path again and again, and each of their readings must belong to the same
-   * owner.
-   */
+  /** Some servers decode a path repeatedly. Every reading must belong to the same route. */
   #refuseOtherReadings(meaning: string, owner: string | undefined): void {
     const expected = owner === undefined ? undefined : this.#looseForms.get(owner);
     let reading: string | undefined = meaning;

@@ -64,7 +64,7 @@ function stepUp(place: SignInPlace, isConnected: boolean, wishes: Wishes): BffEr
 /** The attributes of challenges (RFC 9110 §11.2), the first of each name. What is quoted hides nothing: it is read as a whole. */
 function attributesOf(challenge: string): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();
-  // A name begins where no other character of a name is before it: none is looked at twice.
+  // The lookbehind starts a name only at its first character, which keeps matching linear.
   const pattern = /(?<![\w.~-])([\w.~-]+)\s?=\s?(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
   for (const [, name = '', quoted, plain = ''] of challenge.matchAll(pattern)) {
     const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;

@@ -13,7 +13,7 @@ export interface SentToken {
   readonly authorization: string;
   /** The key that each use of the token must be proved with. Absent: none. */
   readonly dpopKey?: DpopKey;
-  /** What it was made of, to know it again when an upstream refuses it. */
+  /** The token set that was sent, to identify it when an upstream refuses it. */
   readonly tokens: TokenSet;
 }
 
@@ -57,9 +57,9 @@ export class AccessTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Another token in the place of one that an upstream `refused` (RFC 6750 §3.1). Throws
-   * `token_refused` if a refusal has led to a new token within the last 30 seconds, and what
-   * `accessTokenFor` throws.
+   * Another token to replace one that an upstream `refused` (RFC 6750 §3.1). Throws `token_refused`
+   * if a refused token was already replaced within the last 30 seconds, and what `accessTokenFor`
+   * throws.
    */
   async replacementFor(session: Session, refused: SentToken): Promise<AccessToken> {
     const isOver = this.#stateOf(refused.tokens) === 'over';

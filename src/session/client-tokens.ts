@@ -32,11 +32,11 @@ export interface ClientTokenListeners {
   readonly onUnshared: (cause: unknown) => void;
 }
 
-/** A token that is to be fetched, and what it is to replace. */
+/** A token to request, and the one it replaces. */
 interface WantedClientToken {
   readonly policy: TokenPolicy;
   readonly stale: TokenSet | undefined;
-  /** Whether an upstream refused the stale one before its end. */
+  /** Whether an upstream refused the stale token before it expired. */
   readonly isRefused: boolean;
 }
 
@@ -66,9 +66,8 @@ export class ClientTokens {
   }
 
   /**
-   * A token in the place of a stale one, if there is one. `isRefused`: because
-   * an upstream refused the stale one. Throws `token_refused`, `provider_unavailable` or
-   * `session_store_unavailable`.
+   * Fetches a token, in place of the stale one if given. `isRefused` says that an upstream refused
+   * the stale one. Throws `token_refused`, `provider_unavailable` or `session_store_unavailable`.
    */
   async fetch(
     policy: TokenPolicy,
@@ -87,8 +86,8 @@ export class ClientTokens {
   }
 
   /**
-   * Another token in the place of one that an upstream `refused`. Throws what `fetch` throws;
-   * `token_refused` also if a refusal has led to a new token within the last 30 seconds.
+   * Another token to replace one that an upstream `refused`. Throws `token_refused` if a refused
+   * token was already replaced within the last 30 seconds, and what `fetch` throws.
    */
   async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
     const known = this.known(policy);
@@ -131,7 +130,7 @@ export class ClientTokens {
     return this.#usable(await this.#read(policy), stale);
   }
 
-  /** What the record holds, valid or not. */
+  /** The stored token, expired or not. */
   async #read(policy: TokenPolicy): Promise<TokenSet | undefined> {
     const record = await this.records.read(this.#recordName(policy));
     return record && (JSON.parse(record.text) as TokenSet);
@@ -185,7 +184,8 @@ export class ClientTokens {
   async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
     const name = this.#recordName(policy);
     const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
-    // A note about a refusal counts for the next token too, however short this one lives.
+    // The time of a refusal also limits the next token, so it is kept even if this one expires
+    // soon.
     const shortest = token.refusedAt === undefined ? 0 : betweenReplacements;
     try {
       await this.records.remove(name);

@@ -17,8 +17,8 @@ export interface NewConnection {
   readonly provider: string;
   readonly connection: Connection;
   /**
-   * Before its code was spent, by the clock of the store, in epoch milliseconds: a logout that
-   * comes later is about it as well.
+   * When the sign-in began, read from the store's clock before the code was redeemed, in epoch
+   * milliseconds. A later logout also ends this connection.
    */
   readonly begunAt: number;
 }

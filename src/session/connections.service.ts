@@ -13,10 +13,7 @@ import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/**
- * Which session is to be connected with a provider, and since when that is under way, by the clock
- * of the store.
- */
+/** The session and provider of a connection in progress, and when it began by the store's clock. */
 export interface Connecting {
   readonly id: string;
   readonly provider: string;
@@ -57,9 +54,9 @@ export class Connections {
   }
 
   /**
-   * Lets the accounts of sessions that have just ended go on in the one that takes their place,
-   * where that is the same user's: a stronger sign-in is no reason to connect everything anew.
-   * Tokens of all that does not go on are revoked, in the background.
+   * Moves the connected accounts of ended sessions to the session that replaces them, if both have
+   * the same user, so that a step-up does not disconnect accounts. Revokes all other tokens in the
+   * background.
    */
   async carryOver(ended: readonly Session[], to: Session): Promise<void> {
     const kept: Granted[] = [to];
@@ -79,8 +76,8 @@ export class Connections {
   }
 
   /**
-   * Whether the account goes on. If not, the sign-in is done all the same: the route that needs the
-   * account asks for it again.
+   * Returns whether the account was moved. A failure does not fail the sign-in: a route that needs
+   * the account asks the user to connect it again.
    */
   async #carry(connection: NewConnection): Promise<boolean> {
     try {
@@ -98,13 +95,13 @@ export class Connections {
     }
   }
 
-  /** The access token alone, where more would end tokens of an account that is `kept`. */
+  /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
   async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
     if (!provider) return; // not in the configuration any more
     const { tokens } = account;
     const siblings = kept.filter((other) => mayShareGrant(account, other));
-    // A service may give out the same token again.
+    // Some providers issue the same access token again.
     if (siblings.some((other) => other.tokens.accessToken === tokens.accessToken)) return;
     try {
       await (siblings.length > 0 ? revokeAccessToken : revokeTokens)(provider, tokens);

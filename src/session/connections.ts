@@ -34,13 +34,13 @@ export function everywhere(session: Session): Session[] {
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
 }
 
-/** What says which grant an account's tokens are from. */
+/** An account with the facts that identify the grant of its tokens. */
 export type Granted = AccountProvider & Pick<Session, 'sub' | 'sid' | 'tokens'>;
 
 /**
- * Whether two accounts may have their tokens from one grant. Many authorization servers keep one
- * for each client and session of theirs, which every sign-in in that session uses again, and end it
- * with the first refresh token that is revoked.
+ * Whether the tokens of two accounts may come from one grant. Many authorization servers keep one
+ * grant for each client and session, reuse it for every sign-in in that session, and end it when
+ * any of its refresh tokens is revoked.
  */
 export function mayShareGrant(one: Granted, other: Granted): boolean {
   const isSameUser =
@@ -69,8 +69,8 @@ export function withoutConnection(session: Session, provider: string): Session {
 }
 
 /**
- * The session without accounts at providers that are not configured any more. Absent: the session's
- * own provider is one of these, so the session is over.
+ * The session without accounts at providers that are no longer configured. Returns `undefined` if
+ * that includes the session's own provider: the session has ended.
  */
 export function atKnownProviders(
   session: Session,

@@ -27,9 +27,10 @@ export function sessionCookieAttributes(publicUrl: string, session: SessionOptio
 }
 
 /**
- * The values of the cookies with exactly this name, in the order of the header. Names are compared octet by octet;
- * only SP and HTAB around them are white space (RFC 6265 §4.2.1). A name with any other octet before or after it belongs to
- * another cookie, which a sibling host may have planted: no `__Host-` rule of the browser protects that name.
+ * The values of the cookies with exactly this name, in header order. Names are compared octet by
+ * octet, without surrounding SP and HTAB (RFC 6265 §4.2.1). A name with any other octet around it
+ * is another cookie: a sibling host may set it, because the `__Host-` rules do not apply to that
+ * name.
  */
 export function cookieValues(header: string, name: string): string[] {
   const values: string[] = [];
@@ -45,16 +46,17 @@ export function cookieValues(header: string, name: string): string[] {
   return values;
 }
 
-/** Returns what is left of a `Cookie` header, `undefined` if no cookie is left. */
+/** Filters a `Cookie` header. Returns `undefined` if no cookie is left. */
 export type CookieFilter = (header: string | undefined) => string | undefined;
 
 /**
- * Removes the cookies of these names from `Cookie` headers, in every spelling that a server could take for one of them. The
- * others keep their octets: a cookie that another host has planted must not turn into one of the upstream's.
+ * Creates a filter that removes the cookies with these names, in every spelling that a server could
+ * read as one of them. Other cookies keep their octets, so that filtering cannot turn a planted
+ * cookie into one of the upstream's.
  */
 export function cookieFilter(names: readonly string[]): CookieFilter {
   const removed = new Set([...names, ...names.map((name) => name.toLowerCase())]);
-  // Most names are in their one form already, and seeing that takes less time than making it.
+  // Most names are already canonical, and the check is cheaper than the conversion.
   const isRemoved = (name: string) =>
     removed.has(name) ||
     (!isCanonical.test(name) && spellingsOf(name).some((spelling) => removed.has(spelling)));
@@ -70,8 +72,9 @@ export function cookieFilter(names: readonly string[]): CookieFilter {
 }
 
 /**
- * The name of one cookie in a header. A text without `=` is all name, and so is what follows a leading `=`: that is how a
- * cookie without a name, whose value is `bff=…`, comes back from a browser and is read by some servers.
+ * The name of one cookie in a header. Text without `=`, or after a leading `=`, counts as a name:
+ * browsers send a nameless cookie with the value `bff=…` that way, and some servers read it as
+ * `bff`.
  */
 function nameIn(text: string): string {
   let start = 0;
@@ -80,7 +83,9 @@ function nameIn(text: string): string {
   return trimmed(text, start, equals < 0 ? text.length : equals);
 }
 
-/** A part of a header without the optional white space around it. `String.prototype.trim` also removes U+00A0 and others. */
+/**
+ * Removes SP and HTAB from both ends. `String.prototype.trim` would also remove U+00A0 and others.
+ */
 function trimmed(text: string, start = 0, end = text.length): string {
   let first = start;
   let last = end;
@@ -94,12 +99,13 @@ function isWhiteSpace(octet: number): boolean {
   return octet === 0x20 || octet === 0x09;
 }
 
-/** A name that every server reads in the same way. */
+/** Matches names that all servers read alike. */
 const isCanonical = /^[!#$&'*+\-.^_`|~0-9a-z]*$/;
 
 /**
- * What servers make of the name of a cookie. They differ in its case, in which octets they drop, in whether they end it at the
- * first odd one (PHP reads `bff[0]` as `bff`), and in whether they decode it. An upstream must not find our cookie either way.
+ * The names that servers may read in the name of a cookie. They differ in case, in the octets they
+ * drop, in whether an unusual octet ends the name (PHP reads `bff[0]` as `bff`), and in decoding.
+ * Our cookie must not reach an upstream under any of them.
  */
 function spellingsOf(name: string): string[] {
   return [name, percentDecoded(name)].flatMap((spelling) => {

@@ -10,11 +10,14 @@ export interface ListEntry {
   readonly at: number;
 }
 
-/** A part of a list. */
+/** Selects a page of a list. */
 export interface Portion {
-  /** The last entry of the portion before; it may be gone by now. Without it a list is read from its beginning. */
+  /**
+   * The last entry of the previous page, which may have been removed. Omit it to read from the
+   * start.
+   */
   readonly after?: ListEntry | undefined;
-  /** Largest number of entries. */
+  /** The maximum number of entries. */
   readonly atMost: number;
 }
 
@@ -65,14 +68,13 @@ export interface KeyValueStore {
   /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
   removeIf(key: string, expected: string): Promise<boolean>;
   /**
-   * The time by the store's own clock, in epoch milliseconds: the same for all replicas, whose
-   * clocks may differ. Times at which lists are closed, and those that are compared with them, come
-   * from here.
+   * The time by the store's clock, in epoch milliseconds. Clocks of replicas may differ, so times
+   * at which lists are closed, and times compared with them, come from here.
    */
   time(): Promise<number>;
   /**
-   * Enters a member into a list, or renews it, and drops stale ones; `false` if the list was closed at or after `since`,
-   * a `time` of the store: then nothing is written.
+   * Adds or renews a member of a list and removes stale members. Writes nothing and returns `false`
+   * if the list was closed at or after `since`, which is a `time` of the store.
    */
   enlist(
     list: string,
@@ -80,28 +82,32 @@ export interface KeyValueStore {
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
   /**
-   * Whether a member is still there, in a list that was not closed at or after `since`, a `time` of
-   * the store.
+   * Whether a list has this member and was not closed at or after `since`, a `time` of the store.
    */
   isEnlisted(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
   seen(list: string, member: string, times: SeenAt): Promise<void>;
   strikeOff(list: string, member: string): Promise<void>;
   /**
-   * Some of the members seen since `staleBefore`, in epoch milliseconds, those seen longest ago first. Portions that follow
-   * each other miss no member that stays in the list; one that is seen between two of them may be in both.
+   * A page of the members seen since `staleBefore` (epoch milliseconds), least recently seen first.
+   * Consecutive pages include every member that stays in the list; a member that is renewed in
+   * between may appear twice.
    */
   enlisted(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
-  /** How many members were seen since `staleBefore`, in epoch milliseconds. */
+  /** The number of members seen since `staleBefore`, in epoch milliseconds. */
   countEnlisted(list: string, staleBefore: number): Promise<number>;
-  /** Notes that the list was closed `at` a `time` of the store; its members stay. The note is kept for `ttl` milliseconds. */
+  /**
+   * Records that the list was closed `at` a `time` of the store, for `ttl` milliseconds. Its
+   * members stay.
+   */
   closeList(list: string, at: number, ttl: number): Promise<void>;
   /**
-   * Takes one of `most` places for `ttl` milliseconds, in one step and by the store's own clock; `false` if all are taken. Places
-   * whose time is over are free again. All members of one key have the same `ttl`.
+   * Atomically takes one of `most` places for `ttl` milliseconds by the store's clock. Returns
+   * `false` if all are taken. Expired places are free again. All members of one key must have the
+   * same `ttl`.
    */
   takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean>;
-  /** Frees a place before its time is over, if the member has one. */
+  /** Frees the place of a member before it expires. Does nothing if the member has none. */
   freePlace(places: string, member: string): Promise<void>;
   /** Tells of the sessions' keys. What is changed through this store itself is not told. */
   watch(watcher: KeyWatcher): void;

@@ -4,31 +4,33 @@ import { remember } from './remember.ts';
 import { recordNameOf } from './sealed-records.ts';
 import { onlyOne, type SignedCookie } from './signed-cookie.ts';
 
-/** Above this number the cookie that was verified first is forgotten. It is verified again when it is sent again. */
+/**
+ * The maximum number of remembered cookies. Beyond it, the oldest is forgotten and verified anew.
+ */
 const maxRemembered = 50_000;
 
 /** The number of leading characters under which a value is remembered. Values that share them are compared in full. */
 const prefixLength = 20;
 
-/** A verified cookie value, octet for octet as in the header, and the session id in it. */
+/** A verified cookie value, exactly as in the header, and its session id. */
 interface KnownCookie {
   readonly value: Buffer;
   readonly id: string;
 }
 
-/** Remembers session cookies whose signature was verified before, with the ids of their sessions. */
+/** Caches verified session cookies and the ids of their sessions. */
 export class KnownCookies {
   /** Keyed by the first characters of the value. */
   readonly #known = new Map<string, KnownCookie>();
 
   constructor(private readonly cookie: SignedCookie) {}
 
-  /** The id of the session that a `Cookie` header names, by the rules of `SignedCookie.read`. */
+  /** The session id in a `Cookie` header, by the rules of `SignedCookie.read`. */
   idIn(header: string | undefined): string | undefined {
     if (!header) return undefined;
     const values = cookieValues(header, this.cookie.name);
     const [first] = values;
-    // One cookie, as in nearly every request.
+    // Nearly every request has exactly one.
     if (first !== undefined && values.length === 1) return this.#idOf(first);
     return onlyOne(values, (value) => this.#idOf(value));
   }
@@ -50,10 +52,10 @@ export class KnownCookies {
   }
 }
 
-/** Holds the value to compare: allocating a buffer for each comparison takes longer than comparing. */
+/** A reusable buffer: allocating one for each comparison takes longer than comparing. */
 let presented = Buffer.alloc(0);
 
-/** Compares in a time that does not depend on where the values differ. */
+/** Compares in constant time. */
 function isSame(one: Buffer, other: string): boolean {
   if (one.length !== other.length) return false;
   // Nearly all values have the same length.

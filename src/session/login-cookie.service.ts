@@ -6,18 +6,18 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { newSecret } from './session.ts';
 import { SignedCookie } from './signed-cookie.ts';
 
-/** Separates the two parts of the cookie's value; secrets do not contain it. */
+/** Separates the two parts of the cookie value. Secrets do not contain it. */
 const separator = '.';
 
-/** What the login cookie of a browser binds to it. */
+/** The secrets in a login cookie. */
 export interface LoginBinding {
-  /** Binds all pending logins of the browser, in any number of tabs. */
+  /** Binds all pending logins to the browser, in any number of tabs. */
   readonly login: string;
-  /** Binds the one attempt to connect an account that this browser began last, `undefined` if it began none. */
+  /** Binds the latest attempt to connect an account, `undefined` if there is none. */
   readonly connect: string | undefined;
 }
 
-/** A binding that the browser gets with the next response. */
+/** A binding and the cookie that gives it to the browser. */
 export interface NewBinding {
   readonly binding: string;
   /** The whole value of the login cookie. */
@@ -25,8 +25,9 @@ export interface NewBinding {
 }
 
 /**
- * The login cookie: one secret that binds every pending login of a browser to it, and a second one for an attempt to connect
- * an account. The second one is new with each attempt, so a cookie from before it does not finish it.
+ * The login cookie has one secret that binds all pending logins to a browser, and a second one for
+ * an attempt to connect an account. The second is new for each attempt, so that an older cookie
+ * cannot complete it.
  */
 @Injectable()
 export class LoginCookie {
@@ -36,21 +37,24 @@ export class LoginCookie {
     this.#cookie = new SignedCookie(options.cookies.login, options.session.secrets);
   }
 
-  /** The binding that this browser shows, `undefined` if it began no login in the last ten minutes. */
+  /** The binding of this browser, or `undefined` if it started no login in the last ten minutes. */
   read(request: Request): LoginBinding | undefined {
     const value = this.#cookie.read(request.headers.cookie);
     const [login, attempt] = value?.split(separator, 2) ?? [];
     return login ? { login, connect: attempt && value } : undefined;
   }
 
-  /** A binding for one more login. What the cookie binds already stays bound. */
+  /** A binding for another login. Existing bindings remain valid. */
   forLogin(request: Request): NewBinding {
     const shown = this.read(request);
     const binding = shown?.login ?? newSecret();
     return { binding, cookieValue: shown?.connect ?? binding };
   }
 
-  /** A binding for a new attempt to connect an account, which takes the place of an earlier one. Pending logins stay bound. */
+  /**
+   * A binding for a new attempt to connect an account. It replaces that of an earlier attempt;
+   * pending logins stay bound.
+   */
   forConnect(request: Request): NewBinding {
     const login = this.read(request)?.login ?? newSecret();
     const binding = login + separator + newSecret();

@@ -19,7 +19,7 @@ const writesBetweenSweeps = 1000;
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #lists = new Map<string, List>();
-  /** By key: the members that have a place, and until when. The first to end is the first. */
+  /** The members with a place and their expiry times, by key. Ordered by expiry. */
   readonly #places = new Map<string, Map<string, number>>();
   #writes = 0;
 
@@ -197,7 +197,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 }
 
-/** By time and then by name, so that every entry has a place of its own. */
+/** Orders entries by time, then by name, so that the order is total. */
 function inOrder(one: ListEntry, other: ListEntry): number {
   return one.at - other.at || Number(one.member > other.member) - Number(one.member < other.member);
 }

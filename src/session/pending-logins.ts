@@ -8,13 +8,16 @@ import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 /** How long an authorization request may take to come back, in milliseconds. */
 export const pendingLoginLifetime = 10 * 60 * 1000;
 
-/** A place outlives its record by this time, in milliseconds: no record must be without one, however slowly Redis answers. */
+/**
+ * How much longer a place lives than its record, in milliseconds. It covers slow Redis responses,
+ * so that no record is without a place.
+ */
 const slack = 2000;
 
 /** A login that has left for the authorization server and has not come back. */
 export interface PendingLogin extends AccountProvider {
   readonly secrets: LoginSecrets;
-  /** As it was sent: it is shorter than its percent-encoded form. */
+  /** The return URL as it was sent, which is shorter than its percent-encoded form. */
   readonly returnUrl: string;
   /** The id of the session that was there when the login began; it ends when the new one exists. */
   readonly replaces?: string;
@@ -22,15 +25,15 @@ export interface PendingLogin extends AccountProvider {
   readonly connects?: string;
 }
 
-/** A place among the pending logins of all replicas, for one record. */
+/** A place for one record among the pending logins of all replicas. */
 export interface LoginPlace {
   /** The name of the record. */
   readonly name: string;
-  /** When the place was asked for, in epoch milliseconds. The record ends with it. */
+  /** When the place was taken, in epoch milliseconds. The lifetime of the record starts here. */
   readonly takenAt: number;
 }
 
-/** Where pending logins are counted, and how many there may be on all replicas together. */
+/** The key under which pending logins are counted, and their maximum number on all replicas. */
 export interface LoginPlaces {
   readonly store: KeyValueStore;
   readonly key: string;
@@ -38,9 +41,10 @@ export interface LoginPlaces {
 }
 
 /**
- * Logins under way, one record each, so that any number of tabs can sign in at once. A record is named by its state *and*
- * the binding in the login cookie: another browser cannot even find it, let alone use it up (RFC 9700 §4.7). Every record
- * has a place, and places are limited, so that requests without a session cannot fill Redis.
+ * Stores one record for each pending login, so that any number of tabs can sign in at once. The
+ * name of a record contains its state *and* the binding in the login cookie: another browser can
+ * neither find it nor use it up (RFC 9700 §4.7). The number of records is limited by places, so
+ * that requests without a session cannot fill Redis.
  */
 export class PendingLogins {
   constructor(
@@ -49,7 +53,7 @@ export class PendingLogins {
     private readonly clock: Clock,
   ) {}
 
-  /** Takes a place for a login that is about to begin. Throws `rate_limited` when as many are pending as may be. */
+  /** Takes a place for a login that is about to start. Throws `rate_limited` if none is free. */
   async takePlace(binding: string, state: string): Promise<LoginPlace> {
     const { store, key, most } = this.places;
     const place = { name: recordName(state, binding), takenAt: this.clock() };
@@ -57,27 +61,30 @@ export class PendingLogins {
     throw new BffError('rate_limited', { cause: new Error(`${most} logins are pending`) });
   }
 
-  /** Gives back a place for which there is no record. One that cannot be given back is free in ten minutes. */
+  /** Frees a place that has no record. If that fails, the place expires after ten minutes. */
   async freePlace({ name }: Pick<LoginPlace, 'name'>): Promise<void> {
     const { store, key } = this.places;
     await store.freePlace(key, name).catch(() => undefined);
   }
 
-  /** Keeps a login in the place that was taken for its state. */
+  /** Stores a login in its place. */
   async put({ name, takenAt }: LoginPlace, login: PendingLogin): Promise<void> {
-    // The provider may have been asked in between.
+    // A request to the provider may have taken time since.
     const lifetime = pendingLoginLifetime - (this.clock() - takenAt);
     await this.records.create(name, JSON.stringify(login), lifetime);
   }
 
-  /** The login, once: of any number of callbacks with the same state, one gets it. Its place is free again. */
+  /**
+   * Returns the login and removes it, so that only one of several callbacks gets it. Frees its
+   * place.
+   */
   async take(binding: string, state: string): Promise<PendingLogin | undefined> {
     const name = recordName(state, binding);
     const [text] = await Promise.all([this.records.take(name), this.freePlace({ name })]);
     return text === undefined ? undefined : (JSON.parse(text) as PendingLogin);
   }
 
-  /** The time by the clock of the store, in epoch milliseconds. */
+  /** The time by the store's clock, in epoch milliseconds. */
   async storeTime(): Promise<number> {
     return this.records.storeTime();
   }

@@ -1,23 +1,23 @@
-/** `SET` only while the value is the one that was read and the fence, if there is one, holds; the time to live stays. */
+/** Sets a key only if it has the expected value and the fence, if given, holds. Keeps the TTL. */
 export const replaceScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1`;
 
-/** Gives a key a new time to live while its value is the expected one. */
+/** Sets a new TTL on a key if it has the expected value. */
 export const extendScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
-/** Removes a key while its value is the expected one. */
+/** Removes a key if it has the expected value. */
 export const removeIfScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * Returns the server's time. `TIME` would return it too, but the documented rights of the BFF's Redis user do not include it. In
- * a cluster it is the time of the key's master, so that all replicas compare times of one clock.
+ * Returns the server's time. The documented permissions of the BFF's Redis user do not include
+ * `TIME`. In a cluster, the time is that of the key's master, so that all replicas use one clock.
  */
 export const timeScript = `
 redis.call('SET', KEYS[1], '1', 'PX', 1000)
@@ -25,7 +25,7 @@ local ends = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('DEL', KEYS[1])
 return ends - 1000`;
 
-/** A list's key lives as long as its youngest member. */
+/** Keeps the key of a list as long as its youngest member. */
 const keepList = `
 local function keep(ttl)
   if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
@@ -35,7 +35,9 @@ const refuseClosed = `
 local closed = redis.call('GET', KEYS[2])
 if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
 
-/** Adds a member to a list or renews it, and drops stale ones, unless the list was closed since. */
+/**
+ * Adds or renews a member of a list and removes stale members, unless the list was closed since.
+ */
 export const enlistScript = `${keepList}${refuseClosed}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
@@ -54,8 +56,8 @@ keep(ARGV[4])
 return 1`;
 
 /**
- * The expiration time of the key tells the time of Redis on every replica: `TIME` is not among the rights that the manual gives
- * to the user of the BFF.
+ * Takes a place if one is free. The expiry time of the key yields Redis's time, because the
+ * documented permissions of the BFF's Redis user do not include `TIME`.
  */
 export const takePlaceScript = `
 redis.call('ZADD', KEYS[1], '+inf', ARGV[1])
@@ -70,8 +72,8 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', expiresAt), ARGV[1])
 return 1`;
 
 /**
- * A portion by rank. The rank of an entry that may be gone is looked for among those of the same score, which Redis orders
- * by bytes; Lua's own comparison follows the server's locale.
+ * Reads a page by rank. If the previous entry was removed, its rank is searched among the entries
+ * with the same score. Redis orders those by bytes; Lua's comparison depends on the locale.
  */
 export const enlistedScript = `
 local function isAfter(one, other)

@@ -9,20 +9,20 @@ import type { Clock } from './clock.ts';
 import { Pauses } from './pauses.ts';
 import { nameOf, type WantedToken } from './wanted-token.ts';
 
-/** A token request that brought no token and did not end its session. */
+/** A token request that returned no token and did not end its session. */
 export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /**
- * Which token requests wait after one that failed. A failure about one token pauses requests for
- * that token. A provider that cannot serve a kind of request (refreshes, or the tokens of one
- * policy) pauses that kind for all sessions. A provider that cannot be reached pauses every kind.
- * After a pause that sessions share, one request tries for all.
+ * Decides which token requests wait after a failure. A failure of one token pauses requests for
+ * that token. A provider that fails a kind of request (refreshes, or the tokens of one policy)
+ * pauses that kind for all sessions. A provider that cannot be reached pauses every kind. After a
+ * shared pause, a single trial request is made first.
  */
 export class RefreshBackoff {
   readonly #ofTokens: Pauses;
-  /** By kind of request, and by provider. */
+  /** Shared pauses, named by kind of request and by provider. */
   readonly #shared: Pauses;
-  /** By the same names: the request that finds out whether it works again. */
+  /** Trial requests after a shared pause, by the names of `#shared`. */
   readonly #trials = new Map<string, Promise<unknown>>();
 
   constructor(clock: Clock) {
@@ -30,7 +30,7 @@ export class RefreshBackoff {
     this.#shared = new Pauses(clock);
   }
 
-  /** The failure whose pause a request for this token has to wait for. Absent: it may be made. */
+  /** The failure whose pause applies to this token, or `undefined` if a request may be made. */
   pauseOf(wanted: WantedToken): Failure | undefined {
     const own = this.#ofTokens.at(nameOf(wanted));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
@@ -42,20 +42,20 @@ export class RefreshBackoff {
     return undefined;
   }
 
-  /** The request of another session that tries for all. Absent: none is under way. */
+  /** The trial request in progress of another session, or `undefined` if there is none. */
   trialFor(wanted: WantedToken): Promise<unknown> | undefined {
     const names = sharedNamesOf(wanted);
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
   }
 
-  /** Makes a request the one that tries for all, if requests like it have failed last. */
+  /** Makes this the trial request if the previous request of its kind failed. */
   noteRequest(wanted: WantedToken, request: Promise<unknown>): void {
     for (const name of sharedNamesOf(wanted)) {
       if (this.#shared.hasFailed(name)) this.#try(name, request);
     }
   }
 
-  /** Notes a failure and returns the pause that it leads to, if that is not over yet. */
+  /** Records a failure and returns the failure of the pause that now applies. */
   noteFailure(wanted: WantedToken, failure: Failure): Failure {
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
       this.#pauseOthers(wanted, failure.error);
@@ -66,12 +66,12 @@ export class RefreshBackoff {
     return this.pauseOf(wanted) ?? failure;
   }
 
-  /** Notes that the provider serves this kind of request. */
+  /** Records that the provider serves this kind of request. */
   noteResponse(wanted: WantedToken): void {
     for (const name of sharedNamesOf(wanted)) this.#shared.end(name);
   }
 
-  /** Notes that this token was fetched. */
+  /** Records that this token was fetched. */
   noteToken(wanted: WantedToken): void {
     this.#ofTokens.end(nameOf(wanted));
   }
@@ -81,7 +81,7 @@ export class RefreshBackoff {
     if (hasResponded(error)) this.#shared.end(provider);
     const name = isUnreachable(error) ? provider : kindOf(wanted);
     this.#shared.begin(name, error, requestedPause(error));
-    // A request that hangs is not waited for again: the next pause ends with another.
+    // After the next pause a new trial starts, even if this one never settles.
     for (const shared of sharedNamesOf(wanted)) this.#trials.delete(shared);
   }
 
@@ -94,12 +94,12 @@ export class RefreshBackoff {
   }
 }
 
-/** The kind of request first, then the provider. */
+/** The names of the shared pauses of a request: its kind, then its provider. */
 function sharedNamesOf(wanted: WantedToken): readonly string[] {
   return [kindOf(wanted), wanted.session.provider];
 }
 
-/** Names refreshes at a provider, or requests for the tokens of one policy. */
+/** The kind of a request: refreshes at a provider, or the tokens of one policy. */
 function kindOf({ session: { provider }, policy }: WantedToken): string {
   return policy?.name ?? `${provider}:refresh`;
 }

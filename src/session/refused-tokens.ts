@@ -2,20 +2,20 @@ import { BffError } from '../errors.ts';
 import type { TokenSet } from '../oauth/tokens.ts';
 
 /**
- * For how long a token that has replaced a refused one is not replaced because of another refusal,
- * in milliseconds. Without it an upstream that refuses every token costs a token request a call.
+ * The minimum time between two replacements of refused tokens, in milliseconds. Without it, an
+ * upstream that refuses every token would cause one token request per call.
  */
 export const betweenReplacements = 30_000;
 
-/** Whether a refusal has led to a new token within the last 30 seconds. */
+/** Whether this token, or one before it, replaced a refused token within the last 30 seconds. */
 export function isJustReplaced({ refusedAt }: TokenSet, now: number): boolean {
-  // The clock of the replica that noted it may be ahead of ours.
+  // The clock of the replica that wrote `refusedAt` may be ahead of ours.
   return refusedAt !== undefined && Math.abs(now - refusedAt) < betweenReplacements;
 }
 
 /**
- * What a new token notes about refusals: the time, if it replaces a refused token, otherwise what
- * the token before it has noted within the last 30 seconds.
+ * The `refusedAt` of a new token: the current time if it replaces a refused token, otherwise the
+ * value of the previous token if that is less than 30 seconds old.
  */
 export function refusalNote(
   fresh: TokenSet,
@@ -28,7 +28,7 @@ export function refusalNote(
   return refusedAt === undefined ? {} : { refusedAt };
 }
 
-/** Why a refused token is not replaced: the code of the outcome is `token_refused`. */
+/** The error for a refused token that is not replaced. Its code is `token_refused`. */
 export function refusedAgain(): BffError {
   const cause = new Error('the upstream has refused the token before it as well');
   return new BffError('token_refused', { cause });
@@ -36,7 +36,7 @@ export function refusedAgain(): BffError {
 
 /**
  * Whether two token sets come from the same response. A provider may issue the same access token
- * again, for longer: that is another one.
+ * again with a new lifetime, which counts as a different token.
  */
 export function isSameToken(one: TokenSet, other: TokenSet): boolean {
   return (

@@ -1,23 +1,26 @@
 import type { Session } from './session.ts';
 
-/** Which refresh tokens end with a session; `withoutOfflineAccess` is the rule of OIDC Back-Channel Logout §2.7. */
+/**
+ * Which refresh tokens are revoked with a session. `withoutOfflineAccess` follows OIDC Back-Channel
+ * Logout §2.7.
+ */
 export type Revocation = 'always' | 'withoutOfflineAccess';
 
-/** Revokes the tokens of one session, and never throws. */
+/** Revokes the tokens of one session. Never rejects. */
 export type Revoke = (session: Session, revocation: Revocation) => Promise<void>;
 
 const revocationsAtOnce = 10;
 
 /**
- * Revokes the tokens of sessions that one request ends, ten at a time however many portions there are: the provider has other
- * users to serve. No request waits for it. What waits here keeps the tokens of a session and nothing else of it.
+ * Revokes the tokens of the sessions that one request ends, in the background and ten at a time, to
+ * limit the load on the provider. Queued entries keep only the tokens of a session.
  */
 export class Revocations {
   #done: Promise<void> = Promise.resolve();
 
   constructor(private readonly revoke: Revoke) {}
 
-  /** Begins when everything added before is done. */
+  /** Queues the sessions behind all that were added before. */
   add(sessions: readonly Session[], revocation: Revocation): void {
     if (sessions.length === 0) return;
     const waiting = sessions.map(withTokensAlone);

@@ -50,8 +50,8 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Another token in the place of one that its upstream `refused`. Throws `token_refused` also if a
-   * refusal has led to a new token within the last 30 seconds.
+   * Another token to replace one that the upstream `refused`. Throws `token_refused` if a refused
+   * token was already replaced within the last 30 seconds.
    */
   async replacementFor(
     policy: TokenPolicy,

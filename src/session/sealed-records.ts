@@ -56,7 +56,7 @@ export class SealedRecords {
     });
   }
 
-  /** The time by the clock of the store, in epoch milliseconds. */
+  /** The time by the store's clock, in epoch milliseconds. */
   async storeTime(): Promise<number> {
     return this.store.time();
   }

@@ -20,11 +20,10 @@ export class SessionCookie {
   ) {}
 
   /**
-   * Gives the browser a new session under a new id, stored when this resolves; the response may then send it away. The
-   * session the request showed and the one it `replaces` are over, their tokens revoked, and
-   * nothing of them is copied but the accounts that the same user has connected: an id planted
-   * before the sign-in is worth nothing after it (session fixation). When it fails, the browser
-   * keeps what it has.
+   * Stores a new session under a new id and sets its cookie. Ends the session of the request and
+   * the one it `replaces` and revokes their tokens. Only accounts connected by the same user are
+   * carried over, so an id planted before the sign-in is useless after it (session fixation). If
+   * this fails, the browser keeps its cookie.
    */
   async issue(
     request: Request,
@@ -48,9 +47,9 @@ export class SessionCookie {
   }
 
   /**
-   * Ends the session of this request and takes its cookie away. Gives back what it was in the end, with the tokens of its
-   * last refresh. Absent: somebody else was faster, or its provider is not configured any more. The
-   * `id` is needed where no session could be read.
+   * Ends the session of this request and clears its cookie. Returns the session with the tokens of
+   * its last refresh, or `undefined` if another request ended it first or its provider is no longer
+   * configured. Pass `id` if the session could not be read.
    */
   async end(
     request: Request,

@@ -1,27 +1,27 @@
 import { endOf, type Session } from './session.ts';
 
-/** What a list says of a session: neither its tokens nor its claims, of which thousands would fill the memory. */
+/** A session in a list, without its tokens and claims, which would take too much memory. */
 export interface SeenSession {
   readonly session: Pick<Session, 'id' | 'provider' | 'sub' | 'createdAt' | 'userAgent'>;
   readonly lastSeenAt: number;
-  /** When it ends however much it is used, in epoch milliseconds. */
+  /** The absolute expiry time, in epoch milliseconds. */
   readonly expiresAt: number;
 }
 
-/** A session as its user and the operator see it. Times are ISO 8601. */
+/** A session as shown to its user and the operator. Times are ISO 8601. */
 export interface SessionEntry {
   readonly id: string;
-  /** Whether it is the session of who asks. */
+  /** Whether it is the session of the current request. */
   readonly current: boolean;
   readonly provider: string;
   readonly createdAt: string;
   readonly lastSeenAt: string;
   readonly expiresAt: string;
-  /** As the browser called itself at the sign-in. `null`: it sent no name. */
+  /** The `User-Agent` at the sign-in, `null` if none was sent. */
   readonly userAgent: string | null;
 }
 
-/** Nothing of a session but what helps to recognise it. Without a `currentId` nobody asks from one of the sessions. */
+/** The public description of a session. Without `currentId`, no session is `current`. */
 export function sessionEntry(
   { session, lastSeenAt, expiresAt }: SeenSession,
   currentId?: string,
@@ -38,7 +38,7 @@ export function sessionEntry(
   };
 }
 
-/** What a list says of a session that was last used at `lastSeenAt`, in epoch milliseconds. */
+/** The list entry of a session that was last used at `lastSeenAt`, in epoch milliseconds. */
 export function seenSession(session: Session, lastSeenAt: number): SeenSession {
   const { id, provider, sub, createdAt, userAgent } = session;
   const named = userAgent === undefined ? {} : { userAgent };

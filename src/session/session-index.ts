@@ -7,13 +7,13 @@ import type { Session } from './session.ts';
 /** What of a session says on which lists it stands: those of its subject, and of the accounts it is connected with. */
 type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Listing;
 
-/** What names the lists of an account. */
+/** The fields that name the lists of an account. */
 type Listing = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
 
 /**
- * Names sessions at some clients of one issuer: those of a subject, or those that belong to one
- * session at the provider (OIDC Back-Channel Logout §2.4). Clients share subjects and often `sid`s,
- * but the logout of one says nothing of another's.
+ * Selects sessions at some clients of one issuer, either of a subject or of one session at the
+ * provider (OIDC Back-Channel Logout §2.4). Clients share subjects and often `sid`s, but a logout
+ * from one client does not concern the others.
  */
 export type SessionGroup = { readonly issuer: string; readonly clientIds: readonly string[] } & (
   { readonly sub: string } | { readonly sid: string }
@@ -25,7 +25,7 @@ const slack = 2000;
 /** Enough for the sessions one process serves; the entry of one that is forgotten is only renewed once more. */
 const mostRemembered = 100_000;
 
-/** Most ids that are read at once. */
+/** The maximum number of ids per page. */
 const mostAtOnce = 100;
 
 /** A sign-in takes no longer than this from its code to its session, in milliseconds. */
@@ -85,8 +85,9 @@ export class SessionIndex {
   }
 
   /**
-   * The ids of a group's sessions, up to a hundred at a time. None is missed that is there all the while, whatever ends in
-   * between; some may be gone already, and one that is used meanwhile may come twice.
+   * Iterates over the ids of a group's sessions, up to a hundred at a time. Every session that
+   * lives throughout is included. Ids of ended sessions may be included, and a session used during
+   * the iteration may appear twice.
    */
   async *portionsOf(group: SessionGroup): AsyncGenerator<readonly string[]> {
     for (const list of this.#lists(group)) yield* this.#portions(list);
@@ -103,14 +104,14 @@ export class SessionIndex {
     } while (entries.length === mostAtOnce);
   }
 
-  /** How many sessions a group has at most, without reading any: some that are counted may be gone already. */
+  /** An upper bound of the number of sessions in a group. It may count sessions that have ended. */
   async countOf(group: SessionGroup): Promise<number> {
     const { staleBefore } = this.#times(this.clock());
     const counts = this.#lists(group).map((list) => this.store.countEnlisted(list, staleBefore));
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Lets nobody in any more whose sign-in has begun before now, by the clock of the store. */
+  /** Refuses sign-ins to this group that began before now, by the store's clock. */
   async close(group: SessionGroup): Promise<void> {
     const now = await this.store.time();
     await Promise.all(
@@ -134,8 +135,8 @@ export class SessionIndex {
   }
 
   /**
-   * For each client one for every secret, the newest first. The braces make the name the hash tag
-   * of a Redis Cluster.
+   * The lists of a group: one for each client and secret, newest secret first. The braces mark the
+   * hash tag of a Redis Cluster.
    */
   #lists(group: SessionGroup): string[] {
     const [kind, name] = 'sub' in group ? ['sub', group.sub] : ['sid', group.sid];

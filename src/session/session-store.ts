@@ -52,7 +52,7 @@ export class SessionStore extends RedisStore {
     private readonly locks: KeyValueStore,
     private readonly limits: SessionLimits,
     private readonly clock: Clock,
-    /** Whether an account's provider is still configured as the same issuer and client. */
+    /** Whether the provider of an account is still configured with the same issuer and client. */
     private readonly isKnown: (account: AccountProvider) => boolean,
   ) {
     super({
@@ -222,9 +222,9 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * The record, if its time is not over, this release could have written it and its provider is
-   * still the same. Providers do not change while the process runs, so what is remembered of a
-   * session needs no second look.
+   * Parses a record. Returns `null` if it has expired, this release could not have written it, or
+   * its provider has changed. Providers are fixed while the process runs, so cached sessions are
+   * not checked again.
    */
   #living(text: string): SessionData {
     const data = parseRecord(text);

@@ -48,8 +48,9 @@ export class SessionMiddleware implements NestMiddleware {
   }
 
   /**
-   * A header with the session cookie that counts and no other, `undefined` if none counts. express-session would read the first
-   * cookie of the name, by rules of its own, and decode all the others.
+   * The `Cookie` header reduced to the valid session cookie, or `undefined` if there is none. Given
+   * the whole header, express-session would read the first cookie of the name and decode all
+   * others.
    */
   #ours(header: string | undefined): string | undefined {
     const value = this.#cookie.read(header);

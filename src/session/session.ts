@@ -11,16 +11,13 @@ export interface Session {
   /** The provider's `id` in our configuration. */
   readonly provider: string;
   readonly issuer: string;
-  /** Which client of the issuer has the tokens. */
+  /** The client that the tokens were issued to. */
   readonly clientId: string;
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
   readonly createdAt: number;
-  /**
-   * When its sign-in began to be finished, by the clock of the store: a logout that came later is
-   * about it as well.
-   */
+  /** When its callback arrived, by the store's clock. A later logout also ends this session. */
   readonly begunAt: number;
   /** Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See `endOf`. */
   readonly expiresAt: number;
@@ -52,10 +49,10 @@ export function newSecret(): string {
 /** A session before it has a cookie, and so before it has an id. */
 export type NewSession = Omit<Session, 'id'>;
 
-/** When a session begins, in epoch milliseconds. */
+/** The start times of a session, in epoch milliseconds. */
 export interface BeginningTimes {
   readonly now: number;
-  /** By the clock of the store, before its code was spent. */
+  /** By the store's clock, read before the code was redeemed. */
   readonly begunAt: number;
 }
 

@@ -2,21 +2,22 @@ import { hkdfSync } from 'node:crypto';
 import { sign, unsign } from 'cookie-signature';
 import { cookieValues } from './cookies.ts';
 
-/** The longest encoded value that is looked at, in characters; ours have about 150. */
+/** The maximum length of an encoded value, in characters. Ours have about 150. */
 const maxLength = 512;
 
 /**
- * One or two secrets of 256 bits and a signature. A value of another form is no value of ours, whatever its signature says: to
- * see that is cheap, and a header of 16 KB has room for more than a thousand signatures to verify.
+ * One or two 256-bit secrets and a signature. This cheap check limits how many signatures are
+ * verified: a header of 16 KB has room for more than a thousand.
  */
 const form = /^s:[\w-]{43}(?:\.[\w-]{43})?\.[A-Za-z0-9+/]{43}$/;
 
 /**
- * Signs and verifies one cookie of ours, in the `s:value.signature` form of express-session. The keys are derived from
- * `session.secrets` *and* the cookie's name, so a value that was signed for one name is worth nothing under another.
+ * Signs and verifies one of our cookies, in the `s:value.signature` form of express-session. Keys
+ * are derived from `session.secrets` *and* the cookie's name, so a value signed for one name is
+ * invalid under another.
  */
 export class SignedCookie {
-  /** One key for each secret, in the same order: the first signs, all verify. */
+  /** The keys in the order of the secrets. The first signs, all verify. */
   readonly keys: readonly string[];
 
   /** `secrets` are those of `session.secrets`, newest first. Throws if there are none. */
@@ -28,23 +29,23 @@ export class SignedCookie {
     this.keys = secrets.map((secret) => keyFor(name, secret));
   }
 
-  /** The value to set, signed with the newest key. `value` is one or two results of `newSecret`, with a dot between them. */
+  /** Signs with the newest key. `value` is one or two results of `newSecret`, joined by a dot. */
   sign(value: string): string {
     const [newest = ''] = this.keys;
     return `s:${sign(value, newest)}`;
   }
 
   /**
-   * The value of the cookie in a `Cookie` header, `undefined` if no cookie of this name has a valid signature. Cookies whose
-   * signature is not valid do not count, so planting one signs no user out. Two valid ones with different values count as
-   * none: one of them belongs to another session, and the header does not say which.
+   * The value of the cookie in a `Cookie` header, or `undefined` if none has a valid signature.
+   * Cookies with an invalid signature are ignored, so planting one signs no user out. Two different
+   * valid values also yield `undefined`: the header does not say which is the browser's own.
    */
   read(header: string | undefined): string | undefined {
     if (!header) return undefined;
     return onlyOne(cookieValues(header, this.name), (encoded) => this.verify(encoded));
   }
 
-  /** The value in one encoded cookie value, `undefined` if its signature is not valid. */
+  /** The value in an encoded cookie value, or `undefined` if its signature is invalid. */
   verify(encoded: string): string | undefined {
     const decoded = encoded.length > maxLength ? undefined : decode(encoded);
     if (decoded === undefined || !form.test(decoded)) return undefined;
@@ -56,7 +57,7 @@ export class SignedCookie {
   }
 }
 
-/** The one result that the values have in common, `undefined` if they have none or several. */
+/** The single distinct result for these values, or `undefined` if there are none or several. */
 export function onlyOne(
   values: readonly string[],
   resultOf: (value: string) => string | undefined,

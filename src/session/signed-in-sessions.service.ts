@@ -22,7 +22,7 @@ export interface Subject {
   readonly sub: string;
 }
 
-/** Most sessions that end at the same time. */
+/** The maximum number of sessions that are ended concurrently. */
 const endsAtOnce = 100;
 
 /**
@@ -40,7 +40,7 @@ export class SignedInSessions {
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
   ) {}
 
-  /** The sessions of a subject that live, at whichever client of its issuer, the oldest first. */
+  /** The live sessions of a subject at all clients of its issuer, oldest first. */
   async list(subject: Subject): Promise<SeenSession[]> {
     const group = this.#groupOf(subject);
     const found = new Map<string, SeenSession>();
@@ -52,7 +52,7 @@ export class SignedInSessions {
     return [...found.values()].toSorted(byAge);
   }
 
-  /** Whose sessions and connected accounts a group has: each `sub` once. */
+  /** The distinct `sub` values of the sessions and connected accounts in a group. */
   async subjectsOf(group: SessionGroup): Promise<string[]> {
     const subjects = new Set<string>();
     for await (const members of this.#portionsOf(group))
@@ -61,7 +61,9 @@ export class SignedInSessions {
     return [...subjects];
   }
 
-  /** A group's sessions, and those that are only connected with an account of it, as many at a time as ids are read. */
+  /**
+   * Iterates over the sessions of a group, and those connected to an account in it, page by page.
+   */
   async *#portionsOf(group: SessionGroup): AsyncGenerator<readonly ReadSession[]> {
     for await (const ids of this.index.portionsOf(group)) {
       const read = await Promise.all(ids.map((id) => this.#read(id)));
@@ -133,7 +135,7 @@ export class SignedInSessions {
       await this.#endEach(oldest.slice(next, next + endsAtOnce), 'always', revocations);
   }
 
-  /** Nothing but the names: a session has a `sid` as well. */
+  /** Only the listed fields: `subject` may be a whole session, which also has a `sid`. */
   #groupOf({ issuer, sub }: Subject): SessionGroup {
     return { issuer, clientIds: this.providers.clientIdsOf(issuer), sub };
   }
@@ -153,7 +155,7 @@ export class SignedInSessions {
     revocations.add(removed, revocation);
   }
 
-  /** Ends these at the same time: a portion at most. Throws when all were tried and one could not be ended. */
+  /** Ends at most one page of sessions concurrently. Tries all, then throws if one failed. */
   async #endEach(
     ids: readonly string[],
     revocation: Revocation,

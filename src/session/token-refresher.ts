@@ -27,11 +27,12 @@ export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: st
 const lookAgainAfter = 25;
 
 /**
- * One token request per session and token, however many requests on however many replicas ask. In this process they share one
- * promise, which no client that hangs up can cancel; between processes a lock decides, and whoever does not get it waits
- * for the winner's tokens instead of spending the refresh token again. Requests of a kind that fails are made by one session
- * at a time, after pauses that grow, and so is every request to a provider that cannot be reached; one that hangs keeps
- * nobody waiting, but what it answers late is not lost.
+ * Makes one token request per session and token, however many requests need it on all replicas.
+ * Within a process they share one promise, which no disconnecting client can cancel. Between
+ * processes a lock decides, and the others wait for the winner's tokens instead of using the
+ * refresh token again. After failures, requests of a kind are made by one session at a time with
+ * growing pauses, and so are all requests to an unreachable provider. A request that hangs blocks
+ * no other, and its late response is still stored.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
@@ -54,8 +55,8 @@ export class TokenRefresher {
   }
 
   /**
-   * Replaces a session's stale tokens, or waits until another replica has. A refused token that
-   * has replaced a refused one less than 30 seconds ago is not replaced: `refused`. Throws
+   * Replaces a session's stale tokens, or waits until another replica has done so. Returns
+   * `refused` for a refused token if one was already replaced within the last 30 seconds. Throws
    * `session_store_unavailable`.
    */
   async refresh(wanted: WantedToken): Promise<Refreshed> {

@@ -13,7 +13,7 @@ export interface WantedToken {
   readonly session: Session;
   /** Whose own token it is. Absent: the token of the sign-in. */
   readonly policy?: TokenPolicy | undefined;
-  /** The token, as it was sent, that an upstream refused before its end. Optional. */
+  /** The token, as it was sent, that an upstream refused before it expired. */
   readonly refused?: TokenSet | undefined;
   /** Names who acts for the user, where the policy wants that. */
   readonly actorToken?: string | undefined;
@@ -33,7 +33,7 @@ function storedTokens(
   return there && tokensIn(there, policy);
 }
 
-/** Whether another request has fetched the token since it was found missing, stale or refused. */
+/** Whether another request fetched the token after it was found missing, stale or refused. */
 export function isFetched(wanted: WantedToken, stored: Session): boolean {
   const found = storedTokens(wanted, stored);
   const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);

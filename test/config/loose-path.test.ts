@@ -74,7 +74,7 @@ const plainRoutes = new Routes(
   '/bff',
 );
 
-/** How servers that are less strict than we read a path, one habit each. */
+/** How lenient servers read a path, one habit each. */
 const habits: ((path: string) => string)[] = [
   (path) => path.toLowerCase(),
   (path) => path.toUpperCase().toLowerCase(),
@@ -105,7 +105,7 @@ function spelledLetter(letter: string) {
 
 const names = ['api', 'admin', 'bff', 'user', 'v1', 'files', 'shop', 'legacy', 'other'];
 
-/** A name as routes and endpoints have them, in some spelling. */
+/** A path of a route or endpoint, in some spelling. */
 const knownName = constantFrom(...names).chain((name) =>
   tuple(...Array.from(name, spelledLetter)).map((letters) => letters.join('')),
 );
@@ -121,7 +121,7 @@ const segment = tuple(
 
 const target = array(segment, { minLength: 1, maxLength: 4 }).map((all) => `/${all.join('/')}`);
 
-/** Who has a path: the path of a route, or of our endpoints. Undefined: a path that is refused. */
+/** The route or endpoint that owns a path, `undefined` if the path is refused. */
 function ownerOf(among: typeof routes, text: string): { owner: string; path: string } | undefined {
   try {
     const { path } = canonicalTarget(text);

@@ -1,7 +1,7 @@
 import { startBff, type TestBff } from '../support/bff.ts';
 import { changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
-/** What a request without a session may ask of a process, and of Redis. */
+/** Bounds the work that a request without a session causes in the process and in Redis. */
 let bff: TestBff;
 beforeAll(async () => {
   bff = await startBff();
@@ -53,7 +53,7 @@ describe('a return URL of more than 2,048 octets', () => {
   });
 });
 
-/** So many parameters that nobody knows. */
+/** This many parameters with unknown names. */
 const junk = (count: number) => Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
 
 describe('a callback or form with more than 64 parameters', () => {
@@ -90,7 +90,7 @@ describe('a callback or form with more than 64 parameters', () => {
     await expect(post(Object.fromEntries(new URLSearchParams(junk(65))))).resolves.toBe(
       'invalid_request',
     );
-    // A browser that began nothing has nothing decoded or verified.
+    // Nothing is decoded or verified for a browser without a pending login.
     await expect(post({ response: 'e30.'.repeat(15_000) })).resolves.toBe('login_expired');
   });
 });
@@ -121,7 +121,7 @@ describe('16 KB of an attacker without a session', () => {
       const { user, system } = process.cpuUsage(before);
       costs.push((user + system) / 1000);
     }
-    // The first ones compile what they run.
+    // The first requests include compilation.
     expect(Math.min(...costs)).toBeLessThan(20);
   });
 });

@@ -540,7 +540,7 @@ describe('connecting', () => {
       expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
     }
     expect(partner.tokenRequests()).toEqual([]);
-    // The cookie that was made for the attempt still finishes it.
+    // The cookie of this attempt still completes it.
     const page = await bff.browser().navigate(callback.href, {
       redirect: 'manual',
       headers: { cookie: first },

@@ -25,10 +25,10 @@ import { startUpstream, type Upstream } from '../support/upstream.ts';
 /** Milliseconds of processor time for one anonymous request. */
 const budget = 20;
 
-/** On a machine so slow that a benign request takes long, so many of those. */
+/** On a slow machine, the budget is the cost of this many benign requests instead. */
 const benignRequests = 10;
 
-/** Every endpoint of ours, and every other kind of address. */
+/** All endpoints, and one address of every other kind. */
 const places = [
   'GET /bff/login?provider=corp',
   'GET /bff/login?provider=form',
@@ -95,7 +95,7 @@ async function options() {
   return {
     ...usual,
     publicUrl: 'https://app.example.test',
-    // What a trusted proxy says is read, and attackers may be behind one.
+    // Headers of a trusted proxy are parsed, and an attacker may be behind one.
     server: { ...usual.server, trustedProxies: ['127.0.0.1'] },
     redis: { url: redis.url, keyPrefix: redis.keyPrefix },
     frontend: { directory },
@@ -111,7 +111,7 @@ async function options() {
   } as typeof usual;
 }
 
-/** What a harmless request costs on this machine, once the server has warmed up. */
+/** The cost of a benign request on this machine, after the server has warmed up. */
 async function costOfBenign(): Promise<number> {
   for (const place of places)
     for (let times = 0; times < 3; times += 1)
@@ -142,7 +142,7 @@ function sent(request: AdversarialRequest): string {
   return bytesOf(request, { Cookie: cookie });
 }
 
-/** Says the status of the response. */
+/** Returns the status of the response. */
 async function expectCheap(make: RequestMaker): Promise<number> {
   const most = Math.max(budget, benignRequests * benign);
   const { milliseconds, status } = await server.costOf(make, most / 2);
@@ -151,18 +151,18 @@ async function expectCheap(make: RequestMaker): Promise<number> {
   throw new Error(`status ${status}, processor time ${figures}`);
 }
 
-/** Thousands of parameters, each of another name. */
+/** Thousands of parameters with distinct names. */
 function distinct(most: number): string {
   const names = Array.from({ length: 20_000 }, (_, index) => index.toString(36)).join('&');
   return names.slice(0, names.lastIndexOf('&', most));
 }
 
-/** Thousands of parameters, each of which costs `URLSearchParams` an error to decode. */
+/** Thousands of parameters that `URLSearchParams` cannot decode. */
 function notText(most: number): string {
   return '%FF&'.repeat(most / 4);
 }
 
-/** Thousands of cookies, each of another name, with a value that is no percent-encoding. */
+/** Thousands of cookies with distinct names and invalid percent-encoding. */
 function undecodable(most: number): string {
   const names = Array.from({ length: 4_000 }, (_, index) => `${index.toString(36)}=%`).join(';');
   return names.slice(0, names.lastIndexOf(';', most));
@@ -235,7 +235,7 @@ it('every endpoint has a place here', () => {
 it.each(seeds)(
   'an anonymous request stays within the processor budget: %s',
   async (_name, request) => {
-    // Not 431 by Node.js, which would be cheap, and no test of ours.
+    // 431 would mean that Node.js refused the request before our code ran.
     expect(await expectCheap(() => sent(request))).not.toBe(431);
   },
 );

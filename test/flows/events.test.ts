@@ -27,7 +27,7 @@ async function listen(browser: LittleBrowser, bff?: TestBff) {
   return { response, heard, state };
 }
 
-/** Asks for a stream, and leaves it open until it is aborted. */
+/** Opens a stream that stays open until it is aborted. */
 async function openStream(browser: LittleBrowser) {
   const abort = new AbortController();
   const response = await browser.fetch('/bff/events', { csrf: false, signal: abort.signal });
@@ -142,7 +142,7 @@ describe('a session that opens event streams without end', () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     const browser = await bff.signedIn();
-    // It does not remember the session yet, and so has to ask Redis.
+    // A new replica has not cached the session, so it reads Redis.
     const fresh = await bff.replica();
     browser.via(fresh.port);
     redis.pause();

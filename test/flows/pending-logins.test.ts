@@ -104,7 +104,7 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
     await expect(begin(pushing)).resolves.toBe(302);
     pushing.authorizationServer.requests.length = 0;
     await expect(begin(pushing)).resolves.toBe(429);
-    // A sign-in that is refused asks the provider for nothing.
+    // No request is sent to the provider for a refused sign-in.
     expect(pushing.authorizationServer.requestsTo('par')).toEqual([]);
   });
 });

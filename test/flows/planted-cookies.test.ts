@@ -118,7 +118,7 @@ it('a value that was signed for one cookie is worth nothing under the name of th
   const value = valueIn(alice, session);
   const { text } = await get('/bff/login', `${login}=${value}`);
   expect(text).toMatch(/^HTTP\/1\.1 302/);
-  // The browser gets a binding of its own instead of one made of the session's secret.
+  // The browser gets a separate login binding, not one derived from the session's secret.
   expect(text).toContain(`${login}=s%3A`);
   expect(text).not.toContain(decodeURIComponent(value).slice(2).split('.')[0]);
 });

@@ -3,7 +3,7 @@ import type { LittleBrowser } from '../support/browser.ts';
 import { rawRequest } from '../support/raw.ts';
 import { acceptWebSockets, openWebSocket } from '../support/web-sockets.ts';
 
-/** What a client says that would like to be taken for an identity-aware gateway. */
+/** Headers of a client that imitates an identity-aware gateway. */
 const forged = [
   'X-Auth-Request-User',
   'X-Auth-Request-Email',
@@ -52,7 +52,7 @@ let alice: LittleBrowser;
 beforeAll(async () => {
   bff = await startBff({
     store: 'memory',
-    // The peer of this test is a trusted proxy: even that is not believed who the user is.
+    // Identity headers are not accepted even from a trusted proxy.
     server: { trustedProxies: ['127.0.0.1'] },
     routes: (usual, { upstream: { url } }) => [
       usual,

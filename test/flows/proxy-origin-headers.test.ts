@@ -5,7 +5,7 @@ import type { LittleBrowser } from '../support/browser.ts';
 import { rawRequest } from '../support/raw.ts';
 import { listen } from '../support/upstream.ts';
 
-/** What only the BFF, or the application whose origin it is, may say to a browser. */
+/** Response headers that only the BFF or the frontend's server may send to a browser. */
 const ofTheOrigin = {
   'secure-session-registration': '(ES256);path="/evil"',
   'secure-session-challenge': '"evil"',
@@ -30,7 +30,7 @@ const crossOrigin = {
   'access-control-allow-credentials': 'true',
 };
 
-/** Of these names, what a browser received as the upstream sent it. */
+/** The headers of these names that a browser received as the upstream sent them. */
 function relayed(received: Headers): string[] {
   const sent = Object.entries({ ...ofTheOrigin, ...crossOrigin });
   return sent.filter(([name, value]) => received.get(name) === value).map(([name]) => name);
@@ -137,7 +137,7 @@ function handshake(): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** What proves that a server has read a handshake (RFC 6455 §4.2.2). */
+/** The `Sec-WebSocket-Accept` value for a key (RFC 6455 §4.2.2). */
 function acceptance(key: string): string {
   const magic = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
   return createHash('sha1')

@@ -7,7 +7,7 @@ import type { LittleBrowser } from '../support/browser.ts';
 import { rawRequest } from '../support/raw.ts';
 import { openWebSocket, refusalOf } from '../support/web-sockets.ts';
 
-/** An API with the defaults of Express 5: `/api/Admin` is `/api/admin` to it. */
+/** An API with the defaults of Express 5, which reads `/api/Admin` as `/api/admin`. */
 function lenientApi() {
   const api = express();
   api.get('/api/admin/pay', (_request, response) => void response.json('paid'));
@@ -15,7 +15,7 @@ function lenientApi() {
   return api;
 }
 
-/** Other spellings of `/api/admin/pay`, which servers read in their several ways. */
+/** Spellings that some servers read as `/api/admin/pay`. */
 const spellings = [
   '/api/Admin/pay',
   '/API/ADMIN/PAY',

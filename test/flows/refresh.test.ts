@@ -367,7 +367,7 @@ describe('an access token the API refuses before its time', () => {
       }
       clock.advance(11 * second);
       await burst(callers);
-      // One because its time is over, and one because 30 seconds are.
+      // One refresh for the expired token, and one because 30 seconds have passed.
       expect(refreshes(bff)).toBe(1 + 2 + 2);
     });
   });

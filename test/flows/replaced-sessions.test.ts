@@ -9,7 +9,7 @@ import { testClock } from '../support/clock.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { whoIs } from './steps.ts';
 
-/** One grant for each client and session, as oidc-provider has it by itself, and Keycloak too. */
+/** One grant for each client and session: the default of oidc-provider and Keycloak. */
 const oneGrant = {
   accessTokenSeconds: 60,
   configuration: (defaults: Configuration): Configuration => ({
@@ -91,7 +91,7 @@ describe('a session that a new sign-in replaces', () => {
     await using _ = bff;
     const { issuer } = bff.authorizationServer;
     const browser = await bff.signedIn();
-    // Its logout token is lost on the way.
+    // The logout token does not arrive.
     bff.authorizationServer.registerClient({ backchannel_logout_uri: `${issuer}/nowhere` });
     await browser.navigate(`${issuer}/session/end`);
     browser.location = `${bff.url}/`;

@@ -158,7 +158,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
       for (let round = 0; round < 3; round += 1) {
         expect(new Set(await together(bff, browser, 20))).toEqual(new Set([401]));
       }
-      // The upstream's own refusal is passed on.
+      // The upstream's 401 is relayed.
       expect(await call(browser)).toEqual([401, 'no']);
       expect(grants(server, grant)).toBe(expected);
       clock.advance(29 * second);
@@ -167,7 +167,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
       clock.advance(second);
       server.transform('token', (json) => ({ ...json, expires_in: 3600 }));
     }
-    // No session is over because of it.
+    // The session continues.
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
@@ -294,7 +294,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   });
 });
 
-/** What becomes of requests for the tokens of routes. Every other token request goes to the real server. */
+/** Uses a handler for token requests of routes. Other token requests go to the real server. */
 function onlyForRoutes(handler: Handler): Handler {
   return async (request, response, recorded) => {
     await recorded.ended;

@@ -111,7 +111,7 @@ describe('/bff/user', () => {
       (await bff.browser().fetch('/bff/user', { headers: { cookie } })).status;
     for (const cookie of [`${one}; ${other}`, `${other}; ${one}`])
       expect(await statusWith(cookie)).toBe(401);
-    // The same one twice is one, and one that is not validly signed does not count.
+    // A repeated cookie counts once, and one with an invalid signature does not count.
     for (const cookie of [`${one}`, `${one}; ${one}`, `${one}; bff=`])
       expect(await statusWith(cookie)).toBe(200);
   });

@@ -31,7 +31,7 @@ export class Coverage {
     return this.#seen.reduce((sum, bits) => sum + (bits === 0 ? 0 : 1), 0);
   }
 
-  /** Takes note of what was reached since `forget`. Says what of it is new. */
+  /** Records what was reached since `forget` and returns what of it is new. */
   add(): 'a branch' | 'a number of times' | undefined {
     let found: ReturnType<Coverage['add']>;
     for (let index = 0; index < size; index += 1) {
@@ -46,7 +46,7 @@ export class Coverage {
     return found;
   }
 
-  /** Counts from nothing again. */
+  /** Resets the counts. */
   forget(): void {
     counts.fill(0, 0, size);
   }

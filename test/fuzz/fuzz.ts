@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { Coverage } from './coverage.ts';
 import { mutated, type Random, randomFrom } from './mutations.ts';
 
-/** One parser, and what must hold whatever it is given. */
+/** A parser and the properties that hold for all of its inputs. */
 export interface Target {
   readonly name: string;
-  /** Words of its language, which are put into inputs now and then. */
+  /** Tokens of the input language, inserted into inputs at random. */
   readonly words: readonly string[];
-  /** The longest input, in characters; 16 KB when not given. */
+  /** The maximum input length in characters, 16 KB by default. */
   readonly most?: number;
-  /** Throws if something does not hold. Errors that a parser may throw are caught here. */
+  /** Throws if a property does not hold. Catches the errors that the parser may throw. */
   readonly check: (input: string) => void | Promise<void>;
 }
 
-/** What became of a target. */
+/** The result of fuzzing a target. */
 export interface Outcome {
   readonly inputs: number;
   /** Branches of `src/` that were taken. */
@@ -24,7 +24,7 @@ export interface Outcome {
   readonly kept: number;
 }
 
-/** Something that did not hold, and the input. */
+/** A property that did not hold, and the input. */
 export class Finding extends Error {
   readonly input: string;
 
@@ -39,22 +39,22 @@ export class Finding extends Error {
 /** Milliseconds of processor time for 16 KB of input, as promised for an anonymous request. */
 const budget = 20;
 
-/** Of the inputs that only repeat something more often, the longest that is worth keeping. */
+/** The maximum length of inputs that are kept only for a new branch count, not a new branch. */
 const mostToRepeat = 1024;
 
 /** How long and with what to run. */
 export interface Extent {
   readonly seconds: number;
   readonly seed: number;
-  /** Where the inputs of earlier runs are, one folder a target. */
+  /** The directory with the inputs of earlier runs, one folder per target. */
   readonly corpus: string;
   /** Keep new inputs there. */
   readonly keep: boolean;
 }
 
 /**
- * Plays inputs of the corpus, then changes those again and again that reached something new, until the time is over.
- * Throws a `Finding`.
+ * Runs the inputs of the corpus, then mutates those that reached something new until the time is
+ * up. Throws a `Finding`.
  */
 export async function fuzz(
   target: Target,
@@ -77,15 +77,15 @@ export async function fuzz(
   return { inputs: count, covered: coverage.branches, kept: inputs.length - old };
 }
 
-/** Judges an input. Says what it reaches that none did before. */
+/** Runs an input and returns what it reaches for the first time. */
 async function reach(target: Target, input: string, coverage: Coverage) {
   coverage.forget();
   const { tries } = await judge(target, input);
-  // Tried again for its time, it counted again.
+  // Retries to measure the time were counted as well, which makes the counts useless.
   return tries === 1 ? coverage.add() : undefined;
 }
 
-/** A changed input; the newest are changed more often than the others. */
+/** A mutated input. Newer inputs are chosen more often. */
 function offspring({ words, most = 16 * 1024 }: Target, inputs: string[], random: Random): string {
   const back = random(2) ? random(inputs.length) : random(Math.min(20, inputs.length));
   return mutated(inputs.at(-1 - back) ?? '', inputs, words, most, random);
@@ -96,7 +96,7 @@ async function judge(target: Target, input: string): Promise<{ readonly tries: n
   try {
     let least = await timeOf(target, input);
     let tries = 1;
-    // The least of several tries: noise only adds.
+    // The minimum of several tries, because noise only adds time.
     for (; tries < 6 && least >= most; tries += 1)
       least = Math.min(least, await timeOf(target, input));
     if (least >= most) throw new Error(`took ${least.toFixed(0)} ms`);

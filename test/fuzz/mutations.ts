@@ -1,7 +1,7 @@
-/** A source of randomness: integers from 0 up to, but without, `limit`. */
+/** A random source: returns an integer from 0 to `limit - 1`. */
 export type Random = (limit: number) => number;
 
-/** The same numbers for the same seed (mulberry32). */
+/** A deterministic random source for a seed (mulberry32). */
 export function randomFrom(seed: number): Random {
   let state = seed;
   return (limit) => {
@@ -12,10 +12,10 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-/** What parsers stop at, beside the words of a target. */
+/** Characters that are special to many parsers. */
 const common = [...' \t\r\n\0;,=&?#/\\%"\'()[]{}<>:.-_+*~@!$^`|a0\xa0\xad\xe9\xff\u{130}\u{212a}'];
 
-/** One input like another, changed in a few places. */
+/** A copy of an input with a few random changes. */
 export function mutated(
   input: string,
   others: readonly string[],
@@ -26,7 +26,7 @@ export function mutated(
   let text = input;
   for (let changes = 1 + random(4); changes > 0; changes -= 1)
     text = changed(text, others, words, random);
-  // Rarely to the limit: work that grows with the square of the input shows there.
+  // Rarely stretched to the limit, where quadratic work becomes visible.
   if (random(60) === 0) text = stretched(text, mostCharacters, random);
   return text.slice(0, mostCharacters);
 }
@@ -64,7 +64,7 @@ function changed(
   }
 }
 
-/** Some part of it again and again. */
+/** Repeats a part of the text. */
 function stretched(text: string, most: number, random: Random): string {
   const start = random(text.length + 1);
   const part = text.slice(start, start + 1 + random(6)) || ' ';

@@ -13,7 +13,7 @@ import { countBranches } from './coverage.ts';
 import { Finding, fuzz } from './fuzz.ts';
 
 countBranches();
-// Not before the line above, lest they do not count.
+// Imported after `countBranches`, so that the branches are counted.
 const { targets } = await import('./targets.ts');
 
 const { values } = parseArgs({

@@ -25,12 +25,12 @@ const ours = ['__Host-Http-bff', '__Host-Http-bff-login'];
 const withoutOurs = cookieFilter(ours);
 const publicUrl = 'https://app.example.test';
 
-/** Throws if it is not so. */
+/** Throws if a property does not hold. */
 function hold(isSo: boolean, what: string): asserts isSo {
   if (!isSo) throw new Error(what);
 }
 
-/** What comes of it; undefined if it is refused with one of these codes. */
+/** The result of `work`, `undefined` if it throws an error with one of these codes. */
 function resultOf<T>(work: () => T, ...codes: readonly string[]): T | undefined {
   try {
     return work();
@@ -40,7 +40,7 @@ function resultOf<T>(work: () => T, ...codes: readonly string[]): T | undefined 
   }
 }
 
-/** A cookie's name as lenient servers read it. */
+/** The name of a cookie as lenient servers read it. */
 function lenientName(cookie: string): string {
   const [name = ''] = cookie.split('=');
   return name.replaceAll(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '').toLowerCase();
@@ -84,7 +84,7 @@ const configured = [
 ];
 const routes = new Routes(configured, '/bff');
 
-/** As a server resolves it: decoded once more, without parameters and dot segments. */
+/** A path as a server resolves it: decoded once more, without parameters and dot segments. */
 function resolved(sent: string): string {
   const decoded = decodeURIComponent(sent.split('?', 1)[0] ?? '')
     .replaceAll('\\', '/')
@@ -386,7 +386,7 @@ const logoutTokens: Target = {
   },
 };
 
-/** Everything that reads what others wrote. */
+/** All parsers of external input. */
 export const targets: readonly Target[] = [
   cookies,
   setCookies,

@@ -198,7 +198,7 @@ describe('what a client says about itself', () => {
   });
 });
 
-/** What identity-aware gateways tell the applications behind them, which believe it. */
+/** Headers in which identity-aware gateways name the user. */
 const identities = [
   'x-auth-request-user',
   'x-auth-request-access-token',

@@ -22,14 +22,14 @@ const many = 2500;
 /** Ids of one portion. */
 const portion = 100;
 
-/** Tokens are sent nowhere: revocation is not what is counted here. */
+/** Sends no tokens anywhere: revocation is not measured here. */
 class UnreachableProviders extends Providers {
   override ofAccount(): undefined {
     return undefined;
   }
 }
 
-/** A store that notes how many commands are under way at once, and how many entries of a list one of them brings. */
+/** A store that records the number of concurrent commands and the largest page of a list. */
 function observed(store: KeyValueStore) {
   const seen = { calls: [] as string[], underWay: 0, most: 0, longest: 0 };
   const watched = new Proxy(store, {
@@ -123,7 +123,7 @@ describe('a user with thousands of sessions', () => {
 
   const expectPortions = () => {
     expect(house.seen.longest).toBeLessThanOrEqual(portion);
-    // Ending a session takes it out of both lists it is on.
+    // Ending a session removes it from both of its lists.
     expect(house.seen.most).toBeLessThanOrEqual(2 * portion);
   };
 

@@ -9,14 +9,14 @@ import {
   string,
 } from 'fast-check';
 
-/** A request that is made to cost much. */
+/** A request that is meant to be expensive. */
 export interface AdversarialRequest {
   /** `GET /bff/login?provider=corp`, for example. */
   readonly place: string;
   readonly attack: Attack;
 }
 
-/** Where the text goes. */
+/** Where the adversarial text is put. */
 interface Attack {
   readonly into: 'path' | 'query' | 'returnUrl' | 'form' | 'cookie' | HeaderName;
   readonly text: string;
@@ -25,7 +25,7 @@ interface Attack {
 /** Node.js refuses more than 16 KB of request line and header fields; the rest of a request takes less than 600. */
 export const mostOctets = 16 * 1024 - 600;
 
-/** Of a form, in octets. */
+/** The maximum size of a form, in octets. */
 export const mostInForm = 60 * 1024;
 
 const headerNames = [
@@ -58,7 +58,7 @@ const headerNames = [
 ] as const;
 type HeaderName = (typeof headerNames)[number];
 
-/** What parsers stop at, go on at, or look back for. */
+/** Characters and words at which parsers stop, continue or look back. */
 const atom = constantFrom(
   ...' ;\t;/;//;\\;.;..;,;=;==;&;?;:;-;_;0;1;a;A;*;+;(;{;[;";\\";<;@;~;%;%%;\xa0;\xe9;\xff'.split(
     ';',
@@ -84,7 +84,9 @@ const atom = constantFrom(
 
 const fewAtoms = array(atom, { maxLength: 3 }).map((atoms) => atoms.join(''));
 
-/** What makes naive parsers slow: a beginning, something again and again, and an end that does not fit. */
+/**
+ * The usual input for a slow parser: a prefix, many repetitions, and an end that does not match.
+ */
 function runs(most: number): Arbitrary<string> {
   const run = record({
     before: fewAtoms,
@@ -102,7 +104,7 @@ function runs(most: number): Arbitrary<string> {
   );
 }
 
-/** `/%25252541`: encoded again and again. */
+/** Nested percent-encoding: `/%25252541`. */
 function nested(most: number): Arbitrary<string> {
   return record({
     before: constantFrom('/', '//', '', '/a/', '/bff/'),
@@ -114,7 +116,7 @@ function nested(most: number): Arbitrary<string> {
   );
 }
 
-/** Thousands of parameters or cookies, each of another name. */
+/** Thousands of parameters or cookies with distinct names. */
 function distinct(most: number): Arbitrary<string> {
   return record({
     before: constantFrom('', 'a', 'state', '__Host-Http-bff', 'returnUrl['),

@@ -16,7 +16,7 @@ export function testClock(): TestClock {
   };
 }
 
-/** A clock that moves only when a test puts it forward. */
+/** A clock that only advances when a test advances it. */
 export function frozenClock(): TestClock {
   let time = Date.now();
   return {

@@ -7,21 +7,21 @@ import { startServer } from './built-server.ts';
 import { rawRequest } from './raw.ts';
 import { runDirectory } from './run-directory.ts';
 
-/** The request, made anew for each time it is sent. */
+/** Creates the request anew for each try. */
 export type RequestMaker = () => string | Promise<string>;
 
-/** What a request cost. */
+/** The cost of a request. */
 export interface Cost {
-  /** Of the processor time of the whole process: the least of several tries, for noise only adds. */
+  /** Processor time of the whole process: the minimum of several tries, because noise only adds. */
   readonly milliseconds: number;
-  /** Undefined: there was no response. */
+  /** The status of the response, `undefined` if there was none. */
   readonly status: number | undefined;
 }
 
 /** How often a request that seems to cost much is tried again. */
 const furtherTries = 4;
 
-/** The built server, and what requests cost it. */
+/** The built server, with a meter for the cost of requests. */
 export class MeteredServer {
   readonly #port: number;
   readonly #socket: string;
@@ -33,7 +33,7 @@ export class MeteredServer {
     this.#server = server;
   }
 
-  /** Sends bytes, latin1, and waits for the response. */
+  /** Sends a request as latin1 and waits for the response. */
   async send(request: string): Promise<{ readonly status?: number | undefined; text: string }> {
     const { statuses, text } = await rawRequest(this.#port, request, {
       answers: 1,
@@ -42,7 +42,7 @@ export class MeteredServer {
     return { status: statuses[0], text };
   }
 
-  /** Tried once, and again a few times if that took longer than `suspicious` milliseconds. */
+  /** Measures a request, and repeats it if it took longer than `suspicious` milliseconds. */
   async costOf(make: RequestMaker, suspicious: number): Promise<Cost> {
     let least = await this.#try(make);
     for (let tries = 0; tries < furtherTries && least.milliseconds > suspicious; tries += 1) {

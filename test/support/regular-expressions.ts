@@ -2,7 +2,7 @@ import { checkSync } from 'recheck';
 import ts from 'typescript';
 import { nodes, readSourceFiles, type SourceFile } from './source-files.ts';
 
-/** An expression that stays although it was not found linear, and why that is harmless. */
+/** An expression that is allowed although it was not found to be linear, and why it is harmless. */
 export interface Exception {
   readonly file: string;
   /** The expression as it is in the file, or the arguments of `RegExp`. */
@@ -12,10 +12,10 @@ export interface Exception {
 
 interface Found {
   readonly file: string;
-  /** Counted from 1. */
+  /** The line number, from 1. */
   readonly line: number;
   readonly text: string;
-  /** Undefined where it depends on what is only known while the program runs. */
+  /** The pattern, `undefined` if it is only known at run time. */
   readonly pattern: readonly [source: string, flags: string] | undefined;
 }
 
@@ -23,8 +23,8 @@ interface Found {
 const limits = { timeout: 20_000, attackTimeout: null, incubationTimeout: null };
 
 /**
- * Every regular expression below a directory that may take more than linear time, as `file:line text: reason`. An
- * exception that fits no expression is a finding, too.
+ * Lists the regular expressions below a directory that may take more than linear time, as
+ * `file:line text: reason`. An exception that matches no expression is listed too.
  */
 export function findSlowExpressions(root: string, exceptions: readonly Exception[] = []): string[] {
   const all = readSourceFiles(root).flatMap((file) => [...expressionsOf(file)]);
@@ -52,7 +52,7 @@ function reasonAgainst({ pattern }: Found): string | undefined {
   return `${verdict.complexity.summary}, for example on ${verdict.attack.pattern}`;
 }
 
-/** Every literal, and every call of `RegExp`. */
+/** Iterates over regular expression literals and calls of `RegExp`. */
 function* expressionsOf({ path, tree }: SourceFile): Generator<Found> {
   for (const node of nodes(tree)) {
     const line = tree.getLineAndCharacterOfPosition(node.getStart()).line + 1;
@@ -75,7 +75,7 @@ function isRegExp(node: ts.Node): node is ts.NewExpression | ts.CallExpression {
   return ts.isIdentifier(node.expression) && node.expression.text === 'RegExp';
 }
 
-/** The value of an expression of literals alone: texts, templates, and `[…].join('|')` of them. */
+/** The value of a constant expression: literals, templates, and `[…].join('|')` of them. */
 function constantIn(node: ts.Expression): string | undefined {
   if (ts.isStringLiteralLike(node)) return node.text;
   if (ts.isTemplateExpression(node)) {
