@@ -27,6 +27,8 @@ const table = [
   ['GET', '/bff/user/', 404, 'not_found'],
   ['GET', '/BFF/user', 400, 'bad_path'],
   ['GET', '/bff/User', 400, 'bad_path'],
+  ['GET', '/bff/Sessions', 400, 'bad_path'],
+  ['POST', '/bff/Backchannel', 400, 'bad_path'],
   ['GET', '/bff/login;x', 400, 'bad_path'],
   ['GET', '/bff/user%20', 400, 'bad_path'],
   ['GET', '/bff/u%C5%BFer', 400, 'bad_path'],

@@ -202,15 +202,12 @@ describe('the sessions of a user', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
   });
 
-  it.each(['/bff/sessions/', '/bff/sessions/a/b', '/bff/Sessions'])(
-    '%s is nothing',
-    async (path) => {
-      expect(await outcomeOf(await phone.fetch(path, { method: 'DELETE' }))).toEqual([
-        404,
-        'not_found',
-      ]);
-    },
-  );
+  it.each(['/bff/sessions/', '/bff/sessions/a/b'])('%s is nothing', async (path) => {
+    expect(await outcomeOf(await phone.fetch(path, { method: 'DELETE' }))).toEqual([
+      404,
+      'not_found',
+    ]);
+  });
 
   it('have a line in the log when they end, without a secret', async () => {
     const before = bff.logs.lines.length;

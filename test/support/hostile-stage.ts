@@ -206,7 +206,8 @@ export class HostileStage {
       headers.get('cache-control') !== 'no-store' && status !== 431 && 'it may be cached',
       headers.has('retry-after') !== (status === 503) && `Retry-After with ${status}`,
       user.status !== 401 && `/bff/user is ${user.status}`,
-      left !== (this.leavesPendingLogin ? 'login, pending-logins' : '') && `left in Redis: ${left || 'nothing'}`,
+      left !== (this.leavesPendingLogin ? 'login, pending-logins' : '') &&
+        `left in Redis: ${left || 'nothing'}`,
       // The upstream stands for everybody whom nobody should ask.
       asked !== '' && `somebody else was asked for ${asked}`,
     ];

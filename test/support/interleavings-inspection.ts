@@ -66,7 +66,10 @@ export class Inspection {
     assert.deepEqual([user.sub, user.session.id], [sub, id], `${name} is another's`);
     if (!withNewToken) return;
     this.#checks += 1;
-    const path = `/api/x?as=${sub}&refuse=check-${this.#checks}`;
+    // Only the first refusal within 30 seconds gets another token.
+    const refuse = session.hadTokenRefused ? '' : `&refuse=check-${this.#checks}`;
+    session.hadTokenRefused = true;
+    const path = `/api/x?as=${sub}${refuse}`;
     const call = await askAt(this.#stage, replica, { path, cookie });
     assert.equal(call.status, 200, `${name} cannot call at replica ${replica}: ${call.body}`);
   }

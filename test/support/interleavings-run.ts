@@ -99,6 +99,7 @@ export class Interleaving {
       state: 'lives',
       endedAt: 0,
       refusedAt: new Set(),
+      hadTokenRefused: false,
     };
     this.#model.sessions.push(session);
     this.#model.current.set(command.browser, session);
@@ -108,7 +109,9 @@ export class Interleaving {
   async #call(command: Extract<Command, { do: 'call' }>, what: string): Promise<void> {
     const session = this.#model.current.get(command.browser);
     this.#calls += 1;
-    const refuse = command.manner === 'refused' ? `&refuse=${this.#calls}` : '';
+    const isRefused = command.manner === 'refused';
+    if (isRefused && session) session.hadTokenRefused = true;
+    const refuse = isRefused ? `&refuse=${this.#calls}` : '';
     const path = `/api/x?as=${session?.sub}${refuse}`;
     const abort = new AbortController();
     if (command.manner === 'hung up') void delay(2 + command.after).then(() => abort.abort());
