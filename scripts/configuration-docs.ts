@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Option, optionsOf } from '../src/config/catalogue.ts';
 import { optionsSchema } from '../src/config/options.ts';
-import { variablesOf } from '../src/config/variables.ts';
+import { variablesOf } from '../src/config/sources/variables.ts';
 
 const page = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
 

@@ -14,41 +14,41 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
-import { BackchannelController } from './auth/backchannel.controller.ts';
-import { ConnectController } from './auth/connect.controller.ts';
+import { BackchannelController } from './auth/logout/backchannel.controller.ts';
+import { ConnectController } from './auth/account/connect.controller.ts';
 import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
-import { EventsController } from './auth/events.controller.ts';
-import { FrontchannelController } from './auth/frontchannel.controller.ts';
-import { LoginController } from './auth/login.controller.ts';
-import { LogoutController } from './auth/logout.controller.ts';
-import { ProvidersController } from './auth/providers.controller.ts';
-import { SessionsController } from './auth/sessions.controller.ts';
-import { UserController } from './auth/user.controller.ts';
+import { EventsController } from './auth/account/events.controller.ts';
+import { FrontchannelController } from './auth/logout/frontchannel.controller.ts';
+import { LoginController } from './auth/login/login.controller.ts';
+import { LogoutController } from './auth/logout/logout.controller.ts';
+import { ProvidersController } from './auth/login/providers.controller.ts';
+import { SessionsController } from './auth/account/sessions.controller.ts';
+import { UserController } from './auth/account/user.controller.ts';
 import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
-import { Handshakes } from './proxy/handshakes.ts';
-import { Recorder } from './management/recorder.ts';
-import { countRequests } from './management/request-figures.ts';
-import { refuseKnownShortfalls } from './oauth/fapi2.ts';
+import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
+import { Recorder } from './telemetry/recorder.ts';
+import { countRequests } from './telemetry/request-metrics.ts';
+import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
 import { Providers } from './oauth/providers.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
   type PipelineStep,
   refuseControllersBelow,
-} from './pipeline.ts';
-import { ProblemFilter } from './problem.filter.ts';
+} from './http/pipeline.middleware.ts';
+import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
-import { refuseBodyParsers } from './raw-bodies.ts';
-import { ResponseHeadersMiddleware } from './response-headers.middleware.ts';
-import { CsrfMiddleware } from './session/csrf.middleware.ts';
-import type { KeyValueStore } from './session/key-value-store.ts';
-import { SessionReader } from './session/session-reader.service.ts';
-import { SessionMiddleware } from './session/session.middleware.ts';
+import { refuseBodyParsers } from './http/body-parsers.ts';
+import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
+import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
+import type { KeyValueStore } from './session/store/key-value-store.ts';
+import { SessionReader } from './session/sessions/session-reader.service.ts';
+import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
-import { SignedInGuard } from './session/signed-in.guard.ts';
+import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 
 /** Options that another module of the host application provides. */
 export interface BffAsyncOptions

@@ -1,46 +1,46 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { authProviders } from './auth.providers.ts';
+import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
-import { onConnection } from './listeners.ts';
+import { onConnection } from './session/tokens/token-log.ts';
 import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
   type ManagementRoomOptions,
   ManagementServer,
 } from './management/management.service.ts';
-import { Recorder } from './management/recorder.ts';
+import { Recorder } from './telemetry/recorder.ts';
 import { type AccountProvider, Providers } from './oauth/providers.ts';
-import { baseUrl, oauthProvider } from './oauth.providers.ts';
-import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './problem.filter.ts';
-import { proxyProviders } from './proxy.providers.ts';
+import { baseUrl, oauthProvider } from './oauth/oauth.providers.ts';
+import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
+import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
-import { withProviderCertificates } from './proxy/upstream-tls.ts';
-import { ResponseHeaders } from './response-headers.ts';
-import { CLOCK, type Clock } from './session/clock.ts';
-import { type CookieNames, cookieNames } from './session/cookies.ts';
-import type { KeyValueStore } from './session/key-value-store.ts';
-import { LoginCookie } from './session/login-cookie.service.ts';
-import { MemoryKeyValueStore } from './session/memory.ts';
-import { PendingLogins } from './session/pending-logins.ts';
-import { RedisKeyValueStore } from './session/redis.ts';
-import { SealedRecords } from './session/sealed-records.ts';
-import { Sealing } from './session/sealing.ts';
-import { SessionCookie } from './session/session-cookie.service.ts';
-import { SessionCache } from './session/session-cache.ts';
-import { SessionEnds } from './session/session-ends.ts';
-import { SessionIndex } from './session/session-index.ts';
+import { withProviderCertificates } from './proxy/upstream/tls.ts';
+import { ResponseHeaders } from './http/response-headers.ts';
+import { CLOCK, type Clock } from './clock.ts';
+import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
+import type { KeyValueStore } from './session/store/key-value-store.ts';
+import { LoginCookie } from './session/cookie/login-cookie.service.ts';
+import { MemoryKeyValueStore } from './session/store/memory.ts';
+import { PendingLogins } from './session/store/pending-logins.ts';
+import { RedisKeyValueStore } from './session/store/redis/redis-key-value-store.ts';
+import { SealedRecords } from './session/store/sealed-records.ts';
+import { Sealing } from './session/store/sealing.ts';
+import { SessionCookie } from './session/cookie/session-cookie.service.ts';
+import { SessionCache } from './session/sessions/session-cache.ts';
+import { SessionEnds } from './session/sessions/end-notifier.ts';
+import { SessionIndex } from './session/sessions/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
-import { SessionReader } from './session/session-reader.service.ts';
-import { SessionStore } from './session/session-store.ts';
-import { SignedInSessions } from './session/signed-in-sessions.service.ts';
-import { SignedInGuard } from './session/signed-in.guard.ts';
-import { UsedOnce } from './session/used-once.ts';
-import { tokenProviders } from './token.providers.ts';
+import { SessionReader } from './session/sessions/session-reader.service.ts';
+import { SessionStore } from './session/sessions/session-store.ts';
+import { SignedInSessions } from './session/sessions/signed-in-sessions.service.ts';
+import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { UsedOnce } from './session/store/used-once.ts';
+import { tokenProviders } from './session/session.providers.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const { command, config, json } = readArguments();
   switch (command) {
     case 'serve':
-      return (await import('./serve.ts')).serve(config);
+      return (await import('./server/serve.ts')).serve(config);
     case 'check':
       return printCheck(config, json);
     case 'version':
@@ -73,7 +73,7 @@ function parse() {
 }
 
 async function printCheck(config: string | undefined, json: boolean): Promise<void> {
-  const { check, describeReport } = await import('./check.ts');
+  const { check, describeReport } = await import('./cli/check.ts');
   const report = await check(config);
   const text = json ? JSON.stringify(report, undefined, 2) : describeReport(report);
   // What was too slow to answer is still being waited for.

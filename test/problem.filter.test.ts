@@ -4,7 +4,7 @@ import {
   ProblemFilter,
   UnexpectedErrorFilter,
   type ProblemOptions,
-} from '../src/problem.filter.ts';
+} from '../src/http/problem.filter.ts';
 
 const options: ProblemOptions = { basePath: '/bff', defaultReturnUrl: '/', errorUrl: undefined };
 

@@ -10,20 +10,20 @@ const source = fileURLToPath(new URL('../src', import.meta.url));
 const configuration = 'reads the configuration of the operator, once at the start';
 
 const exceptions: readonly Exception[] = [
-  { file: 'config/addresses.ts', text: String.raw`/\/+$/`, reason: configuration },
-  { file: 'config/scalar.ts', text: String.raw`/\s*,\s*/`, reason: configuration },
+  { file: 'config/values/addresses.ts', text: String.raw`/\/+$/`, reason: configuration },
+  { file: 'config/values/scalar.ts', text: String.raw`/\s*,\s*/`, reason: configuration },
   {
-    file: 'config/session-options.ts',
+    file: 'config/blocks/session.ts',
     text: String.raw`/change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i`,
     reason: configuration,
   },
   {
-    file: 'pipeline.ts',
+    file: 'http/pipeline.middleware.ts',
     text: "`^${base}/(?:${endpointNames.join('|')})(?:/|$)`",
     reason: 'one text and nothing that repeats',
   },
   {
-    file: 'session/redis-diagnosis.ts',
+    file: 'session/store/redis/diagnosis.ts',
     text: "`^${name}:(.*?)\\\\r?$`, 'm'",
     reason: 'the names are ours, and every line of what Redis says is looked at once',
   },

@@ -1,6 +1,6 @@
 import type { ProviderOptions, UserOptions } from '../config/options.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { ReturnUrlRules } from './return-url.ts';
+import type { ReturnUrlRules } from './login/return-url.ts';
 
 /** Injects `AuthOptions`. */
 export const AUTH_OPTIONS = Symbol('auth options');

@@ -1,10 +1,10 @@
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { looseForm } from '../config/loose-path.ts';
-import { isBelow } from '../config/path-prefix.ts';
+import { looseForm } from '../http/loose-path.ts';
+import { isBelow } from '../http/path-prefix.ts';
 import { BffError } from '../errors.ts';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
-import { limitUnreadBody } from './unread-body.ts';
+import { limitUnreadBody } from '../http/unread-body.ts';
 
 /**
  * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or spend a state that a

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { OptionNotes } from './scalar.ts';
+import type { OptionNotes } from './values/scalar.ts';
 
 /** One option as the schema describes it, for the environment, the documentation and the sentences about mistakes. */
 export interface Option {

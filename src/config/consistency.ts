@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { isBelow } from './path-prefix.ts';
-import type { provider } from './provider-options.ts';
-import type { route } from './route-options.ts';
-import { rule } from './rule.ts';
+import { isBelow } from '../http/path-prefix.ts';
+import type { provider } from './blocks/provider.ts';
+import type { route } from './blocks/route.ts';
+import { rule } from './values/rule.ts';
 
 /** The options that other options must agree with. */
 interface Related {

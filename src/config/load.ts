@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { optionsOf } from './catalogue.ts';
-import { cautions } from './cautions.ts';
-import { type Environment, readSettings, unknownVariables } from './environment.ts';
-import { interpolate } from './interpolate.ts';
+import { cautions } from './warnings.ts';
+import { type Environment, readSettings, unknownVariables } from './sources/environment.ts';
+import { interpolate } from './sources/interpolate.ts';
 import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
 import { type Options, optionsSchema } from './options.ts';
-import { type Entries, locate, type Origin, overlay } from './overlay.ts';
-import { pathsLike, valueAt, withValue } from './tree.ts';
-import { variablesOf } from './variables.ts';
-import { withPresets } from './with-presets.ts';
-import { parseYaml } from './yaml-file.ts';
+import { type Entries, locate, type Origin, overlay } from './sources/overlay.ts';
+import { pathsLike, valueAt, withValue } from './sources/tree.ts';
+import { variablesOf } from './sources/variables.ts';
+import { withPresets } from './presets/with-presets.ts';
+import { parseYaml } from './sources/yaml-file.ts';
 
 const catalogue = optionsOf(optionsSchema);
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Option, optionsBelow } from './catalogue.ts';
-import { nearest } from './spelling.ts';
+import { nearest } from './values/spelling.ts';
 
 /** The way to a value: keys, and indexes of lists. */
 export type Path = readonly (string | number)[];

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { publicOrigin } from './addresses.ts';
+import { publicOrigin } from './values/addresses.ts';
 import { consistency } from './consistency.ts';
-import { management, server } from './listener-options.ts';
-import { csrf, frontend, login, user } from './page-options.ts';
-import { basePath, localPath } from './paths.ts';
-import { provider } from './provider-options.ts';
-import { route } from './route-options.ts';
-import { rateLimit } from './rate-limit-options.ts';
-import { oneOf } from './scalar.ts';
-import { redis, session } from './session-options.ts';
+import { management, server } from './blocks/server.ts';
+import { csrf, frontend, login, user } from './blocks/pages.ts';
+import { basePath, localPath } from './values/paths.ts';
+import { provider } from './blocks/provider.ts';
+import { route } from './blocks/route.ts';
+import { rateLimit } from './blocks/rate-limit.ts';
+import { oneOf } from './values/scalar.ts';
+import { redis, session } from './blocks/session.ts';
 
 const noProvider = 'needs at least one provider with issuer and clientId (BFF_OIDC_ISSUER, …)';
 

@@ -1,10 +1,10 @@
 import { extname } from 'node:path';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { isBelow } from '../config/path-prefix.ts';
+import { isBelow } from '../http/path-prefix.ts';
 import { BffError } from '../errors.ts';
 import { type BuiltFile, BuiltFiles } from './built-files.ts';
-import { isNavigation } from './navigation.ts';
+import { isNavigation } from '../http/navigation.ts';
 
 /** Injects `FrontendRoomOptions`. */
 export const FRONTEND_OPTIONS = Symbol('frontend options');

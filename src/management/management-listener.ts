@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ManagementOptions } from '../config/options.ts';
-import { type Answer, type Question, told } from './answer.ts';
-import { listenFailure } from './listen-failure.ts';
+import { type Answer, type Question, told } from './management-request.ts';
+import { listenFailure } from '../config/listen-error.ts';
 import { isServedHost } from './served-hosts.ts';
 
 /** The response to a request for an unknown host (RFC 9110 §15.5.20), as DNS rebinding sends it. */

@@ -8,15 +8,22 @@ import {
 } from '@nestjs/common';
 import type { ManagementOptions } from '../config/options.ts';
 import { Providers } from '../oauth/providers.ts';
-import type { KeyValueStore } from '../session/key-value-store.ts';
-import { SessionCache } from '../session/session-cache.ts';
-import { SignedInSessions } from '../session/signed-in-sessions.service.ts';
-import { type Answer, draining, pathOf, type Question, refuseToChange, told } from './answer.ts';
-import type { Figure } from './figures.ts';
+import type { KeyValueStore } from '../session/store/key-value-store.ts';
+import { SessionCache } from '../session/sessions/session-cache.ts';
+import { SignedInSessions } from '../session/sessions/signed-in-sessions.service.ts';
+import {
+  type Answer,
+  draining,
+  pathOf,
+  type Question,
+  refuseToChange,
+  told,
+} from './management-request.ts';
+import type { Figure } from '../telemetry/metric.ts';
 import { ManagementListener } from './management-listener.ts';
-import { cacheFigures, metricsAnswer, processFigures } from './metrics.ts';
+import { cacheFigures, metricsAnswer, processFigures } from '../telemetry/metrics.ts';
 import { readiness } from './readiness.ts';
-import { Recorder } from './recorder.ts';
+import { Recorder } from '../telemetry/recorder.ts';
 import { type AccessListener, SessionAdministration } from './session-administration.ts';
 
 /** Injects `ManagementRoomOptions`. */

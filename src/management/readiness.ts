@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { reasonOf } from '../errors.ts';
-import { probeProvider } from '../oauth/provider-probe.ts';
-import type { Provider } from '../oauth/provider.ts';
+import { probeProvider } from '../oauth/provider/probe.ts';
+import type { Provider } from '../oauth/provider/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
-import type { KeyValueStore } from '../session/key-value-store.ts';
+import type { KeyValueStore } from '../session/store/key-value-store.ts';
 
 /** One dependency's state. `reason` is for the operator and holds no secret. */
 export interface Check {

@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BffError } from '../errors.ts';
 import type { Providers } from '../oauth/providers.ts';
-import type { SessionGroup } from '../session/session-index.ts';
-import { type SeenSession, sessionEntry } from '../session/session-entry.ts';
-import type { SignedInSessions, Subject } from '../session/signed-in-sessions.service.ts';
-import { type Answer, notAllowed, type Question, told } from './answer.ts';
+import type { SessionGroup } from '../session/sessions/session-index.ts';
+import { type SeenSession, sessionEntry } from '../session/sessions/session-entry.ts';
+import type { SignedInSessions, Subject } from '../session/sessions/signed-in-sessions.service.ts';
+import { type Answer, notAllowed, type Question, told } from './management-request.ts';
 
 /** Told of every access, for the log: what was done, to how many. Never who it was about. */
 export type AccessListener = (

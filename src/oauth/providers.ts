@@ -1,6 +1,6 @@
 import { BffError } from '../errors.ts';
-import { refuseBadFiles } from './provider-files.ts';
-import type { Provider } from './provider.ts';
+import { refuseBadFiles } from './provider/files.ts';
+import type { Provider } from './provider/provider.ts';
 
 /**
  * The issuer and client of an account, and the provider `id` that was configured for them when the

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
-import { refuseForgery } from '../session/csrf.ts';
-import { type Handshake, Handshakes } from './handshakes.ts';
+import { refuseForgery } from '../session/cookie/csrf.ts';
+import { type Handshake, Handshakes } from './forward/websocket-handshakes.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
-import { type ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
+import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 

@@ -5,24 +5,24 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { sessionAt } from '../session/connections.ts';
-import { refuseForeignOrigin } from '../session/csrf.ts';
-import { SessionReader } from '../session/session-reader.service.ts';
-import type { Session } from '../session/session.ts';
+import { sessionAt } from '../session/sessions/linked-accounts.ts';
+import { refuseForeignOrigin } from '../session/cookie/csrf.ts';
+import { SessionReader } from '../session/sessions/session-reader.service.ts';
+import type { Session } from '../session/sessions/session.ts';
 import { Admission, type Matched, refuseWebSocket } from './admission.service.ts';
 import {
   AuthorizedHeaders,
   type AuthorizedRequest,
   type WhoAsks,
-} from './authorized-headers.service.ts';
-import { forward, startForwarding, type UpstreamRequest, type Behalf } from './forward.ts';
-import { type Handshake, refuseBadHandshake } from './handshakes.ts';
-import { LongAnswers, type RunningAnswer } from './long-answers.ts';
-import { OpenSockets } from './open-sockets.ts';
+} from './authorize/authorized-headers.service.ts';
+import { forward, startForwarding, type UpstreamRequest, type Behalf } from './forward/forward.ts';
+import { type Handshake, refuseBadHandshake } from './forward/websocket-handshakes.ts';
+import { LongAnswers, type RunningAnswer } from './forward/streaming-responses.ts';
+import { OpenSockets } from './forward/open-sockets.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
-import { type ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
+import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 import { upstreamPath } from './routes.ts';
-import { openWebSocket } from './upgrade.ts';
+import { openWebSocket } from './forward/upgrade.ts';
 
 /** A call for which nobody has to be asked anything. */
 interface CertainCall {

@@ -1,7 +1,7 @@
 import type { RouteOptions } from '../config/options.ts';
-import { isBelow } from '../config/path-prefix.ts';
+import { isBelow } from '../http/path-prefix.ts';
 import { BffError } from '../errors.ts';
-import { isPlainForm, looseForm } from '../config/loose-path.ts';
+import { isPlainForm, looseForm } from '../http/loose-path.ts';
 import { decodedPath } from './path.ts';
 
 declare module 'http' {

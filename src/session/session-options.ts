@@ -1,5 +1,5 @@
 import type { CsrfOptions, SessionOptions } from '../config/options.ts';
-import type { CookieNames } from './cookies.ts';
+import type { CookieNames } from './cookie/cookies.ts';
 
 /** Injects `SessionRoomOptions`. */
 export const SESSION_OPTIONS = Symbol('session options');

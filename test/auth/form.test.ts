@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { formOf } from '../../src/auth/form.ts';
+import { formOf } from '../../src/http/form.ts';
 import { BffError } from '../../src/errors.ts';
 import { rawRequest } from '../support/raw.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';

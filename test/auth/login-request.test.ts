@@ -1,5 +1,5 @@
-import { loginParameters, refuseHiddenLogin } from '../../src/auth/login-request.ts';
-import { Query } from '../../src/auth/query.ts';
+import { loginParameters, refuseHiddenLogin } from '../../src/auth/login/login-request.ts';
+import { Query } from '../../src/http/query.ts';
 
 const parametersOf = (query: string, further: string[] = []) =>
   loginParameters(new Query(new URLSearchParams(query)), further);

@@ -1,5 +1,5 @@
-import { LogoutState } from '../../src/auth/logout-state.ts';
-import { Sealing } from '../../src/session/sealing.ts';
+import { LogoutState } from '../../src/auth/logout/logout-state.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
 
 const sealing = new Sealing(['a session secret for tests, long enough']);
 const state = new LogoutState(sealing);

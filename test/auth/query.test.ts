@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { limitedQueryOf, parameter, queryOf } from '../../src/auth/query.ts';
+import { limitedQueryOf, parameter, queryOf } from '../../src/http/query.ts';
 
 const ask = (originalUrl: string) => queryOf({ originalUrl } as Request);
 

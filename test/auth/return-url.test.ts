@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { BffError } from '../../src/errors.ts';
-import { type ReturnUrlRules, safeReturnUrl } from '../../src/auth/return-url.ts';
+import { type ReturnUrlRules, safeReturnUrl } from '../../src/auth/login/return-url.ts';
 
 const publicUrl = 'https://app.example.com';
 const rules: ReturnUrlRules = {

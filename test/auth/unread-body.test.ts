@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { limitUnreadBody } from '../../src/auth/unread-body.ts';
+import { limitUnreadBody } from '../../src/http/unread-body.ts';
 
 describe('a body that no endpoint reads', () => {
   const head = 'POST /bff/logout HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n';

@@ -1,5 +1,5 @@
-import { claimRecords, userObject } from '../../src/auth/user.ts';
-import type { Session } from '../../src/session/session.ts';
+import { claimRecords, userObject } from '../../src/auth/account/user.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
 
 const hour = 3_600_000;
 const session: Session = {

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { startApi } from '../../demo/api.ts';
 import { startAuthorizationServer } from '../../demo/authorization-server.ts';
 import { demoClient } from '../../demo/defaults.ts';
-import { createApp } from '../../src/app.ts';
+import { createApp } from '../../src/server/create-app.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { LogCapture } from '../support/logs.ts';
 import { freePort } from '../support/ports.ts';

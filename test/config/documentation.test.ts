@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { optionsOf } from '../../src/config/catalogue.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { optionsSchema } from '../../src/config/options.ts';
-import { variablesOf } from '../../src/config/variables.ts';
+import { variablesOf } from '../../src/config/sources/variables.ts';
 
 const page = readFileSync('docs/configuration.md', 'utf8');
 const catalogue = optionsOf(optionsSchema);

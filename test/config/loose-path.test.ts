@@ -9,7 +9,7 @@ import {
   tuple,
 } from 'fast-check';
 import { BffError } from '../../src/errors.ts';
-import { isPlainForm, looseForm } from '../../src/config/loose-path.ts';
+import { isPlainForm, looseForm } from '../../src/http/loose-path.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes } from '../../src/proxy/routes.ts';
 import { route } from '../support/route.ts';

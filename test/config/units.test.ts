@@ -1,4 +1,4 @@
-import { parseDuration, parseSize } from '../../src/config/units.ts';
+import { parseDuration, parseSize } from '../../src/config/values/units.ts';
 
 describe('durations', () => {
   it.each([

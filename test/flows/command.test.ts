@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, plainOptions, run, startServer, writeConfig } from '../support/built-server.ts';
-import { createApp } from '../../src/app.ts';
+import { createApp } from '../../src/server/create-app.ts';
 import { parseOptions } from '../../src/config/load.ts';
 import { answer, slowly } from '../support/answers.ts';
 import { LogCapture } from '../support/logs.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SessionReader } from '../../src/session/session-reader.service.ts';
+import { SessionReader } from '../../src/session/sessions/session-reader.service.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import type { Page } from '../support/browser.ts';
 import { waitFor } from '../support/wait-for.ts';

@@ -1,5 +1,5 @@
 import { answer, hang, hangUp, inTurn } from '../support/answers.ts';
-import { ServerLog } from '../../src/log.ts';
+import { ServerLog } from '../../src/telemetry/server-log.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import { testClock } from '../support/clock.ts';
 import { LogCapture } from '../support/logs.ts';

@@ -1,4 +1,4 @@
-import { check } from '../../src/check.ts';
+import { check } from '../../src/cli/check.ts';
 import type { OptionsInput } from '../../src/config/options.ts';
 import { plainOptions, writeConfig } from '../support/built-server.ts';
 import { freePort } from '../support/ports.ts';

@@ -1,4 +1,4 @@
-import { slotOf } from '../../src/session/redis-slots.ts';
+import { slotOf } from '../../src/session/store/redis/slots.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { type RedisClusterServers, startCluster } from '../support/redis-cluster.ts';

@@ -1,5 +1,5 @@
-import { SessionStore } from '../../src/session/session-store.ts';
-import type { SessionEntry } from '../../src/session/session-entry.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import type { SessionEntry } from '../../src/session/sessions/session-entry.ts';
 import { startBff, type TestBff } from '../support/bff.ts';
 import type { FetchOptions, LittleBrowser } from '../support/browser.ts';
 import { startAuthorizationServer } from '../support/authorization-server.ts';

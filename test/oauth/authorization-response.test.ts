@@ -2,7 +2,7 @@ import { Configuration } from 'openid-client';
 import {
   checkAuthorizationResponse,
   refuseRepeatedParameters,
-} from '../../src/oauth/authorization-response.ts';
+} from '../../src/oauth/login/authorization-response.ts';
 
 const issuer = 'https://login.example.com';
 const silent = new Configuration({ issuer }, 'client');

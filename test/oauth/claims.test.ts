@@ -1,5 +1,5 @@
 import { allowInsecureRequests, Configuration } from 'openid-client';
-import { readClaims } from '../../src/oauth/claims.ts';
+import { readClaims } from '../../src/oauth/login/claims.ts';
 import { answer } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
-import { parseClientKey } from '../../src/oauth/client-key.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { parseClientKey } from '../../src/oauth/client/key.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
 import { keyFile, keyPair } from '../support/client-keys.ts';
 import { clientCertificate, testTls } from '../support/tls.ts';

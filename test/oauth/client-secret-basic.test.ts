@@ -1,4 +1,4 @@
-import { clientSecretBasic } from '../../src/oauth/client-secret-basic.ts';
+import { clientSecretBasic } from '../../src/oauth/client/client-secret-basic.ts';
 
 describe('client_secret_basic', () => {
   it.each([

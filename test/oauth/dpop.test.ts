@@ -5,7 +5,7 @@ import {
   newDpopKey,
   thumbprintOf,
   wantsNonce,
-} from '../../src/oauth/dpop.ts';
+} from '../../src/oauth/client/dpop.ts';
 
 describe('a DPoP key', () => {
   it('makes proofs that anybody can verify', async () => {

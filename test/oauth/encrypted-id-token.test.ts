@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { CompactEncrypt } from 'jose';
-import { openingIdTokens } from '../../src/oauth/encrypted-id-token.ts';
+import { openingIdTokens } from '../../src/oauth/login/encrypted-id-token.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });

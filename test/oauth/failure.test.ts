@@ -1,6 +1,6 @@
 import { ClientError } from 'openid-client';
 import { BffError } from '../../src/errors.ts';
-import { isUnknownKey, Outage, outageBehind, toBffError } from '../../src/oauth/failure.ts';
+import { isUnknownKey, Outage, outageBehind, toBffError } from '../../src/oauth/errors.ts';
 
 const coded = (code: string, cause?: unknown) =>
   Object.assign(new ClientError('x', { cause }), { code });

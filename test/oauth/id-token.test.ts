@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
-import { checkFreshness, checkIdToken } from '../../src/oauth/id-token.ts';
+import { checkFreshness, checkIdToken } from '../../src/oauth/login/id-token.ts';
 
 const now = 1_700_000_000_000;
 const seconds = now / 1000;

@@ -1,5 +1,5 @@
 import { setTimeout as passed } from 'node:timers/promises';
-import { Liveness } from '../../src/oauth/liveness.ts';
+import { Liveness } from '../../src/oauth/provider/liveness.ts';
 import { startUpstream } from '../support/upstream.ts';
 
 function beBusy(milliseconds: number): void {

@@ -1,5 +1,5 @@
-import { Outage } from '../../src/oauth/failure.ts';
-import { Liveness, patiently } from '../../src/oauth/liveness.ts';
+import { Outage } from '../../src/oauth/errors.ts';
+import { Liveness, patiently } from '../../src/oauth/provider/liveness.ts';
 
 const never = () => new Promise<never>(() => undefined);
 const unavailable = expect.objectContaining({ code: 'provider_unavailable' });

@@ -1,4 +1,4 @@
-import { finishLogin } from '../../src/oauth/login.ts';
+import { finishLogin } from '../../src/oauth/login/login.ts';
 import { hang } from '../support/answers.ts';
 import { SmallIssuer } from './small-issuer.ts';
 

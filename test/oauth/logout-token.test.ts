@@ -2,8 +2,8 @@ import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactSign } from 'jose';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { reasonOf } from '../../src/errors.ts';
-import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout-token.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout/logout-token.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { answer, hang, hangUp, inTurn, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createPkcePair } from '../../src/oauth/pkce.ts';
+import { createPkcePair } from '../../src/oauth/login/pkce.ts';
 
 describe('a PKCE pair', () => {
   it('has a verifier of 43 to 128 unreserved characters and its S256 challenge (RFC 7636 §4.1, §4.2)', async () => {

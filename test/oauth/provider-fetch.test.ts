@@ -1,4 +1,4 @@
-import { createProviderFetch } from '../../src/oauth/provider-fetch.ts';
+import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
 import { answer, download, hang, hangUp, redirectTo, type Handler } from '../support/answers.ts';
 import { freePort } from '../support/ports.ts';
 import { startRawUpstream, startUpstream, type Upstream } from '../support/upstream.ts';

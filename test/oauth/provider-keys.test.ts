@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { BffError } from '../../src/errors.ts';
-import { createProviderFetch } from '../../src/oauth/provider-fetch.ts';
-import { type KeySource, ProviderKeys } from '../../src/oauth/provider-keys.ts';
+import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
+import { type KeySource, ProviderKeys } from '../../src/oauth/provider/keys.ts';
 import { answer, hang, hangUp, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';

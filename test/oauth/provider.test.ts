@@ -1,7 +1,7 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
-import { readClaims } from '../../src/oauth/claims.ts';
-import { finishLogin, startLogin } from '../../src/oauth/login.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { readClaims } from '../../src/oauth/login/claims.ts';
+import { finishLogin, startLogin } from '../../src/oauth/login/login.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { answer, hang, inTurn, slowly, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 

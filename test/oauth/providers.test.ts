@@ -1,5 +1,5 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
 
 const [corp, partner] = ['corp', 'partner'].map(

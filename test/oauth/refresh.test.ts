@@ -1,6 +1,6 @@
 import { BffError } from '../../src/errors.ts';
-import { refreshTokens, requestedPause } from '../../src/oauth/refresh.ts';
-import type { TokenSet } from '../../src/oauth/tokens.ts';
+import { refreshTokens, requestedPause } from '../../src/oauth/tokens/refresh.ts';
+import type { TokenSet } from '../../src/oauth/tokens/token-set.ts';
 import { answer, hang, hangUp, slowly, type Handler } from '../support/answers.ts';
 import { SmallIssuer } from './small-issuer.ts';
 

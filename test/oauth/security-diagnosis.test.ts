@@ -1,5 +1,5 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
-import { disagreements } from '../../src/oauth/security-diagnosis.ts';
+import { disagreements } from '../../src/oauth/provider/security-diagnosis.ts';
 
 const usual = {
   par: 'auto',

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import type { ProviderOptions } from '../../src/config/options.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { answer, type Handler } from '../support/answers.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 

@@ -1,4 +1,4 @@
-import { readTokenSet, type TokenSet } from '../../src/oauth/tokens.ts';
+import { readTokenSet, type TokenSet } from '../../src/oauth/tokens/token-set.ts';
 
 const read = (response: Record<string, unknown>, seconds?: number, before?: TokenSet) =>
   readTokenSet(

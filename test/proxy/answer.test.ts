@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Dispatcher } from 'undici';
-import { Answer } from '../../src/proxy/answer.ts';
+import { Answer } from '../../src/proxy/forward/response.ts';
 
 const controller = { pause() {}, resume() {} } as unknown as Dispatcher.DispatchController;
 

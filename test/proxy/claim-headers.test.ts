@@ -1,5 +1,5 @@
 import { assert, jsonValue, property, string } from 'fast-check';
-import { headersFrom } from '../../src/proxy/claim-headers.ts';
+import { headersFrom } from '../../src/proxy/headers/claim-headers.ts';
 
 const claims = {
   sub: 'alice',

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { route } from '../support/route.ts';
-import { Upstream as Servers } from '../../src/proxy/upstream.ts';
-import { forward, type UpstreamRequest } from '../../src/proxy/forward.ts';
+import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
+import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
 

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { closeFrame, FrameBoundary } from '../../src/proxy/frames.ts';
+import { closeFrame, FrameBoundary } from '../../src/proxy/forward/frames.ts';
 
 interface Frame {
   readonly opcode: number;

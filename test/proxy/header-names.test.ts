@@ -1,4 +1,4 @@
-import { remembered } from '../../src/proxy/header-names.ts';
+import { remembered } from '../../src/proxy/headers/header-names.ts';
 
 it('a name is judged once, unless a client made it long to fill the memory', () => {
   const judged: string[] = [];

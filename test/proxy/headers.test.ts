@@ -1,9 +1,9 @@
-import { type AnswerHeaderRules, AnswerHeaders } from '../../src/proxy/answer-headers.ts';
+import { type AnswerHeaderRules, AnswerHeaders } from '../../src/proxy/headers/response-headers.ts';
 import {
   type RequestFacts,
   type RequestHeaderRules,
   RequestHeaders,
-} from '../../src/proxy/headers.ts';
+} from '../../src/proxy/headers/request-headers.ts';
 import { byName } from '../support/header-list.ts';
 
 /** The rules of a route and what is known of a request, in one. A header without a value is one whose claim is missing. */

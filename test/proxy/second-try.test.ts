@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
-import { forward, type UpstreamRequest } from '../../src/proxy/forward.ts';
-import { Upstream as Servers } from '../../src/proxy/upstream.ts';
+import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
+import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
 import { answer, inTurn } from '../support/answers.ts';
 import { rawRequest } from '../support/raw.ts';
 import { route } from '../support/route.ts';

@@ -1,4 +1,4 @@
-import { loginUrl, stepUpAnswer } from '../../src/proxy/step-up.ts';
+import { loginUrl, stepUpAnswer } from '../../src/proxy/authorize/step-up.ts';
 
 const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
 const asked = (challenge: string | string[]) =>

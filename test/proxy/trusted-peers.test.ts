@@ -1,4 +1,4 @@
-import { plainAddress, TrustedPeers } from '../../src/proxy/trusted-peers.ts';
+import { plainAddress, TrustedPeers } from '../../src/proxy/headers/trusted-peers.ts';
 
 describe('server.trustedProxies', () => {
   const peers = new TrustedPeers(['10.0.0.0/8', '192.0.2.7', '2001:db8::/32', '::1']);

@@ -1,4 +1,4 @@
-import { Upstream, type UpstreamServer } from '../../src/proxy/upstream.ts';
+import { Upstream, type UpstreamServer } from '../../src/proxy/upstream/upstream.ts';
 import { route } from '../support/route.ts';
 
 /** An upstream and its servers by name. */

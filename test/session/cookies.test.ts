@@ -3,8 +3,8 @@ import {
   cookieNames,
   cookieValues,
   sessionCookieAttributes,
-} from '../../src/session/cookies.ts';
-import { SignedCookie } from '../../src/session/signed-cookie.ts';
+} from '../../src/session/cookie/cookies.ts';
+import { SignedCookie } from '../../src/session/cookie/signed-cookie.ts';
 
 const [newest, older] = ['the newest secret of the ring', 'an older secret of the ring'];
 const [value, other] = ['v'.repeat(43), 'o'.repeat(43)];

@@ -1,4 +1,4 @@
-import { refuseForgery } from '../../src/session/csrf.ts';
+import { refuseForgery } from '../../src/session/cookie/csrf.ts';
 
 const ours = 'https://app.example.com';
 const options = { header: 'X-CSRF', value: '1' };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { KeyValueStore, ListEntry } from '../../src/session/key-value-store.ts';
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { RedisKeyValueStore } from '../../src/session/redis.ts';
+import type { KeyValueStore, ListEntry } from '../../src/session/store/key-value-store.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { RedisKeyValueStore } from '../../src/session/store/redis/redis-key-value-store.ts';
 import { testRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 

@@ -1,5 +1,5 @@
-import { KnownCookies } from '../../src/session/known-cookies.ts';
-import { SignedCookie } from '../../src/session/signed-cookie.ts';
+import { KnownCookies } from '../../src/session/cookie/verified-cookies.ts';
+import { SignedCookie } from '../../src/session/cookie/signed-cookie.ts';
 
 const signer = new SignedCookie('bff', ['a secret that signs cookies, long enough']);
 

@@ -1,15 +1,15 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
-import { Provider } from '../../src/oauth/provider.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
-import type { KeyValueStore } from '../../src/session/key-value-store.ts';
-import { RedisKeyValueStore } from '../../src/session/redis.ts';
-import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
+import type { KeyValueStore } from '../../src/session/store/key-value-store.ts';
+import { RedisKeyValueStore } from '../../src/session/store/redis/redis-key-value-store.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
+import { SessionIndex } from '../../src/session/sessions/session-index.ts';
 import type { SessionRoomOptions } from '../../src/session/session-options.ts';
-import { SessionStore } from '../../src/session/session-store.ts';
-import type { Session } from '../../src/session/session.ts';
-import { SignedInSessions } from '../../src/session/signed-in-sessions.service.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
+import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
 import { testRedis, type TestRedis } from '../support/redis.ts';
 
 const issuer = 'https://login.example.com';

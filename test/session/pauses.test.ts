@@ -1,5 +1,5 @@
 import { BffError } from '../../src/errors.ts';
-import { Pauses } from '../../src/session/pauses.ts';
+import { Pauses } from '../../src/session/tokens/backoff.ts';
 
 const error = new BffError('provider_unavailable', { cause: new Error('down') });
 

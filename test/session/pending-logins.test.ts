@@ -1,7 +1,7 @@
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { PendingLogins, type PendingLogin } from '../../src/session/pending-logins.ts';
-import { SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { PendingLogins, type PendingLogin } from '../../src/session/store/pending-logins.ts';
+import { SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
 
 const minute = 60_000;
 

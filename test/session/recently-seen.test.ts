@@ -1,4 +1,4 @@
-import { RecentlySeen } from '../../src/session/recently-seen.ts';
+import { RecentlySeen } from '../../src/session/sessions/recently-seen.ts';
 
 describe('sessions seen recently', () => {
   it('are known for an interval, each for itself', () => {

@@ -1,4 +1,4 @@
-import { keysForOwners, slotCount, slotOf } from '../../src/session/redis-slots.ts';
+import { keysForOwners, slotCount, slotOf } from '../../src/session/store/redis/slots.ts';
 
 it.each([
   ['123456789', 12_739],

@@ -1,6 +1,6 @@
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
 
 /** Records over a store whose keys and values a test can see. */
 function openRecords() {

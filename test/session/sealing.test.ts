@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Sealing } from '../../src/session/sealing.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
 
 const secret = (n: number) => `session secret number ${n}, long enough to be one`;
 const sealing = new Sealing([secret(1)]);

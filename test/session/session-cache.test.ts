@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
-import { SessionCache } from '../../src/session/session-cache.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
-import { SessionStore } from '../../src/session/session-store.ts';
-import type { KeyWatcher } from '../../src/session/key-value-store.ts';
-import { recordNameOf } from '../../src/session/sealed-records.ts';
-import type { Session } from '../../src/session/session.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
+import { SessionCache } from '../../src/session/sessions/session-cache.ts';
+import { SessionIndex } from '../../src/session/sessions/session-index.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import type { KeyWatcher } from '../../src/session/store/key-value-store.ts';
+import { recordNameOf } from '../../src/session/store/sealed-records.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
 
 const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };

@@ -1,6 +1,6 @@
-import type { RecordWatcher } from '../../src/session/sealed-records.ts';
-import { SessionEnds } from '../../src/session/session-ends.ts';
-import type { SessionStore } from '../../src/session/session-store.ts';
+import type { RecordWatcher } from '../../src/session/store/sealed-records.ts';
+import { SessionEnds } from '../../src/session/sessions/end-notifier.ts';
+import type { SessionStore } from '../../src/session/sessions/session-store.ts';
 
 const { jest: timers } = import.meta;
 

@@ -1,6 +1,6 @@
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
-import type { Session } from '../../src/session/session.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { SessionIndex } from '../../src/session/sessions/session-index.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
 
 const issuer = 'https://login.example.com';
 const clientIds = ['spa'];

@@ -1,9 +1,14 @@
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
-import { SessionStore } from '../../src/session/session-store.ts';
-import { beginSession, endOf, type Session, withTokens } from '../../src/session/session.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
+import { SessionIndex } from '../../src/session/sessions/session-index.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import {
+  beginSession,
+  endOf,
+  type Session,
+  withTokens,
+} from '../../src/session/sessions/session.ts';
 
 const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { SessionStore } from '../../src/session/session-store.ts';
-import { recordNameOf } from '../../src/session/sealed-records.ts';
-import type { Session } from '../../src/session/session.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import { recordNameOf } from '../../src/session/store/sealed-records.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
 import type { LittleBrowser } from '../support/browser.ts';
 import { startRedis } from '../support/redis.ts';

@@ -1,17 +1,17 @@
 import { createServer } from 'node:http';
-import { Provider } from '../../src/oauth/provider.ts';
+import { Provider } from '../../src/oauth/provider/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { parseOptions } from '../../src/config/load.ts';
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { recordNameOf, SealedRecords } from '../../src/session/sealed-records.ts';
-import { Sealing } from '../../src/session/sealing.ts';
-import { SessionIndex } from '../../src/session/session-index.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { recordNameOf, SealedRecords } from '../../src/session/store/sealed-records.ts';
+import { Sealing } from '../../src/session/store/sealing.ts';
+import { SessionIndex } from '../../src/session/sessions/session-index.ts';
 import type { SessionRoomOptions } from '../../src/session/session-options.ts';
-import { SessionStore } from '../../src/session/session-store.ts';
-import type { Session } from '../../src/session/session.ts';
-import { seenSession, sessionEntry } from '../../src/session/session-entry.ts';
-import { SignedInSessions } from '../../src/session/signed-in-sessions.service.ts';
+import { SessionStore } from '../../src/session/sessions/session-store.ts';
+import type { Session } from '../../src/session/sessions/session.ts';
+import { seenSession, sessionEntry } from '../../src/session/sessions/session-entry.ts';
+import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
 import { closeServer, listen } from '../support/upstream.ts';
 import { waitFor } from '../support/wait-for.ts';
 

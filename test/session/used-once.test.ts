@@ -1,5 +1,5 @@
-import { MemoryKeyValueStore } from '../../src/session/memory.ts';
-import { UsedOnce } from '../../src/session/used-once.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
+import { UsedOnce } from '../../src/session/store/used-once.ts';
 import { BffError } from '../../src/errors.ts';
 
 const minute = 60_000;

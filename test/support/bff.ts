@@ -1,5 +1,5 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { createApp } from '../../src/app.ts';
+import { createApp } from '../../src/server/create-app.ts';
 import { parseOptions } from '../../src/config/load.ts';
 import type { Options } from '../../src/config/options.ts';
 import { AuthorizationServer, startAuthorizationServer } from './authorization-server.ts';

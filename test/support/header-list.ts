@@ -1,4 +1,4 @@
-import type { HeaderList } from '../../src/proxy/headers.ts';
+import type { HeaderList } from '../../src/proxy/headers/request-headers.ts';
 
 /** Headers by their names. Throws when a name comes twice, which two readers could understand differently. */
 export function byName(list: HeaderList): Record<string, string | string[]> {

@@ -1,0 +1,80 @@
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Logger,
+  Param,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../../errors.ts';
+import type { Provider } from '../../oauth/provider/provider.ts';
+import { Providers } from '../../oauth/providers.ts';
+import { Connections } from '../../session/sessions/linked-accounts.service.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
+import {
+  loginParameters,
+  connectMark,
+  refuseHiddenLogin,
+  refuseOtherSites,
+} from '../login/login-request.ts';
+import { OutgoingLogins } from '../login/outgoing-logins.service.ts';
+import { parameter, queryOf } from '../../http/query.ts';
+import { judgedReturnUrl } from '../login/return-url.ts';
+
+/** Accounts at further providers, in the session there is. The way back is the callback of every sign-in. */
+@Controller({ version: VERSION_NEUTRAL })
+export class ConnectController {
+  readonly #logger = new Logger(ConnectController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    private readonly providers: Providers,
+    private readonly outgoing: OutgoingLogins,
+    private readonly connections: Connections,
+  ) {}
+
+  /** `GET /bff/connect/{provider}`, a navigation that takes the parameters of `login` */
+  @Get('connect/:provider')
+  async connect(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('provider') providerId: string,
+  ): Promise<void> {
+    const query = queryOf(request);
+    const returnUrl = judgedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const provider = this.providers.get(providerId);
+    const parameters = loginParameters(query, provider.options.loginParams);
+    refuseHiddenLogin(request.headers, parameters);
+    refuseOtherSites(request.headers);
+    const connects = this.#sessionBeside(provider, request).id;
+
+    const login = { parameters, mark: connectMark, returnUrl, connects };
+    const url = await this.outgoing.begin(request, response, provider, login);
+    this.options.listener.signInStarted(provider.id);
+    response.redirect(url.href);
+  }
+
+  /** `POST /bff/disconnect/{provider}`, with the CSRF header */
+  @Post('disconnect/:provider')
+  @HttpCode(204)
+  async disconnect(@Req() request: Request, @Param('provider') providerId: string): Promise<void> {
+    const provider = this.providers.get(providerId);
+    const { id } = this.#sessionBeside(provider, request);
+    const isDone = await this.connections.disconnect(id, provider.id);
+    if (isDone) this.#logger.log({ msg: 'account disconnected', provider: provider.id });
+  }
+
+  /** Throws `not_signed_in`, or `invalid_request` for a session at that provider itself: it begins and ends otherwise. */
+  #sessionBeside(provider: Provider, { session: { signedIn } }: Request): Session {
+    if (!signedIn) throw new BffError('not_signed_in');
+    if (signedIn.provider !== provider.id) return signedIn;
+    const cause = new Error(`the session is one of ${provider.id} itself`);
+    throw new BffError('invalid_request', { cause });
+  }
+}

@@ -1,0 +1,40 @@
+import {
+  type BeforeApplicationShutdown,
+  Controller,
+  Get,
+  Inject,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../../errors.ts';
+import { refuseForeignPage } from '../../session/cookie/csrf.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import { SessionEvents } from './session-events.ts';
+
+/** Tells a page how its session is, without being a use of it. */
+@Controller({ version: VERSION_NEUTRAL })
+export class EventsController implements BeforeApplicationShutdown {
+  constructor(
+    @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
+    private readonly sessions: SessionReader,
+    private readonly events: SessionEvents,
+  ) {}
+
+  /** `GET /bff/events` */
+  @Get('events')
+  async open(@Req() request: Request, @Res() response: Response): Promise<void> {
+    // An `EventSource` can send no header of its own.
+    refuseForeignPage(request.headers, this.options.publicUrl);
+    const session = await this.sessions.peek(request.headers.cookie);
+    if (!session) throw new BffError('not_signed_in');
+    this.events.open(session, response);
+  }
+
+  /** Before the server waits for its connections to end, which these would not do by themselves. */
+  beforeApplicationShutdown(): void {
+    this.events.drain();
+  }
+}

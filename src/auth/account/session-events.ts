@@ -1,0 +1,150 @@
+import type { Response } from 'express';
+import { BffError } from '../../errors.ts';
+import type { Clock } from '../../clock.ts';
+import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
+import type { SessionStore } from '../../session/sessions/session-store.ts';
+import { endOf, type Session } from '../../session/sessions/session.ts';
+
+/** A page is warned this long before the end, in milliseconds, or a quarter of the idle time where that is less. */
+const longestWarning = 60_000;
+
+/** Milliseconds after which a session that is about to end is looked at again: its user may have come back. */
+const pauseNearTheEnd = 2000;
+
+/** Milliseconds between two comments, which keep proxies from closing a silent connection. */
+const pauseBetweenComments = 15_000;
+
+/** Milliseconds after which a browser asks again when the connection was lost. */
+const pauseBeforeAskingAgain = 2000;
+
+/** So long after the time to warn, in milliseconds, it is certain that it has come. */
+const margin = 20;
+
+/** Milliseconds. An end that comes so close to the expected one is that one. */
+const tolerance = 1000;
+
+/** The longest time a timer can wait, in milliseconds. */
+const longestWait = 2 ** 31 - 1;
+
+/** The maximum number of concurrent streams per session in this process. */
+const mostStreams = 20;
+
+/** What an event says of the session. */
+export type SessionState = 'active' | 'expiring' | 'ended';
+
+/** Why a session is over: its time, or somebody's sign-out, wherever it was. */
+export type EndReason = 'expired' | 'signed_out';
+
+/** Where the news of sessions comes from. */
+export interface SessionSources {
+  readonly store: SessionStore;
+  readonly ends: SessionEnds;
+  readonly clock: Clock;
+  /** How long a session may stay unused, in milliseconds. */
+  readonly idle: number;
+}
+
+/** The event streams of pages that want to know how their sessions are. */
+export class SessionEvents {
+  /** Open streams by session id. */
+  readonly #streams = new Map<string, Set<SessionStream>>();
+  #isDraining = false;
+
+  constructor(private readonly sources: SessionSources) {}
+
+  /**
+   * Streams the events of a session until the session ends, the client disconnects or the server
+   * stops. A stream does not extend the idle time. Throws `rate_limited` if the session already has
+   * twenty streams in this process.
+   */
+  open(session: Session, response: Response): void {
+    // The client may have disconnected while the session was read; `close` would not fire again.
+    if (response.closed || response.destroyed) return;
+    const streams = this.#streams.get(session.id) ?? new Set<SessionStream>();
+    if (streams.size >= mostStreams) {
+      const cause = new Error(`the session has ${mostStreams} event streams here`);
+      throw new BffError('rate_limited', { cause });
+    }
+    const stream = new SessionStream(session, response, this.sources);
+    this.#streams.set(session.id, streams.add(stream));
+    response.once('close', () => {
+      stream.stop();
+      streams.delete(stream);
+      if (streams.size === 0) this.#streams.delete(session.id);
+    });
+    stream.start();
+    if (this.#isDraining) response.end();
+  }
+
+  /** Ends all there are and all that will be; browsers ask again, and another replica answers. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const streams of this.#streams.values())
+      for (const stream of streams) stream.response.end();
+  }
+}
+
+/** One page's stream. */
+class SessionStream {
+  #state: SessionState | undefined;
+  /** When the session ends if nobody uses it, in epoch milliseconds, as far as is known. */
+  #endsAt: number;
+  #forget: (() => void) | undefined;
+  #nextLook: NodeJS.Timeout | undefined;
+  #comments: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(
+    private readonly session: Session,
+    readonly response: Response,
+    private readonly sources: SessionSources,
+  ) {
+    this.#endsAt = endOf(session);
+  }
+
+  start(): void {
+    this.response.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      // nginx would wait for more.
+      'X-Accel-Buffering': 'no',
+    });
+    this.response.write(`retry: ${pauseBeforeAskingAgain}\n\n`);
+    this.#comments = setInterval(() => this.response.write(':\n\n'), pauseBetweenComments);
+    this.#forget = this.sources.ends.onEnd(this.session.id, () => this.#end());
+    void this.#look();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#forget?.();
+    clearTimeout(this.#nextLook);
+    clearInterval(this.#comments);
+  }
+
+  async #look(): Promise<void> {
+    const { store, clock, idle } = this.sources;
+    const warning = Math.min(longestWarning, idle / 4);
+    // An outage ends nothing, and that it is over `SessionEnds` will say.
+    const left = await store.timeLeft(this.session.id).catch(() => undefined);
+    if (this.#isOver) return;
+    if (left !== undefined) {
+      this.#endsAt = clock() + left;
+      this.#tell(left <= warning ? 'expiring' : 'active');
+    }
+    const untilThen = (left ?? 0) - warning + margin;
+    const pause = untilThen > 0 ? untilThen : pauseNearTheEnd;
+    this.#nextLook = setTimeout(() => void this.#look(), Math.min(pause, longestWait));
+  }
+
+  #end(): void {
+    const isExpired = this.sources.clock() >= this.#endsAt - tolerance;
+    this.#tell('ended', isExpired ? 'expired' : 'signed_out');
+    this.response.end();
+  }
+
+  #tell(state: SessionState, reason?: EndReason): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.response.write(`event: session\ndata: ${JSON.stringify({ state, reason })}\n\n`);
+  }
+}

@@ -1,0 +1,83 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  Inject,
+  Logger,
+  Param,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../../errors.ts';
+import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
+import { sessionEntry } from '../../session/sessions/session-entry.ts';
+import { SessionStore } from '../../session/sessions/session-store.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { SignedInSessions } from '../../session/sessions/signed-in-sessions.service.ts';
+import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
+
+/** A user's own sessions, on whatever device: to see them, and to end those that should not be. */
+@Controller({ version: VERSION_NEUTRAL })
+export class SessionsController {
+  readonly #logger = new Logger(SessionsController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    private readonly store: SessionStore,
+    private readonly sessions: SignedInSessions,
+    private readonly sessionCookie: SessionCookie,
+  ) {}
+
+  /** `GET /bff/sessions`, the newest first */
+  @Get('sessions')
+  async list(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const { issuer, sub, id } = await this.#sessionInUse(request);
+    const sessions = await this.sessions.list({ issuer, sub });
+    response.json(sessions.toReversed().map((seen) => sessionEntry(seen, id)));
+  }
+
+  /** `DELETE /bff/sessions/{id}`. That of somebody else is as unknown as one that never was. */
+  @Delete('sessions/:id')
+  async end(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('id') id: string,
+  ): Promise<void> {
+    const current = await this.#sessionInUse(request);
+    if (id === current.id) return this.#signOut(request, response, current);
+    const ended = await this.sessions.end(id, current);
+    if (!ended) throw new BffError('not_found');
+    this.#logger.log({ msg: 'session ended by its user', provider: ended.provider });
+    this.options.listener.sessionsEnded('user', 1);
+    response.status(204).end();
+  }
+
+  /** `DELETE /bff/sessions`: all but this one */
+  @Delete('sessions')
+  async endOthers(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const current = await this.#sessionInUse(request);
+    const ended = await this.sessions.endAll(current, current.id);
+    this.#logger.log({ msg: 'other sessions ended by their user', ended });
+    this.options.listener.sessionsEnded('user', ended);
+    response.status(204).end();
+  }
+
+  async #signOut(request: Request, response: Response, { id, provider }: Session): Promise<void> {
+    // First, because it revokes the tokens as well; what is left to end then is the cookie.
+    await this.sessions.end(id);
+    await this.sessionCookie.end(request, response);
+    this.#logger.log({ msg: 'signed out', provider });
+    this.options.listener.sessionsEnded('user', 1);
+    response.status(204).end();
+  }
+
+  /** The session of the request, with a new idle period: whoever looks after sessions is there. Throws `not_signed_in`. */
+  async #sessionInUse(request: Request): Promise<Session> {
+    const session = request.session.signedIn;
+    const idleExpiresAt = session && (await this.store.slide(session));
+    if (!session || idleExpiresAt === undefined) throw new BffError('not_signed_in');
+    return session;
+  }
+}

@@ -1,0 +1,97 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { BffError } from '../../errors.ts';
+import { longestLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
+import type { Provider } from '../../oauth/provider/provider.ts';
+import type { Providers } from '../../oauth/providers.ts';
+import { parameter, type Query } from '../../http/query.ts';
+import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+
+/** The maximum total size of all parameters of a sign-in, in octets. */
+const longestTogether = 4096;
+
+/** What any page may ask of any provider (OIDC Core §3.1.2.1). */
+const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
+
+/** Ends the state of a login that is not begun once more where it cannot be finished. */
+export const noSecondTry = '.2';
+
+/**
+ * Suffix of the `state` of an attempt to connect an account, which is not retried automatically.
+ */
+export const connectMark = '.c';
+
+/**
+ * The parameters of `login` that are sent on to the provider. Others are dropped, so that a link
+ * cannot rewrite the authorization request. Throws `invalid_request` for a parameter of more than
+ * 1,024 octets, or more than 4,096 octets in total.
+ */
+export function loginParameters(query: Query, furtherAllowed: readonly string[]): LoginParameters {
+  const given = [...new Set([...alwaysAllowed, ...furtherAllowed])].flatMap((name) => {
+    const value = parameter(query, name);
+    return value ? [[name, value] as const] : [];
+  });
+  refuseLong(given);
+  const parameters = Object.fromEntries(given);
+  const maxAge = parameters['max_age'];
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) {
+    throw new BffError('invalid_request', { cause: new Error('max_age is no number of seconds') });
+  }
+  return parameters;
+}
+
+/**
+ * Limits what a client without a session can store: some parameters are kept until the callback.
+ */
+function refuseLong(parameters: readonly (readonly [name: string, value: string])[]): void {
+  let together = 0;
+  for (const [name, value] of parameters) {
+    const octets = Buffer.byteLength(value);
+    together += octets;
+    if (octets <= longestLoginParameter && together <= longestTogether) continue;
+    throw new BffError('invalid_request', { cause: new Error(`${name} is too long`) });
+  }
+}
+
+/**
+ * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
+ * Throws `unknown_provider`.
+ */
+export function namedProvider(query: Query, providers: Providers): Provider | undefined {
+  const id = parameter(query, 'provider');
+  if (id !== undefined) return providers.get(id);
+  const issuer = parameter(query, 'iss');
+  return issuer === undefined ? undefined : providers.ofIssuer(issuer);
+}
+
+/**
+ * The validated return URL of a login, exactly as it was sent. Another site sends an absolute URL
+ * with our origin instead (`target_link_uri`, OIDC Core §4), which follows the same rules. Throws
+ * `invalid_return_url`.
+ */
+export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
+  const target = parameter(query, 'target_link_uri');
+  const { publicUrl } = rules;
+  const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
+  const local = isOurs ? target?.slice(publicUrl.length) : target;
+  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
+}
+
+/**
+ * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of another page
+ * (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
+ */
+export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: LoginParameters): void {
+  const destination = headers['sec-fetch-dest'];
+  if (destination === undefined || destination === 'document') return;
+  if (destination === 'iframe' && parameters['prompt'] === 'none') return;
+  throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Dest is ${destination}`) });
+}
+
+/**
+ * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a person who types the address,
+ * change what is in a session. Throws `csrf`. Browsers that send no fetch metadata pass.
+ */
+export function refuseOtherSites({ 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new BffError('csrf', { cause: new Error(`Sec-Fetch-Site is ${String(site)}`) });
+}

@@ -1,0 +1,243 @@
+import {
+  Controller,
+  Get,
+  Inject,
+  Logger,
+  Param,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../../errors.ts';
+import { refuseRepeatedParameters } from '../../oauth/login/authorization-response.ts';
+import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
+import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
+import type { Provider } from '../../oauth/provider/provider.ts';
+import { Providers } from '../../oauth/providers.ts';
+import { CLOCK, type Clock } from '../../clock.ts';
+import { Connections } from '../../session/sessions/linked-accounts.service.ts';
+import { LoginCookie } from '../../session/cookie/login-cookie.service.ts';
+import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
+import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import { beginSession } from '../../session/sessions/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
+import { type Callback, goOn, refuseOtherSession } from './callback.ts';
+import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import { formOf } from '../../http/form.ts';
+import {
+  connectMark,
+  loginParameters,
+  namedProvider,
+  noSecondTry,
+  refuseHiddenLogin,
+  returnUrlOf,
+} from './login-request.ts';
+import { OutgoingLogins } from './outgoing-logins.service.ts';
+import { providerChoices } from './provider-choices.ts';
+import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
+import { keptReturnUrl } from './return-url.ts';
+import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
+
+/** Suffixes of `state` values whose login is not retried automatically. */
+const withoutSecondTry = [noSecondTry, connectMark, silentMark];
+
+/** The parameter of `login` that makes it a second try: there is no third. */
+const secondTry = 'secondTry';
+
+/** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
+@Controller({ version: VERSION_NEUTRAL })
+export class LoginController {
+  readonly #logger = new Logger(LoginController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly providers: Providers,
+    private readonly outgoing: OutgoingLogins,
+    private readonly pendingLogins: PendingLogins,
+    private readonly loginCookie: LoginCookie,
+    private readonly sessions: SessionReader,
+    private readonly sessionCookie: SessionCookie,
+    private readonly connections: Connections,
+  ) {}
+
+  /** `GET /bff/login` */
+  @Get('login')
+  async login(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const query = queryOf(request);
+    const returnUrl = returnUrlOf(query, this.options.returnUrl);
+    const named = namedProvider(query, this.providers);
+    const provider = named ?? this.providers.get(undefined);
+    const parameters = loginParameters(query, provider.options.loginParams);
+    refuseHiddenLogin(request.headers, parameters);
+    if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
+
+    const isInFrame = isSilent(request.headers, parameters);
+    const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const mark = isInFrame ? silentMark : tryMark;
+    // A Strict session cookie does not come along on the way back, so what it names is noted now.
+    const replaces = this.sessions.idIn(request.headers.cookie);
+    const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
+    const start = () => this.outgoing.begin(request, response, provider, login);
+    await this.#telling(isInFrame, response, async () => {
+      const url = await this.#noting(provider, start);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
+  }
+
+  /** A silent sign-in cannot ask anybody. */
+  #letsChoose({ prompt }: LoginParameters): boolean {
+    return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
+  }
+
+  #showChooser(response: Response, { parameters }: Query): void {
+    const { basePath, returnUrl } = this.options;
+    const choices = providerChoices(this.providers, basePath, parameters);
+    response.setHeader('Content-Security-Policy', chooserPagePolicy);
+    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
+  }
+
+  /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
+  @Get(['callback', 'callback/:provider'])
+  async callback(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('provider') providerId?: string,
+  ): Promise<void> {
+    await this.#called(request, response, limitedQueryOf(request), providerId);
+  }
+
+  /**
+   * `POST`, where the provider's page sends its answer as a form (OAuth 2.0 Form Post Response Mode). It comes from another
+   * site, as it must: what it is worth is decided by its state and the login cookie, like any other answer.
+   */
+  @Post(['callback', 'callback/:provider'])
+  async callbackByForm(
+    @Req() request: Request,
+    @Res() response: Response,
+    @Param('provider') providerId?: string,
+  ): Promise<void> {
+    await this.#called(request, response, await formOf(request), providerId);
+  }
+
+  async #called(
+    request: Request,
+    response: Response,
+    received: URLSearchParams,
+    providerId: string | undefined,
+  ): Promise<void> {
+    refuseRepeatedParameters(received);
+    const provider = this.providers.atCallback(providerId);
+    const state = claimedState(provider, received);
+    const isInFrame = isSilentResponse(request.headers, state);
+    const callback = { request, response, provider, received, state, isInFrame };
+    await this.#telling(isInFrame, response, () =>
+      this.#noting(provider, () => this.#finish(callback)),
+    );
+  }
+
+  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isInFrame || !(error instanceof BffError)) throw error;
+      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
+      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+    }
+  }
+
+  async #finish(callback: Callback): Promise<void> {
+    const { request, response, provider, received } = callback;
+    // Whoever began nothing cannot make us verify signatures either.
+    if (!this.loginCookie.read(request)) return this.#turnAway(callback);
+    const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
+    const state = authorizationResponse.get('state');
+    const taken = await this.#takePendingLogin(request, state, provider);
+    if (!taken) return this.#turnAway(callback);
+    // `begunAt` was read before the code is redeemed, so a later logout also ends this sign-in.
+    const { pending, begunAt } = taken;
+    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
+
+    const now = this.clock();
+    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, now);
+    if (pending.connects !== undefined) {
+      const connecting = { id: pending.connects, provider: provider.id, begunAt };
+      await this.connections.connect(connecting, signIn);
+      this.#logger.log({ msg: 'account connected', provider: provider.id });
+      this.options.listener.signInCompleted(provider.id);
+      return this.#goOn(callback, pending.returnUrl);
+    }
+    const { session: limits } = this.sessionOptions;
+    const userAgent = request.headers['user-agent'];
+    const session = beginSession(signIn, provider.id, userAgent, limits, { now, begunAt });
+    await this.sessionCookie.issue(request, response, session, pending.replaces);
+    this.#logger.log({ msg: 'signed in', provider: provider.id });
+    this.options.listener.signInCompleted(provider.id);
+    this.#goOn(callback, pending.returnUrl);
+  }
+
+  #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
+    if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
+    else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
+  }
+
+  /** The work of a sign-in. If it fails the listener hears of it. */
+  async #noting<T>(provider: Provider, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const code = error instanceof BffError ? error.code : 'internal_error';
+      this.options.listener.signInFailed(provider.id, code);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the pending login of this browser, provider and state, so that it cannot be used twice.
+   * `begunAt` is the time of that by the store's clock, requested in parallel.
+   */
+  async #takePendingLogin(
+    request: Request,
+    state: string | null,
+    provider: Provider,
+  ): Promise<{ readonly pending: PendingLogin; readonly begunAt: number } | undefined> {
+    const bound = this.loginCookie.read(request);
+    const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
+    if (!binding || !state) return undefined;
+    // Before the state is spent: while the provider is not known, the same callback can be sent again.
+    await provider.configuration();
+    const [pending, begunAt] = await Promise.all([
+      this.pendingLogins.take(binding, state),
+      this.pendingLogins.storeTime(),
+    ]);
+    // Like a token, a code is sent only to the issuer and client that it was requested from.
+    const isOurs = pending && this.providers.ofAccount(pending) === provider;
+    return isOurs ? { pending, begunAt } : undefined;
+  }
+
+  /**
+   * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
+   * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
+   */
+  #turnAway(callback: Callback): void {
+    const { request, provider, state } = callback;
+    if (request.session.signedIn) {
+      return this.#goOn(callback, this.options.returnUrl.defaultReturnUrl);
+    }
+    const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
+    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
+    throw new BffError(
+      'login_expired',
+      mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
+    );
+  }
+}

@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { type LoginParameters, newState, startLogin } from '../../oauth/login/login.ts';
+import type { Provider } from '../../oauth/provider/provider.ts';
+import { type AccountProvider, Providers } from '../../oauth/providers.ts';
+import { LoginCookie } from '../../session/cookie/login-cookie.service.ts';
+import {
+  type LoginPlace,
+  type PendingLogin,
+  PendingLogins,
+} from '../../session/store/pending-logins.ts';
+
+/** A login that is to begin. */
+export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider | 'secrets'> {
+  readonly parameters: LoginParameters;
+  /** Ends its state. */
+  readonly mark: string;
+}
+
+/** Sends browsers to authorization servers, bound to them by the login cookie. */
+@Injectable()
+export class OutgoingLogins {
+  constructor(
+    private readonly providers: Providers,
+    private readonly pendingLogins: PendingLogins,
+    private readonly loginCookie: LoginCookie,
+  ) {}
+
+  /**
+   * Stores a pending login, sets its cookie and returns the URL to redirect the browser to. Throws
+   * what `startLogin` throws, and `rate_limited` when too many logins are pending.
+   */
+  async begin(
+    request: Request,
+    response: Response,
+    provider: Provider,
+    { parameters, mark, ...wanted }: OutgoingLogin,
+  ): Promise<URL> {
+    const redirectUri = this.providers.redirectUri(provider);
+    const isConnect = wanted.connects !== undefined;
+    const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
+    const state = newState(mark);
+    const admitted = this.pendingLogins.takePlace(bound.binding, state);
+    const start = startLogin(provider, redirectUri, parameters, { state, admitted });
+    const { url, secrets } = await this.#freeing(admitted, start);
+    const { issuer, clientId } = provider.options;
+    const at: AccountProvider = { provider: provider.id, issuer, clientId };
+    // If this fails, Redis may have stored the record anyway, so its place is not freed.
+    await this.pendingLogins.put(await admitted, { ...at, secrets, ...wanted });
+    this.loginCookie.set(response, bound);
+    return url;
+  }
+
+  /** Frees the place of a login that fails to start. */
+  async #freeing<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
+    try {
+      return await start;
+    } catch (error) {
+      const free = (taken: LoginPlace) => this.pendingLogins.freePlace(taken);
+      await place.then(free, () => undefined);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { isBelow } from '../../http/path-prefix.ts';
+import { BffError } from '../../errors.ts';
+
+/** The maximum length of a return URL, in octets of UTF-8. */
+const longestReturnUrl = 2048;
+
+/**
+ * How often a return URL is percent-decoded for validation. If it is still encoded, it is refused.
+ */
+const mostDecodings = 8;
+
+/** What a return URL is judged against. */
+export interface ReturnUrlRules {
+  /** Our own origin, as browsers see it. */
+  readonly publicUrl: string;
+  readonly basePath: string;
+  /** Used for an absent or empty return URL. */
+  readonly defaultReturnUrl: string;
+  /** Further origins a browser may be sent to. */
+  readonly allowedReturnOrigins: readonly string[];
+}
+
+/**
+ * Validates where a browser goes after signing in or out, and returns it in the form of a
+ * `Location` header. A path that could be read as another host is refused, and so are our own
+ * sign-in endpoints, which would cause a redirect loop. The value has at most 2,048 octets; its
+ * percent-encoded form may be longer. Throws `invalid_return_url`.
+ */
+export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+  if (!value) return rules.defaultReturnUrl;
+  if (Buffer.byteLength(value) > longestReturnUrl) throw new BffError('invalid_return_url');
+  if (isAllowedElsewhere(value, rules)) return new URL(value).href;
+  if (!isLocalPath(value)) throw new BffError('invalid_return_url');
+  const url = new URL(value, rules.publicUrl);
+  const path = url.pathname + url.search + url.hash;
+  // Dot segments are gone now, and what stood behind them may look otherwise: `/.//evil.example`, `/./%2Fevil.example`.
+  const isOurs = url.origin === rules.publicUrl && isLocalPath(path);
+  if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
+    throw new BffError('invalid_return_url');
+  }
+  return path;
+}
+
+/**
+ * Validates a return URL and returns it as it was sent, or the default if it is missing or empty.
+ * Store this form: unlike the percent-encoded one, it never exceeds 2,048 octets. Throws
+ * `invalid_return_url`.
+ */
+export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+  return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
+}
+
+/** The `Location` for a stored return URL, or the default if it is no longer allowed. */
+export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
+  try {
+    return safeReturnUrl(value, rules);
+  } catch {
+    return rules.defaultReturnUrl; // the configuration has changed since
+  }
+}
+
+/** One leading slash, however often it is decoded, and nothing a browser drops or turns into a slash. */
+function isLocalPath(value: string): boolean {
+  let text = value;
+  for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {
+    if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
+    const decoded = decode(text);
+    if (decoded === undefined) return text !== value;
+    if (decoded === text) return true;
+    text = decoded;
+  }
+  return false;
+}
+
+function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
+  return (
+    !/[\\\p{Cc}\s]/u.test(value) &&
+    rules.allowedReturnOrigins.some((origin) => value === origin || value.startsWith(`${origin}/`))
+  );
+}
+
+function leadsInCircles(pathname: string, basePath: string): boolean {
+  return ['login', 'callback', 'logout', 'connect'].some((endpoint) =>
+    isBelow(pathname, `${basePath}/${endpoint}`),
+  );
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // the caller decides what an undecodable text means
+  }
+}

@@ -1,0 +1,129 @@
+import { setTimeout } from 'node:timers/promises';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Logger,
+  Post,
+  Req,
+  Res,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BffError } from '../../errors.ts';
+import { endSessionUrl, revokeTokens } from '../../oauth/logout/end-session.ts';
+import { Providers } from '../../oauth/providers.ts';
+import { everywhere } from '../../session/sessions/linked-accounts.ts';
+import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
+import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
+import { LogoutState } from './logout-state.ts';
+import { parameter, queryOf } from '../../http/query.ts';
+import { safeReturnUrl } from '../login/return-url.ts';
+
+/** The longest a user waits for the authorization server when signing out, in milliseconds. */
+const patience = 1800;
+
+/** Signing out: here first, then at the authorization server (OIDC RP-Initiated Logout). */
+@Controller({ version: VERSION_NEUTRAL })
+export class LogoutController {
+  readonly #logger = new Logger(LogoutController.name);
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    private readonly providers: Providers,
+    private readonly sessions: SessionReader,
+    private readonly sessionCookie: SessionCookie,
+    private readonly logoutState: LogoutState,
+  ) {}
+
+  /** `GET /bff/logout?sid=`, a navigation: the public session id proves that one of our pages made the link. */
+  @Get('logout')
+  async navigate(@Req() request: Request, @Res() response: Response): Promise<void> {
+    response.redirect(await this.#logout(request, response, 'required'));
+  }
+
+  /** `POST /bff/logout`, for `fetch`: the CSRF header is proof enough. */
+  @Post('logout')
+  @HttpCode(200)
+  async post(@Req() request: Request, @Res() response: Response): Promise<void> {
+    response.json({ location: await this.#logout(request, response, 'optional') });
+  }
+
+  /** `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked at. */
+  @Get('logout/callback')
+  callback(@Req() request: Request, @Res() response: Response): void {
+    const state = queryOf(request).get('state');
+    const asked = state ? this.logoutState.open(state) : undefined;
+    // Judged again: a state does not expire, and an origin that was allowed once may not be any more.
+    response.redirect(safeReturnUrl(asked, this.options.returnUrl));
+  }
+
+  async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
+    const query = queryOf(request);
+    const asked = parameter(query, 'returnUrl');
+    const returnUrl = safeReturnUrl(asked, this.options.returnUrl);
+    const sid = parameter(query, 'sid');
+    const session = request.session.signedIn;
+    if (!session) {
+      const named = this.sessions.idIn(request.headers.cookie);
+      const meant = sidIs === 'optional' ? (sid ?? named) : sid;
+      // Providers may have changed on this replica only. Ending the session here also ends it on
+      // replicas with the old configuration.
+      if (named !== undefined && meant === named)
+        await this.sessionCookie.end(request, response, named);
+      return returnUrl;
+    }
+    const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
+    if (isMismatch) throw new BffError('session_mismatch');
+
+    // A refresh may have changed its tokens since it was read.
+    const ended = await this.sessionCookie.end(request, response);
+    this.#logger.log({ msg: 'signed out', provider: session.provider });
+    this.options.listener.sessionsEnded('user', 1);
+    return (await this.#signOutAtProvider(ended ?? session, asked ?? '')) ?? returnUrl;
+  }
+
+  /**
+   * The URL at which the authorization server signs the user out. Its state contains the return URL
+   * as it was sent; the callback validates it again. Returns `undefined` if the provider has no
+   * such endpoint or did not respond in time.
+   */
+  async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
+    const provider = this.providers.ofAccount(session);
+    if (!provider) return undefined; // not in the configuration any more
+    const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
+    const location = endSessionUrl(provider, {
+      idToken: session.tokens.idToken,
+      postLogoutRedirectUri: this.options.postLogoutRedirectUri,
+      state: this.logoutState.seal(asked),
+    });
+    const [, url] = await Promise.all([
+      this.#withPatience(revoked, 'revocation failed'),
+      this.#withPatience(location, 'end session endpoint unknown'),
+    ]);
+    return url?.href;
+  }
+
+  async #revoke(account: Session): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (provider) await revokeTokens(provider, account.tokens);
+  }
+
+  /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */
+  async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
+    try {
+      return await Promise.race([promise, tooLate()]);
+    } catch (error) {
+      this.#logger.warn({ msg: failure, err: error });
+      return undefined;
+    }
+  }
+}
+
+async function tooLate(): Promise<never> {
+  await setTimeout(patience, undefined, { ref: false });
+  throw new Error(`no answer within ${patience} ms`);
+}

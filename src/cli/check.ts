@@ -1,0 +1,155 @@
+import { setTimeout } from 'node:timers/promises';
+import { ConfigurationError, loadOptions } from '../config/load.ts';
+import type { FrontendOptions, Options, RedisOptions } from '../config/options.ts';
+import { whyAndHowToMend } from './hints.ts';
+import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
+import { Provider } from '../oauth/provider/provider.ts';
+import { Providers } from '../oauth/providers.ts';
+import { reach } from '../proxy/upstream/reachability.ts';
+import {
+  readUpstreamTls,
+  type UpstreamTls,
+  withProviderCertificates,
+} from '../proxy/upstream/tls.ts';
+import { diagnoseRedis } from '../session/store/redis/diagnosis.ts';
+
+/** One thing that was looked at. `warning`: it works, but not as well as it should. */
+export interface Finding {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'error';
+  readonly message: string;
+}
+
+/** What `check --json` prints. */
+export interface Report {
+  readonly ok: boolean;
+  readonly checks: readonly Finding[];
+}
+
+type Verdict = Omit<Finding, 'name'>;
+
+/** How long one dependency may take, in milliseconds. */
+const patience = 5000;
+
+/** Looks at the configuration and at everything it names, all at once, without starting the server. Never throws a finding. */
+export async function check(file: string | undefined): Promise<Report> {
+  const checks = await findings(file);
+  return { ok: checks.every(({ status }) => status !== 'error'), checks };
+}
+
+/** The report for people: a line for each finding, and a last one that sums them up. */
+export function describeReport(report: Report): string {
+  const { checks } = report;
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  const lines = checks.map(({ name, status, message }) =>
+    [status.padEnd(7), name.padEnd(width), message].join('  '),
+  );
+  const errors = checks.filter(({ status }) => status === 'error').length;
+  const warnings = checks.filter(({ status }) => status === 'warning').length;
+  const sum = report.ok ? 'Ready to serve' : 'Not ready to serve';
+  return [...lines, '', `${sum}: errors ${errors}, warnings ${warnings}.`].join('\n');
+}
+
+async function findings(file: string | undefined): Promise<Finding[]> {
+  const name = 'configuration';
+  try {
+    const { options, warnings, source } = loadOptions({ file });
+    return [
+      { name, ...ok(source) },
+      ...warnings.map((message) => ({ name, ...warning(message) })),
+      ...(await Promise.all(lookAround(options))),
+    ];
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigurationError)) throw thrown;
+    return thrown.mistakes.map(({ path, message }) => ({
+      name,
+      ...error(path === name ? message : `${path}: ${message}`),
+    }));
+  }
+}
+
+function lookAround(options: Options): Promise<Finding>[] {
+  const { publicUrl, basePath, redis, frontend } = options;
+  const routes = withProviderCertificates(options.routes, options.providers);
+  const providers = new Providers(
+    options.providers.map((provider) => new Provider(provider)),
+    publicUrl + basePath,
+  );
+  return [
+    finding('redis', '', () => lookAtRedis(redis)),
+    ...providers.all.map((provider) =>
+      finding(`provider:${provider.id}`, provider.options.issuer, () =>
+        lookAtProvider(provider, providers.redirectUri(provider)),
+      ),
+    ),
+    ...routes.flatMap((route) =>
+      route.upstream.map((address) =>
+        finding(`upstream:${route.path}`, address, () =>
+          lookAtServer(address, readUpstreamTls(route)),
+        ),
+      ),
+    ),
+    ...(frontend ? [finding('frontend', frontend.url, () => lookAtFrontend(frontend))] : []),
+  ];
+}
+
+/** What comes of looking, what it fails with, or that it took too long. `where` begins the sentence in the latter cases. */
+async function finding(
+  name: string,
+  where: string | undefined,
+  look: () => Promise<Verdict>,
+): Promise<Finding> {
+  const failed = (thrown: unknown) =>
+    error([where, whyAndHowToMend(thrown)].filter(Boolean).join(': '));
+  const late = setTimeout(patience, failed(`no answer within ${patience} ms`), { ref: false });
+  return { name, ...(await Promise.race([look().catch(failed), late])) };
+}
+
+async function lookAtRedis(redis: RedisOptions | undefined): Promise<Verdict> {
+  if (!redis) {
+    const loss = 'sessions live in the memory of one process and end with it';
+    return warning(`not configured: ${loss}; set redis.url`);
+  }
+  const { product, isRecentEnough, maxmemoryPolicy = 'noeviction' } = await diagnoseRedis(redis);
+  if (!isRecentEnough) return error(`${product} is too old; use Redis 7 or Valkey 8`);
+  if (maxmemoryPolicy === 'noeviction') return ok(`${product} answers`);
+  const loss = 'people are signed out whenever its memory is full';
+  return warning(
+    `${product} answers, but maxmemory-policy is ${maxmemoryPolicy}: ${loss}; set it to noeviction`,
+  );
+}
+
+async function lookAtProvider(provider: Provider, redirectUri: string): Promise<Verdict> {
+  const remarks = await diagnoseProvider(provider);
+  const { issuer } = provider.options;
+  if (remarks.length > 0) return summary(`${issuer} answers`, remarks);
+  return ok(`${issuer} answers; ${redirectUri} must be a redirect URI of ours there`);
+}
+
+async function lookAtServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
+  await reach(address, AbortSignal.timeout(patience), tls);
+  return ok(`${address} accepts connections`);
+}
+
+/** A directory without an application is a mistake of the configuration, and was found there. */
+async function lookAtFrontend({ directory, url }: FrontendOptions): Promise<Verdict> {
+  return url ? lookAtServer(url) : ok(`${directory} has an index.html`);
+}
+
+function summary(first: string, remarks: readonly Remark[]): Verdict {
+  const isFailure = remarks.some(({ status }) => status === 'error');
+  const message = [first, ...remarks.map((remark) => remark.message)].join('; ');
+  return isFailure ? error(message) : warning(message);
+}
+
+function ok(message: string): Verdict {
+  return { status: 'ok', message };
+}
+
+function warning(message: string): Verdict {
+  return { status: 'warning', message };
+}
+
+function error(message: string): Verdict {
+  return { status: 'error', message };
+}

@@ -1,0 +1,88 @@
+import { rule } from '../values/rule.ts';
+
+/** What may be signed with, by us or by the provider (FAPI 2.0 Security Profile §5.4.1). */
+export const fapi2Algorithms: readonly string[] = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
+
+/** What ID tokens may be signed with where nobody has said anything. */
+export const usualAlgorithms: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+
+/** The options of a provider that the profile is about. */
+interface Related {
+  readonly profile?: 'fapi2' | undefined;
+  readonly type: string;
+  readonly issuer?: string | undefined;
+  readonly internalUrl?: string | undefined;
+  readonly clientAuth: string;
+  readonly par: 'auto' | 'required' | 'never';
+  readonly dpop: boolean;
+  readonly clientCert?: string | undefined;
+  readonly idTokenAlgorithms: readonly string[];
+}
+
+const endpointOptions = [
+  'authorizationEndpoint',
+  'tokenEndpoint',
+  'userinfoEndpoint',
+  'jwksUri',
+  'endSessionEndpoint',
+  'revocationEndpoint',
+] as const;
+
+type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string | undefined };
+
+/** A configuration that falls short of the profile it names is refused, with every point at once. */
+export const profileIsKept = rule<Related & Endpoints>(
+  ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
+    endpointOptions,
+  ),
+  (options, report) => {
+    // It says nothing of a service without OpenID Connect, which is refused for that.
+    if (options.profile !== 'fapi2' || options.type === 'oauth2') return;
+    const points = [
+      ...secureAddresses(options),
+      ...ownIdentity(options),
+      ...endpointOptions
+        .filter((name) => options[name] !== undefined)
+        .map((name) => `no ${name}, because only what the provider publishes counts`),
+      ...signatures(options),
+    ];
+    if (points.length > 0) report(['profile'], `is fapi2, which asks for ${points.join('; ')}`);
+  },
+);
+
+/** The provider with what the profile switches on. Without a profile it is as it was. */
+export function underProfile<Options extends Related>(options: Options): Options {
+  if (options.profile !== 'fapi2') return options;
+  return {
+    ...options,
+    par: 'required',
+    // Tokens are bound in one way or the other; a certificate may be the way.
+    dpop: options.dpop || options.clientCert === undefined,
+    idTokenAlgorithms: options.idTokenAlgorithms.filter((alg) => fapi2Algorithms.includes(alg)),
+  };
+}
+
+function secureAddresses({ issuer, internalUrl }: Related): string[] {
+  return [
+    ...(issuer?.startsWith('http:') ? [`an https issuer instead of ${issuer}`] : []),
+    ...(internalUrl?.startsWith('http:') ? [`an https internalUrl instead of ${internalUrl}`] : []),
+  ];
+}
+
+function ownIdentity({ clientAuth, par }: Related): string[] {
+  const methods = ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'];
+  return [
+    ...(methods.includes(clientAuth)
+      ? []
+      : [`clientAuth ${methods.join(' or ')} instead of ${clientAuth}`]),
+    ...(par === 'never' ? ['par required instead of never'] : []),
+  ];
+}
+
+/** The usual list is narrowed; one that somebody wrote is not quietly another. */
+function signatures({ idTokenAlgorithms }: Related): string[] {
+  const isUsual = idTokenAlgorithms.join() === usualAlgorithms.join();
+  const others = idTokenAlgorithms.filter((alg) => !fapi2Algorithms.includes(alg));
+  if (isUsual || others.length === 0) return [];
+  return [`idTokenAlgorithms of PS256, ES256 and EdDSA, not ${others.join(', ')}`];
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { browserOrigin, serverAddress } from '../values/addresses.ts';
+import { readName, readValue } from './route-headers.ts';
+import { builtFrontend, localPath } from '../values/paths.ts';
+import { rule } from '../values/rule.ts';
+import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
+
+/** Everything that is neither an endpoint nor a route: the single-page application. */
+export const frontend = z
+  .strictObject({
+    directory: builtFrontend()
+      .optional()
+      .describe(
+        'Directory with the built application; it must contain `index.html`, which also answers navigations to addresses that are no file.',
+      ),
+    url: serverAddress()
+      .optional()
+      .describe(
+        'Address of a development or web server that serves the application instead of `frontend.directory`.',
+      ),
+    contentSecurityPolicy: text(readPolicy)
+      .optional()
+      .describe(
+        'Content-Security-Policy of the pages. Without it, a strict one that fits a bundled application; `off` sends none.',
+      ),
+  })
+  .check(
+    rule(['directory', 'url'], ({ directory, url }, report) => {
+      if (directory !== undefined && url !== undefined)
+        report(
+          ['url'],
+          `is ${url} while frontend.directory is ${directory}; keep the one that serves the frontend`,
+        );
+      if (directory === undefined && url === undefined)
+        report([], 'needs either directory (a built frontend) or url (a server for it)');
+    }),
+  )
+  .optional()
+  .describe('The single-page application: everything that is neither an endpoint nor a route.');
+
+/** Where a browser may be sent after a sign-in. */
+export const login = z
+  .strictObject({
+    defaultReturnUrl: localPath()
+      .prefault('/')
+      .describe('Where a browser goes after signing in or out when it named no other place.'),
+    allowedReturnOrigins: listOf(browserOrigin())
+      .prefault([])
+      .describe(
+        'Other origins that a return URL may lead to. Whoever controls one of them can receive your users right after they sign in.',
+      ),
+    chooser: flag()
+      .prefault(false)
+      .describe(
+        'With several providers: `/bff/login` without a provider shows a page to choose one. Without it, the first provider is taken.',
+      ),
+  })
+  .prefault({})
+  .describe('What happens around a sign-in.');
+
+/** The header that proves a request comes from our own pages. */
+export const csrf = z
+  .strictObject({
+    header: text(readCsrfHeader)
+      .prefault('X-CSRF')
+      .describe(
+        'Name of the header that the frontend adds to its calls. Other sites cannot send it without asking, and are refused when they ask.',
+      ),
+    value: scalar<string, string | number>((value) =>
+      (typeof value === 'string' && value) || typeof value === 'number'
+        ? readValue(String(value))
+        : refuse('must be text'),
+    )
+      .prefault('1')
+      .describe('Value that header must have. It is no secret; the presence of the header counts.'),
+  })
+  .prefault({})
+  .describe('The header that proves a call comes from your own pages.');
+
+/** What the frontend hears about its user. */
+export const user = z
+  .strictObject({
+    anonymous: oneOf([401, 200])
+      .prefault(401)
+      .describe(
+        'Status of `/bff/user` for someone who is not signed in: `401` with a problem, or `200` with `null`, which keeps browser consoles free of errors.',
+      ),
+    format: oneOf(['object', 'claims-array'])
+      .prefault('object')
+      .describe(
+        'Shape of the answer. `claims-array` is what front ends written for Duende BFF expect.',
+      ),
+  })
+  .prefault({})
+  .describe('What `/bff/user` answers.');
+
+/** Headers that another site may send without a preflight (Fetch, CORS-safelisted), or that scripts cannot set at all. */
+const useless =
+  /^(accept|accept-language|content-language|content-type|content-length|range|authorization|cookie2?|host|origin|referer|connection|te|upgrade|user-agent|proxy-.*|sec-.*)$/;
+
+function readCsrfHeader(name: string): string {
+  if (useless.test(readName(name)))
+    refuse(`${name} protects nothing, because browsers send it anyway; use a name like X-CSRF`);
+  return name;
+}
+
+function readPolicy(policy: string): string {
+  return /^[\t\x20-\x7e]*$/.test(policy)
+    ? policy
+    : refuse('must be one line of printable ASCII characters');
+}

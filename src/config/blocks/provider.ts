@@ -1,0 +1,172 @@
+import { z } from 'zod';
+import { endpointAddress, internalOrigin, issuerIdentifier } from '../values/addresses.ts';
+import { profileIsKept, underProfile, usualAlgorithms } from './fapi2-profile.ts';
+import { presetNames } from '../presets/presets.ts';
+import { providerRules } from './provider-rules.ts';
+import { providerSecurityOptions } from './provider-security.ts';
+import { providerSecurityRules } from './provider-security-rules.ts';
+import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/scalar.ts';
+import { userFields } from '../values/user-fields.ts';
+
+/** Parameters of an authorization request that the BFF itself answers for. */
+const protocolParameters = new Set(
+  `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
+  request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
+);
+
+const signatureAlgorithms =
+  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
+
+/** One authorization server and our registration there. */
+export const provider = z
+  .strictObject({
+    id: text(readId).describe(
+      'Short name of the provider in addresses (`/bff/login?provider=corp`, `/bff/callback/corp`) and in the log: lower-case letters, digits and `-`. The first provider is the default one, whose callback is `/bff/callback`.',
+    ),
+    name: text()
+      .optional()
+      .describe(
+        'Name to show to people who choose between providers. Without it, that of the preset, or the `id`.',
+      ),
+    preset: oneOf(presetNames)
+      .optional()
+      .describe(
+        'A well-known service whose addresses and peculiarities the BFF knows; what you write beside it wins. See [providers.md](providers.md).',
+      ),
+    type: oneOf(['oidc', 'oauth2'])
+      .prefault('oidc')
+      .describe(
+        'What the provider speaks: OpenID Connect (`oidc`), or OAuth 2 alone (`oauth2`), which needs `authorizationEndpoint`, `tokenEndpoint`, `userinfoEndpoint` and `user`. A preset knows it.',
+      ),
+    issuer: issuerIdentifier()
+      .optional()
+      .describe(
+        'Issuer identifier, exactly as in the ID tokens; endpoints and keys are discovered below it. https, or http on a loopback host. Required for `type: oidc`, unless the preset knows it.',
+      ),
+    internalUrl: internalOrigin()
+      .optional()
+      .describe(
+        'Origin to which our own calls to the provider go instead of to the issuer: a container’s or a cluster’s name, say. Browsers and tokens keep seeing the issuer.',
+      ),
+    authorizationEndpoint: override('Where browsers are sent to sign in.'),
+    tokenEndpoint: override('Where codes and refresh tokens are exchanged for tokens.'),
+    userinfoEndpoint: override('Where further claims about the user are read.'),
+    user: userFields()
+      .optional()
+      .describe(
+        'For `type: oauth2`: which field of the user endpoint’s answer is `sub` (one that never changes), `name`, `email` and so on. A field inside another is `data.id`, a text around fields `https://cdn.example.com/{id}.png`; of a list the first that has a value counts.',
+      ),
+    jwksUri: override('Where the keys are that ID tokens are signed with.'),
+    endSessionEndpoint: override(
+      'Where browsers are sent to sign out of the provider too (RP-Initiated Logout).',
+    ),
+    revocationEndpoint: override('Where tokens are revoked at sign-out (RFC 7009).'),
+    clientId: text().describe('Client identifier that the provider issued for this application.'),
+    clientSecret: text()
+      .optional()
+      .describe(
+        'Client secret that the provider issued, for `client_secret_basic` and `client_secret_post`.',
+      ),
+    clientAuth: oneOf([
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
+      'none',
+    ])
+      .prefault('client_secret_basic')
+      .describe(
+        'How the BFF proves to the provider that it is this client. It must be what the registration says. `private_key_jwt` signs with `clientKey`; the two of TLS show `clientCert`, which an authority has signed or the registration names; `none` is for a client without a secret, which PKCE alone protects.',
+      ),
+    scopes: listOf(text(readScope), { separator: /[\s,]+/ })
+      .prefault(['openid', 'profile', 'email'])
+      .describe(
+        'What a sign-in asks for. Add `offline_access` where the provider gives refresh tokens only on request; without a refresh token API calls need a new sign-in when the access token expires.',
+      ),
+    loginParams: listOf(text(readLoginParameter))
+      .prefault([])
+      .describe(
+        'Further query parameters of `/bff/login` that are handed to the provider (`kc_idp_hint`, `organization`, …). All others are ignored.',
+      ),
+    par: oneOf(['auto', 'required', 'never'])
+      .prefault('auto')
+      .describe(
+        'Pushed authorization requests (RFC 9126), which keep the request out of the browser’s address. `auto`: where the provider insists on them; `required`: always; `never`: not even where it insists.',
+      ),
+    idTokenAlgorithms: listOf(text(readAlgorithm))
+      .min(1, 'needs at least one algorithm')
+      .prefault([...usualAlgorithms])
+      .describe(
+        'Signature algorithms accepted on ID tokens. A token signed with any other is refused, whatever the provider announces.',
+      ),
+    frontchannelLogout: flag()
+      .prefault(false)
+      .describe(
+        'Let the provider end its sessions here through an iframe (`/bff/frontchannel`, OIDC Front-Channel Logout). Only for a provider without Back-Channel Logout, which needs no browser and is always on.',
+      ),
+    logoutToken: z
+      .strictObject({
+        allowMissingExp: flag()
+          .prefault(false)
+          .describe(
+            'Accept logout tokens without `exp`, which Ory Hydra, Glewlwyd and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
+          ),
+        allowUntyped: flag()
+          .prefault(false)
+          .describe(
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra, Glewlwyd and Keycloak before 25 send them.',
+          ),
+      })
+      .prefault({})
+      .describe('What to tolerate in logout tokens (OIDC Back-Channel Logout 1.0 §2.4).'),
+    timeout: duration({ atMost: '24d' })
+      .prefault('10s')
+      .describe('How long one call to the provider may take before it counts as unreachable.'),
+    maxResponse: size()
+      .prefault('1mb')
+      .describe('Largest answer read from the provider; a larger one counts as a failure.'),
+    ...providerSecurityOptions,
+  })
+  .check(...providerRules, ...providerSecurityRules, profileIsKept)
+  .transform(({ name, issuer, ...rest }) =>
+    underProfile({
+      name: name ?? rest.id,
+      // A subject is unique at its issuer only; a service without one goes by the address that knows its users.
+      issuer: issuer ?? rest.userinfoEndpoint ?? '',
+      ...rest,
+    }),
+  )
+  .describe('One authorization server and our registration there.');
+
+function override(what: string) {
+  return endpointAddress()
+    .optional()
+    .describe(`${what} Overrides what discovery or the preset says.`);
+}
+
+function readId(id: string): string {
+  return /^[a-z0-9][a-z0-9-]*$/.test(id)
+    ? id
+    : refuse('may contain only lower-case letters, digits and -, and must not begin with -');
+}
+
+function readScope(scope: string): string {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
+    ? scope
+    : refuse('must be one scope: no space, no quote, no backslash (RFC 6749 §3.3)');
+}
+
+function readLoginParameter(name: string): string {
+  if (protocolParameters.has(name)) refuse(`${name} belongs to the BFF itself; remove it`);
+  return /^[\w.:-]+$/.test(name) ? name : refuse('must be the name of a query parameter');
+}
+
+function readAlgorithm(name: string): string {
+  if (/^(none|HS\d+)$/i.test(name))
+    refuse('must not be none or HS*: such a token proves nothing about who issued it');
+  return (
+    signatureAlgorithms.find((known) => known === name) ??
+    refuse(`must be one of ${signatureAlgorithms.join(', ')}`)
+  );
+}

@@ -1,0 +1,61 @@
+import { type Report, rule } from '../values/rule.ts';
+
+/** What the rules below compare; absent means that the operator said nothing. */
+interface Related {
+  readonly url?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly database?: number | undefined;
+  readonly sentinel?: object | undefined;
+  readonly cluster?: object | undefined;
+}
+
+const oneTopology = rule<Related>(
+  ['url', 'sentinel', 'cluster'],
+  ({ url, sentinel, cluster }, report) => {
+    const given = Object.entries({ url, sentinel, cluster })
+      .filter(([, value]) => value !== undefined)
+      .map(([name]) => `redis.${name}`);
+    if (given.length === 0)
+      report(['url'], 'is required, or redis.sentinel or redis.cluster in its place');
+    for (const name of given.slice(1))
+      report([name.slice('redis.'.length)], `is set beside ${given[0]}; keep one of them`);
+  },
+);
+
+const agreesWithUrl = rule<Related>(
+  ['url', 'username', 'password', 'database'],
+  ({ url, username, password, database }, report) => {
+    const inUrl = url === undefined ? undefined : URL.parse(url);
+    if (!inUrl) return;
+    const number = inUrl.pathname.slice(1);
+    if (differ(username, decodeURIComponent(inUrl.username)))
+      report(['username'], 'is not the user that redis.url names; keep one of them');
+    if (differ(password, decodeURIComponent(inUrl.password)))
+      report(['password'], 'is not the password that redis.url contains; keep one of them');
+    if (database !== undefined && number !== '' && database !== Number(number))
+      report(['database'], `is ${database} and redis.url ends in ${number}; keep one of them`);
+  },
+);
+
+const oneDatabase = rule<Related>(['cluster', 'database'], ({ cluster, database }, report) => {
+  if (cluster && database)
+    report(['database'], `is ${database}, but Redis Cluster has only database 0; remove it`);
+});
+
+/** What must hold within the block `redis`. */
+export const redisConsistency = [oneTopology, agreesWithUrl, oneDatabase] as const;
+
+/** A user without a password would sign nobody in: Redis takes both together. */
+export function passwordForUser(block: string) {
+  return ({ url, username, password }: Related, report: Report): void => {
+    const inUrl = url === undefined ? undefined : URL.parse(url)?.password;
+    if (username !== undefined && password === undefined && !inUrl)
+      report(['password'], `is required because ${block}.username is set`);
+  };
+}
+
+/** Whether both were given and are not the same; an address has an empty text for what it does not name. */
+function differ(given: string | undefined, inUrl: string): boolean {
+  return given !== undefined && inUrl !== '' && given !== inUrl;
+}

@@ -1,0 +1,175 @@
+import { z } from 'zod';
+import { redisAddress, serverAndPort } from '../values/addresses.ts';
+import { passwordForUser, redisConsistency } from './redis-rules.ts';
+import { readableFile } from '../values/paths.ts';
+import { rule } from '../values/rule.ts';
+import { duration, flag, listOf, oneOf, refuse, text, wholeNumber } from '../values/scalar.ts';
+
+const advice = 'make one with: openssl rand -base64 48';
+
+const node = () => serverAndPort().describe('Address of one node, as `host:port`.');
+
+const sentinel = z
+  .strictObject({
+    master: text().describe('Name of the master that the Sentinels watch, `mymaster` for example.'),
+    nodes: listOf(node())
+      .min(1, 'needs at least one address')
+      .describe('The Sentinels, as `host:port`; as many as there are, usually three.'),
+    username: text()
+      .optional()
+      .describe('User at the Sentinels themselves, where they ask for one.'),
+    password: text()
+      .optional()
+      .describe('Password at the Sentinels themselves, which often differs from `redis.password`.'),
+  })
+  .check(rule(['username', 'password'], passwordForUser('redis.sentinel')))
+  .optional()
+  .describe('Redis behind Sentinel: the Sentinels say who the master is, also after a failover.');
+
+const cluster = z
+  .strictObject({
+    nodes: listOf(node())
+      .min(1, 'needs at least one address')
+      .describe(
+        'Some nodes of the cluster, as `host:port`; the others are learned from them. Name several, because one may be down.',
+      ),
+  })
+  .optional()
+  .describe('Redis Cluster.');
+
+const tls = z
+  .strictObject({
+    ca: readableFile()
+      .optional()
+      .describe('PEM file with the authorities to trust instead of the public ones.'),
+    cert: readableFile()
+      .optional()
+      .describe('PEM file with the client certificate to show to Redis.'),
+    key: readableFile().optional().describe('PEM file with the private key of that certificate.'),
+    servername: text()
+      .optional()
+      .describe('Name to expect in the certificate of Redis. Without it, the host of the address.'),
+  })
+  .check(
+    rule(['cert', 'key'], ({ cert, key }, report) => {
+      if (cert && !key) report(['key'], 'is required because redis.tls.cert is set');
+      if (key && !cert) report(['cert'], 'is required because redis.tls.key is set');
+    }),
+  )
+  .optional()
+  .describe(
+    'Encryption to Redis, to the Sentinels and to every node of a cluster. Present, even empty (`{}`), it is on; the files are read again at every new connection.',
+  );
+
+/** Where sessions live: exactly one of `url`, `sentinel` and `cluster`. */
+export const redis = z
+  .strictObject({
+    url: redisAddress()
+      .optional()
+      .describe(
+        'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, `rediss://`, with user, password and database number as needed. Either this, `redis.sentinel` or `redis.cluster`. Without any of them they live in the memory of one process and end with it, which is allowed only while `publicUrl` is http.',
+      ),
+    username: text()
+      .optional()
+      .describe('User of Redis (ACL). Without it, the one in `redis.url`, else the default user.'),
+    password: text()
+      .optional()
+      .describe('Password of that user. Without it, the one in `redis.url`, else none.'),
+    database: wholeNumber(0, 1_000_000)
+      .optional()
+      .describe('Database number. Without it, the one in `redis.url`, else 0.'),
+    keyPrefix: text()
+      .prefault('bff:')
+      .describe(
+        'What every key begins with. Applications that share a Redis need different ones; changing it signs everybody out.',
+      ),
+    sentinel,
+    cluster,
+    tls,
+  })
+  .check(...redisConsistency, rule(['username', 'password', 'url'], passwordForUser('redis')))
+  .optional()
+  .describe('Where sessions live. Every replica needs the same one.');
+
+/** How long a sign-in lasts and what its cookie looks like. */
+export const session = z
+  .strictObject({
+    secrets: listOf(sessionSecret(), { missing: `is required; ${advice}` })
+      .min(1, `needs at least one secret; ${advice}`)
+      .describe(
+        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted. A new one is first added at the end on all replicas, then moved to the front; the old one is removed after `session.absolute`. Removing it earlier signs out those who still use it.',
+      ),
+    idle: duration({ atMost: '400d' })
+      .prefault('30m')
+      .describe('A session ends when its user has sent nothing for this long.'),
+    absolute: duration({ atMost: '400d' })
+      .prefault('8h')
+      .describe('A session ends this long after the sign-in, however active its user is.'),
+    sameSite: oneOf(['strict', 'lax'])
+      .prefault('strict')
+      .describe(
+        '`strict`: someone who follows a link from another site or a mail arrives signed out until the page asks for `/bff/user` itself. `lax`: they arrive signed in; the CSRF header still protects every call.',
+      ),
+    cookieName: text(readCookieName)
+      .prefault('bff')
+      .describe(
+        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. It must not end in `-login` or `-device`. Changing it signs everybody out.',
+      ),
+    persistent: flag()
+      .prefault(false)
+      .describe(
+        'Whether the cookie survives closing the browser. `session.idle` and `session.absolute` end the session either way.',
+      ),
+    refreshAhead: duration({ atMost: '24d' })
+      .prefault('60s')
+      .describe(
+        'How long before its end an access token is refreshed, by the first call that comes then; the call itself does not wait. A tenth of the token’s lifetime where that is less.',
+      ),
+    maxPerUser: wholeNumber(0, 1_000_000)
+      .prefault(100)
+      .describe(
+        'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
+      ),
+    maxWebSockets: wholeNumber(0, 1_000_000)
+      .prefault(100)
+      .describe(
+        'Most WebSockets one session may have open at once on one replica; one more is refused with `429`. `0` is no limit. They do not keep a session in use: its idle time is begun anew by requests alone.',
+      ),
+  })
+  .check(
+    rule(['idle', 'absolute'], ({ idle, absolute }, report) => {
+      if (idle > absolute)
+        report(
+          ['idle'],
+          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of them fit the other`,
+        );
+    }),
+  )
+  .prefault({} as never)
+  .describe('How long a sign-in lasts and what its cookie looks like.');
+
+const placeholder =
+  /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;
+
+function sessionSecret() {
+  return text((secret) => {
+    const bytes = Buffer.byteLength(secret);
+    if (bytes < 32) refuse(`has ${bytes} bytes and needs at least 32; ${advice}`);
+    if (new Set(secret).size < 6 || /^(.{1,13})\1{2,}.{0,12}$/s.test(secret))
+      refuse(`repeats itself, so it can be guessed; ${advice}`);
+    if (placeholder.test(secret)) refuse(`is a placeholder, not a secret; ${advice}`);
+    return secret;
+  });
+}
+
+function readCookieName(name: string): string {
+  if (/-(?:login|device)$/.test(name))
+    refuse('must not end in -login or -device, like the other cookies of another application');
+  return /^[A-Za-z0-9_-]+$/.test(name)
+    ? name
+    : refuse('may contain only letters, digits, - and _, like bff');
+}
+
+function spell(milliseconds: number): string {
+  return milliseconds % 60_000 ? `${milliseconds / 1000}s` : `${milliseconds / 60_000}m`;
+}

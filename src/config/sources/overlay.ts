@@ -1,0 +1,87 @@
+import type { Setting } from './environment.ts';
+import type { Mistake, Path } from '../mistakes.ts';
+import { isBlock, valueAt, withValue } from './tree.ts';
+
+/** Which variable a value of the configuration came from. */
+export interface Origin {
+  readonly path: Path;
+  readonly origin: string;
+}
+
+/** The entry of a list of blocks that the short names describe. */
+export type Entries = Readonly<Record<string, number>>;
+
+/** The environment laid over the file; the environment wins. */
+export function overlay(file: unknown, settings: readonly Setting[]) {
+  const { tree: withEntries, entries, mistakes } = withDescribedEntries(file, settings);
+  const placed: Origin[] = [];
+  let tree = withEntries;
+  for (const { option, variable, value, mistake } of settings) {
+    const path = locate(option.path, entries);
+    if (!path) continue;
+    tree = withValue(tree, path, value);
+    placed.push({ path, origin: variable });
+    if (mistake) mistakes.push({ path, message: mistake });
+  }
+  return { tree, placed, entries, mistakes };
+}
+
+/** The path with the entry's index, or undefined if the environment does not describe an entry of that list. */
+export function locate(path: readonly string[], entries: Entries): Path | undefined {
+  const [block = '', entry, ...rest] = path;
+  if (entry !== '*') return path;
+  const index = entries[block];
+  return index === undefined ? undefined : [block, index, ...rest];
+}
+
+/** What says which server a provider is. */
+const identifying = ['issuer', 'preset', 'authorizationEndpoint'];
+
+/** The file with the provider `default` and the one route that the short names describe, where they are missing. */
+function withDescribedEntries(file: unknown, settings: readonly Setting[]) {
+  const provider = settings.filter(({ option }) => option.path[0] === 'providers');
+  const route = settings.filter(({ option }) => option.path[0] === 'routes');
+  const entries: Record<string, number> = {};
+  const mistakes: Mistake[] = [];
+  let tree = file;
+
+  if (provider.length > 0) {
+    const index = indexOf(tree, 'providers', 'id', 'default');
+    const exists = valueAt(tree, ['providers', index]) !== undefined;
+    if (exists || identifying.some((name) => field(provider, name))) {
+      entries['providers'] = index;
+      tree = withEntry(tree, 'providers', index, { id: 'default' });
+    } else mistakes.push({ path: ['providers'], message: withoutIssuer(provider) });
+  }
+  if (route.length > 0) {
+    const path = field(route, 'path')?.value ?? '/api';
+    const index = indexOf(tree, 'routes', 'path', path);
+    entries['routes'] = index;
+    tree = withEntry(tree, 'routes', index, { path });
+  }
+  return { tree, entries, mistakes };
+}
+
+function field(settings: readonly Setting[], name: string): Setting | undefined {
+  return settings.find(({ option: { path } }) => path.length === 3 && path[2] === name);
+}
+
+/** The index of the entry with that key, or the one that a new entry would get. */
+function indexOf(tree: unknown, block: string, key: string, value: unknown): number {
+  const list = valueAt(tree, [block]);
+  if (!Array.isArray(list)) return 0;
+  const index = list.findIndex((entry) => isBlock(entry) && entry[key] === value);
+  return index < 0 ? list.length : index;
+}
+
+/** A list that is none is a mistake in the file, which must not be papered over. */
+function withEntry(tree: unknown, block: string, index: number, entry: object): unknown {
+  const list = valueAt(tree, [block]) ?? [];
+  if (!Array.isArray(list) || index < list.length) return tree;
+  return withValue(tree, [block], [...list, entry]);
+}
+
+function withoutIssuer(settings: readonly Setting[]): string {
+  const variables = settings.map(({ variable }) => variable).join(', ');
+  return `${variables} belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too`;
+}

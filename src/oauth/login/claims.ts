@@ -1,0 +1,70 @@
+import { type Configuration, type DPoPOptions, fetchUserInfo, type IDToken } from 'openid-client';
+import { BffError } from '../../errors.ts';
+import { verifying } from '../provider/metadata.ts';
+
+/** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** What a scope promises (OIDC Core §5.4); any one of them in the ID token is taken as a sign that the provider puts them there. */
+const promisedBy: Readonly<Record<string, readonly string[]>> = {
+  profile: ['name', 'given_name', 'family_name', 'nickname', 'preferred_username', 'picture'],
+  email: ['email'],
+  address: ['address'],
+  phone: ['phone_number'],
+};
+
+/** Claims that are about the token, not about the user. */
+const protocolClaims = new Set(
+  ['iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'jti', 'nonce'].concat([
+    'at_hash',
+    'c_hash',
+    's_hash',
+    'sid',
+    'session_expiry',
+  ]),
+);
+
+const maxClaimsLength = 64 * 1024;
+
+/**
+ * The user's claims: those of the ID token and, where it leaves out what the scopes promised, those of UserInfo. The ID
+ * token wins where both speak; UserInfo of another subject is refused (OIDC Core §5.3.2). Throws `login_failed`.
+ */
+export async function readClaims(
+  configuration: Configuration,
+  idToken: IDToken,
+  accessToken: string,
+  scopes: readonly string[],
+  proving: DPoPOptions = {},
+): Promise<Claims> {
+  checkSubject(idToken.sub);
+  const asksUserInfo =
+    configuration.serverMetadata().userinfo_endpoint !== undefined &&
+    scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
+  const userInfo = asksUserInfo
+    ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub, proving)
+    : {};
+  return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
+}
+
+/** The same claims, if a session can keep them. Throws `login_failed`. */
+export function withinLimits(claims: Claims): Claims {
+  if (JSON.stringify(claims).length > maxClaimsLength) {
+    throw refused(`claims of more than ${maxClaimsLength} characters`);
+  }
+  return claims;
+}
+
+/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). Throws `login_failed`. */
+export function checkSubject(sub: string): void {
+  if (!/^[\x20-\x7e]{1,255}$/.test(sub))
+    throw refused('a subject that is not 1 to 255 ASCII characters');
+}
+
+function aboutTheUser(claims: Claims): Claims {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocolClaims.has(name)));
+}
+
+function refused(what: string): BffError {
+  return new BffError('login_failed', { cause: new Error(`the provider sent ${what}`) });
+}

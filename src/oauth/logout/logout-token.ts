@@ -1,0 +1,186 @@
+import { errors } from 'jose';
+import type { ProviderOptions } from '../../config/options.ts';
+import { BffError } from '../../errors.ts';
+import type { Provider } from '../provider/provider.ts';
+import { verifySignature } from '../client/signature.ts';
+
+/** Whom a provider wants signed out (OIDC Back-Channel Logout §2.4). At least one of `sub` and `sid` is there. */
+export interface LogoutToken {
+  readonly issuer: string;
+  readonly sub?: string;
+  readonly sid?: string;
+  /** Unique for the issuer: a second token with it is a replay. */
+  readonly jti: string;
+  /** Epoch milliseconds. From then on the token is refused for its age, replayed or not. */
+  readonly expiresAt: number;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
+
+/** Nothing longer is looked at, in characters. */
+const maxLength = 16 * 1024;
+
+/** How far the provider's clock may be ahead of ours, in seconds. */
+const clockTolerance = 60;
+
+/** How long a token without `exp` counts, in seconds. */
+const lifetimeWithoutExp = 120;
+
+/**
+ * The unverified issuer and audience of a logout token, which select the provider that verifies it.
+ * Throws `invalid_logout_token` if it is not a JWT with an issuer.
+ */
+export function partiesOf(encoded: string): {
+  readonly issuer: string;
+  readonly audience: readonly unknown[];
+} {
+  const { iss, aud } = decode(encoded).claims;
+  return { issuer: isText(iss) ? iss : refuse('iss is missing'), audience: [aud].flat() };
+}
+
+/**
+ * What a logout token says, once every rule of OIDC Back-Channel Logout §2.6 but the one about replays has been kept. What
+ * costs nothing is judged first, so that strangers can make us neither compute nor fetch keys at will. Throws
+ * `invalid_logout_token`, with the broken rule as its cause, or `provider_unavailable` while its keys cannot be had.
+ */
+export async function verifyLogoutToken(
+  provider: Provider,
+  encoded: string,
+  now: number,
+): Promise<LogoutToken> {
+  const { options } = provider;
+  const { header, claims } = decode(encoded);
+  checkHeader(header, options);
+  checkParties(claims, options);
+  checkEvent(claims);
+  const expiresAt = checkTimes(claims, options, now);
+  const { sub, sid, jti } = checkNames(claims);
+  await provider.whileAlive(checkSignature(provider, encoded));
+  return {
+    issuer: options.issuer,
+    ...(sub !== undefined && { sub }),
+    ...(sid !== undefined && { sid }),
+    jti,
+    expiresAt,
+  };
+}
+
+function decode(encoded: string): { readonly header: Members; readonly claims: Members } {
+  if (encoded.length > maxLength) refuse(`is longer than ${maxLength} characters`);
+  const [, header, claims] = /^([\w-]+)\.([\w-]+)\.[\w-]*$/.exec(encoded) ?? [];
+  if (header === undefined || claims === undefined) return refuse('is no signed JWT');
+  return { header: readObject(header, 'header'), claims: readObject(claims, 'payload') };
+}
+
+function readObject(part: string, name: string): Members {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url'));
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // The text of a parser's error quotes what it read; that it is wrong is all there is to know.
+  }
+  return refuse(`the ${name} is no JSON object`);
+}
+
+/** The algorithm is one we chose, the token says what it is for (RFC 8725 §3.1, §3.11), and brings no rules of its own. */
+function checkHeader({ alg, typ, crit }: Members, options: ProviderOptions): void {
+  if (!options.idTokenAlgorithms.some((accepted) => accepted === alg)) {
+    refuse(`alg is none of ${options.idTokenAlgorithms.join(', ')}`);
+  }
+  if (crit !== undefined) refuse('crit demands what nobody here understands');
+  const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
+  if (type === 'logout+jwt') return;
+  const isUntyped = type === undefined || type === 'jwt';
+  if (isUntyped && options.logoutToken.allowUntyped) return;
+  refuse(`typ is not logout+jwt${isUntyped ? '; logoutToken.allowUntyped tolerates that' : ''}`);
+}
+
+function checkParties({ iss, aud }: Members, { issuer, clientId }: ProviderOptions): void {
+  if (iss !== issuer) refuse(`iss is not ${issuer}`);
+  const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
+  if (!audiences.every(isText)) refuse('aud is neither a text nor a list of texts');
+  if (!audiences.includes(clientId)) refuse(`aud does not contain ${clientId}`);
+}
+
+/** "Verify that the Logout Token does not contain a nonce Claim", whatever its value: that would be an ID token. */
+function checkEvent({ events, ...others }: Members): void {
+  if (!isObject(events)) return refuse('events is no object');
+  if (!Object.hasOwn(events, logoutEvent)) refuse(`events has no member ${logoutEvent}`);
+  if (!isObject(events[logoutEvent])) refuse('the logout event is no object');
+  if ('nonce' in others) refuse('there is a nonce, as in an ID token');
+}
+
+/** When the token ends, in epoch milliseconds. */
+function checkTimes({ iat, exp, nbf }: Members, options: ProviderOptions, now: number): number {
+  if (!isTime(iat)) return refuse('iat is missing or no time');
+  const latest = now / 1000 + clockTolerance;
+  if (iat > latest) refuse('iat is in the future');
+  if (nbf !== undefined && !(isTime(nbf) && nbf <= latest)) refuse('nbf is in the future');
+  if (exp === undefined && !options.logoutToken.allowMissingExp) {
+    refuse('exp is missing; logoutToken.allowMissingExp tolerates that');
+  }
+  const end = exp === undefined ? iat + lifetimeWithoutExp : exp;
+  if (!isTime(end)) return refuse('exp is no time');
+  const expiresAt = end * 1000;
+  if (expiresAt <= now) {
+    refuse(exp === undefined ? 'iat is too long ago for a token without exp' : 'it has expired');
+  }
+  return expiresAt;
+}
+
+function checkNames({ sub, sid, jti }: Members): Pick<LogoutToken, 'sub' | 'sid' | 'jti'> {
+  if (sub !== undefined && !isText(sub)) return refuse('sub is no text');
+  if (sid !== undefined && !isText(sid)) return refuse('sid is no text');
+  if (sub === undefined && sid === undefined) refuse('there is neither sub nor sid');
+  if (!isText(jti)) return refuse('jti is missing or no text');
+  return { jti, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }) };
+}
+
+async function checkSignature(provider: Provider, encoded: string): Promise<void> {
+  try {
+    await verifySignature(provider, encoded, 'anyone');
+  } catch (error) {
+    if (error instanceof BffError) throw unavailable(error);
+    throw invalid(whyUnverified(error), error);
+  }
+}
+
+function whyUnverified(error: unknown): string {
+  if (error instanceof errors.JWKSNoMatchingKey)
+    return 'the provider publishes no key with its kid';
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return 'several keys fit; kid is missing';
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'alg is none that the provider announces';
+  return 'its signature does not hold';
+}
+
+/** Whatever is wrong with the provider's metadata or keys, the token may be good. */
+function unavailable(error: BffError): BffError {
+  if (error.code === 'provider_unavailable') return error;
+  return new BffError('provider_unavailable', { cause: error });
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** Seconds since the epoch (RFC 7519 §2 NumericDate), within what a clock could show. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value < 1e11;
+}
+
+function refuse(what: string): never {
+  throw invalid(what);
+}
+
+function invalid(what: string, cause?: unknown): BffError {
+  return new BffError('invalid_logout_token', {
+    cause: new Error(`logout token: ${what}`, { cause }),
+  });
+}

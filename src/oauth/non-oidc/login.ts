@@ -1,0 +1,41 @@
+import { authorizationCodeGrant, type Configuration } from 'openid-client';
+import type { ProviderOptions } from '../../config/options.ts';
+import type { LoginSecrets, SignIn } from '../login/login.ts';
+import { readPlainUser } from './user.ts';
+import { readTokenSet } from '../tokens/token-set.ts';
+
+/**
+ * Redeems a code at a plain OAuth 2 service and asks it who has signed in. `state` and PKCE bind the answer to the browser
+ * that asked; there is no ID token and no nonce.
+ */
+export async function redeemPlainCode(
+  options: ProviderOptions,
+  configuration: Configuration,
+  secrets: LoginSecrets,
+  response: URLSearchParams,
+  now: number,
+): Promise<SignIn> {
+  const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
+  const answer = await authorizationCodeGrant(configuration, callbackUrl, {
+    pkceCodeVerifier: secrets.codeVerifier,
+    expectedState: secrets.state,
+  });
+  const tokens = readTokenSet(answer, now);
+  const { sub, claims } = await readPlainUser(configuration, options, tokens);
+  const { issuer, clientId } = options;
+  return { issuer, clientId, sub, claims, tokens };
+}
+
+/**
+ * The response without an `iss` that there is nothing to compare with. Each provider has a redirect URI of its own, which
+ * keeps their responses apart without it (RFC 9207 §2.4, RFC 9700 §4.4.2).
+ */
+export function withoutUnknownIssuer(
+  { type, issuer, userinfoEndpoint }: ProviderOptions,
+  response: URLSearchParams,
+): URLSearchParams {
+  if (type !== 'oauth2' || issuer !== userinfoEndpoint) return response;
+  const known = new URLSearchParams(response);
+  known.delete('iss');
+  return known;
+}

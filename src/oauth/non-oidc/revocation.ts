@@ -1,0 +1,25 @@
+import { type Configuration, customFetch } from 'openid-client';
+import type { ProviderOptions } from '../../config/options.ts';
+
+/** Revokes an access token by `DELETE`, with our own credentials and the token as JSON, as GitHub wants it. */
+export async function revokeByDelete(
+  configuration: Configuration,
+  { clientId, clientSecret, revocationEndpoint }: ProviderOptions,
+  accessToken: string,
+): Promise<void> {
+  if (!revocationEndpoint || !clientSecret) return;
+  const credentials = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
+  const answer = await configuration[customFetch]?.(revocationEndpoint, {
+    method: 'DELETE',
+    headers: {
+      authorization: `Basic ${credentials}`,
+      'content-type': 'application/json',
+      'user-agent': 'pixie-bff',
+    },
+    body: JSON.stringify({ access_token: accessToken }),
+    redirect: 'manual',
+  });
+  // A token that is not there any more is what was wanted.
+  const isGone = answer?.status === 204 || answer?.status === 404;
+  if (!isGone) throw new Error(`DELETE ${revocationEndpoint} answered ${answer?.status}`);
+}

@@ -1,0 +1,74 @@
+import type { ProviderOptions } from '../../config/options.ts';
+import { presetOf } from '../../config/presets/presets.ts';
+import type { Answer, AnswerReader } from '../provider/fetch.ts';
+
+type Fields = Record<string, unknown>;
+
+/**
+ * Reads what a plain OAuth 2 service says at its token endpoint as RFC 6749 §5 would have it said: a form in the place of
+ * JSON, an error with status 200 or under a name of its own, no `token_type`, an `expires_in` that says nothing. What the
+ * answer means does not change, and what means nothing stays as it is.
+ */
+export function tokenAnswers(options: ProviderOptions): AnswerReader {
+  const errors = presetOf(options)?.errors ?? {};
+  return (url, answer) => {
+    const isAboutTokens = url === options.tokenEndpoint && !isElsewhereOrLater(answer);
+    const fields = isAboutTokens ? readFields(answer) : undefined;
+    if (!fields) return answer;
+    return isRefusal(fields) ? refusal(answer, fields, errors) : success(answer, fields);
+  };
+}
+
+/** Redirects, outages and requests to come later are for others to judge. */
+function isElsewhereOrLater({ status }: Answer): boolean {
+  return status >= 500 || status === 429 || (status >= 300 && status < 400);
+}
+
+function readFields({ body }: Answer): Fields | undefined {
+  try {
+    const json: unknown = JSON.parse(body);
+    return isFields(json) ? json : undefined;
+  } catch {
+    // Some label a form as text or as HTML, so what it says counts and not what it is called.
+    const form = Object.fromEntries(new URLSearchParams(body));
+    return 'access_token' in form || 'error' in form ? form : undefined;
+  }
+}
+
+function isFields(json: unknown): json is Fields {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+/** An answer that says both is a refusal: a token beside an error is nothing to rely on. */
+function isRefusal({ error }: Fields): boolean {
+  return error !== undefined && error !== null && error !== '' && error !== false;
+}
+
+function refusal(answer: Answer, fields: Fields, names: Readonly<Record<string, string>>): Answer {
+  const said = typeof fields['error'] === 'string' ? fields['error'] : 'invalid_request';
+  const error = Object.hasOwn(names, said) ? names[said] : said;
+  const { error_description: description } = fields;
+  const text = typeof description === 'string' ? { error_description: description } : {};
+  return asJson(answer, answer.status < 400 ? 400 : answer.status, { error, ...text });
+}
+
+function success(answer: Answer, fields: Fields): Answer {
+  // Nobody asked for it, and nobody would verify it.
+  const { id_token: _idToken, expires_in: lifetime, scope, ...rest } = fields;
+  const seconds = typeof lifetime === 'string' ? Number(lifetime) : lifetime;
+  const isLifetime = typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0;
+  const scopes = Array.isArray(scope) ? scope.join(' ') : scope;
+  const isCreated = answer.status === 201;
+  return asJson(answer, isCreated ? 200 : answer.status, {
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)),
+    token_type: rest['token_type'] || 'bearer',
+    ...(isLifetime && { expires_in: seconds }),
+    ...(typeof scopes === 'string' && { scope: scopes.replaceAll(/[\s,]+/g, ' ').trim() }),
+  });
+}
+
+function asJson({ headers }: Answer, status: number, fields: Fields): Answer {
+  const changed = new Headers(headers);
+  changed.set('content-type', 'application/json');
+  return { status, headers: changed, body: JSON.stringify(fields) };
+}

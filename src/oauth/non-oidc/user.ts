@@ -1,0 +1,132 @@
+import { type Configuration, fetchProtectedResource } from 'openid-client';
+import type { ProviderOptions } from '../../config/options.ts';
+import { presetOf } from '../../config/presets/presets.ts';
+import { fillIn } from '../../config/values/user-fields.ts';
+import { BffError } from '../../errors.ts';
+import { checkSubject, type Claims, withinLimits } from '../login/claims.ts';
+import { Outage } from '../errors.ts';
+import type { AnswerReader } from '../provider/fetch.ts';
+import type { TokenSet } from '../tokens/token-set.ts';
+
+/** Who a plain OAuth 2 service says the user is. */
+export interface PlainUser {
+  readonly sub: string;
+  readonly claims: Claims;
+}
+
+/**
+ * Reads the user endpoint of a plain OAuth 2 service, and turns its fields into claims as `user` says; fields nobody asked
+ * for stay behind. Throws `login_failed` where it refuses, or names nobody.
+ */
+export async function readPlainUser(
+  configuration: Configuration,
+  options: ProviderOptions,
+  tokens: TokenSet,
+): Promise<PlainUser> {
+  const { userinfoEndpoint = '', user = {} } = options;
+  const answer = await ask(configuration, userinfoEndpoint, tokens);
+  if (answer.status !== 200) throw refused(`status ${answer.status} at the user endpoint`);
+  const fields = await answer.json();
+  const claims: Record<string, unknown> = {};
+  for (const [claim, sources] of Object.entries(user)) {
+    const value = firstOf(sources, fields);
+    if (value !== undefined) claims[claim] = value;
+  }
+  const sub = subjectOf(claims['sub']);
+  const addresses = await readAddress(configuration, options, tokens);
+  return { sub, claims: withinLimits(consistent({ ...claims, ...addresses, sub })) };
+}
+
+/**
+ * Treats `403` and `404` from the e-mail endpoint as "no e-mail", whatever their body and challenge
+ * (RFC 6750 §3): the user signs in without an address. All other responses go to `read`.
+ */
+export function emailAnswers(options: ProviderOptions, read: AnswerReader): AnswerReader {
+  const endpoint = emailEndpoint(options);
+  return (url, answer) => {
+    if (url !== endpoint || (answer.status !== 403 && answer.status !== 404))
+      return read(url, answer);
+    const headers = new Headers(answer.headers);
+    headers.delete('www-authenticate');
+    return { ...answer, headers, body: '{}' };
+  };
+}
+
+async function ask(
+  configuration: Configuration,
+  address: string,
+  { accessToken }: TokenSet,
+): Promise<Response> {
+  const headers = new Headers({ accept: 'application/json' });
+  const url = new URL(address);
+  const args = [accessToken, url, 'GET', undefined, headers] as const;
+  const answer = await fetchProtectedResource(configuration, ...args);
+  // GitHub says "too many" like this.
+  if (answer.status === 403 && answer.headers.get('x-ratelimit-remaining') === '0') {
+    throw new Outage(`GET ${address} answered 403: too many requests`, { answer }).toBffError();
+  }
+  return answer;
+}
+
+function firstOf(sources: readonly string[], fields: unknown): unknown {
+  for (const source of sources) {
+    const value = fillIn(source, (path) => fieldAt(fields, path));
+    if (value !== undefined && value !== null && value !== '') return value;
+  }
+  return undefined;
+}
+
+function fieldAt(fields: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((node, name) => {
+    const isNode = typeof node === 'object' && node !== null && Object.hasOwn(node, name);
+    return isNode ? (node as Record<string, unknown>)[name] : undefined;
+  }, fields);
+}
+
+/** Services count their users. A number too large to be exact might be somebody else's. */
+function subjectOf(value: unknown): string {
+  const isNumber = typeof value === 'number' && Number.isSafeInteger(value);
+  if (!isNumber && typeof value !== 'string') throw refused('a user without a usable sub');
+  const sub = String(value);
+  checkSubject(sub);
+  return sub;
+}
+
+/** The main address where the service keeps addresses apart; one that is not verified is said to be so. */
+async function readAddress(
+  configuration: Configuration,
+  options: ProviderOptions,
+  tokens: TokenSet,
+): Promise<Claims> {
+  const emails = presetOf(options)?.emails;
+  const endpoint = emailEndpoint(options);
+  const granted = tokens.scope?.split(' ') ?? options.scopes;
+  if (!endpoint || !emails?.scopes.some((scope) => granted.includes(scope))) return {};
+  const answer = await ask(configuration, endpoint, tokens);
+  // An app without that permission still signs people in.
+  if (answer.status === 403 || answer.status === 404) return {};
+  if (answer.status !== 200) throw refused(`status ${answer.status} where addresses are`);
+  const listed: unknown = await answer.json();
+  const main = Array.isArray(listed)
+    ? listed.find((entry) => fieldAt(entry, 'primary'))
+    : undefined;
+  const email = fieldAt(main, 'email');
+  if (typeof email !== 'string') return {};
+  return { email, email_verified: fieldAt(main, 'verified') === true };
+}
+
+/** The endpoint for e-mail addresses, if it is separate from the user endpoint. */
+function emailEndpoint(options: ProviderOptions): string | undefined {
+  const emails = presetOf(options)?.emails;
+  return emails && new URL(`${options.userinfoEndpoint}/${emails.path}`).href;
+}
+
+/** A flag without the address it is about says nothing. */
+function consistent(claims: Claims): Claims {
+  const { email_verified: _flag, ...rest } = claims;
+  return claims['email'] === undefined ? rest : claims;
+}
+
+function refused(what: string): BffError {
+  return new BffError('login_failed', { cause: new Error(`the provider sent ${what}`) });
+}

@@ -1,0 +1,73 @@
+import type { ServerMetadata } from 'openid-client';
+import { ConfigurationError } from '../../config/load.ts';
+import { fapi2Algorithms } from '../../config/blocks/fapi2-profile.ts';
+import type { ProviderOptions } from '../../config/options.ts';
+import { dpopAlgorithm } from '../client/dpop.ts';
+import type { Provider } from './provider.ts';
+
+/** A provider whose metadata fall short of the profile it is configured with. */
+class ProfileShortfall extends Error {}
+
+/** Throws what is missing in a provider's metadata for its profile, every point at once (FAPI 2.0 Security Profile §5.3.2). */
+export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOptions): void {
+  if (options.profile !== 'fapi2') return;
+  const points = shortfalls(metadata, options);
+  if (points.length === 0) return;
+  const list = points.join('; ');
+  throw new ProfileShortfall(`is fapi2, but the metadata of ${options.issuer} have ${list}`);
+}
+
+/**
+ * Asks providers with a profile for their metadata before anybody signs in. Throws a `ConfigurationError` with all that
+ * falls short; one that cannot be asked now is asked at its first sign-in, as all others are.
+ */
+export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
+  const asked = providers.map(async (provider, index) => {
+    if (provider.options.profile !== 'fapi2') return [];
+    const message = await shortfallOf(provider);
+    return message === undefined ? [] : [{ path: ['providers', index, 'profile'], message }];
+  });
+  const mistakes = (await Promise.all(asked)).flat();
+  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+}
+
+async function shortfallOf(provider: Provider): Promise<string | undefined> {
+  try {
+    await provider.configuration();
+    return undefined;
+  } catch (error) {
+    // Whatever else is wrong is told to whoever signs in; it may be right by then.
+    const { cause } = error as Error;
+    return cause instanceof ProfileShortfall ? cause.message : undefined;
+  }
+}
+
+function shortfalls(metadata: ServerMetadata, options: ProviderOptions): string[] {
+  const { clientAuth, dpop } = options;
+  const assertions = metadata.token_endpoint_auth_signing_alg_values_supported;
+  const missing: Record<string, boolean> = {
+    'no pushed_authorization_request_endpoint':
+      metadata.pushed_authorization_request_endpoint === undefined,
+    'no S256 in code_challenge_methods_supported': !has(
+      metadata.code_challenge_methods_supported,
+      'S256',
+    ),
+    'no authorization_response_iss_parameter_supported':
+      metadata.authorization_response_iss_parameter_supported !== true,
+    [`no ${clientAuth} in token_endpoint_auth_methods_supported`]: !has(
+      metadata.token_endpoint_auth_methods_supported,
+      clientAuth,
+    ),
+    [`none of ${fapi2Algorithms.join(', ')} in token_endpoint_auth_signing_alg_values_supported`]:
+      clientAuth === 'private_key_jwt' && !fapi2Algorithms.some((alg) => has(assertions, alg)),
+    [`no ${dpopAlgorithm} in dpop_signing_alg_values_supported`]:
+      dpop && !has(metadata.dpop_signing_alg_values_supported, dpopAlgorithm),
+    'no tls_client_certificate_bound_access_tokens':
+      !dpop && metadata.tls_client_certificate_bound_access_tokens !== true,
+  };
+  return Object.keys(missing).filter((point) => missing[point]);
+}
+
+function has(list: readonly string[] | undefined, value: string): boolean {
+  return list?.includes(value) ?? false;
+}

@@ -1,0 +1,88 @@
+import { clientCredentialsGrant, genericGrantRequest } from 'openid-client';
+import { BffError } from '../../errors.ts';
+import { newDpopKey } from '../client/dpop.ts';
+import type { Provider } from '../provider/provider.ts';
+import { type RefreshOutcome, type RefreshSubject, refreshTokens, unfulfilled } from './refresh.ts';
+import type { TokenPolicy } from './token-policy.ts';
+import { readTokenSet } from './token-set.ts';
+
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
+
+/**
+ * Asks for the access token of a policy on behalf of a user. By `resource` the user's refresh token is spent, and the tokens
+ * that come back have the one that takes its place; by `exchange` they are the exchanged access token alone.
+ */
+export async function fetchUserToken(
+  provider: Provider,
+  policy: TokenPolicy,
+  subject: RefreshSubject,
+  now: number,
+  actorToken?: string,
+): Promise<RefreshOutcome> {
+  return policy.kind === 'exchange'
+    ? exchangeToken(provider, policy, subject, now, actorToken)
+    : refreshTokens(provider, subject, now, tokenParameters(policy));
+}
+
+/** Asks for an access token of our own (RFC 6749 §4.4). */
+export async function fetchClientToken(
+  provider: Provider,
+  policy: TokenPolicy,
+  now: number,
+): Promise<RefreshOutcome> {
+  try {
+    const configuration = await provider.discovered();
+    const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
+    const response = await clientCredentialsGrant(
+      configuration,
+      tokenParameters(policy),
+      provider.proving(configuration, dpopKey),
+    );
+    // "A refresh token SHOULD NOT be included" (§4.4.3): we have what we need to ask again.
+    const { refreshToken: _, ...tokens } = readTokenSet(response, now, dpopKey && { dpopKey });
+    return { kind: 'refreshed', tokens };
+  } catch (error) {
+    return unfulfilled(error);
+  }
+}
+
+/** RFC 8693 §2.1. What is exchanged for a token that is bound to a key is bound to the same one. */
+async function exchangeToken(
+  provider: Provider,
+  policy: TokenPolicy,
+  { tokens: { accessToken, dpopKey } }: RefreshSubject,
+  now: number,
+  actorToken: string | undefined,
+): Promise<RefreshOutcome> {
+  try {
+    const configuration = await provider.discovered();
+    const parameters = {
+      subject_token: accessToken,
+      subject_token_type: accessTokenType,
+      requested_token_type: accessTokenType,
+      ...tokenParameters(policy),
+      ...(actorToken && { actor_token: actorToken, actor_token_type: accessTokenType }),
+    };
+    const proving = provider.proving(configuration, dpopKey);
+    const response = await genericGrantRequest(configuration, exchangeGrant, parameters, proving);
+    checkIssuedType(response['issued_token_type']);
+    const tokenSet = readTokenSet(response, now, dpopKey && { dpopKey });
+    const { refreshToken: _, idToken: __, ...tokens } = tokenSet;
+    return { kind: 'refreshed', tokens };
+  } catch (error) {
+    return unfulfilled(error);
+  }
+}
+
+/** "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token in the place of an access token must not reach an API. */
+function checkIssuedType(type: unknown): void {
+  const isAccessToken = type === accessTokenType || type === 'urn:ietf:params:oauth:token-type:jwt';
+  if (isAccessToken) return;
+  const cause = new Error(`the token endpoint sent issued_token_type ${String(type)}`);
+  throw new BffError('login_failed', { cause });
+}
+
+function tokenParameters({ resource, audience, scope }: TokenPolicy): Record<string, string> {
+  return { ...(resource && { resource }), ...(audience && { audience }), ...(scope && { scope }) };
+}

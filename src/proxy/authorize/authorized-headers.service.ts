@@ -1,0 +1,162 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Request } from 'express';
+import { BffError } from '../../errors.ts';
+import { wantsNonce } from '../../oauth/client/dpop.ts';
+import {
+  type AccessToken,
+  AccessTokenService,
+  type SentToken,
+} from '../../session/tokens/access-token.service.ts';
+import { CLOCK, type Clock } from '../../clock.ts';
+import { isConnection } from '../../session/sessions/linked-accounts.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { headersFrom } from '../headers/claim-headers.ts';
+import type { AfterRefusal } from '../forward/forward.ts';
+import type { HeaderList } from '../headers/request-headers.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
+import type { ProxyRoute } from '../route-table.ts';
+import { RouteAuthorization } from './route-authorization.service.ts';
+import { type SenderProof, SenderProofs } from './dpop-signer.ts';
+import { loginUrl, type StepUpAnswer } from './step-up.ts';
+import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
+
+/** The headers an upstream gets, and others to ask it once more with. */
+export interface AuthorizedRequest {
+  readonly headers: HeaderList;
+  /** Goes with each sending of the headers. Absent: their token needs no proof. */
+  readonly proof?: SenderProof | undefined;
+  /** Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not fail. */
+  readonly afterRefusal?: AfterRefusal | undefined;
+  /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
+  readonly stepUp?: StepUpAnswer | undefined;
+}
+
+/** Who asks. */
+export interface WhoAsks {
+  /** Theirs. Absent: they are not signed in, or nobody looked. */
+  readonly presented: Session | undefined;
+  /** The same, or an account connected to it, if the upstream is to be told. */
+  readonly session: Session | undefined;
+}
+
+const noToken: AccessToken = { kind: 'none' };
+
+/** Writes the headers of requests to upstreams, with the access token of who asks where the route wants one. */
+@Injectable()
+export class AuthorizedHeaders {
+  readonly #logger = new Logger(AuthorizedHeaders.name);
+  /** Routes and header names that were logged in a warning. Bounded by the configuration. */
+  readonly #leftOut = new Set<string>();
+  readonly #trustedPeers: TrustedPeers;
+  readonly #proofs: SenderProofs;
+
+  constructor(
+    @Inject(PROXY_OPTIONS) options: ProxyOptions,
+    @Inject(CLOCK) clock: Clock,
+    private readonly accessTokens: AccessTokenService,
+    private readonly routeAuthorization: RouteAuthorization,
+  ) {
+    this.#proofs = new SenderProofs(clock);
+    this.#trustedPeers = new TrustedPeers(options.trustedProxies);
+  }
+
+  /** Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is not. */
+  async of(request: Request, route: ProxyRoute, who: WhoAsks): Promise<AuthorizedRequest> {
+    return this.#with(await this.#token(route, who.session), request, route, who);
+  }
+
+  /** The same, if the token is here and nothing is to be done about it. Absent: there is. */
+  atOnce(request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest | undefined {
+    if (route.wants) return undefined;
+    const token = who.session ? this.accessTokens.certainTokenFor(who.session) : noToken;
+    return token && this.#with(token, request, route, who);
+  }
+
+  #with(answer: AccessToken, request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest {
+    const { session } = who;
+    const token = usable(answer, route, who);
+    const headers = this.#headers(request, route, session, token?.authorization);
+    if (!session && !route.wants) return { headers };
+    const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
+    const afterRefusal = async (refusal: IncomingHttpHeaders) => {
+      // The same once more: the next proof will have the nonce.
+      if (proof && wantsNonce(refusal)) return headers;
+      if (!token) return undefined;
+      const replace = () => this.routeAuthorization.replacementFor(route, session, token);
+      const other = await this.#otherToken(refusal, replace);
+      return other && isProvable(other, proof)
+        ? this.#headers(request, route, session, other.authorization)
+        : undefined;
+    };
+    const whose = session && isConnection(session) ? 'connected' : 'signedIn';
+    return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
+  }
+
+  #headers(
+    request: Request,
+    route: ProxyRoute,
+    session: Session | undefined,
+    authorization: string | undefined,
+  ): HeaderList {
+    const clientAddress = plainAddress(request.socket.remoteAddress);
+    const facts = {
+      clientAddress,
+      requestId: String(request.id),
+      isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+      set: headersFrom(route.options.headers.set, session?.claims, (name) =>
+        this.#warnOnce(route.path, name),
+      ),
+    };
+    return route.requestHeaders.of(request.headers, facts, authorization);
+  }
+
+  /** Does not log the value, which is personal data. */
+  #warnOnce(route: string, header: string): void {
+    const key = `${route} ${header}`;
+    if (this.#leftOut.has(key)) return;
+    this.#leftOut.add(key);
+    const msg = 'a header of headers.set is left out: its claims take more than 8 KB';
+    this.#logger.warn({ msg, route, header });
+  }
+
+  async #token(route: ProxyRoute, session: Session | undefined): Promise<AccessToken> {
+    if (route.wants) return this.routeAuthorization.tokenFor(route, session);
+    return session ? this.accessTokens.accessTokenFor(session) : noToken;
+  }
+
+  /** A token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
+  async #otherToken(
+    refusal: IncomingHttpHeaders,
+    replace: () => Promise<AccessToken>,
+  ): Promise<SentToken | undefined> {
+    if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
+    try {
+      const answer = await replace();
+      return answer.kind === 'token' ? answer : undefined;
+    } catch (error) {
+      this.#logger.debug({ msg: 'no other token for a second try', err: error });
+      return undefined;
+    }
+  }
+}
+
+/** The token the upstream gets. Absent: none. Throws `not_signed_in` where there has to be one. */
+function usable(
+  answer: AccessToken,
+  { options, signInPlace }: ProxyRoute,
+  { session, presented }: WhoAsks,
+): SentToken | undefined {
+  if (answer.kind === 'token') return answer;
+  if (options.token === 'none' || options.token === 'optional') return undefined;
+  // Whoever is signed in, but not there, connects an account to the session there is.
+  const connects = session ? isConnection(session) : presented !== undefined;
+  const extensions = { loginUrl: loginUrl(signInPlace, connects) };
+  throw new BffError('not_signed_in', { extensions });
+}
+
+/** Whether a token can be sent in the place of another, whose proofs are for its key from now on. */
+function isProvable({ dpopKey }: SentToken, proof: SenderProof | undefined): boolean {
+  if (dpopKey) proof?.change(dpopKey);
+  return (dpopKey === undefined) === (proof === undefined);
+}

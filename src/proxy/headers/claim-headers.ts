@@ -1,0 +1,116 @@
+import { claimReference } from '../../config/blocks/route-headers.ts';
+import type { Claims } from '../../oauth/login/claims.ts';
+import type { HeaderList } from './request-headers.ts';
+
+/** The maximum size of a value made of claims, in octets. Many servers refuse longer headers. */
+const longestValue = 8 * 1024;
+
+/** The maximum depth of nested lists. A claim that is nested deeper counts as too long. */
+const deepestList = 32;
+
+/** Marks a value that exceeds a limit. */
+const tooLong = Symbol('too long');
+
+/** `undefined` if the claim is missing or empty. */
+type Printed = string | typeof tooLong | undefined;
+
+/**
+ * The headers of `headers.set`. A header whose claim is missing is left out, because an empty value
+ * would be a statement too. A value of more than 8 KB is left out as well, and its header name is
+ * passed to `onTooLong`.
+ */
+export function headersFrom(
+  set: Readonly<Record<string, string>>,
+  claims: Claims | undefined,
+  onTooLong?: (name: string) => void,
+): HeaderList {
+  const headers: HeaderList = [];
+  for (const [name, template] of Object.entries(set)) {
+    const value = template.includes('${') ? filled(template, claims) : template;
+    if (value === tooLong) onTooLong?.(name);
+    else if (value) headers.push(name, value);
+  }
+  return headers;
+}
+
+function filled(template: string, claims: Claims = {}): Printed {
+  let isComplete = true;
+  let isTooLong = false;
+  const value = template.replaceAll(claimReference, (_reference, name: string) => {
+    const claim = printed(claimNamed(claims, name));
+    isTooLong ||= claim === tooLong;
+    isComplete &&= Boolean(claim);
+    return typeof claim === 'string' ? claim : '';
+  });
+  if (!isComplete) return undefined;
+  return isTooLong || value.length > longestValue ? tooLong : value;
+}
+
+/** A claim of exactly that name, as `https://example.com/roles`, or one inside another. */
+function claimNamed(claims: object, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return (claims as Record<string, unknown>)[name];
+  const dot = name.indexOf('.');
+  const outer = dot < 0 ? undefined : claimNamed(claims, name.slice(0, dot));
+  return typeof outer === 'object' && outer ? claimNamed(outer, name.slice(dot + 1)) : undefined;
+}
+
+function printed(claim: unknown): Printed {
+  if (Array.isArray(claim)) return listed(claim, ',', 1);
+  if (typeof claim === 'object') return claim ? encoded(JSON.stringify(claim)) : undefined;
+  return claim === undefined ? undefined : encoded(String(claim));
+}
+
+/**
+ * Joins the entries of a list. A comma within an entry is percent-encoded, and so is the separator
+ * of a nested list, so that one entry is never read as two.
+ */
+function listed(entries: readonly unknown[], separator: string, depth: number): Printed {
+  if (depth > deepestList) return tooLong;
+  let text = '';
+  for (const [index, entry] of entries.entries()) {
+    const isList = Array.isArray(entry);
+    const value = isList ? listed(entry, '%2C', depth + 1) : printed(entry);
+    if (value === tooLong) return tooLong;
+    if (index > 0) text += separator;
+    text += value?.replaceAll(',', '%2C') ?? '';
+    if (text.length > longestValue) return tooLong;
+  }
+  return text;
+}
+
+/**
+ * Printable ASCII as it is and the rest percent-encoded: no claim can begin another header, and no two of them look the same
+ * to an upstream, not with blanks around them either, which servers take away (RFC 9110 §5.5).
+ */
+function encoded(text: string): string | typeof tooLong {
+  // Percent-encoding never shortens a text.
+  if (text.length > longestValue) return tooLong;
+  const [start, end] = withoutBlanks(text);
+  const value =
+    '%20'.repeat(start) +
+    text
+      .slice(start, end)
+      .toWellFormed()
+      .replace(/[^\x20-\x24\x26-\x7e]+/g, percentEncoded) +
+    '%20'.repeat(text.length - end);
+  return value.length > longestValue ? tooLong : value;
+}
+
+/**
+ * The bounds of a text without surrounding blanks. A regular expression would take quadratic time.
+ */
+function withoutBlanks(text: string): [start: number, end: number] {
+  let end = text.length;
+  while (text[end - 1] === ' ') end -= 1;
+  let start = 0;
+  while (start < end && text[start] === ' ') start += 1;
+  return [start, end];
+}
+
+function percentEncoded(unsafe: string): string {
+  return Array.from(Buffer.from(unsafe), (byte) => `%${hex(byte)}`).join('');
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).toUpperCase().padStart(2, '0');
+}

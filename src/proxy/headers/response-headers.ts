@@ -1,0 +1,142 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { hopByHop } from '../../http/hop-by-hop.ts';
+import { type CookieFilter, cookieFilter } from '../../session/cookie/cookies.ts';
+import { namedByConnection, remembered, spelling } from './header-names.ts';
+import type { HeaderList } from './request-headers.ts';
+
+/**
+ * Response headers that are never relayed, not even from the frontend's server. They control our
+ * origin or its storage, say who is signed in, or contain a token.
+ */
+const neverRelayed = new Set([
+  'authorization',
+  'set-login',
+  'alt-svc',
+  'clear-site-data',
+  'public-key-pins',
+  'server',
+  'set-cookie2',
+  'strict-transport-security',
+  'x-powered-by',
+  'x-request-id',
+]);
+
+/**
+ * Only the BFF registers and challenges device-bound sessions (DBSC). `X-Accel-*` controls an nginx
+ * in front of the BFF.
+ */
+const neverRelayedPrefixes = ['secure-session-', 'x-accel-'];
+
+/** Response headers that apply to the whole origin: relayed from the frontend's server only. */
+const fromApplicationOnly = new Set([
+  'accept-ch',
+  'critical-ch',
+  'nel',
+  'origin-agent-cluster',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
+  'use-as-dictionary',
+  // Earlier names of the DBSC headers.
+  'sec-session-challenge',
+  'sec-session-registration',
+  // Make a web server in front of the BFF send one of its own files.
+  'x-lighttpd-send-file',
+  'x-sendfile',
+]);
+
+/** Rules for shared caches that overrule `Cache-Control` (RFC 9213), in their several spellings. */
+const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$/;
+
+/** What a route decides over the headers of its answers. */
+export interface AnswerHeaderRules {
+  /** What every answer carries; an upstream's own win over them. Names are in lower case. */
+  readonly ours: Readonly<Record<string, string>>;
+  readonly ourCookies: readonly string[];
+  /** The answers are made for one user: nobody may keep them for another. */
+  readonly isPersonal: boolean;
+  /** Whether the upstream serves the frontend. */
+  readonly isFrontend: boolean;
+}
+
+/**
+ * Response headers that a route with a token does not relay: directives for shared caches, DPoP
+ * nonces (RFC 9449 §9) and CORS permissions, which the CSRF rules refuse anyway.
+ */
+const isNotPersonal = (name: string) =>
+  forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
+
+/** What becomes of a header of the upstream. One with a place takes it from a header of ours. */
+type Verdict = 'passed' | 'considered' | 'dropped';
+
+/** The rules for the answers of one route. Names are judged once, not with every answer. */
+export class AnswerHeaders {
+  readonly #ours: HeaderList;
+  /** Where in ours the value of a name is. */
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #isPersonal: boolean;
+  readonly #isFrontend: boolean;
+  readonly #withoutOurs: CookieFilter;
+  readonly #verdictOn: (name: string) => Verdict;
+
+  constructor({ ours, ourCookies, isPersonal, isFrontend }: AnswerHeaderRules) {
+    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
+    const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
+    this.#ours = Object.entries(all).flat();
+    this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
+    this.#isPersonal = isPersonal;
+    this.#isFrontend = isFrontend;
+    this.#withoutOurs = cookieFilter(ourCookies);
+    this.#verdictOn = remembered((name) => this.#judge(name));
+  }
+
+  /** The headers a browser receives: ours, and the upstream's, less what is not for one upstream to decide. */
+  of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
+    const named = namedByConnection(upstream.connection);
+    const headers = this.#ours.slice();
+    headers.push('x-request-id', requestId);
+    for (const name of Object.keys(upstream)) {
+      const verdict = this.#verdictOn(name);
+      if (verdict === 'dropped' || named?.has(spelling(name))) continue;
+      const value =
+        verdict === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
+      if (value === undefined) continue;
+      const place = verdict === 'passed' ? undefined : this.#places.get(name);
+      if (place === undefined) headers.push(name, value);
+      else headers[place] = value;
+    }
+    return headers;
+  }
+
+  #judge(name: string): Verdict {
+    if (hopByHop.has(name) || neverRelayed.has(name)) return 'dropped';
+    if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
+    if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
+    if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
+    return name === 'set-cookie' || this.#places.has(name) ? 'considered' : 'passed';
+  }
+
+  /** What is left of a header. Absent: nothing, or ours. */
+  #considered(name: string, value: string | string[]): string | string[] | undefined {
+    if (name === 'set-cookie') return this.#theirs([value].flat());
+    if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
+    return value;
+  }
+
+  /** No upstream sets or deletes a cookie with a name of ours. */
+  #theirs(lines: string[]): string[] | undefined {
+    const theirs = lines.filter((line) => !this.#isOurs(line));
+    return theirs.length > 0 ? theirs : undefined;
+  }
+
+  #isOurs(setCookie: string): boolean {
+    const [pair = ''] = setCookie.split(';', 1);
+    return this.#withoutOurs(pair) === undefined;
+  }
+}
+
+/** With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111 §5.2.2.7). */
+function isPrivate(cacheControl: string | string[]): boolean {
+  const withoutQuoted = String(cacheControl).replace(/"[^"]*"?/g, '""');
+  return withoutQuoted.split(',').some((rule) => /^\s*(private|no-store)\s*$/i.test(rule));
+}

@@ -1,0 +1,127 @@
+import cluster from 'node:cluster';
+import type { Logger } from 'pino';
+import { type LoadedOptions, loadOptions } from '../../config/load.ts';
+import type { Options } from '../../config/options.ts';
+import { plainLog } from '../../telemetry/log-lines.ts';
+import { StandardOutput } from '../../telemetry/standard-output.ts';
+import {
+  type Answer,
+  draining,
+  pathOf,
+  type Question,
+  refuseToChange,
+  told,
+} from '../../management/management-request.ts';
+import { ManagementListener } from '../../management/management-listener.ts';
+import { metricsAnswer } from '../../telemetry/metrics.ts';
+import { type Exit, exitAfter, logStrayErrors, stopper } from '../shutdown.ts';
+import { whereabouts } from '../listen-addresses.ts';
+import { WorkerGroup } from './worker-group.ts';
+
+/**
+ * Runs several processes that share the port. This one, their primary, has no session and serves no request: it starts
+ * workers, answers the operator, and passes on signals. `SIGHUP` reads the configuration again. Throws when the first
+ * workers cannot start.
+ */
+export async function serveByWorkers(
+  file: string | undefined,
+  { options, warnings, source }: LoadedOptions,
+): Promise<void> {
+  const output = new StandardOutput();
+  const log = plainLog(options.logLevel, 'Server', output);
+  const exit = (code: number) => void exitAfter(output, code);
+  logStrayErrors(log, exit);
+  for (const warning of warnings) log.warn(warning);
+  // Between processes nothing is lost of what is not JSON, as absence.
+  cluster.setupPrimary({ silent: true, serialization: 'advanced' });
+  const primary = new Primary(file, options, log, (lines) => void output.write(lines));
+  await primary.start();
+  const stop = stopper(
+    () => void primary.stop(exit),
+    () => primary.hurry(),
+  );
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGHUP', () => void primary.reload());
+  const workers = options.server.workers;
+  log.info({ msg: 'listening', ...whereabouts(options), configuration: source, workers });
+}
+
+/** The one process that the operator, and whoever started it, has to do with. */
+class Primary {
+  readonly #workers: WorkerGroup;
+  readonly #listener: ManagementListener;
+  #isDraining = false;
+  /** Signals may come faster than workers can be replaced; what they ask for is done in order. */
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly file: string | undefined,
+    private readonly options: Options,
+    private readonly log: Logger,
+    write: (lines: string) => void,
+  ) {
+    this.#workers = new WorkerGroup(options, log, write);
+    const answer = (question: Question) => this.#answer(question);
+    const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
+    this.#listener = new ManagementListener(options.management, answer, onError);
+  }
+
+  async start(): Promise<void> {
+    await this.#listener.open();
+    await this.#workers.start();
+  }
+
+  async stop(exit: Exit): Promise<void> {
+    this.#isDraining = true;
+    this.log.info('draining');
+    await this.#workers.stop();
+    this.#listener.close();
+    this.log.info('stopped');
+    exit(0);
+  }
+
+  /** What is under way is broken off. */
+  hurry(): void {
+    void this.#workers.stop();
+  }
+
+  /** Puts workers with the configuration as it is now in the place of the others. If it is wrong they stay. */
+  async reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload());
+    await this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#isDraining) return;
+    try {
+      const { options, warnings } = loadOptions({ file: this.file });
+      for (const warning of [...warnings, ...this.#staying(options)]) this.log.warn(warning);
+      await this.#workers.replaceAll(options);
+      this.#listener.serve(options.management.hosts);
+      this.log.info({ msg: 'configuration read again', workers: options.server.workers });
+    } catch (error) {
+      if (this.#isDraining) return;
+      this.log.error({ msg: 'configuration not taken over; workers go on as before', err: error });
+    }
+  }
+
+  #staying({ management: { host, port } }: Options): string[] {
+    const { management } = this.options;
+    if (host === management.host && port === management.port) return [];
+    return [`management stays at ${management.host}:${management.port} until a restart`];
+  }
+
+  async #answer(question: Question): Promise<Answer> {
+    const path = pathOf(question);
+    if (path === '/livez') return refuseToChange(question) ?? told(200, 'ok');
+    if (path === '/metrics')
+      return refuseToChange(question) ?? metricsAnswer(await this.#workers.figures());
+    if (path === '/readyz' && this.#isDraining) return draining();
+    return (await this.#workers.next()?.ask(question)) ?? noWorker();
+  }
+}
+
+function noWorker(): Answer {
+  const workers = { status: 'unavailable', reason: 'no worker answers' };
+  return told(503, 'unavailable', { checks: { workers } });
+}

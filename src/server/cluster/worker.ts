@@ -1,0 +1,73 @@
+import cluster from 'node:cluster';
+import { ConfigurationError } from '../../config/load.ts';
+import type { Options } from '../../config/options.ts';
+import type { Answer } from '../../management/management-request.ts';
+import type { Figure } from '../../telemetry/metric.ts';
+import { ManagementServer } from '../../management/management.service.ts';
+import { type RunningServer, startServer } from '../run-server.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+/** One of several processes: starts when the primary says with which options, and does what it says until it ends. */
+export function work(): void {
+  let server: RunningServer | undefined;
+  // A terminal that closes sends it to everybody; to the primary it means something else.
+  process.on('SIGHUP', () => {});
+  process.on('message', (message: ToWorker) => {
+    if (message.kind === 'start')
+      void start(message.options).then((started) => void (server = started));
+    else if (server) void obey(server, message);
+  });
+  tell({ kind: 'ready' });
+}
+
+async function start(options: Options): Promise<RunningServer | undefined> {
+  const worker = cluster.worker?.id ?? 0;
+  try {
+    const farewell = () => tell({ kind: 'farewell', figures: management(server).counts() });
+    const server: RunningServer = await startServer(options, { worker, farewell });
+    tell({ kind: 'listening' });
+    return server;
+  } catch (error) {
+    // The primary says it, once for all workers.
+    const isMistaken = error instanceof ConfigurationError;
+    const { mistakes } = isMistaken ? error : { mistakes: [] };
+    const failure = isMistaken ? { kind: 'mistakes' as const, mistakes } : failed(error);
+    tell(failure, () => process.exit(1));
+    return undefined;
+  }
+}
+
+async function obey(
+  server: RunningServer,
+  message: Exclude<ToWorker, { kind: 'start' }>,
+): Promise<void> {
+  switch (message.kind) {
+    case 'stop':
+      return server.stop();
+    case 'retire':
+      return server.retire();
+    case 'figures':
+      return reply(message.id, await management(server).figures());
+    case 'question':
+      return reply(message.id, await management(server).answer(message.question));
+  }
+}
+
+function reply(id: number, answer: Answer | readonly Figure[]): void {
+  tell({ kind: 'answer', id, answer });
+}
+
+function management({ app }: RunningServer): ManagementServer {
+  return app.get(ManagementServer);
+}
+
+/** Errors travel between processes with their message and stack alone. */
+function failed(error: unknown): FromWorker {
+  return { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+}
+
+/** Whoever has lost its primary has nobody to tell, and is about to end. */
+function tell(message: FromWorker, then: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, {}, then);
+  else then();
+}

@@ -1,0 +1,84 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { Connections } from '../sessions/linked-accounts.service.ts';
+import { sessionCookieAttributes } from './cookies.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
+import { SignedInSessions } from '../sessions/signed-in-sessions.service.ts';
+import { SessionStore } from '../sessions/session-store.ts';
+import { recordNameOf } from '../store/sealed-records.ts';
+import type { NewSession, Session } from '../sessions/session.ts';
+import { SignedCookie } from './signed-cookie.ts';
+
+/** Issues and ends sessions together with their cookie, for requests that express-session has seen. */
+@Injectable()
+export class SessionCookie {
+  constructor(
+    @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
+    private readonly store: SessionStore,
+    private readonly sessions: SignedInSessions,
+    private readonly connections: Connections,
+  ) {}
+
+  /**
+   * Stores a new session under a new id and sets its cookie. Ends the session of the request and
+   * the one it `replaces` and revokes their tokens. Only accounts connected by the same user are
+   * carried over, so an id planted before the sign-in is useless after it (session fixation). If
+   * this fails, the browser keeps its cookie.
+   */
+  async issue(
+    request: Request,
+    response: Response,
+    session: NewSession,
+    replaces: string | undefined,
+  ): Promise<void> {
+    const { publicUrl, session: options, cookies } = this.options;
+    const shown = request.sessionID;
+    const secret = await storeNewSession(request, session);
+    const begun = { ...session, id: recordNameOf(secret) };
+    const ended: Session[] = [];
+    for (const id of [recordNameOf(shown), replaces]) {
+      const old = id === undefined ? undefined : await this.store.end(id);
+      if (old) ended.push(old);
+    }
+    await this.connections.carryOver(ended, begun);
+    await this.sessions.keepWithinLimit(begun);
+    const value = new SignedCookie(cookies.session, options.secrets).sign(secret);
+    response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
+  }
+
+  /**
+   * Ends the session of this request and clears its cookie. Returns the session with the tokens of
+   * its last refresh, or `undefined` if another request ended it first or its provider is no longer
+   * configured. Pass `id` if the session could not be read.
+   */
+  async end(
+    request: Request,
+    response: Response,
+    id = recordNameOf(request.sessionID),
+  ): Promise<Session | undefined> {
+    const ended = await this.store.end(id);
+    const { publicUrl, session, cookies } = this.options;
+    response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
+    forgetSession(request);
+    return ended;
+  }
+}
+
+/** Stores a session as express-session keeps them, and gives back the secret that names it. */
+async function storeNewSession(request: Request, session: NewSession): Promise<string> {
+  request.sessionStore.generate(request);
+  const { session: created, sessionID: secret } = request;
+  // Stored once, here, and seen in the answer only when all went well: express-session would store it again and set
+  // the cookie on an error too.
+  forgetSession(request);
+  created.signedIn = { ...session, id: recordNameOf(secret) };
+  await new Promise<void>((resolve, reject) => {
+    created.save((error?: unknown) => (error ? reject(error) : resolve()));
+  });
+  return secret;
+}
+
+/** Without it express-session neither stores anything at the end of the response nor sets a cookie. */
+function forgetSession(request: Request): void {
+  Reflect.deleteProperty(request, 'session');
+}

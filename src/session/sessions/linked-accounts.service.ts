@@ -1,0 +1,112 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { revokeAccessToken, revokeTokens } from '../../oauth/logout/end-session.ts';
+import { Providers } from '../../oauth/providers.ts';
+import type { SignIn } from '../../oauth/login/login.ts';
+import {
+  addConnection,
+  type NewConnection,
+  removeConnection,
+  type SessionPlaces,
+} from './linking.ts';
+import { connectionOf, everywhere, type Granted, mayShareGrant } from './linked-accounts.ts';
+import { SessionIndex } from './session-index.ts';
+import { SessionStore } from './session-store.ts';
+import type { Session } from './session.ts';
+
+/** The session and provider of a connection in progress, and when it began by the store's clock. */
+export interface Connecting {
+  readonly id: string;
+  readonly provider: string;
+  readonly begunAt: number;
+}
+
+/** Accounts at further providers: whoever is signed in may have some, in the same session. */
+@Injectable()
+export class Connections {
+  readonly #logger = new Logger(Connections.name);
+  readonly #places: SessionPlaces;
+
+  constructor(
+    store: SessionStore,
+    index: SessionIndex,
+    private readonly providers: Providers,
+  ) {
+    this.#places = { store, index };
+  }
+
+  /** Throws `session_mismatch` or `login_expired`; the tokens of the sign-in are revoked then, as are those it replaces. */
+  async connect({ id, provider, begunAt }: Connecting, signIn: SignIn): Promise<void> {
+    const connection = connectionOf(signIn);
+    try {
+      const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
+      if (replaced) void this.#revoke(replaced, [{ ...connection, provider }]);
+    } catch (error) {
+      void this.#revoke({ ...connection, provider });
+      throw error;
+    }
+  }
+
+  /** `false` if there was nothing to disconnect. Tokens are revoked behind it: nobody waits for the provider. */
+  async disconnect(id: string, provider: string): Promise<boolean> {
+    const removed = await removeConnection(this.#places, id, provider);
+    if (removed) void this.#revoke(removed);
+    return removed !== undefined;
+  }
+
+  /**
+   * Moves the connected accounts of ended sessions to the session that replaces them, if both have
+   * the same user, so that a step-up does not disconnect accounts. Revokes all other tokens in the
+   * background.
+   */
+  async carryOver(ended: readonly Session[], to: Session): Promise<void> {
+    const kept: Granted[] = [to];
+    const lost: Granted[] = [];
+    for (const session of ended) {
+      const [own = session, ...connected] = everywhere(session);
+      const isSameUser = session.issuer === to.issuer && session.sub === to.sub;
+      lost.push(own, ...(isSameUser ? [] : connected));
+      for (const { provider } of isSameUser ? connected : []) {
+        const connection = session.connections?.[provider];
+        if (!connection) continue;
+        const isKept = await this.#carry({ id: to.id, provider, connection, begunAt: to.begunAt });
+        (isKept ? kept : lost).push({ ...connection, provider });
+      }
+    }
+    for (const account of lost) void this.#revoke(account, kept);
+  }
+
+  /**
+   * Returns whether the account was moved. A failure does not fail the sign-in: a route that needs
+   * the account asks the user to connect it again.
+   */
+  async #carry(connection: NewConnection): Promise<boolean> {
+    try {
+      const replaced = await addConnection(this.#places, connection);
+      const { provider } = connection;
+      if (replaced) void this.#revoke(replaced, [{ ...connection.connection, provider }]);
+      return true;
+    } catch (error) {
+      this.#logger.warn({
+        msg: 'account not carried over',
+        provider: connection.provider,
+        err: error,
+      });
+      return false;
+    }
+  }
+
+  /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
+  async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
+    const provider = this.providers.ofAccount(account);
+    if (!provider) return; // not in the configuration any more
+    const { tokens } = account;
+    const siblings = kept.filter((other) => mayShareGrant(account, other));
+    // Some providers issue the same access token again.
+    if (siblings.some((other) => other.tokens.accessToken === tokens.accessToken)) return;
+    try {
+      await (siblings.length > 0 ? revokeAccessToken : revokeTokens)(provider, tokens);
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: provider.id, err: error });
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { BffError } from '../../errors.ts';
+import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
+
+/** The three commands connect-redis sends, answered by sealed records. */
+export function asRedisClient(records: SealedRecords) {
+  const client = {
+    get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,
+    set: async (secret: string, text: string, options: { expiration: { value: number } }) => {
+      const isNew = await records.create(
+        recordNameOf(secret),
+        text,
+        options.expiration.value * 1000,
+      );
+      if (!isNew) throw new BffError('internal_error', { cause: new Error('session exists') });
+    },
+    del: async ([secret]: [string]) => records.remove(recordNameOf(secret)),
+  };
+  return client as never;
+}

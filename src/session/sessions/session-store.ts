@@ -1,0 +1,254 @@
+import { RedisStore } from 'connect-redis';
+import type { SessionData } from 'express-session';
+import { BffError } from '../../errors.ts';
+import type { AccountProvider } from '../../oauth/providers.ts';
+import type { Clock } from '../../clock.ts';
+import { atKnownProviders } from './linked-accounts.ts';
+import type { Fence, KeyValueStore } from '../store/key-value-store.ts';
+import { asRedisClient } from './records-as-redis.ts';
+import { RefreshLock } from '../tokens/refresh-lock.ts';
+import {
+  type RecordWatcher,
+  type SealedRecord,
+  type SealedRecords,
+} from '../store/sealed-records.ts';
+import type { SessionIndex } from './session-index.ts';
+import { endOf, idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
+
+// Inside the declaration below, `Session` would be express-session's own.
+type SignedInSession = Session;
+
+declare module 'express-session' {
+  interface SessionData {
+    /** Present in every stored session: one is only created by a sign-in. */
+    signedIn?: SignedInSession;
+  }
+}
+
+/** A session as it was read. */
+export interface StoredSession {
+  readonly session: Session;
+  readonly data: SessionData;
+  readonly record: SealedRecord;
+}
+
+/** A session that is in use. */
+export interface SessionInUse {
+  readonly session: Session;
+  /** When it ends if nobody uses it again, in epoch milliseconds. */
+  readonly idleUntil: number;
+  /** Of its record, in bytes. */
+  readonly size: number;
+}
+
+/** What a session becomes. */
+export type Change = (session: Session, limits: SessionLimits) => Session;
+
+/**
+ * connect-redis' store, which speaks express-session's language, over sealed records that are only ever created by a
+ * sign-in and never brought back: `set` refuses to write what exists, so a late save cannot undo a logout or a refresh.
+ * Idle time is the record's time to live; `touch` is ours to call, not express-session's at the end of every request.
+ */
+export class SessionStore extends RedisStore {
+  constructor(
+    private readonly records: SealedRecords,
+    private readonly index: SessionIndex,
+    private readonly locks: KeyValueStore,
+    private readonly limits: SessionLimits,
+    private readonly clock: Clock,
+    /** Whether the provider of an account is still configured with the same issuer and client. */
+    private readonly isKnown: (account: AccountProvider) => boolean,
+  ) {
+    super({
+      client: asRedisClient(records),
+      prefix: '',
+      disableTouch: true,
+      ttl: (data: SessionData) => secondsLeft(data, limits, clock()),
+      serializer: { stringify: JSON.stringify, parse: (text) => this.#living(text) },
+    });
+  }
+
+  /**
+   * Stores a session that has just begun, under the secret its cookie will hold. Throws `login_expired` if somebody ended it
+   * meanwhile: it was entered before it existed, so whoever ended it knew of it or is known here.
+   */
+  async begin(secret: string, data: SessionData): Promise<void> {
+    const session = data.signedIn;
+    if (!session) return;
+    if (await this.index.enter(session)) {
+      await super.set(secret, data);
+      if (await this.index.isWelcome(session)) return;
+    }
+    await this.records.remove(session.id);
+    // It may be on one of its lists still.
+    await this.index.remove(session);
+    throw new BffError('login_expired');
+  }
+
+  /** `begin`, as express-session calls it. */
+  override async set(
+    secret: string,
+    data: SessionData,
+    callback: (error?: unknown) => void = throwError,
+  ): Promise<void> {
+    const failure = await this.begin(secret, data).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    callback(failure);
+  }
+
+  /** The session of this id, or `undefined` if there is none or its time is over. */
+  async read(id: string): Promise<Session | undefined> {
+    return (await this.readStored(id))?.session;
+  }
+
+  /** The same, with what a later write must still find in its place. */
+  async readStored(id: string): Promise<StoredSession | undefined> {
+    const record = await this.records.read(id);
+    const data = record && (this.#living(record.text) as SessionData | null);
+    return record && data?.signedIn && { session: data.signedIn, data, record };
+  }
+
+  /** The session of this id, for which a new idle period begins: it is in use. Absent as in `read`. */
+  async use(id: string): Promise<SessionInUse | undefined> {
+    const now = this.clock();
+    const record = await this.records.readAndTouch(id, this.limits.idle);
+    const found = this.#inUse(record, now);
+    if (!found) return undefined;
+    const left = found.idleUntil - now;
+    // Where that fails the record outlives its session, which nobody is shown.
+    if (left < this.limits.idle) await this.records.touch(id, left).catch(() => false);
+    await this.#noteInIndex(found.session);
+    return found;
+  }
+
+  /** The same for one that was last used at `usedAt`, in epoch milliseconds, without a new idle period. */
+  async readInUse(id: string, usedAt: number): Promise<SessionInUse | undefined> {
+    return this.#inUse(await this.records.read(id), usedAt);
+  }
+
+  /** Told the id of every session that may not be what was read before, whoever changed it; without an id it may be any. */
+  watch(watcher: RecordWatcher): void {
+    this.records.watch(watcher);
+  }
+
+  /** The right to refresh a session's tokens, or those of this name. Absent: somebody else has it. */
+  async lockRefresh(id: string, name?: string): Promise<RefreshLock | undefined> {
+    return RefreshLock.acquire(this.locks, this.records.lockKey(id, name));
+  }
+
+  /** The session as it is after the change. Absent: nothing was written, because it was ended or changed since it was read. */
+  async change(
+    { session, data, record }: StoredSession,
+    change: Change,
+    fence?: Fence,
+  ): Promise<Session | undefined> {
+    const signedIn = change(session, this.limits);
+    const text = JSON.stringify({ ...data, signedIn });
+    const isWritten = await this.records.replace(session.id, record, text, fence);
+    return isWritten ? signedIn : undefined;
+  }
+
+  /** The same, whoever else changes it meanwhile. Absent: it has ended. */
+  async changeNow(id: string, change: Change): Promise<Session | undefined> {
+    for (;;) {
+      const stored = await this.readStored(id);
+      const changed = stored && (await this.change(stored, change));
+      if (changed || !stored) return changed;
+    }
+  }
+
+  /** The same for a change of tokens. Absent also when the lock was lost. */
+  async replaceTokens(
+    stored: StoredSession,
+    change: Change,
+    lock: RefreshLock,
+  ): Promise<Session | undefined> {
+    const session = await this.change(stored, change, lock);
+    // Its end may have moved with its tokens.
+    if (session) await this.slide(session);
+    return session;
+  }
+
+  /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
+  async slide(session: Session): Promise<number | undefined> {
+    const now = this.clock();
+    const left = idleTimeLeft(session, this.limits, now);
+    await this.#noteInIndex(session);
+    return (await this.records.touch(session.id, left)) ? now + left : undefined;
+  }
+
+  /**
+   * When the session was last used, in epoch milliseconds: in steps of up to a minute, and near its absolute end perhaps
+   * earlier than it was. Absent: it is gone.
+   */
+  async lastUse({ id, createdAt }: Session): Promise<number | undefined> {
+    const left = await this.records.timeToLive(id);
+    return left === undefined
+      ? undefined
+      : Math.max(createdAt, this.clock() + left - this.limits.idle);
+  }
+
+  /** How long the session lasts if it stays unused, in milliseconds. Absent: it is gone. */
+  async timeLeft(id: string): Promise<number | undefined> {
+    return this.records.timeToLive(id);
+  }
+
+  /** When that is, in epoch milliseconds. */
+  async idleExpiry(id: string): Promise<number | undefined> {
+    const left = await this.timeLeft(id);
+    return left === undefined ? undefined : this.clock() + left;
+  }
+
+  /**
+   * Ends a session, and gives back what it was to the one caller who ended it. Absent: it had ended already, which is no
+   * error, or nobody can read it any more.
+   */
+  async end(id: string): Promise<Session | undefined> {
+    const text = await this.records.take(id);
+    const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
+    // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by themselves.
+    if (session) await this.index.remove(session).catch(() => undefined);
+    return session && atKnownProviders(session, this.isKnown);
+  }
+
+  /** A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use to try again. */
+  async #noteInIndex(session: Session): Promise<void> {
+    await this.index.seen(session).catch(() => undefined);
+  }
+
+  #inUse(record: SealedRecord | undefined, usedAt: number): SessionInUse | undefined {
+    const session = record && (this.#living(record.text) as SessionData | null)?.signedIn;
+    if (!session) return undefined;
+    const idleUntil = usedAt + idleTimeLeft(session, this.limits, usedAt);
+    return { session, idleUntil, size: record.stored.length };
+  }
+
+  /**
+   * Parses a record. Returns `null` if it has expired, this release could not have written it, or
+   * its provider has changed. Providers are fixed while the process runs, so cached sessions are
+   * not checked again.
+   */
+  #living(text: string): SessionData {
+    const data = parseRecord(text);
+    const isLiving = data && endOf(data.signedIn) > this.clock();
+    const signedIn = isLiving ? atKnownProviders(data.signedIn, this.isKnown) : undefined;
+    // express-session takes null for "no such session", though connect-redis' types do not say so.
+    return data && signedIn ? { ...data, signedIn } : (null as never);
+  }
+}
+
+function throwError(error?: unknown): void {
+  if (error !== undefined) throw error;
+}
+
+/** What a record holds, if this release could have written it. */
+function parseRecord(text: string): (SessionData & { readonly signedIn: Session }) | undefined {
+  const data = JSON.parse(text) as Partial<SessionData> | null;
+  return data?.cookie && isSession(data.signedIn) ? (data as never) : undefined;
+}
+
+function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {
+  return data.signedIn ? idleTimeLeft(data.signedIn, limits, now) / 1000 : 0;
+}

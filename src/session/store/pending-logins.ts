@@ -1,0 +1,95 @@
+import { BffError } from '../../errors.ts';
+import type { LoginSecrets } from '../../oauth/login/login.ts';
+import type { AccountProvider } from '../../oauth/providers.ts';
+import type { Clock } from '../../clock.ts';
+import type { KeyValueStore } from './key-value-store.ts';
+import { recordNameOf, type SealedRecords } from './sealed-records.ts';
+
+/** How long an authorization request may take to come back, in milliseconds. */
+export const pendingLoginLifetime = 10 * 60 * 1000;
+
+/**
+ * How much longer a place lives than its record, in milliseconds. It covers slow Redis responses,
+ * so that no record is without a place.
+ */
+const slack = 2000;
+
+/** A login that has left for the authorization server and has not come back. */
+export interface PendingLogin extends AccountProvider {
+  readonly secrets: LoginSecrets;
+  /** The return URL as it was sent, which is shorter than its percent-encoded form. */
+  readonly returnUrl: string;
+  /** The id of the session that was there when the login began; it ends when the new one exists. */
+  readonly replaces?: string;
+  /** The id of the session that gets an account at this provider. Absent: the login begins a session. */
+  readonly connects?: string;
+}
+
+/** A place for one record among the pending logins of all replicas. */
+export interface LoginPlace {
+  /** The name of the record. */
+  readonly name: string;
+  /** When the place was taken, in epoch milliseconds. The lifetime of the record starts here. */
+  readonly takenAt: number;
+}
+
+/** The key under which pending logins are counted, and their maximum number on all replicas. */
+export interface LoginPlaces {
+  readonly store: KeyValueStore;
+  readonly key: string;
+  readonly most: number;
+}
+
+/**
+ * Stores one record for each pending login, so that any number of tabs can sign in at once. The
+ * name of a record contains its state *and* the binding in the login cookie: another browser can
+ * neither find it nor use it up (RFC 9700 §4.7). The number of records is limited by places, so
+ * that requests without a session cannot fill Redis.
+ */
+export class PendingLogins {
+  constructor(
+    private readonly records: SealedRecords,
+    private readonly places: LoginPlaces,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Takes a place for a login that is about to start. Throws `rate_limited` if none is free. */
+  async takePlace(binding: string, state: string): Promise<LoginPlace> {
+    const { store, key, most } = this.places;
+    const place = { name: recordName(state, binding), takenAt: this.clock() };
+    if (await store.takePlace(key, place.name, most, pendingLoginLifetime + slack)) return place;
+    throw new BffError('rate_limited', { cause: new Error(`${most} logins are pending`) });
+  }
+
+  /** Frees a place that has no record. If that fails, the place expires after ten minutes. */
+  async freePlace({ name }: Pick<LoginPlace, 'name'>): Promise<void> {
+    const { store, key } = this.places;
+    await store.freePlace(key, name).catch(() => undefined);
+  }
+
+  /** Stores a login in its place. */
+  async put({ name, takenAt }: LoginPlace, login: PendingLogin): Promise<void> {
+    // A request to the provider may have taken time since.
+    const lifetime = pendingLoginLifetime - (this.clock() - takenAt);
+    await this.records.create(name, JSON.stringify(login), lifetime);
+  }
+
+  /**
+   * Returns the login and removes it, so that only one of several callbacks gets it. Frees its
+   * place.
+   */
+  async take(binding: string, state: string): Promise<PendingLogin | undefined> {
+    const name = recordName(state, binding);
+    const [text] = await Promise.all([this.records.take(name), this.freePlace({ name })]);
+    return text === undefined ? undefined : (JSON.parse(text) as PendingLogin);
+  }
+
+  /** The time by the store's clock, in epoch milliseconds. */
+  async storeTime(): Promise<number> {
+    return this.records.storeTime();
+  }
+}
+
+function recordName(state: string, binding: string): string {
+  return recordNameOf(JSON.stringify([state, binding]));
+}

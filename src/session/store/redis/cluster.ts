@@ -1,0 +1,226 @@
+import { ErrorReply } from 'redis';
+import type { RedisOptions } from '../../../config/options.ts';
+import type { KeyWatcher } from '../key-value-store.ts';
+import { type RedisCommands, routed } from './commands.ts';
+import { type NodeListener, RedisNode } from './node.ts';
+import {
+  addressOf,
+  dataServer,
+  inTime,
+  openClient,
+  openMaster,
+  type RedisClient,
+  spellAddress,
+} from './servers.ts';
+import { keysForOwners, slotCount, slotOf } from './slots.ts';
+
+/** Milliseconds between two looks at a cluster of which something is missing. */
+const pauseBeforeLookingAgain = 300;
+
+/** How often a command follows the cluster to another node. */
+const mostRedirections = 5;
+
+type Send = (client: RedisClient) => Promise<unknown>;
+
+/**
+ * The masters of a Redis Cluster, each with a connection of its own, and which slots each of them has. The library's own
+ * cluster client keeps a node that hangs, and does not look for another master in place of one it never reached; ours treats
+ * a node as it treats a single Redis, and looks again for as long as anything is missing.
+ */
+export class RedisCluster {
+  readonly #commands: RedisCommands = routed((key, send) => this.#send(key, send));
+  readonly #nodes = new Map<string, RedisNode>();
+  /** The address of the master of each slot. */
+  #owners: (string | undefined)[] = [];
+  #cause: Error | undefined;
+  #firstLook: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isLooking = false;
+  #isClosed = false;
+
+  constructor(
+    private readonly options: RedisOptions,
+    private readonly watch: { readonly prefix: string; readonly watcher: KeyWatcher },
+    private readonly onConnection: NodeListener,
+  ) {
+    this.#firstLook = this.#look();
+  }
+
+  async ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
+    await this.#firstLook;
+    return command(this.#commands);
+  }
+
+  /** Asks every master, with a key of its own that begins with `key`. Throws if one of them does not answer well. */
+  async askEveryMaster(
+    key: string,
+    command: (client: RedisClient, key: string) => Promise<unknown>,
+  ): Promise<void> {
+    await this.#firstLook;
+    const vacancy = this.#vacancy();
+    if (vacancy) throw vacancy;
+    const keys = keysForOwners(key, this.#owners);
+    const asked = [...new Set(this.#owners)].map((address = '') => {
+      const own = keys.get(address);
+      return own
+        ? this.#send(own, (client) => command(client, own))
+        : this.#nodeAt(address).ask((client) => client.ping());
+    });
+    await Promise.all(asked);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const node of this.#nodes.values()) node.close();
+  }
+
+  async #send(key: string, send: Send): Promise<unknown> {
+    let address = this.#owners[slotOf(key)];
+    if (address === undefined) throw this.#vacancy() ?? new Error('No master has this slot');
+    let attempt = send;
+    for (let redirections = 0; ; redirections += 1) {
+      try {
+        return await this.#nodeAt(address).ask(attempt);
+      } catch (error) {
+        if (!(error instanceof ErrorReply)) throw error;
+        const [code, slot = '', target = ''] = error.message.split(' ');
+        if (code === 'CLUSTERDOWN' || code === 'MOVED') this.#lookSoon();
+        if ((code !== 'MOVED' && code !== 'ASK') || redirections === mostRedirections) throw error;
+        // An answer without a host means the host that gave it.
+        address = target.startsWith(':') ? addressOf(address).host + target : target;
+        if (code === 'MOVED') this.#owners[Number(slot)] = address;
+        attempt = code === 'ASK' ? (client) => asking(client, send) : send;
+      }
+    }
+  }
+
+  #nodeAt(address: string): RedisNode {
+    const known = this.#nodes.get(address);
+    if (known) return known;
+    if (this.#isClosed) throw new Error('The connection to Redis is closed');
+    const server = () => dataServer(this.options, addressOf(address));
+    const node = new RedisNode(
+      () => openMaster(server(), this.watch.prefix),
+      this.watch.watcher,
+      () => this.#judge(),
+    );
+    this.#nodes.set(address, node);
+    return node;
+  }
+
+  /** Learns who has which slots, from any node that knows. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      const owners = await this.#learnOwners();
+      if (this.#isClosed) return;
+      this.#owners = owners;
+      this.#cause = undefined;
+      for (const [address, node] of this.#nodes)
+        if (!owners.includes(address)) {
+          this.#nodes.delete(address);
+          node.close();
+          // Its news ends here, and that of who has its slots now may not have begun.
+          this.watch.watcher.missedChanges();
+        }
+      for (const address of new Set(owners)) if (address) this.#nodeAt(address);
+    } catch (error) {
+      this.#cause = error as Error;
+    } finally {
+      this.#isLooking = false;
+      this.#firstLook = undefined;
+      this.#judge();
+    }
+  }
+
+  async #learnOwners(): Promise<(string | undefined)[]> {
+    const connected = [...this.#nodes].filter(([, { isConnected }]) => isConnected);
+    const answers = connected.map(([address, node]) =>
+      node.ask(async (client) => ownersBy(await client.clusterSlots(), address)),
+    );
+    try {
+      return await Promise.any(answers);
+    } catch {
+      // Nobody we are connected with knows; whom the operator named may.
+      return learnFromSeeds(this.options);
+    }
+  }
+
+  /** Says what became of the connection as a whole, and looks again while anything is missing. */
+  #judge(): void {
+    if (this.#isClosed) return;
+    const missing = this.#missing();
+    if (missing) this.#lookSoon();
+    const isOpening = [...this.#nodes.values()].some(
+      ({ isConnected, cause }) => !isConnected && !cause,
+    );
+    if (missing && !isOpening) this.onConnection('lost', missing);
+    if (!missing) this.onConnection('connected');
+  }
+
+  #vacancy(): Error | undefined {
+    if (this.#owners.length === 0) return this.#cause ?? new Error('The cluster is not known yet');
+    const vacant = slotCount - this.#owners.filter(Boolean).length;
+    return vacant > 0 ? new Error(`${vacant} of ${slotCount} slots have no master`) : undefined;
+  }
+
+  /** What is wrong with the cluster as far as we know; undefined if every slot has a master that we are connected with. */
+  #missing(): Error | undefined {
+    const vacancy = this.#vacancy();
+    if (vacancy) return vacancy;
+    for (const address of new Set(this.#owners)) {
+      const node = this.#nodes.get(address ?? '');
+      if (node?.isConnected) continue;
+      const reason = node?.cause?.message ?? 'not connected yet';
+      return new Error(`master ${address}: ${reason}`);
+    }
+    return undefined;
+  }
+
+  #lookSoon(): void {
+    if (this.#isLooking || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#look(), pauseBeforeLookingAgain);
+  }
+}
+
+/** Asks the configured nodes for the owners of the slots; the first that knows decides. */
+export async function learnFromSeeds(
+  options: RedisOptions,
+  within?: number,
+): Promise<(string | undefined)[]> {
+  const nodes = options.cluster?.nodes ?? [];
+  const answers = nodes.map((seed) => learnFromSeed(options, seed, within));
+  return Promise.any(answers).catch(({ errors }: AggregateError) => {
+    const reasons = errors.map(({ message }: Error, index) => `${nodes[index]}: ${message}`);
+    throw new Error(`no node of the cluster answers (${reasons.join('; ')})`);
+  });
+}
+
+async function learnFromSeed(options: RedisOptions, seed: string, within?: number) {
+  const client = await openClient(dataServer(options, addressOf(seed)), within);
+  try {
+    return ownersBy(await inTime(client.clusterSlots(), 1000), seed);
+  } finally {
+    client.destroy();
+  }
+}
+
+type Slots = Awaited<ReturnType<RedisClient['clusterSlots']>>;
+
+/** A node that does not know its own host leaves it out: it is where we asked. */
+function ownersBy(ranges: Slots, askedAt: string): (string | undefined)[] {
+  const owners: (string | undefined)[] = Array.from({ length: slotCount });
+  for (const { from, to, master } of ranges) {
+    const host = master.host || addressOf(askedAt).host;
+    owners.fill(spellAddress({ host, port: master.port }), from, to + 1);
+  }
+  return owners;
+}
+
+/** `ASKING` holds for the one command that follows it on the connection. */
+function asking(client: RedisClient, send: Send): Promise<unknown> {
+  const permission = client.sendCommand(['ASKING']);
+  return Promise.all([send(client), permission]).then(([answer]) => answer);
+}

@@ -1,0 +1,98 @@
+import type { RedisOptions } from '../../../config/options.ts';
+import { BffError } from '../../../errors.ts';
+import type { KeyWatcher } from '../key-value-store.ts';
+import { RedisCluster } from './cluster.ts';
+import { giveUpAfter, RedisNode } from './node.ts';
+import { openSentinelMaster } from './sentinel.ts';
+import { openMaster, type RedisClient, standaloneServer, timeLimit, tooLate } from './servers.ts';
+import type { RedisCommands } from './commands.ts';
+
+/** Milliseconds. */
+const timeBetweenHeartbeats = 1000;
+
+/** In one step, so that nobody ever sees the key. */
+const writeAndRemove = `
+redis.call('SET', KEYS[1], '1')
+return redis.call('DEL', KEYS[1])`;
+
+/** Told when the connection is lost and when it comes back, for the log; not of every attempt in between. */
+export type ConnectionListener = (event: 'connected' | 'lost', cause?: Error) => void;
+
+/** A connection to Redis, be it one server, a master behind Sentinels or a cluster. It reconnects by itself and never queues a command. */
+export class RedisConnection {
+  readonly #servers: RedisNode | RedisCluster;
+  readonly #watchers: KeyWatcher[] = [];
+  readonly #heartbeat: NodeJS.Timeout;
+  #state: 'unknown' | 'connected' | 'lost' = 'unknown';
+
+  constructor(
+    private readonly options: RedisOptions,
+    watched: string,
+    private readonly onConnection: ConnectionListener,
+  ) {
+    const watcher: KeyWatcher = {
+      changed: (key) => this.#watchers.forEach((each) => each.changed(key)),
+      missedChanges: () => this.#watchers.forEach((each) => each.missedChanges()),
+    };
+    const watch = { prefix: watched, watcher };
+    const tell: ConnectionListener = (state, cause) => this.#tell(state, cause);
+    this.#servers = options.cluster
+      ? new RedisCluster(options, watch, tell)
+      : new RedisNode(() => openServer(options, watched), watcher, tell);
+    // A connection that is dead without a word brings no news, and no request may ask anything for long.
+    const beat = () => this.ping().catch(watcher.missedChanges);
+    this.#heartbeat = setInterval(() => void beat(), timeBetweenHeartbeats).unref();
+  }
+
+  watch(watcher: KeyWatcher): void {
+    this.#watchers.push(watcher);
+  }
+
+  /** Sends a command. Throws `session_store_unavailable` when there is no good answer within 1.5 seconds. */
+  ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
+    return this.#inTime(this.#servers.ask(command));
+  }
+
+  /** Whether sessions can be kept: writes a key and removes it, on every master. A `PING` is answered by a full Redis too. */
+  async ping(): Promise<void> {
+    const key = `${this.options.keyPrefix}probe`;
+    const answers: Promise<unknown> =
+      this.#servers instanceof RedisCluster
+        ? this.#servers.askEveryMaster(key, tryWriting)
+        : this.#servers.ask((client) => tryWriting(client, key));
+    await this.#inTime(answers);
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat);
+    this.#servers.close();
+  }
+
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const stopWaiting = giveUpAfter(timeLimit, () => late.reject(tooLate(timeLimit)));
+    try {
+      return await Promise.race([answer, late.promise]);
+    } catch (cause) {
+      throw new BffError('session_store_unavailable', { cause });
+    } finally {
+      stopWaiting();
+    }
+  }
+
+  #tell(state: 'connected' | 'lost', cause?: Error): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.onConnection(state, cause);
+  }
+}
+
+function openServer(options: RedisOptions, watched: string): Promise<RedisClient> {
+  return options.sentinel
+    ? openSentinelMaster(options, watched)
+    : openMaster(standaloneServer(options), watched);
+}
+
+function tryWriting(client: RedisClient, key: string): Promise<unknown> {
+  return client.eval(writeAndRemove, { keys: [key] });
+}

@@ -1,0 +1,188 @@
+import { ErrorReply } from 'redis';
+import type { RedisOptions } from '../../../config/options.ts';
+import type {
+  Fence,
+  KeyValueStore,
+  KeyWatcher,
+  ListEntry,
+  Portion,
+  SeenAt,
+} from '../key-value-store.ts';
+import { type ConnectionListener, RedisConnection } from './connection.ts';
+import {
+  enlistScript,
+  enlistedScript,
+  extendScript,
+  isEnlistedScript,
+  removeIfScript,
+  replaceScript,
+  seenScript,
+  takePlaceScript,
+  timeScript,
+} from './scripts.ts';
+
+/** The real store, in the few commands we need of it. */
+export class RedisKeyValueStore implements KeyValueStore {
+  readonly #connection: RedisConnection;
+  readonly #clockKey: string;
+
+  /** Tells its watchers of keys that begin with `watched`. */
+  constructor(
+    options: RedisOptions,
+    watched = options.keyPrefix,
+    onConnection: ConnectionListener = () => {},
+  ) {
+    this.#clockKey = `${options.keyPrefix}clock`;
+    this.#connection = new RedisConnection(options, watched, onConnection);
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return (await this.#connection.ask((client) => client.get(key))) ?? undefined;
+  }
+
+  async create(key: string, value: string, ttlMilliseconds: number): Promise<boolean> {
+    const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
+    const answer = await this.#connection.ask((client) =>
+      client.set(key, value, { condition: 'NX', expiration }),
+    );
+    return answer !== null;
+  }
+
+  async replace(key: string, expected: string, value: string, fence?: Fence): Promise<boolean> {
+    const fenced = fence ? [fence.key] : [];
+    const values = [expected, value, ...(fence ? [fence.value] : [])];
+    return this.#run(replaceScript, [key, ...fenced], values);
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    return (await this.#connection.ask((client) => client.getDel(key))) ?? undefined;
+  }
+
+  async touch(key: string, ttlMilliseconds: number): Promise<boolean> {
+    const ttl = wholeMilliseconds(ttlMilliseconds);
+    return (await this.#connection.ask((client) => client.pExpire(key, ttl))) === 1;
+  }
+
+  async getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined> {
+    const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
+    try {
+      return (await this.#connection.ask((client) => client.getEx(key, expiration))) ?? undefined;
+    } catch (error) {
+      if (!isRefusedWrite(error as Error)) throw error;
+      return this.get(key);
+    }
+  }
+
+  async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
+    return this.#run(extendScript, [key], [expected, String(wholeMilliseconds(ttlMilliseconds))]);
+  }
+
+  async timeToLive(key: string): Promise<number | undefined> {
+    const milliseconds = await this.#connection.ask((client) => client.pTTL(key));
+    return milliseconds >= 0 ? milliseconds : undefined;
+  }
+
+  async remove(key: string): Promise<boolean> {
+    return (await this.#connection.ask((client) => client.del(key))) > 0;
+  }
+
+  async removeIf(key: string, expected: string): Promise<boolean> {
+    return this.#run(removeIfScript, [key], [expected]);
+  }
+
+  async time(): Promise<number> {
+    const keys = [this.#clockKey];
+    return Number(await this.#connection.ask((client) => client.eval(timeScript, { keys })));
+  }
+
+  async enlist(
+    list: string,
+    member: string,
+    times: SeenAt & { readonly since: number },
+  ): Promise<boolean> {
+    const values = [member, String(times.since), ...argumentsOf(times)];
+    return this.#run(enlistScript, [list, closedKey(list)], values);
+  }
+
+  async isEnlisted(list: string, member: string, since: number): Promise<boolean> {
+    return this.#run(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
+  }
+
+  async seen(list: string, member: string, times: SeenAt): Promise<void> {
+    await this.#run(seenScript, [list], [member, ...argumentsOf(times)]);
+  }
+
+  async strikeOff(list: string, member: string): Promise<void> {
+    await this.#connection.ask((client) => client.zRem(list, member));
+  }
+
+  async enlisted(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: Portion,
+  ): Promise<ListEntry[]> {
+    const cursor = after ? [String(after.at), after.member] : [];
+    const values = [String(staleBefore), String(atMost), ...cursor];
+    const found = (await this.#connection.ask((client) =>
+      client.eval(enlistedScript, { keys: [list], arguments: values }),
+    )) as string[];
+    return found.flatMap((member, place) =>
+      place % 2 === 0 ? [{ member, at: Number(found[place + 1]) }] : [],
+    );
+  }
+
+  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+    return this.#connection.ask((client) => client.zCount(list, staleBefore, '+inf'));
+  }
+
+  async closeList(list: string, at: number, ttl: number): Promise<void> {
+    const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
+    await this.#connection.ask((client) => client.set(closedKey(list), String(at), { expiration }));
+  }
+
+  watch(watcher: KeyWatcher): void {
+    this.#connection.watch(watcher);
+  }
+
+  async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
+    const values = [member, most, wholeMilliseconds(ttl)].map(String);
+    return this.#run(takePlaceScript, [places], values);
+  }
+
+  async freePlace(places: string, member: string): Promise<void> {
+    await this.#connection.ask((client) => client.zRem(places, member));
+  }
+
+  async ping(): Promise<void> {
+    await this.#connection.ping();
+  }
+
+  async close(): Promise<void> {
+    this.#connection.close();
+  }
+
+  async #run(script: string, keys: string[], values: string[]): Promise<boolean> {
+    return (
+      (await this.#connection.ask((client) => client.eval(script, { keys, arguments: values }))) ===
+      1
+    );
+  }
+}
+
+/** Redis takes no writes for now, for want of replicas or of a disk, and still knows what it has. */
+function isRefusedWrite({ cause }: { readonly cause?: unknown }): boolean {
+  return cause instanceof ErrorReply && /^(NOREPLICAS|MISCONF) /.test(cause.message);
+}
+
+function argumentsOf({ at, staleBefore, ttl }: SeenAt): string[] {
+  return [at, staleBefore, wholeMilliseconds(ttl)].map(String);
+}
+
+/** The list's name is a hash tag, so both keys are in one slot. */
+function closedKey(list: string): string {
+  return `${list}:closed`;
+}
+
+function wholeMilliseconds(value: number): number {
+  return Math.max(1, Math.ceil(value));
+}

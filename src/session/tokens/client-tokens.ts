@@ -1,0 +1,213 @@
+import { setTimeout } from 'node:timers/promises';
+import { BffError } from '../../errors.ts';
+import { type RefreshOutcome, requestedPause } from '../../oauth/tokens/refresh.ts';
+import { fetchClientToken } from '../../oauth/tokens/route-token.ts';
+import type { Providers } from '../../oauth/providers.ts';
+import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
+import type { TokenSet } from '../../oauth/tokens/token-set.ts';
+import type { Clock } from '../../clock.ts';
+import type { KeyValueStore } from '../store/key-value-store.ts';
+import { Pauses } from './backoff.ts';
+import { RefreshLock } from './refresh-lock.ts';
+import {
+  betweenReplacements,
+  isJustReplaced,
+  isSameToken,
+  refusalNote,
+  refusedAgain,
+} from './refused-tokens.ts';
+import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
+
+/** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
+const lookAgainAfter = 25;
+
+/** How long a token is kept whose provider does not say when it ends, in milliseconds. */
+const usualLifetime = 60 * 60 * 1000;
+
+/** Told what happens, for the log. */
+export interface ClientTokenListeners {
+  /** What became of a token request. */
+  readonly onOutcome: (outcome: RefreshOutcome, provider: string) => void;
+  /** Why a token could not be shared with other replicas. */
+  readonly onUnshared: (cause: unknown) => void;
+}
+
+/** A token to request, and the one it replaces. */
+interface WantedClientToken {
+  readonly policy: TokenPolicy;
+  readonly stale: TokenSet | undefined;
+  /** Whether an upstream refused the stale token before it expired. */
+  readonly isRefused: boolean;
+}
+
+/**
+ * Access tokens of our own, one for each policy, for all sessions and replicas together. Each process remembers them; a sealed
+ * record shares them, and a lock sees to it that one replica asks for the next.
+ */
+export class ClientTokens {
+  readonly #known = new Map<string, TokenSet>();
+  readonly #running = new Map<string, Promise<TokenSet>>();
+  readonly #pauses: Pauses;
+
+  constructor(
+    private readonly records: SealedRecords,
+    private readonly locks: KeyValueStore,
+    private readonly providers: Providers,
+    private readonly clock: Clock,
+    private readonly listeners: ClientTokenListeners,
+  ) {
+    this.#pauses = new Pauses(clock);
+  }
+
+  /** The token this process remembers, however near its end. Absent: none, or its time is over. */
+  known(policy: TokenPolicy): TokenSet | undefined {
+    const token = this.#known.get(policy.name);
+    return token && this.#isValid(token) ? token : undefined;
+  }
+
+  /**
+   * Fetches a token, in place of the stale one if given. `isRefused` says that an upstream refused
+   * the stale one. Throws `token_refused`, `provider_unavailable` or `session_store_unavailable`.
+   */
+  async fetch(
+    policy: TokenPolicy,
+    stale: TokenSet | undefined,
+    isRefused = false,
+  ): Promise<TokenSet> {
+    const running = this.#running.get(policy.name) ?? this.#begin({ policy, stale, isRefused });
+    const provider = this.providers.get(policy.provider);
+    try {
+      return await provider.whileAlive(running);
+    } catch (error) {
+      // One that hangs is left alone like one that fails; what it answers late is not lost.
+      if (error instanceof BffError) this.#pause(policy, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Another token to replace one that an upstream `refused`. Throws `token_refused` if a refused
+   * token was already replaced within the last 30 seconds, and what `fetch` throws.
+   */
+  async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
+    const known = this.known(policy);
+    // Another call may have replaced it already.
+    if (known && !isSameToken(known, refused)) return known;
+    if (!known) return this.fetch(policy, undefined);
+    if (!isJustReplaced(known, this.clock())) return this.fetch(policy, known, true);
+    const other = await this.#stored(policy, known);
+    if (!other) throw refusedAgain();
+    this.#known.set(policy.name, other);
+    return other;
+  }
+
+  /** Resolves when no request is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+  }
+
+  #begin(wanted: WantedClientToken): Promise<TokenSet> {
+    const { name } = wanted.policy;
+    const begun = this.#fetch(wanted).finally(() => this.#running.delete(name));
+    this.#running.set(name, begun);
+    return begun;
+  }
+
+  async #fetch(wanted: WantedClientToken): Promise<TokenSet> {
+    const { policy, stale } = wanted;
+    for (;;) {
+      const token = (await this.#stored(policy, stale)) ?? (await this.#ask(wanted));
+      if (token) {
+        this.#known.set(policy.name, token);
+        return token;
+      }
+      await setTimeout(lookAgainAfter);
+    }
+  }
+
+  /** What another replica has left. Absent: nothing, or what is stale here. */
+  async #stored(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
+    return this.#usable(await this.#read(policy), stale);
+  }
+
+  /** The stored token, expired or not. */
+  async #read(policy: TokenPolicy): Promise<TokenSet | undefined> {
+    const record = await this.records.read(this.#recordName(policy));
+    return record && (JSON.parse(record.text) as TokenSet);
+  }
+
+  #usable(token: TokenSet | undefined, stale: TokenSet | undefined): TokenSet | undefined {
+    if (!token || !this.#isValid(token)) return undefined;
+    return stale && isSameToken(token, stale) ? undefined : token;
+  }
+
+  /** Absent: it is another replica's turn. */
+  async #ask(wanted: WantedClientToken): Promise<TokenSet | undefined> {
+    const { policy, stale } = wanted;
+    const paused = this.#pauses.at(policy.name);
+    if (paused) throw paused;
+    const name = this.#recordName(policy);
+    const lock = await RefreshLock.acquire(this.locks, this.records.lockKey(name));
+    if (!lock) return undefined;
+    try {
+      const stored = await this.#read(policy);
+      return this.#usable(stored, stale) ?? (await this.#request(wanted, stored ?? stale));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #request(
+    { policy, isRefused }: WantedClientToken,
+    before: TokenSet | undefined,
+  ): Promise<TokenSet> {
+    const provider = this.providers.get(policy.provider);
+    const outcome = await fetchClientToken(provider, policy, this.clock());
+    this.listeners.onOutcome(outcome, provider.id);
+    switch (outcome.kind) {
+      case 'refreshed': {
+        this.#pauses.end(policy.name);
+        const { tokens } = outcome;
+        const token = { ...tokens, ...refusalNote(tokens, before, isRefused) };
+        await this.#share(policy, token);
+        return token;
+      }
+      case 'ended':
+        throw new BffError('token_refused', { cause: new Error(outcome.reason) });
+      case 'refused':
+      case 'failed':
+        throw outcome.error;
+    }
+  }
+
+  /** The token serves here whether or not the others can be told: they ask for one of their own then. */
+  async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
+    const name = this.#recordName(policy);
+    const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
+    // The time of a refusal also limits the next token, so it is kept even if this one expires
+    // soon.
+    const shortest = token.refusedAt === undefined ? 0 : betweenReplacements;
+    try {
+      await this.records.remove(name);
+      await this.records.create(name, JSON.stringify(token), Math.max(lifetime, shortest));
+    } catch (error) {
+      this.listeners.onUnshared(error);
+    }
+  }
+
+  #pause({ name }: TokenPolicy, error: BffError): void {
+    const isAnswer = error.code === 'provider_unavailable' || error.code === 'token_refused';
+    if (isAnswer) this.#pauses.begin(name, error, requestedPause(error));
+  }
+
+  /** Another client, or one of another issuer, has other tokens, and so has one that binds them to keys. */
+  #recordName({ name, provider }: TokenPolicy): string {
+    const { issuer, clientId, dpop } = this.providers.get(provider).options;
+    const parts = [issuer, clientId, name];
+    return recordNameOf(JSON.stringify(dpop ? [...parts, 'dpop'] : parts));
+  }
+
+  #isValid({ expiresAt = Infinity }: TokenSet): boolean {
+    return expiresAt > this.clock();
+  }
+}

@@ -1,0 +1,116 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ownTokenPolicy, type TokenPolicy } from '../../oauth/tokens/token-policy.ts';
+import type { TokenSet } from '../../oauth/tokens/token-set.ts';
+import {
+  type AccessToken,
+  AccessTokenService,
+  authorizationBy,
+  endsSoon,
+  type SentToken,
+} from './access-token.service.ts';
+import { ClientTokens } from './client-tokens.ts';
+import { CLOCK, type Clock } from '../../clock.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
+import type { Session } from '../sessions/session.ts';
+import { TokenRefresher } from './token-refresher.ts';
+import { tokensIn } from './token-request.ts';
+
+/**
+ * Valid access tokens for routes that have their own: asked for once anywhere, kept in the session they belong to or, where
+ * they are ours, in a record for all. Whatever fails is what it is for the token of the sign-in.
+ */
+@Injectable()
+export class RouteTokenService implements OnApplicationShutdown {
+  constructor(
+    @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly accessTokens: AccessTokenService,
+    private readonly refresher: TokenRefresher,
+    private readonly clientTokens: ClientTokens,
+  ) {}
+
+  /** The next process finds what is asked for now. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.clientTokens.settled();
+  }
+
+  /**
+   * The token of a policy for this session, which a policy of our own does not need. Throws `token_refused` if the provider
+   * gives none, and what `AccessTokenService` throws.
+   */
+  async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
+    if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));
+    const tokens = session && tokensIn(session, policy);
+    if (!tokens || this.#isOver(tokens)) return this.#fetched(policy, session);
+    if (this.#endsSoon(tokens)) {
+      // What fails is logged or heard by the next call; this one has its token.
+      void this.#fetched(policy, session).catch(() => undefined);
+    }
+    return authorizationBy(tokens);
+  }
+
+  /**
+   * Another token to replace one that the upstream `refused`. Throws `token_refused` if a refused
+   * token was already replaced within the last 30 seconds.
+   */
+  async replacementFor(
+    policy: TokenPolicy,
+    session: Session | undefined,
+    { tokens: refused }: SentToken,
+  ): Promise<AccessToken> {
+    if (policy.kind === 'client') {
+      return authorizationBy(await this.clientTokens.replacementFor(policy, refused));
+    }
+    return this.#fetched(policy, session, this.#isOver(refused) ? undefined : refused);
+  }
+
+  async #fetched(
+    policy: TokenPolicy,
+    session: Session | undefined,
+    refused?: TokenSet,
+  ): Promise<AccessToken> {
+    if (!session) return { kind: 'none' };
+    let actorToken: string | undefined;
+    if (policy.kind === 'exchange') {
+      // What is exchanged must be valid itself.
+      const subject = await this.accessTokens.accessTokenFor(session);
+      if (subject.kind === 'none') return subject;
+      if (policy.actor) {
+        const actor = await this.#clientToken(ownTokenPolicy(policy.provider));
+        actorToken = actor.accessToken;
+      }
+    }
+    const outcome = await this.refresher.refresh({ session, policy, actorToken, refused });
+    switch (outcome.kind) {
+      case 'refreshed':
+        return asAccessToken(tokensIn(outcome.session, policy));
+      case 'ended':
+        return { kind: 'none' };
+      case 'refused':
+      case 'failed':
+        throw outcome.error;
+    }
+  }
+
+  async #clientToken(policy: TokenPolicy): Promise<TokenSet> {
+    const known = this.clientTokens.known(policy);
+    if (!known) return this.clientTokens.fetch(policy, undefined);
+    if (this.#endsSoon(known)) {
+      // As above.
+      void this.clientTokens.fetch(policy, known).catch(() => undefined);
+    }
+    return known;
+  }
+
+  #isOver({ expiresAt = Infinity }: TokenSet): boolean {
+    return expiresAt <= this.clock();
+  }
+
+  #endsSoon(tokens: TokenSet): boolean {
+    return endsSoon(tokens, this.options.session.refreshAhead, this.clock());
+  }
+}
+
+function asAccessToken(tokens: TokenSet | undefined): AccessToken {
+  return tokens ? authorizationBy(tokens) : { kind: 'none' };
+}
