@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { runDirectory } from '../test/support/run-directory.ts';
-import { waitFor } from '../test/support/wait-for.ts';
+import { runDirectory } from '../test/support/setup/run-directory.ts';
+import { waitFor } from '../test/support/time/wait-for.ts';
 
 /** A server of the bench, a process of its own whose output is a file. */
 export interface Child {

@@ -1,5 +1,5 @@
-import { LittleBrowser } from '../test/support/browser.ts';
-import { freePort } from '../test/support/ports.ts';
+import { LittleBrowser } from '../test/support/browser/browser.ts';
+import { freePort } from '../test/support/network/ports.ts';
 import type { Child } from './child.ts';
 import type { Ground } from './ground.ts';
 

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../test/support/authorization-server.ts';
-import { freePort } from '../test/support/ports.ts';
-import { type RedisServer, startRedis } from '../test/support/redis-server.ts';
+} from '../test/support/authorization-server/authorization-server.ts';
+import { freePort } from '../test/support/network/ports.ts';
+import { type RedisServer, startRedis } from '../test/support/redis/server.ts';
 import { type Child, startChild } from './child.ts';
 
 /** What all contenders stand on: one Redis, one API, one authorization server, which lives in this process. */

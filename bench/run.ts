@@ -4,7 +4,7 @@
  * `--write` puts the results into bench/README.md.
  */
 import { parseArgs } from 'node:util';
-import { endRun, runDirectory } from '../test/support/run-directory.ts';
+import { endRun, runDirectory } from '../test/support/setup/run-directory.ts';
 import { type Bench, type Extent, recipes, startBench } from './bench.ts';
 import { writeResults, whereabouts } from './readme.ts';
 import { report } from './report.ts';

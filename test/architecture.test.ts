@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { checkArchitecture, ruleNames } from './support/architecture.ts';
+import { checkArchitecture, ruleNames } from './support/architecture/architecture.ts';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const violations = checkArchitecture(source);

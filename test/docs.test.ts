@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
-import { nodes } from './support/source-files.ts';
+import { nodes } from './support/architecture/source-files.ts';
 
 const pages = globSync(['*.md', 'docs/**/*.md']).toSorted();
 const textOf = (page: string) => readFileSync(page, 'utf8');

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as api from '../src/index.ts';
-import { runDirectory } from './support/run-directory.ts';
+import { runDirectory } from './support/setup/run-directory.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

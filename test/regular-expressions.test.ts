@@ -1,8 +1,8 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Exception, findSlowExpressions } from './support/regular-expressions.ts';
-import { runDirectory } from './support/run-directory.ts';
+import { type Exception, findSlowExpressions } from './support/architecture/regular-expressions.ts';
+import { runDirectory } from './support/setup/run-directory.ts';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 

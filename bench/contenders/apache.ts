@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram } from '../../test/support/provision.ts';
+import { findProgram } from '../../test/support/setup/provision.ts';
 import { childDirectory, startChild } from '../child.ts';
 import { clientIdOf, type Recipe } from '../contender.ts';
 import type { Ground } from '../ground.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram } from '../../test/support/provision.ts';
+import { findProgram } from '../../test/support/setup/provision.ts';
 
 /** A program on the `PATH`, or where `go install` puts it. */
 export function goProgram(name: string): string | undefined {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { writeConfig } from '../../test/support/built-server.ts';
-import { freePort } from '../../test/support/ports.ts';
+import { writeConfig } from '../../test/support/bff/built-server.ts';
+import { freePort } from '../../test/support/network/ports.ts';
 import type { OptionsInput } from '../../src/config/options.ts';
 import { startChild } from '../child.ts';
 import { clientIdOf, originOf, type Recipe } from '../contender.ts';

@@ -1,4 +1,4 @@
-import { freePort } from '../../test/support/ports.ts';
+import { freePort } from '../../test/support/network/ports.ts';
 import { startChild } from '../child.ts';
 import { clientIdOf, originOf, type Recipe } from '../contender.ts';
 import { goProgram } from './go-program.ts';

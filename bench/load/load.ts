@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { findProgram } from '../../test/support/provision.ts';
+import { findProgram } from '../../test/support/setup/provision.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const nodeLoad = fileURLToPath(new URL('../peers/node-load.js', import.meta.url));

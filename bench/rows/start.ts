@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { writeConfig } from '../../test/support/built-server.ts';
-import { freePort } from '../../test/support/ports.ts';
-import { forgetProcess, noteProcess } from '../../test/support/run-directory.ts';
+import { writeConfig } from '../../test/support/bff/built-server.ts';
+import { freePort } from '../../test/support/network/ports.ts';
+import { forgetProcess, noteProcess } from '../../test/support/setup/run-directory.ts';
 import type { Bench } from '../bench.ts';
 import { builtServer, pixieOptions } from '../contenders/pixie.ts';
 import { peer } from '../ground.ts';

@@ -3,9 +3,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { formOf } from '../../src/http/form.ts';
 import { BffError } from '../../src/errors.ts';
-import { rawRequest } from '../support/raw.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const type = 'application/x-www-form-urlencoded';
 const limit = 64 * 1024;

@@ -1,8 +1,8 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import { describeInChromium } from '../support/chromium.ts';
-import { FakeDiscord } from '../support/fake-discord.ts';
-import { FakeGitHub } from '../support/fake-github.ts';
-import { discordAt, githubAt } from '../support/services.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { describeInChromium } from '../support/browser/chromium.ts';
+import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
+import { FakeGitHub } from '../support/non-oidc/fake-github.ts';
+import { discordAt, githubAt } from '../support/non-oidc/providers.ts';
 
 describeInChromium('the page for choosing a provider, in Chromium', (open) => {
   let github: FakeGitHub;

@@ -5,10 +5,10 @@ import { startAuthorizationServer } from '../../demo/authorization-server.ts';
 import { demoClient } from '../../demo/defaults.ts';
 import { createApp } from '../../src/server/create-app.ts';
 import { loadOptions } from '../../src/config/load.ts';
-import { LogCapture } from '../support/logs.ts';
-import { freePort } from '../support/ports.ts';
-import { testRedis } from '../support/redis.ts';
-import { closeServer, listen } from '../support/upstream.ts';
+import { LogCapture } from '../support/bff/logs.ts';
+import { freePort } from '../support/network/ports.ts';
+import { testRedis } from '../support/redis/redis.ts';
+import { closeServer, listen } from '../support/upstream/upstream.ts';
 
 /** The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on ports of its own. */
 export interface DemoParty {

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import type { Page, Response } from 'playwright-core';
-import { describeInChromium } from '../support/chromium.ts';
+import { describeInChromium } from '../support/browser/chromium.ts';
 import { addNote, complaintsOf, enterPassword, showsAda, signIn, signOut } from './demo-page.ts';
 import { type DemoParty, startDemoParty } from './demo-party.ts';
 

@@ -1,7 +1,7 @@
-import { answer } from '../support/answers.ts';
-import { startBff } from '../support/bff.ts';
-import { describeInChromium } from '../support/chromium.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff } from '../support/bff/bff.ts';
+import { describeInChromium } from '../support/browser/chromium.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 
 /** A page of ours that asks in a hidden frame, and writes down what it is told. */
 const html = `<!doctype html><title>asking</title><script>

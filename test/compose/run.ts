@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { addNote, complaintsOf, showsAda, signIn, signOut } from '../browser/demo-page.ts';
-import { findChromium } from '../support/provision.ts';
+import { findChromium } from '../support/setup/provision.ts';
 
 const url = `http://localhost:${process.env['DEMO_PORT'] ?? 8080}`;
 const startTime = 120_000;

@@ -12,7 +12,7 @@ import { BffError } from '../../src/errors.ts';
 import { isPlainForm, looseForm } from '../../src/http/loose-path.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes } from '../../src/proxy/routes.ts';
-import { route } from '../support/route.ts';
+import { route } from '../support/bff/route.ts';
 
 describe('the loose form of a path', () => {
   it.each([

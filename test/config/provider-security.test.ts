@@ -1,5 +1,5 @@
 import { ConfigurationError, loadOptions, parseOptions } from '../../src/config/load.ts';
-import { keyFile } from '../support/client-keys.ts';
+import { keyFile } from '../support/authorization-server/client-keys.ts';
 
 const file = keyFile('what is in it is looked at later');
 

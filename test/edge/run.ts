@@ -6,13 +6,13 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { plainOptions, startServer } from '../support/built-server.ts';
-import { complaintAbout, tryFramings } from '../support/framing-trial.ts';
-import { freePort } from '../support/ports.ts';
-import { findProgram } from '../support/provision.ts';
-import { endRun, noteProcess, runDirectory } from '../support/run-directory.ts';
-import { startStrictUpstream } from '../support/strict-upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { plainOptions, startServer } from '../support/bff/built-server.ts';
+import { complaintAbout, tryFramings } from '../support/network/framing-trial.ts';
+import { freePort } from '../support/network/ports.ts';
+import { findProgram } from '../support/setup/provision.ts';
+import { endRun, noteProcess, runDirectory } from '../support/setup/run-directory.ts';
+import { startStrictUpstream } from '../support/upstream/strict-upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const fronts = {
   nginx: (port: number, behind: number, directory: string) => ({

@@ -1,4 +1,4 @@
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 /** Bounds the work that a request without a session causes in the process and in Redis. */

@@ -1,8 +1,8 @@
 import { decodeJwt, decodeProtectedHeader, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { answer, hang } from '../support/answers.ts';
-import type { AuthorizationServerOptions } from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
+import { answer, hang } from '../support/upstream/responses.ts';
+import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { beginLogin, changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const { privateJwk, publicJwk } = keyPair('P-256', { kid: 'req', alg: 'ES256', use: 'sig' });

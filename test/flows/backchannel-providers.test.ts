@@ -7,11 +7,11 @@ import { BffModule, type OptionsInput } from '../../src/index.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { LittleBrowser } from '../support/browser.ts';
-import { freePort } from '../support/ports.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { LittleBrowser } from '../support/browser/browser.ts';
+import { freePort } from '../support/network/ports.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { logoutToken, send, signOut, statusesAt, strangersKey } from './logout-tokens.ts';
 import { whoIs } from './steps.ts';
 

@@ -1,9 +1,9 @@
-import { answer, type Handler } from '../support/answers.ts';
-import type { AuthorizationServerOptions } from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, type Handler } from '../support/upstream/responses.ts';
+import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { logoutToken, send, sidIn, signedInAt, signOut, statusesAt } from './logout-tokens.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
 

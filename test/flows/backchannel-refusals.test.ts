@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { createPublicKey } from 'node:crypto';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { startUpstream } from '../support/upstream.ts';
-import { answer } from '../support/answers.ts';
-import { rawRequest } from '../support/raw.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
 import {
   type Answered,
   type Forgery,

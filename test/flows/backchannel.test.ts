@@ -1,6 +1,6 @@
-import { hang } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { hang } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import {
   type Answered,
   type Forgery,

@@ -1,6 +1,6 @@
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
 import {
   asProgram,
   beginLogin,

@@ -1,7 +1,7 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import { FakeDiscord } from '../support/fake-discord.ts';
-import { FakeGitHub } from '../support/fake-github.ts';
-import { discordAt, githubAt } from '../support/services.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
+import { FakeGitHub } from '../support/non-oidc/fake-github.ts';
+import { discordAt, githubAt } from '../support/non-oidc/providers.ts';
 import { asProgram, beginLogin, errorCode, whoIs } from './steps.ts';
 
 let github: FakeGitHub;

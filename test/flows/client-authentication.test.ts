@@ -5,13 +5,13 @@ import type { SigningAlgorithm } from 'oidc-provider';
 import {
   type AuthorizationServerOptions,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/mutual-tls.ts';
-import { clientCertificate, testTls } from '../support/tls.ts';
-import { answer, inTurn } from '../support/answers.ts';
-import { startUpstream } from '../support/upstream.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
+import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import { clientCertificate, testTls } from '../support/network/tls.ts';
+import { answer, inTurn } from '../support/upstream/responses.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 import { errorCode, whoIs } from './steps.ts';
 
 const x5t = (pem: string) =>

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { createClient } from 'redis';
 import type { OptionsInput } from '../../src/config/options.ts';
-import { startAuthorizationServer } from '../support/authorization-server.ts';
-import { answer, hang } from '../support/answers.ts';
-import { Command, plainOptions, run, writeConfig } from '../support/built-server.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
-import { freePort } from '../support/ports.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { runDirectory } from '../support/run-directory.ts';
-import { testTls } from '../support/tls.ts';
-import { listen, startUpstream } from '../support/upstream.ts';
+import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
+import { answer, hang } from '../support/upstream/responses.ts';
+import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startRedis } from '../support/redis/server.ts';
+import { runDirectory } from '../support/setup/run-directory.ts';
+import { testTls } from '../support/network/tls.ts';
+import { listen, startUpstream } from '../support/upstream/upstream.ts';
 
 interface Finding {
   readonly name: string;

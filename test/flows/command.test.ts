@@ -3,15 +3,21 @@ import { Agent, get } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Command, plainOptions, run, startServer, writeConfig } from '../support/built-server.ts';
+import {
+  Command,
+  plainOptions,
+  run,
+  startServer,
+  writeConfig,
+} from '../support/bff/built-server.ts';
 import { createApp } from '../../src/server/create-app.ts';
 import { parseOptions } from '../../src/config/load.ts';
-import { answer, slowly } from '../support/answers.ts';
-import { LogCapture } from '../support/logs.ts';
-import { freePort } from '../support/ports.ts';
-import { testTls } from '../support/tls.ts';
-import { listen, startUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, slowly } from '../support/upstream/responses.ts';
+import { LogCapture } from '../support/bff/logs.ts';
+import { freePort } from '../support/network/ports.ts';
+import { testTls } from '../support/network/tls.ts';
+import { listen, startUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

@@ -1,14 +1,14 @@
 import { SignJWT, importJWK, type JWK } from 'jose';
-import { answer, passOn, slowly } from '../support/answers.ts';
+import { answer, passOn, slowly } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser, Page } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { startUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser, Page } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import {
   asProgram,
   errorCode,

@@ -7,20 +7,20 @@ import {
   bytesOf,
   mostInForm,
   mostOctets,
-} from '../support/adversarial-requests.ts';
+} from '../support/network/adversarial-requests.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { plainOptions } from '../support/built-server.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { plainOptions } from '../support/bff/built-server.ts';
 import {
   type MeteredServer,
   type RequestMaker,
   startMeteredServer,
-} from '../support/metered-server.ts';
-import { type TestRedis, testRedis } from '../support/redis.ts';
-import { runDirectory } from '../support/run-directory.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+} from '../support/bff/metered-server.ts';
+import { type TestRedis, testRedis } from '../support/redis/redis.ts';
+import { runDirectory } from '../support/setup/run-directory.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 /** Milliseconds of processor time for one anonymous request. */
 const budget = 20;

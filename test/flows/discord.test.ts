@@ -1,9 +1,9 @@
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { FakeDiscord } from '../support/fake-discord.ts';
-import { registered } from '../support/fake-service.ts';
-import { discordAt } from '../support/services.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
+import { registered } from '../support/non-oidc/fake-service.ts';
+import { discordAt } from '../support/non-oidc/providers.ts';
 import { beginLogin, changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const clock = testClock();

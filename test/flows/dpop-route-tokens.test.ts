@@ -1,15 +1,19 @@
 import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose';
-import { answer, inTurn } from '../support/answers.ts';
+import { answer, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { DpopResourceServer } from '../support/dpop-upstream.ts';
-import type { RecordedRequest } from '../support/recorder.ts';
-import { exchangeGrant, extraTokenClaims, offerTokenExchange } from '../support/token-exchange.ts';
-import { startUpstream } from '../support/upstream.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
+import type { RecordedRequest } from '../support/upstream/recorder.ts';
+import {
+  exchangeGrant,
+  extraTokenClaims,
+  offerTokenExchange,
+} from '../support/authorization-server/token-exchange.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 import { errorCode, whoIs } from './steps.ts';
 
 const reports = 'https://reports.example.com';

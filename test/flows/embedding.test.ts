@@ -30,11 +30,11 @@ import {
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { LittleBrowser } from '../support/browser.ts';
-import { freePort } from '../support/ports.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { acceptWebSockets, openWebSocket, refusalOf } from '../support/web-sockets.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { LittleBrowser } from '../support/browser/browser.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { acceptWebSockets, openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 
 const secrets = ['a session secret for tests, long enough'];
 

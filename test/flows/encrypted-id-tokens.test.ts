@@ -1,8 +1,8 @@
 import { decodeProtectedHeader } from 'jose';
 import type { ClientMetadata } from 'oidc-provider';
-import { answer, inTurn } from '../support/answers.ts';
-import { startBff } from '../support/bff.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
+import { answer, inTurn } from '../support/upstream/responses.ts';
+import { startBff } from '../support/bff/bff.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { errorCode, whoIs } from './steps.ts';
 
 const algorithms = [

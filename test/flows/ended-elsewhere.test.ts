@@ -1,5 +1,5 @@
 import { figuresOf, mostMilliseconds, type Refusal, refusalOf } from '../soak/ended-elsewhere.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 
 const tries = 200;
 

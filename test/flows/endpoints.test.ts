@@ -1,5 +1,5 @@
 import supertest from 'supertest';
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 
 /** Method, address, status, and the code or the `Location` of the answer, for a client that has no cookie. */
 const table = [

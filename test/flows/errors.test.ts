@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { SessionReader } from '../../src/session/sessions/session-reader.service.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { Page } from '../support/browser.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { Page } from '../support/browser/browser.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 type Case = readonly [code: string, status: number, path: string, init: RequestInit];
 

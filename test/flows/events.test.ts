@@ -1,7 +1,7 @@
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { errorCode, whoIs } from './steps.ts';
 
 /** An open `EventSource`, and the data of the `session` events it has got. */

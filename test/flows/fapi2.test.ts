@@ -3,21 +3,21 @@ import { createServer } from 'node:https';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { JWK } from 'oidc-provider';
 import { ConfigurationError } from '../../src/config/load.ts';
-import { answer, hangUp, inTurn } from '../support/answers.ts';
+import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
   type AuthorizationServerOptions,
-} from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
-import { DpopResourceServer } from '../support/dpop-upstream.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/mutual-tls.ts';
-import type { RecordedRequest } from '../support/recorder.ts';
-import { clientCertificate, testTls } from '../support/tls.ts';
-import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
+import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
+import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import type { RecordedRequest } from '../support/upstream/recorder.ts';
+import { clientCertificate, testTls } from '../support/network/tls.ts';
+import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { asProgram, changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const { key, cert, ca, caFile } = testTls();

@@ -1,13 +1,13 @@
-import { answer } from '../support/answers.ts';
+import { answer } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { describeInChromium } from '../support/chromium.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { startUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { describeInChromium } from '../support/browser/chromium.ts';
+import { startRedis } from '../support/redis/server.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { type SignedIn, signedInAt, statusesAt } from './logout-tokens.ts';
 import { whoIs } from './steps.ts';
 

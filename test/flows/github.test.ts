@@ -1,11 +1,11 @@
-import { answer } from '../support/answers.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { FakeGitHub } from '../support/fake-github.ts';
-import { registered } from '../support/fake-service.ts';
-import { githubAt } from '../support/services.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { FakeGitHub } from '../support/non-oidc/fake-github.ts';
+import { registered } from '../support/non-oidc/fake-service.ts';
+import { githubAt } from '../support/non-oidc/providers.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import {
   beginLogin,
   changed,

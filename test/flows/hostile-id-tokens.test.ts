@@ -8,9 +8,15 @@ import {
   stranger,
   symmetric,
   withIdToken,
-} from '../support/forged-id-tokens.ts';
-import { startBff } from '../support/bff.ts';
-import { canary, cleanly, failed, HostileStage, type Outcome } from '../support/hostile-stage.ts';
+} from '../support/authorization-server/forged-id-tokens.ts';
+import { startBff } from '../support/bff/bff.ts';
+import {
+  canary,
+  cleanly,
+  failed,
+  HostileStage,
+  type Outcome,
+} from '../support/authorization-server/hostile-authorization-server.ts';
 import { whoIs } from './steps.ts';
 
 const hour = 3600;

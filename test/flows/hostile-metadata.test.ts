@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK, UnsecuredJWT } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
-import { answer } from '../support/answers.ts';
+import { answer } from '../support/upstream/responses.ts';
 import {
   publicKeyOf,
   signAs,
@@ -8,7 +8,7 @@ import {
   stranger,
   symmetric,
   withIdToken,
-} from '../support/forged-id-tokens.ts';
+} from '../support/authorization-server/forged-id-tokens.ts';
 import {
   type Arrange,
   canary,
@@ -17,10 +17,10 @@ import {
   HostileStage,
   type Misbehaviour,
   unavailable,
-} from '../support/hostile-stage.ts';
-import { testTls } from '../support/tls.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/hostile-authorization-server.ts';
+import { testTls } from '../support/network/tls.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const minute = 60_000;
 

@@ -9,7 +9,7 @@ import {
   type Misbehaviour,
   refused,
   unavailable,
-} from '../support/hostile-stage.ts';
+} from '../support/authorization-server/hostile-authorization-server.ts';
 import { changed, untilCallback } from './steps.ts';
 
 /** The browser comes back with other parameters; null takes one away. */

@@ -1,6 +1,18 @@
 import type { JWTPayload } from 'jose';
-import { answer, download, hang, hangUp, redirectTo, type Handler } from '../support/answers.ts';
-import { changes, signAs, signedByAStranger, withIdToken } from '../support/forged-id-tokens.ts';
+import {
+  answer,
+  download,
+  hang,
+  hangUp,
+  redirectTo,
+  type Handler,
+} from '../support/upstream/responses.ts';
+import {
+  changes,
+  signAs,
+  signedByAStranger,
+  withIdToken,
+} from '../support/authorization-server/forged-id-tokens.ts';
 import {
   type Arrange,
   canary,
@@ -9,7 +21,7 @@ import {
   HostileStage,
   type Misbehaviour,
   unavailable,
-} from '../support/hostile-stage.ts';
+} from '../support/authorization-server/hostile-authorization-server.ts';
 import { beginLogin, errorCode, keysOf } from './steps.ts';
 
 const hour = 3600;

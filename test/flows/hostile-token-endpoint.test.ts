@@ -1,5 +1,12 @@
 import { gzipSync } from 'node:zlib';
-import { answer, download, hang, hangUp, redirectTo, type Handler } from '../support/answers.ts';
+import {
+  answer,
+  download,
+  hang,
+  hangUp,
+  redirectTo,
+  type Handler,
+} from '../support/upstream/responses.ts';
 import {
   type Arrange,
   canary,
@@ -8,8 +15,8 @@ import {
   HostileStage,
   type Misbehaviour,
   unavailable,
-} from '../support/hostile-stage.ts';
-import type { Transform } from '../support/oidc-endpoints.ts';
+} from '../support/authorization-server/hostile-authorization-server.ts';
+import type { Transform } from '../support/authorization-server/oidc-endpoints.ts';
 import { keysOf } from './steps.ts';
 
 const json = { 'content-type': 'application/json' };

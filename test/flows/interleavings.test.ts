@@ -1,6 +1,6 @@
-import { startBff } from '../support/bff.ts';
-import { extentFrom, playInterleavings } from '../support/interleavings.ts';
-import { openTheatre } from '../support/interleavings-theatre.ts';
+import { startBff } from '../support/bff/bff.ts';
+import { extentFrom, playInterleavings } from '../support/interleavings/interleavings.ts';
+import { openTheatre } from '../support/interleavings/environment.ts';
 
 const extent = extentFrom(process.env, 120);
 

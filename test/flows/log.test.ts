@@ -1,10 +1,10 @@
-import { answer, hang, hangUp, inTurn } from '../support/answers.ts';
+import { answer, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
 import { ServerLog } from '../../src/telemetry/server-log.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { LogCapture } from '../support/logs.ts';
-import { rawRequest } from '../support/raw.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { LogCapture } from '../support/bff/logs.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 type Line = Record<string, unknown> & { req?: { id: string; path: string }; code?: string };
 

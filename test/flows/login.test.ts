@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import {
   asProgram,
   beginLogin,

@@ -1,8 +1,8 @@
 import { createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { CompactSign, importJWK } from 'jose';
-import type { AuthorizationServer } from '../support/authorization-server.ts';
-import type { TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
+import type { AuthorizationServer } from '../support/authorization-server/authorization-server.ts';
+import type { TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 type Key = Parameters<CompactSign['sign']>[0];

@@ -1,7 +1,7 @@
-import { answer, hang, type Handler } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, hang, type Handler } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, cookieLines, errorCode, keysOf, whoIs } from './steps.ts';
 
 /** The session's public id and logout address, as the front end learns them. */

@@ -1,4 +1,4 @@
-import { startBff, type BffOverrides } from '../support/bff.ts';
+import { startBff, type BffOverrides } from '../support/bff/bff.ts';
 import { beginLogin, whoIs } from './steps.ts';
 
 /** The authorization request of a login with this preset, which stands for the authorization server of the test. */

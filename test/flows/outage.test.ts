@@ -7,10 +7,10 @@ import {
   passOn,
   redirectTo,
   type Handler,
-} from '../support/answers.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/upstream/responses.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const rejections: unknown[] = [];

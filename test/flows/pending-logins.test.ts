@@ -1,5 +1,5 @@
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import {
   asProgram,
   beginLogin,

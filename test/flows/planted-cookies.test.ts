@@ -1,6 +1,6 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { rawRequest } from '../support/raw.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
 import { errorCode, untilCallback, whoIs } from './steps.ts';
 
 /**

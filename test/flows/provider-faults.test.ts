@@ -1,8 +1,15 @@
-import { answer, hang, hangUp, slowly, passOn, type Handler } from '../support/answers.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { waitFor } from '../support/wait-for.ts';
+import {
+  answer,
+  hang,
+  hangUp,
+  slowly,
+  passOn,
+  type Handler,
+} from '../support/upstream/responses.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const second = 1000;

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { answer, hang, hangUp, slowly } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { freePort } from '../support/ports.ts';
-import { echo, listen, startRawUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, hang, hangUp, slowly } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { freePort } from '../support/network/ports.ts';
+import { echo, listen, startRawUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
 let alice: LittleBrowser;

@@ -1,7 +1,11 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import { framingPayloads } from '../support/framing-payloads.ts';
-import { complaintAbout, type FramingOutcome, tryFramings } from '../support/framing-trial.ts';
-import { startStrictUpstream, type StrictUpstream } from '../support/strict-upstream.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { framingPayloads } from '../support/network/framing-payloads.ts';
+import {
+  complaintAbout,
+  type FramingOutcome,
+  tryFramings,
+} from '../support/network/framing-trial.ts';
+import { startStrictUpstream, type StrictUpstream } from '../support/upstream/strict-upstream.ts';
 
 let upstream: StrictUpstream;
 let bff: TestBff;

@@ -1,7 +1,7 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { rawRequest } from '../support/raw.ts';
-import { acceptWebSockets, openWebSocket } from '../support/web-sockets.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { acceptWebSockets, openWebSocket } from '../support/network/web-sockets.ts';
 
 /** Headers of a client that imitates an identity-aware gateway. */
 const forged = [

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { rawRequest } from '../support/raw.ts';
-import { listen } from '../support/upstream.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { listen } from '../support/upstream/upstream.ts';
 
 /** What the upstream sends for every request, a packet each. */
 let packets: string[];

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http2';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { rawRequest } from '../support/raw.ts';
-import { listen } from '../support/upstream.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { listen } from '../support/upstream/upstream.ts';
 
 /** Response headers that only the BFF or the frontend's server may send to a browser. */
 const ofTheOrigin = {

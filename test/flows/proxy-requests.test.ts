@@ -1,7 +1,7 @@
-import { startBff, type TestBff } from '../support/bff.ts';
-import { rawRequest } from '../support/raw.ts';
-import { echo } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { echo } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
 let cookie: string;

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { rawRequest } from '../support/raw.ts';
-import { openWebSocket, refusalOf } from '../support/web-sockets.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 
 /** An API with the defaults of Express 5, which reads `/api/Admin` as `/api/admin`. */
 function lenientApi() {

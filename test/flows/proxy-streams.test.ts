@@ -5,12 +5,12 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { answer, download, echoBody, eventFeed } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { rawRequest } from '../support/raw.ts';
-import { echo } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, download, echoBody, eventFeed } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { echo } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { mkdtempSync } from 'node:fs';
-import { answer, hangUp, inTurn } from '../support/answers.ts';
-import { type BffOverrides, startBff, type TestBff } from '../support/bff.ts';
-import { freePort } from '../support/ports.ts';
-import { runDirectory } from '../support/run-directory.ts';
-import { clientCertificate, testTls } from '../support/tls.ts';
-import { listen, startUpstream } from '../support/upstream.ts';
+import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
+import { freePort } from '../support/network/ports.ts';
+import { runDirectory } from '../support/setup/run-directory.ts';
+import { clientCertificate, testTls } from '../support/network/tls.ts';
+import { listen, startUpstream } from '../support/upstream/upstream.ts';
 
 type RouteChanges = NonNullable<BffOverrides['route']>;
 

@@ -1,11 +1,11 @@
-import { answer, hang, redirectTo } from '../support/answers.ts';
-import { startAuthorizationServer } from '../support/authorization-server.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { rawRequest } from '../support/raw.ts';
-import { echo } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, hang, redirectTo } from '../support/upstream/responses.ts';
+import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { echo } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
 let alice: LittleBrowser;

@@ -1,11 +1,11 @@
 import { check } from '../../src/cli/check.ts';
 import type { OptionsInput } from '../../src/config/options.ts';
-import { plainOptions, writeConfig } from '../support/built-server.ts';
-import { freePort } from '../support/ports.ts';
-import { startCluster } from '../support/redis-cluster.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { startSentinels } from '../support/redis-sentinel.ts';
-import { testTls } from '../support/tls.ts';
+import { plainOptions, writeConfig } from '../support/bff/built-server.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startCluster } from '../support/redis/cluster.ts';
+import { startRedis } from '../support/redis/server.ts';
+import { startSentinels } from '../support/redis/sentinel.ts';
+import { testTls } from '../support/network/tls.ts';
 
 /** What `pixie-bff check` says of this Redis, in one line. */
 async function says(redis: NonNullable<OptionsInput['redis']>): Promise<string> {

@@ -1,10 +1,10 @@
 import { slotOf } from '../../src/session/store/redis/slots.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { type RedisClusterServers, startCluster } from '../support/redis-cluster.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { startSentinels } from '../support/redis-sentinel.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { type RedisClusterServers, startCluster } from '../support/redis/cluster.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
+import { startSentinels } from '../support/redis/sentinel.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from './steps.ts';
 
 /** One call of a signed-in user: when it was sent and answered, in milliseconds, and how. */

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { type RedisNetwork, startNetwork } from '../support/redis-network.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { runDirectory } from '../support/run-directory.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { type RedisNetwork, startNetwork } from '../support/redis/network.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
+import { runDirectory } from '../support/setup/run-directory.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, beginLogin, errorCode, whoIs } from './steps.ts';
 
 /** Sends a command as the operator does, over a connection that was there before the trouble. */

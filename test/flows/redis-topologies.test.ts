@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { type BffOverrides, startBff, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { startCluster } from '../support/redis-cluster.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { startSentinels } from '../support/redis-sentinel.ts';
-import { clientCertificate, testTls } from '../support/tls.ts';
+import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { startCluster } from '../support/redis/cluster.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
+import { startSentinels } from '../support/redis/sentinel.ts';
+import { clientCertificate, testTls } from '../support/network/tls.ts';
 import { whoIs } from './steps.ts';
 
 /** Redis as somebody runs it: what `bff.yaml` says of it, and how to end it. */

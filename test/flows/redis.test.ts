@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { startNetwork } from '../support/redis-network.ts';
-import { startRedis } from '../support/redis.ts';
-import type { RedisServer } from '../support/redis-server.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startNetwork } from '../support/redis/network.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import type { RedisServer } from '../support/redis/server.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 describe('what Redis holds', () => {

@@ -1,12 +1,12 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer, inTurn, slowly, passOn } from '../support/answers.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { frozenClock, testClock } from '../support/clock.ts';
-import { startNetwork } from '../support/redis-network.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { frozenClock, testClock } from '../support/time/clock.ts';
+import { startNetwork } from '../support/redis/network.ts';
+import { startRedis } from '../support/redis/server.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { keysOf } from './steps.ts';
 
 const second = 1000;

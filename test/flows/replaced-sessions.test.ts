@@ -1,12 +1,12 @@
 import type { Configuration } from 'oidc-provider';
-import { answer } from '../support/answers.ts';
+import { answer } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { type BffOverrides, startBff, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from './steps.ts';
 
 /** One grant for each client and session: the default of oidc-provider and Keycloak. */

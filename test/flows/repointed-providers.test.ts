@@ -1,9 +1,9 @@
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { type BffOverrides, startBff, type TestBff } from '../support/bff.ts';
-import { testClock, type TestClock } from '../support/clock.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock, type TestClock } from '../support/time/clock.ts';
 import { statusesAt } from './logout-tokens.ts';
 import { errorCode, untilCallback } from './steps.ts';
 

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { freePort } from '../support/ports.ts';
-import { startRedis } from '../support/redis.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startRedis } from '../support/redis/redis.ts';
 
 let directory: string;
 let bff: TestBff;

@@ -1,16 +1,30 @@
-import { answer, hang, hangUp, type Handler, passOn, slowly } from '../support/answers.ts';
+import {
+  answer,
+  hang,
+  hangUp,
+  type Handler,
+  passOn,
+  slowly,
+} from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { type CheckingUpstream, startCheckingUpstream } from '../support/checking-upstream.ts';
-import { frozenClock, testClock } from '../support/clock.ts';
-import { startNetwork } from '../support/redis-network.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { exchangeGrant, extraTokenClaims, offerTokenExchange } from '../support/token-exchange.ts';
-import { waitFor } from '../support/wait-for.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import {
+  type CheckingUpstream,
+  startCheckingUpstream,
+} from '../support/upstream/checking-upstream.ts';
+import { frozenClock, testClock } from '../support/time/clock.ts';
+import { startNetwork } from '../support/redis/network.ts';
+import { startRedis } from '../support/redis/server.ts';
+import {
+  exchangeGrant,
+  extraTokenClaims,
+  offerTokenExchange,
+} from '../support/authorization-server/token-exchange.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
 
 const second = 1000;

@@ -1,8 +1,8 @@
 import { createClient } from 'redis';
-import { startBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { signOut } from './logout-tokens.ts';
 import { errorCode, timesToLive, untilCallback, visitCallback, whoIs } from './steps.ts';
 

@@ -1,11 +1,11 @@
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { SessionEntry } from '../../src/session/sessions/session-entry.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser.ts';
-import { startAuthorizationServer } from '../support/authorization-server.ts';
-import { testClock } from '../support/clock.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
+import { testClock } from '../support/time/clock.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from './steps.ts';
 
 const minute = 60_000;

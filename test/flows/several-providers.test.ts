@@ -1,8 +1,8 @@
 import {
   startAuthorizationServer,
   type AuthorizationServer,
-} from '../support/authorization-server.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { beginLogin, changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 describe('two providers', () => {

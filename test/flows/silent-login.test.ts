@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
 
 /** What the frame tells the page around it, and whom. */

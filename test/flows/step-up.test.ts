@@ -1,9 +1,9 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { openWebSocket, refusalOf } from '../support/web-sockets.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 import { errorCode, whoIs } from './steps.ts';
 
 const mfa = 'urn:test:mfa';

@@ -1,6 +1,6 @@
 import { createClient } from 'redis';
-import type { TestBff } from '../support/bff.ts';
-import type { LittleBrowser, Page } from '../support/browser.ts';
+import type { TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser, Page } from '../support/browser/browser.ts';
 
 /** Headers of a client that is no browser and wants JSON. */
 export const asProgram = {

@@ -1,4 +1,4 @@
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { errorCode, keysOf, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const tabs = Array.from({ length: 10 }, (_, n) => n);

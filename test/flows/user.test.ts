@@ -1,5 +1,5 @@
 import { createClient } from 'redis';
-import { startBff, type TestBff } from '../support/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { keysOf, timesToLive } from './steps.ts';
 
 interface User {

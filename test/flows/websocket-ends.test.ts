@@ -1,21 +1,21 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventFeed } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { startServer, plainOptions } from '../support/built-server.ts';
-import { startNetwork } from '../support/redis-network.ts';
-import { startRedis } from '../support/redis.ts';
-import { startUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { eventFeed } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startServer, plainOptions } from '../support/bff/built-server.ts';
+import { startNetwork } from '../support/redis/network.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import {
   acceptWebSockets,
   openWebSocket,
   type Peer,
   Refusal,
   refusalOf,
-} from '../support/web-sockets.ts';
+} from '../support/network/web-sockets.ts';
 
 const overBySession = { code: 4401, reason: '' };
 

@@ -3,20 +3,20 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { testClock } from '../support/clock.ts';
-import { freePort } from '../support/ports.ts';
-import { rawRequest } from '../support/raw.ts';
-import { startRawUpstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { testClock } from '../support/time/clock.ts';
+import { freePort } from '../support/network/ports.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { startRawUpstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import {
   type AcceptedSockets,
   acceptWebSockets,
   type Opening,
   openWebSocket,
   refusalOf,
-} from '../support/web-sockets.ts';
+} from '../support/network/web-sockets.ts';
 
 const mebibyte = 1024 * 1024;
 

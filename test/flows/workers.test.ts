@@ -2,15 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { answer, slowly } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { Command, plainOptions, run, writeConfig } from '../support/built-server.ts';
-import { figuresIn } from '../support/metrics.ts';
-import { freePort } from '../support/ports.ts';
-import { rawRequest } from '../support/raw.ts';
-import { listen } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, slowly } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
+import { figuresIn } from '../support/bff/metrics.ts';
+import { freePort } from '../support/network/ports.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { listen } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const token = 'an-operator-token-for-tests';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BuiltFiles } from '../../src/frontend/built-files.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let directory: string;
 let files: BuiltFiles;

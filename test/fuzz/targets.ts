@@ -18,7 +18,7 @@ import { Routes, upstreamPath } from '../../src/proxy/routes.ts';
 import { stepUpAnswer } from '../../src/proxy/authorize/step-up.ts';
 import { plainAddress, TrustedPeers } from '../../src/proxy/headers/trusted-peers.ts';
 import { cookieFilter } from '../../src/session/cookie/cookies.ts';
-import { route } from '../support/route.ts';
+import { route } from '../support/bff/route.ts';
 import type { Target } from './fuzz.ts';
 
 const ours = ['__Host-Http-bff', '__Host-Http-bff-login'];

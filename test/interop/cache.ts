@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { findProgram } from '../support/provision.ts';
+import { findProgram } from '../support/setup/provision.ts';
 import { NotHere } from './candidate.ts';
 
 const execute = promisify(execFile);

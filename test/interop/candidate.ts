@@ -1,5 +1,5 @@
 import type { OptionsInput } from '../../src/config/options.ts';
-import type { LittleBrowser, Page } from '../support/browser.ts';
+import type { LittleBrowser, Page } from '../support/browser/browser.ts';
 
 /** What `bff.yaml` says about the provider, as far as it is the server's to decide. */
 export type Registration = Partial<OptionsInput['providers'][number]>;

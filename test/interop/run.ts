@@ -4,10 +4,10 @@
  * into docs/providers.md. What this machine cannot get is named, and is no failure. The last line counts the steps.
  */
 import { parseArgs } from 'node:util';
-import { freePort } from '../support/ports.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { endRun, runDirectory } from '../support/run-directory.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startRedis } from '../support/redis/server.ts';
+import { endRun, runDirectory } from '../support/setup/run-directory.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 import { type Candidate, NotHere, type Program } from './candidate.ts';
 import type { Ground } from './scene.ts';
 import { dex } from './servers/dex.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type Command, plainOptions, startServer } from '../support/built-server.ts';
-import { LittleBrowser, type Page } from '../support/browser.ts';
-import { freePort } from '../support/ports.ts';
-import type { RedisServer } from '../support/redis-server.ts';
-import type { Upstream } from '../support/upstream.ts';
+import { type Command, plainOptions, startServer } from '../support/bff/built-server.ts';
+import { LittleBrowser, type Page } from '../support/browser/browser.ts';
+import { freePort } from '../support/network/ports.ts';
+import type { RedisServer } from '../support/redis/server.ts';
+import type { Upstream } from '../support/upstream/upstream.ts';
 import type { Registration, Running } from './candidate.ts';
 
 /** What a server's metadata says that the story asks for (OIDC Discovery §3). */

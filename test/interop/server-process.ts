@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { forgetProcess, noteProcess } from '../support/run-directory.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { forgetProcess, noteProcess } from '../support/setup/run-directory.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 /** How to start a server, and how to see that it is ready. */
 export interface Start {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { answer, inTurn } from '../support/answers.ts';
-import type { Page } from '../support/browser.ts';
-import { framesIn } from '../support/forms.ts';
-import { figuresIn } from '../support/metrics.ts';
-import { echo } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, inTurn } from '../support/upstream/responses.ts';
+import type { Page } from '../support/browser/browser.ts';
+import { framesIn } from '../support/browser/forms.ts';
+import { figuresIn } from '../support/bff/metrics.ts';
+import { echo } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import type { Running } from './candidate.ts';
 import {
   type Ground,

@@ -1,6 +1,6 @@
 import { parseOptions } from '../../src/config/load.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { rawRequest } from '../support/raw.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
 
 const token = 'a-management-token-for-tests';
 

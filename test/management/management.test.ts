@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
-import { hang } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { hang } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 interface Readiness {
   readonly status: string;

@@ -1,9 +1,9 @@
-import { answer } from '../support/answers.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import { testClock } from '../support/clock.ts';
-import { startRedis } from '../support/redis.ts';
-import { figuresIn } from '../support/metrics.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { testClock } from '../support/time/clock.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { figuresIn } from '../support/bff/metrics.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { changed, untilCallback, visitCallback } from '../flows/steps.ts';
 
 async function metrics(bff: TestBff): Promise<string> {

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
-import { startAuthorizationServer } from '../support/authorization-server.ts';
-import { startBff, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { untilCallback, visitCallback, whoIs } from '../flows/steps.ts';
 
 const token = 'a management token, 16 bytes'.replaceAll(/\W/g, '~');

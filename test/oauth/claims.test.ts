@@ -1,7 +1,7 @@
 import { allowInsecureRequests, Configuration } from 'openid-client';
 import { readClaims } from '../../src/oauth/login/claims.ts';
-import { answer } from '../support/answers.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { answer } from '../support/upstream/responses.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const token = { iss: 'i', aud: 'client', iat: 1, exp: 2, sub: 'alice' };
 

@@ -3,8 +3,8 @@ import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
 import { parseClientKey } from '../../src/oauth/client/key.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
 import { Providers } from '../../src/oauth/providers.ts';
-import { keyFile, keyPair } from '../support/client-keys.ts';
-import { clientCertificate, testTls } from '../support/tls.ts';
+import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
+import { clientCertificate, testTls } from '../support/network/tls.ts';
 
 const ec = keyPair('P-256', { kid: 'ec' });
 const rsa = keyPair('rsa');

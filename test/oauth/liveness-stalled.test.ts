@@ -1,6 +1,6 @@
 import { setTimeout as passed } from 'node:timers/promises';
 import { Liveness } from '../../src/oauth/provider/liveness.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 
 function beBusy(milliseconds: number): void {
   const end = performance.now() + milliseconds;

@@ -1,5 +1,5 @@
 import { finishLogin } from '../../src/oauth/login/login.ts';
-import { hang } from '../support/answers.ts';
+import { hang } from '../support/upstream/responses.ts';
 import { SmallIssuer } from './small-issuer.ts';
 
 const secrets = {

@@ -4,8 +4,8 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { reasonOf } from '../../src/errors.ts';
 import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout/logout-token.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, hangUp, inTurn, type Handler } from '../support/answers.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { answer, hang, hangUp, inTurn, type Handler } from '../support/upstream/responses.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const event = 'http://schemas.openid.net/event/backchannel-logout';
 const nowSeconds = 1_800_000_000;

@@ -2,9 +2,9 @@ import { parseOptions } from '../../src/config/load.ts';
 import { diagnoseProvider } from '../../src/oauth/provider/diagnosis.ts';
 import { probeProvider } from '../../src/oauth/provider/probe.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hangUp } from '../support/answers.ts';
-import { FakeDiscord } from '../support/fake-discord.ts';
-import { discordAt } from '../support/services.ts';
+import { answer, hangUp } from '../support/upstream/responses.ts';
+import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
+import { discordAt } from '../support/non-oidc/providers.ts';
 
 const tokenPath = '/api/oauth2/token';
 

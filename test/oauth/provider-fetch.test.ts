@@ -1,7 +1,14 @@
 import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
-import { answer, download, hang, hangUp, redirectTo, type Handler } from '../support/answers.ts';
-import { freePort } from '../support/ports.ts';
-import { startRawUpstream, startUpstream, type Upstream } from '../support/upstream.ts';
+import {
+  answer,
+  download,
+  hang,
+  hangUp,
+  redirectTo,
+  type Handler,
+} from '../support/upstream/responses.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startRawUpstream, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const unavailable = expect.objectContaining({ code: 'provider_unavailable', status: 503 });
 const json = { headers: { accept: 'application/json' } };

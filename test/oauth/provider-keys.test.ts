@@ -2,9 +2,16 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { BffError } from '../../src/errors.ts';
 import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
 import { type KeySource, ProviderKeys } from '../../src/oauth/provider/keys.ts';
-import { answer, hang, hangUp, inTurn, slowly, type Handler } from '../support/answers.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import {
+  answer,
+  hang,
+  hangUp,
+  inTurn,
+  slowly,
+  type Handler,
+} from '../support/upstream/responses.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

@@ -2,8 +2,8 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { readClaims } from '../../src/oauth/login/claims.ts';
 import { finishLogin, startLogin } from '../../src/oauth/login/login.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, inTurn, slowly, type Handler } from '../support/answers.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { answer, hang, inTurn, slowly, type Handler } from '../support/upstream/responses.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;

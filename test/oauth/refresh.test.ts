@@ -1,7 +1,7 @@
 import { BffError } from '../../src/errors.ts';
 import { refreshTokens, requestedPause } from '../../src/oauth/tokens/refresh.ts';
 import type { TokenSet } from '../../src/oauth/tokens/token-set.ts';
-import { answer, hang, hangUp, slowly, type Handler } from '../support/answers.ts';
+import { answer, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
 import { SmallIssuer } from './small-issuer.ts';
 
 const before: TokenSet = {

@@ -1,8 +1,8 @@
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, type Handler } from '../support/answers.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { answer, type Handler } from '../support/upstream/responses.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const keys = await generateKeyPair('ES256');
 const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'ec', use: 'sig' };

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { route } from '../support/route.ts';
+import { route } from '../support/bff/route.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
 import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
-import { waitFor } from '../support/wait-for.ts';
-import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
+import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 let upstream: Upstream;
 let servers: Servers;

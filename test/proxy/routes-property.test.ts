@@ -3,7 +3,7 @@ import type { RouteOptions } from '../../src/config/options.ts';
 import { BffError } from '../../src/errors.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes, upstreamPath } from '../../src/proxy/routes.ts';
-import { route } from '../support/route.ts';
+import { route } from '../support/bff/route.ts';
 
 const configured = [
   route({ path: '/api' }),

@@ -2,7 +2,7 @@ import type { RouteOptions } from '../../src/config/options.ts';
 import { parseAddress } from '../../src/proxy/upstream/address.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes, upstreamPath } from '../../src/proxy/routes.ts';
-import { route as anyRoute } from '../support/route.ts';
+import { route as anyRoute } from '../support/bff/route.ts';
 
 const route = (path: string, options: Partial<RouteOptions> = {}) => anyRoute({ path, ...options });
 

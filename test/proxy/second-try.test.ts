@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
-import { answer, inTurn } from '../support/answers.ts';
-import { rawRequest } from '../support/raw.ts';
-import { route } from '../support/route.ts';
-import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { answer, inTurn } from '../support/upstream/responses.ts';
+import { rawRequest } from '../support/network/raw-request.ts';
+import { route } from '../support/bff/route.ts';
+import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let upstream: Upstream;
 let servers: Servers;

@@ -1,5 +1,5 @@
 import { Upstream, type UpstreamServer } from '../../src/proxy/upstream/upstream.ts';
-import { route } from '../support/route.ts';
+import { route } from '../support/bff/route.ts';
 
 /** An upstream and its servers by name. */
 function upstreamOf(...names: readonly string[]) {

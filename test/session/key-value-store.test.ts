@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { KeyValueStore, ListEntry } from '../../src/session/store/key-value-store.ts';
 import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
 import { RedisKeyValueStore } from '../../src/session/store/redis/redis-key-value-store.ts';
-import { testRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { testRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 /** A store under test, in a corner of its own. */
 interface Subject {

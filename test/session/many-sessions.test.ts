@@ -10,7 +10,7 @@ import type { SessionRoomOptions } from '../../src/session/session-options.ts';
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
 import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
-import { testRedis, type TestRedis } from '../support/redis.ts';
+import { testRedis, type TestRedis } from '../support/redis/redis.ts';
 
 const issuer = 'https://login.example.com';
 const alice = { issuer, sub: 'alice' };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RedisOptions } from '../../src/config/options.ts';
 import { RedisConnection } from '../../src/session/store/redis/connection.ts';
 import { giveUpAfter } from '../../src/session/store/redis/node.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
 
 /** Longer than Redis is waited for, in milliseconds. */
 const tooLong = 1700;

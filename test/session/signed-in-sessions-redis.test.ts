@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import { recordNameOf } from '../../src/session/store/sealed-records.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff.ts';
-import type { LittleBrowser } from '../support/browser.ts';
-import { startRedis } from '../support/redis.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from '../flows/steps.ts';
 
 async function sessionsOf(browser: LittleBrowser): Promise<{ id: string; current: boolean }[]> {

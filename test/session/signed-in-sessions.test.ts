@@ -12,8 +12,8 @@ import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
 import { seenSession, sessionEntry } from '../../src/session/sessions/session-entry.ts';
 import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
-import { closeServer, listen } from '../support/upstream.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { closeServer, listen } from '../support/upstream/upstream.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 const issuer = 'https://login.example.com';
 const alice = { issuer, sub: 'alice' };

@@ -1,4 +1,4 @@
-import { inTurn, passOn, slowly } from '../support/answers.ts';
+import { inTurn, passOn, slowly } from '../support/upstream/responses.ts';
 import { assertAll, burst, call, describe, impatientCall } from './calls.ts';
 import { assertOneRefresh, beginRound, calls, type Field } from './field.ts';
 import { revokeNewestToken } from './ground.ts';

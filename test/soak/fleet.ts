@@ -1,9 +1,9 @@
 import { Pool } from 'undici';
 import type { OptionsInput } from '../../src/config/options.ts';
-import { bffOptions } from '../support/bff-options.ts';
-import { Command, writeConfig } from '../support/built-server.ts';
-import { freePort } from '../support/ports.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { bffOptions } from '../support/bff/options.ts';
+import { Command, writeConfig } from '../support/bff/built-server.ts';
+import { freePort } from '../support/network/ports.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { type Forwarder, startForwarder } from './forwarder.ts';
 import type { Ground } from './ground.ts';
 

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { answer, type Handler } from '../support/answers.ts';
+import { answer, type Handler } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../support/authorization-server.ts';
-import { RecordedRequest } from '../support/recorder.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
+} from '../support/authorization-server/authorization-server.ts';
+import { RecordedRequest } from '../support/upstream/recorder.ts';
+import { type RedisServer, startRedis } from '../support/redis/server.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 /** What the replicas stand on: a Redis, and in this process an authorization server and an API that asks it about tokens. */
 export interface Ground {

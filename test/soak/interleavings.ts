@@ -1,7 +1,7 @@
-import { type Extent, playInterleavings } from '../support/interleavings.ts';
-import { counts } from '../support/interleavings-commands.ts';
-import { type Cast, openTheatre, type Script } from '../support/interleavings-theatre.ts';
-import { freePort } from '../support/ports.ts';
+import { type Extent, playInterleavings } from '../support/interleavings/interleavings.ts';
+import { counts } from '../support/interleavings/commands.ts';
+import { type Cast, openTheatre, type Script } from '../support/interleavings/environment.ts';
+import { freePort } from '../support/network/ports.ts';
 import { startProcess } from './fleet.ts';
 import type { Report } from './report.ts';
 

@@ -5,7 +5,7 @@ import type { Replica } from './fleet.ts';
 import { type Ground, refreshes } from './ground.ts';
 import { spread } from './report.ts';
 import { browserAt, signIn, type SignedIn, signInMany, untilExpired } from './sessions.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 /** A crashed holder's lock runs out after three seconds; the rest is for the calls themselves, on a slow machine. */
 const mostMilliseconds = 6000;

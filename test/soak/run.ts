@@ -4,8 +4,8 @@
  * others. The last line counts what held and what did not.
  */
 import { parseArgs } from 'node:util';
-import { extentFrom } from '../support/interleavings.ts';
-import { endRun, runDirectory } from '../support/run-directory.ts';
+import { extentFrom } from '../support/interleavings/interleavings.ts';
+import { endRun, runDirectory } from '../support/setup/run-directory.ts';
 import { takeComplaints } from './complaints.ts';
 import { endedElsewhere } from './ended-elsewhere.ts';
 import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';

@@ -1,5 +1,5 @@
-import { LittleBrowser } from '../support/browser.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { LittleBrowser } from '../support/browser/browser.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import type { Fleet } from './fleet.ts';
 import { type Ground, refreshes } from './ground.ts';
 

@@ -1,6 +1,6 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runDirectory } from '../../support/run-directory.ts';
+import { runDirectory } from '../../support/setup/run-directory.ts';
 import { need, runTool } from '../cache.ts';
 import type { Candidate, Place, Running } from '../candidate.ts';
 import { startProcess } from '../server-process.ts';

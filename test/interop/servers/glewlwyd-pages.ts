@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LittleBrowser, Page } from '../../support/browser.ts';
+import type { LittleBrowser, Page } from '../../support/browser/browser.ts';
 
 /** The applications of a session, and what each is to be told. */
 interface SessionList {

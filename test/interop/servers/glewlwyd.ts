@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gunzipSync } from 'node:zlib';
-import { runDirectory } from '../../support/run-directory.ts';
+import { runDirectory } from '../../support/setup/run-directory.ts';
 import { need, runTool } from '../cache.ts';
 import {
   type Candidate,

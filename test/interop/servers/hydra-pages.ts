@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { closeServer, listen } from '../../support/upstream.ts';
+import { closeServer, listen } from '../../support/upstream/upstream.ts';
 
 const personsClaims = { name: 'Alice Adams', email: 'alice@example.com', email_verified: true };
 

@@ -1,7 +1,7 @@
 import { copyFileSync, chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../support/ports.ts';
-import { runDirectory } from '../../support/run-directory.ts';
+import { freePort } from '../../support/network/ports.ts';
+import { runDirectory } from '../../support/setup/run-directory.ts';
 import { cacheDirectory, made, need, runTool } from '../cache.ts';
 import type { Candidate, Place, Registration, Running } from '../candidate.ts';
 import { startProcess } from '../server-process.ts';

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findProgram } from '../../support/provision.ts';
+import { findProgram } from '../../support/setup/provision.ts';
 import { cacheDirectory, checkSha256, made, need, runTool } from '../cache.ts';
 import type { Candidate, Place, Running } from '../candidate.ts';
 import { startProcess } from '../server-process.ts';

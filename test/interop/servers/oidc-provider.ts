@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Provider, type Configuration } from 'oidc-provider';
-import { signingKeys } from '../../support/oidc-configuration.ts';
-import { closeServer, createHttpServer, listen } from '../../support/upstream.ts';
+import { signingKeys } from '../../support/authorization-server/oidc-configuration.ts';
+import { closeServer, createHttpServer, listen } from '../../support/upstream/upstream.ts';
 import type { Candidate, Place, Running } from '../candidate.ts';
 
 const clientSecret = 'pixie-bff-secret-for-development';

@@ -1,0 +1,194 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { createApp } from '../../../src/server/create-app.ts';
+import { parseOptions } from '../../../src/config/load.ts';
+import type { Options } from '../../../src/config/options.ts';
+import {
+  AuthorizationServer,
+  startAuthorizationServer,
+} from '../authorization-server/authorization-server.ts';
+import { bffOptions, type BffOverrides, type Ground } from './options.ts';
+import { LittleBrowser, type BrowserOptions, type Page } from '../browser/browser.ts';
+import { LogCapture } from './logs.ts';
+import { freePort } from '../network/ports.ts';
+import { testRedis, type TestRedis } from '../redis/redis.ts';
+import { testTls } from '../network/tls.ts';
+import { startUpstream, type Upstream } from '../upstream/upstream.ts';
+
+export type { BffOverrides } from './options.ts';
+
+/** Starts the real BFF in this process with everything around it. `await using bff = await startBff()` closes it all. */
+export async function startBff(overrides: BffOverrides = {}): Promise<TestBff> {
+  const ground = await layGround(overrides);
+  try {
+    const options = parseOptions(bffOptions(overrides, ground));
+    registerAt(ground.authorizationServer, options);
+    const bff = new TestBff({ ...ground, options, overrides });
+    await bff.start();
+    return bff;
+  } catch (error) {
+    await clear(ground, overrides);
+    throw error;
+  }
+}
+
+interface Parts extends Ground {
+  readonly options: Options;
+  readonly overrides: BffOverrides;
+}
+
+/** A running BFF with its authorization server, upstream and corner of Redis. */
+export class TestBff {
+  /** The public URL, without a slash at its end. */
+  readonly url: string;
+  readonly port: number;
+  readonly managementUrl: string;
+  readonly options: Options;
+  readonly authorizationServer: AuthorizationServer;
+  readonly upstream: Upstream;
+  readonly logs = new LogCapture();
+  readonly #parts: Parts;
+  readonly #replicas: TestBff[] = [];
+  #app: NestExpressApplication | undefined;
+
+  constructor(parts: Parts) {
+    const { options, authorizationServer, upstream } = parts;
+    this.#parts = parts;
+    this.url = new URL(options.publicUrl).origin;
+    this.port = options.server.port;
+    this.managementUrl = `http://127.0.0.1:${options.management.port}`;
+    this.options = options;
+    this.authorizationServer = authorizationServer;
+    this.upstream = upstream;
+  }
+
+  /** Its corner of Redis; there is none with `store: 'memory'`. */
+  get redis(): TestRedis {
+    const { redis } = this.#parts;
+    if (!redis) throw new Error('This BFF was started without Redis.');
+    return redis;
+  }
+
+  /** The certificate authority behind `https: true`, in PEM. */
+  get ca(): string | undefined {
+    return this.#parts.tls?.ca;
+  }
+
+  /** The Nest application, for what has no door outside. */
+  get app(): NestExpressApplication {
+    if (!this.#app) throw new Error('The BFF is not running.');
+    return this.#app;
+  }
+
+  /** A new browser that shows this BFF's origin and reaches it on this replica's port. */
+  browser(options: Partial<BrowserOptions> = {}): LittleBrowser {
+    const { clock } = this.#parts.overrides;
+    const now = clock && { now: clock };
+    const browser = new LittleBrowser({ origin: this.url, ca: this.ca, ...now, ...options });
+    return browser.via(this.port);
+  }
+
+  /** A browser in which this person has just signed in; throws, with the page it ended on, when that fails. */
+  async signedIn(person = 'alice', browser = this.browser()): Promise<LittleBrowser> {
+    const page = await this.signIn(browser, { login_hint: person });
+    const name = this.options.session.cookieName;
+    const hasSession = browser.cookies().some((cookie) => cookie.name.endsWith(name));
+    if (!hasSession)
+      throw new Error(`Nobody is signed in: ${page.status} ${page.url}\n${page.body}`);
+    return browser;
+  }
+
+  /** Goes through a sign-in with these parameters of the login endpoint, wherever it ends. */
+  signIn(browser: LittleBrowser, parameters: Record<string, string> = {}): Promise<Page> {
+    const query = new URLSearchParams(parameters);
+    return browser.navigate(`${this.url}${this.options.basePath}/login?${query}`);
+  }
+
+  /** Another BFF with the same configuration and surroundings, on other ports. It closes with this one. */
+  async replica(): Promise<TestBff> {
+    const [port, managementPort] = [await freePort(), await freePort()];
+    const { options } = this.#parts;
+    const replica = new TestBff({
+      ...this.#parts,
+      options: {
+        ...options,
+        server: { ...options.server, port },
+        management: { ...options.management, port: managementPort },
+      },
+    });
+    this.#replicas.push(replica);
+    await replica.start();
+    return replica;
+  }
+
+  /** Listens. `startBff` and `replica` have done it already; after `stop` it is a new process' life, in the same place. */
+  async start(): Promise<void> {
+    const { clock } = this.#parts.overrides;
+    const { port, host } = this.options.server;
+    const logStream = this.logs.stream;
+    this.#app = await createApp(this.options, { logStream, ...(clock && { clock }) });
+    try {
+      await this.#app.listen(port, host);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops this BFF alone; connections are cut. */
+  async stop(): Promise<void> {
+    const app = this.#app;
+    this.#app = undefined;
+    app?.getHttpServer().closeAllConnections();
+    await app?.close();
+  }
+
+  /** Ends it, its replicas, and of the surroundings what it started itself. */
+  async close(): Promise<void> {
+    await Promise.all([this.stop(), ...this.#replicas.map((replica) => replica.stop())]);
+    await clear(this.#parts, this.#parts.overrides);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function layGround(overrides: BffOverrides): Promise<Ground> {
+  const { authorizationServer, upstream, https, host = 'localhost', store, redis } = overrides;
+  const port = await freePort();
+  return {
+    port,
+    managementPort: await freePort(),
+    publicUrl: `${https ? 'https' : 'http'}://${host}:${port}`,
+    authorizationServer:
+      authorizationServer instanceof AuthorizationServer
+        ? authorizationServer
+        : await startAuthorizationServer(authorizationServer),
+    upstream: typeof upstream === 'object' ? upstream : await startUpstream(upstream),
+    redis: store === 'memory' ? undefined : await testRedis(redis?.url),
+    tls: https ? testTls() : undefined,
+  };
+}
+
+async function clear(ground: Ground, overrides: BffOverrides): Promise<void> {
+  const { redis, upstream, authorizationServer } = ground;
+  if (overrides.upstream !== upstream) await upstream.close();
+  if (overrides.authorizationServer !== authorizationServer) await authorizationServer.close();
+  await redis?.close();
+}
+
+/** Adds the addresses of a BFF to those of its client at the authorization server. */
+function registerAt(server: AuthorizationServer, options: Options): void {
+  const base = `${new URL(options.publicUrl).origin}${options.basePath}`;
+  const callbacks = options.providers.map(({ id }) => `${base}/callback/${id}`);
+  const known = server.client;
+  server.registerClient({
+    redirect_uris: [...(known.redirect_uris ?? []), `${base}/callback`, ...callbacks],
+    post_logout_redirect_uris: [
+      ...(known.post_logout_redirect_uris ?? []),
+      `${base}/logout/callback`,
+    ],
+    backchannel_logout_uri: `${base}/backchannel`,
+    backchannel_logout_session_required: true,
+  });
+}

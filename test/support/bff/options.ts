@@ -1,0 +1,124 @@
+import type { OptionsInput } from '../../../src/config/options.ts';
+import type {
+  AuthorizationServer,
+  AuthorizationServerOptions,
+} from '../authorization-server/authorization-server.ts';
+import type { Handler } from '../upstream/responses.ts';
+import type { TestTls } from '../network/tls.ts';
+import type { TestRedis } from '../redis/redis.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+type ProviderInput = OptionsInput['providers'][number];
+type RouteInput = NonNullable<OptionsInput['routes']>[number];
+type Part<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
+
+/** The surroundings of a BFF under test, for options that depend on them. */
+export interface Surroundings {
+  readonly authorizationServer: AuthorizationServer;
+  readonly upstream: Upstream;
+}
+
+/**
+ * What a test wants different from the usual BFF. Options of `bff.yaml` are laid over the usual ones key by key;
+ * `providers` and `routes` replace them, or are made from them by a function.
+ */
+export interface BffOverrides extends Part<
+  Omit<OptionsInput, 'providers' | 'routes' | 'server' | 'session' | 'management'>
+> {
+  readonly server?: Part<NonNullable<OptionsInput['server']>>;
+  readonly session?: Part<OptionsInput['session']>;
+  readonly management?: Part<NonNullable<OptionsInput['management']>>;
+  /** Laid over the one usual provider, `corp`. */
+  readonly provider?: Part<ProviderInput>;
+  /** Laid over the one usual route, `/api`. */
+  readonly route?: Part<RouteInput>;
+  readonly providers?: Many<ProviderInput>;
+  readonly routes?: Many<RouteInput>;
+  /** `memory`: without Redis. */
+  readonly store?: 'redis' | 'memory';
+  /** The public URL is `https://localhost:PORT`, and the BFF speaks TLS itself. */
+  readonly https?: boolean;
+  /** The host in `publicUrl`; `localhost` when not given. */
+  readonly host?: 'localhost' | '127.0.0.1';
+  readonly clock?: () => number;
+  /** A running one, which stays the caller's to close; or options for one of its own. */
+  readonly authorizationServer?: AuthorizationServer | AuthorizationServerOptions;
+  /** A running one, which stays the caller's to close; or a handler for one of its own. */
+  readonly upstream?: Upstream | Handler;
+}
+
+type Many<T> = readonly T[] | ((usual: T, surroundings: Surroundings) => readonly T[]);
+
+/** What the configuration of one BFF is made from. */
+export interface Ground extends Surroundings {
+  readonly port: number;
+  readonly managementPort: number;
+  readonly publicUrl: string;
+  readonly redis: TestRedis | undefined;
+  readonly tls: TestTls | undefined;
+}
+
+/** The configuration of a BFF under test, as `bff.yaml` would say it. */
+export function bffOptions(overrides: BffOverrides, ground: Ground): OptionsInput {
+  const {
+    provider,
+    route,
+    providers = (usual: ProviderInput) => [usual],
+    routes = (usual: RouteInput) => [usual],
+    store: _store,
+    https: _https,
+    host: _host,
+    clock: _clock,
+    authorizationServer: _authorizationServer,
+    upstream: _upstream,
+    server,
+    session,
+    management,
+    redis,
+    ...others
+  } = overrides;
+  return {
+    publicUrl: ground.publicUrl,
+    server: { port: ground.port, host: '127.0.0.1', ...tlsFiles(ground.tls), ...server },
+    management: { port: ground.managementPort, ...management },
+    session: { secrets: ['a session secret for tests, long enough'], ...session },
+    ...(ground.redis && { redis: { ...redisOf(ground.redis), ...redis } }),
+    providers: many(providers, usualProvider(ground, provider), ground),
+    routes: many(routes, usualRoute(ground, route), ground),
+    ...others,
+  } as OptionsInput;
+}
+
+function many<T>(wanted: Many<T>, usual: T, surroundings: Surroundings): readonly T[] {
+  return typeof wanted === 'function' ? wanted(usual, surroundings) : wanted;
+}
+
+function usualProvider(
+  { authorizationServer }: Ground,
+  changes: Part<ProviderInput> | undefined,
+): ProviderInput {
+  const { issuer, clientId, clientAuth, usesSecret, clientSecret } = authorizationServer;
+  const secret = usesSecret ? { clientSecret } : {};
+  const scopes = ['openid', 'profile', 'email', 'offline_access'];
+  return {
+    id: 'corp',
+    issuer,
+    clientId,
+    clientAuth,
+    ...secret,
+    scopes,
+    ...changes,
+  } as ProviderInput;
+}
+
+function usualRoute({ upstream }: Ground, changes: Part<RouteInput> | undefined): RouteInput {
+  return { path: '/api', upstream: upstream.url, ...changes } as RouteInput;
+}
+
+function redisOf({ url, keyPrefix }: TestRedis) {
+  return { url, keyPrefix };
+}
+
+function tlsFiles(tls: TestTls | undefined) {
+  return tls ? { tls: { cert: tls.certFile, key: tls.keyFile } } : {};
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { isRefusal, type Model, type ModelSession } from './model.ts';
+import type { Answer, Question } from './world.ts';
+import type { Stage } from './environment.ts';
+import { waitFor } from '../time/wait-for.ts';
+
+/** Asks one of the replicas. Throws when the answer is that of a server in trouble. */
+export async function askAt(
+  { replicas }: Stage,
+  number: number,
+  question: Question,
+): Promise<Answer> {
+  const replica = replicas[number] ?? assert.fail(`There is no replica ${number}.`);
+  const answer = await replica.ask(question);
+  assert(answer.status < 500, `${question.path} was answered ${answer.status} ${answer.body}`);
+  return answer;
+}
+
+/** Compares what the replicas, Redis and the authorization server know with what a run's model knows. */
+export class Inspection {
+  readonly #stage: Stage;
+  readonly #model: Model;
+  #checks = 0;
+
+  constructor(stage: Stage, model: Model) {
+    this.#stage = stage;
+    this.#model = model;
+  }
+
+  /** After every group: who lives is served, who has ended is not, and nothing else is left anywhere. */
+  async check(isLast: boolean): Promise<void> {
+    const { redis, world, replicas } = this.#stage;
+    const kept = await redis.look();
+    for (const session of this.#model.sessions) {
+      if (session.state !== 'may have ended') continue;
+      if (kept.sessions.includes(session.id)) session.state = 'lives';
+      else this.#model.end(session);
+    }
+    const all = replicas.map((_, replica) => replica);
+    await Promise.all(
+      this.#model.sessions.map(async (session) => {
+        this.#checks += 1;
+        const some = [this.#checks % replicas.length];
+        const isFirstTime = session.state === 'ended' && session.refusedAt.size === 0;
+        const chosen = isLast || isFirstTime ? all : some;
+        const check = (replica: number) =>
+          session.state === 'lives'
+            ? this.#mustBeServed(session, replica, isLast)
+            : this.#mustBeRefused(session, replica);
+        await Promise.all(chosen.map(check));
+      }),
+    );
+    await waitFor(() => this.#mustBeTidy(), { timeout: 2_000 });
+    assert.deepEqual(world.server.complaints, []);
+  }
+
+  async #mustBeServed(
+    session: ModelSession,
+    replica: number,
+    withNewToken: boolean,
+  ): Promise<void> {
+    const { name, cookie, sub, id } = session;
+    const { status, body } = await askAt(this.#stage, replica, { path: '/bff/user', cookie });
+    assert.equal(status, 200, `${name} is not known at replica ${replica}: ${body}`);
+    const user = JSON.parse(body) as { sub: string; session: { id: string } };
+    assert.deepEqual([user.sub, user.session.id], [sub, id], `${name} is another's`);
+    if (!withNewToken) return;
+    this.#checks += 1;
+    // Only the first refusal within 30 seconds gets another token.
+    const refuse = session.hadTokenRefused ? '' : `&refuse=check-${this.#checks}`;
+    session.hadTokenRefused = true;
+    const path = `/api/x?as=${sub}${refuse}`;
+    const call = await askAt(this.#stage, replica, { path, cookie });
+    assert.equal(call.status, 200, `${name} cannot call at replica ${replica}: ${call.body}`);
+  }
+
+  async #mustBeRefused(session: ModelSession, replica: number): Promise<void> {
+    for (;;) {
+      const isTooLate = this.#model.hasEndedFor(session, replica);
+      const path = `/api/x?as=${session.sub}`;
+      const answer = await askAt(this.#stage, replica, { path, cookie: session.cookie });
+      if (isRefusal(answer)) break;
+      const what = `replica ${replica} still answers ${answer.status}`;
+      assert(!isTooLate, `${session.name} has ended, but ${what}`);
+    }
+    session.refusedAt.add(replica);
+    const answer = await askAt(this.#stage, replica, { path: '/bff/user', cookie: session.cookie });
+    assert(isRefusal(answer), `${session.name} has ended, but its user is told: ${answer.body}`);
+  }
+
+  /** What Redis keeps is of living sessions, and what the authorization server gave to ended ones is worth nothing. */
+  async #mustBeTidy(): Promise<void> {
+    const { sessions, listed, locks } = await this.#stage.redis.look();
+    const living = this.#model.living.map(({ id }) => id);
+    assert.deepEqual(this.#model.named(sessions), this.#model.named(living), 'sessions in Redis');
+    // By sub and by sid.
+    const expected = [...living, ...living];
+    assert.deepEqual(
+      this.#model.named(listed),
+      this.#model.named(expected),
+      'sessions in the index',
+    );
+    assert.deepEqual(locks, [], 'locks');
+    for (const session of this.#model.revoked) {
+      if (session.state !== 'ended' || this.#model.replaced.has(session)) continue;
+      assert(session.grant.isRevoked, `${session.name} has ended, but its refresh token is good`);
+    }
+  }
+}

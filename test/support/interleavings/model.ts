@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import type { Answer } from './world.ts';
+import type { Grant } from '../authorization-server/scripted-authorization-server.ts';
+
+/** An ended session may be served for so long by a replica that has not heard of its end, in milliseconds, and never again. */
+const longestLate = 100;
+
+/** A stretch of time in ticks: from before the first request to after the last answer. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the model knows of a session: that it lives, that it has ended, or that it may have ended just now. */
+export interface ModelSession {
+  readonly id: string;
+  readonly name: string;
+  readonly cookie: string;
+  readonly sub: string;
+  readonly grant: Grant;
+  /** The request that made it. */
+  readonly born: Span;
+  state: 'lives' | 'may have ended' | 'ended';
+  endedAt: number;
+  readonly refusedAt: Set<number>;
+  /** The API has refused one of its tokens: for 30 seconds it gets no other for another refusal. */
+  hadTokenRefused: boolean;
+}
+
+/** An answer to a session's cookie, to be judged when it is known what else happened meanwhile. */
+export interface Observation {
+  readonly what: string;
+  readonly session: ModelSession | undefined;
+  readonly answer: Answer;
+  /** It was asked when the session had ended for good. */
+  readonly isTooLate: boolean;
+}
+
+/** What ends sessions, and which: those known when it began must end, those that came meanwhile may. */
+export interface Ending {
+  readonly span: Span;
+  readonly concerns: (session: { readonly sub: string; readonly grant: Grant }) => boolean;
+  /** Since when a sign-in is known to what ends sessions. */
+  readonly knownSince: (session: ModelSession) => number;
+}
+
+/** A sign-in that was refused. */
+export interface Refusal {
+  readonly what: string;
+  readonly sub: string;
+  readonly grant: Grant;
+  readonly span: Span;
+}
+
+/** What must be true of the sessions of a run, after all that has happened. */
+export class Model {
+  /** By browser. */
+  readonly current = new Map<number, ModelSession>();
+  readonly sessions: ModelSession[] = [];
+  /** Sessions whose end leaves no good token behind. */
+  readonly revoked = new Set<ModelSession>();
+  readonly replaced = new Set<ModelSession>();
+  readonly #observations: Observation[] = [];
+  readonly #endings: Ending[] = [];
+  readonly #refusals: Refusal[] = [];
+
+  /** To be judged when the group is over. */
+  observe(observation: Observation): void {
+    this.#observations.push(observation);
+  }
+
+  /** The same for a sign-in that was refused. */
+  refuse(refusal: Refusal): void {
+    this.#refusals.push(refusal);
+  }
+
+  /** Ends, when the group is over, all that it concerns. */
+  endAll(ending: Ending): void {
+    this.#endings.push(ending);
+  }
+
+  /** A session of which it is known that it has ended now. */
+  end(session: ModelSession): void {
+    if (session.state === 'ended') return;
+    session.state = 'ended';
+    session.endedAt = performance.now();
+  }
+
+  /** The same when another takes its place in its browser: nobody tells the provider. */
+  replace(session: ModelSession): void {
+    this.end(session);
+    this.replaced.add(session);
+  }
+
+  /** Whether a replica may not serve it any more. */
+  hasEndedFor({ state, endedAt, refusedAt }: ModelSession, replica: number): boolean {
+    if (state !== 'ended') return false;
+    return refusedAt.has(replica) || performance.now() - endedAt > longestLate;
+  }
+
+  get living(): readonly ModelSession[] {
+    return this.sessions.filter(({ state }) => state === 'lives');
+  }
+
+  /** What a group has done to sessions, and whether its answers agree with that. */
+  conclude(): void {
+    const before = this.living;
+    for (const { span, concerns, knownSince } of this.#endings) {
+      for (const session of before.filter(concerns)) {
+        if (session.born.from > span.to) continue;
+        if (knownSince(session) < span.from) this.end(session);
+        else if (session.state === 'lives') session.state = 'may have ended';
+        this.revoked.add(session);
+      }
+    }
+    for (const { what, sub, grant, span } of this.#refusals) {
+      const isDue = this.#endings.some(
+        (ending) => ending.concerns({ sub, grant }) && ending.span.to > span.from,
+      );
+      assert(isDue, `${what}: refused, although nobody was logged out meanwhile`);
+    }
+    for (const observation of this.#observations) judge(observation);
+    for (const done of [this.#endings, this.#refusals, this.#observations]) done.length = 0;
+  }
+
+  /** Their ids as people read them, in order. */
+  named(ids: readonly string[]): string[] {
+    const names = new Map(
+      this.sessions.map(({ id, name, state }) => [id, `${name}, which ${state}`]),
+    );
+    return ids.map((id) => names.get(id) ?? `a session nobody has (${id})`).toSorted();
+  }
+}
+
+function judge({ what, session, answer, isTooLate }: Observation): void {
+  const { status, body } = answer;
+  // A second refusal by the API within 30 seconds is passed on.
+  const isPassedOn = status === 401 && body.includes('"from":"api"');
+  const isServed =
+    status === 200 || status === 204 || (isPassedOn && session?.hadTokenRefused === true);
+  if (!session || isTooLate) {
+    return assert(isRefusal(answer), `${what}: signed out, but answered ${status} ${body}`);
+  }
+  if (session.state === 'lives') {
+    assert(isServed, `${what}: ${session.name} lives, but is answered ${status} ${body}`);
+  }
+  assert(isServed || status === 401, `${what}: answered ${status} ${body}`);
+  if (status === 200) {
+    const { sub } = JSON.parse(body) as { sub: string };
+    assert.equal(sub, session.sub, `${what}: got what belongs to ${sub}`);
+  }
+}
+
+/** Said by the BFF itself, not by the API behind it. */
+export function isRefusal({ status, body }: Answer): boolean {
+  return status === 401 && body.includes('"not_signed_in"');
+}

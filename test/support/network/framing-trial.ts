@@ -1,0 +1,51 @@
+import { type FramingPayload, framingPayloads } from './framing-payloads.ts';
+import { rawRequest } from './raw-request.ts';
+import type { StrictUpstream } from '../upstream/strict-upstream.ts';
+
+/** What became of one payload. */
+export interface FramingOutcome {
+  readonly name: string;
+  readonly statuses: readonly number[];
+  /** Requests for its own path that reached the upstream whole. */
+  readonly arrived: number;
+  /** Requests for the path it tried to bring in. */
+  readonly hidden: number;
+}
+
+/** Sends every payload on a connection of its own, some at a time, and says what the upstream saw of each. */
+export async function tryFramings(
+  port: number,
+  upstream: StrictUpstream,
+  prefix: string,
+): Promise<FramingOutcome[]> {
+  const outcomes: FramingOutcome[] = [];
+  const queue = [...framingPayloads.entries()];
+  const work = async () => {
+    for (let next = queue.pop(); next; next = queue.pop())
+      outcomes.push(await tryOne(port, upstream, `${prefix}/${next[0]}`, next[1]));
+  };
+  await Promise.all(Array.from({ length: 24 }, work));
+  return outcomes;
+}
+
+async function tryOne(
+  port: number,
+  upstream: StrictUpstream,
+  path: string,
+  { name, bytes }: FramingPayload,
+): Promise<FramingOutcome> {
+  const hidden = `${path}-hidden`;
+  const { statuses } = await rawRequest(port, bytes(path, hidden), { deadline: 1000 });
+  const asked = (target: string) => upstream.requests.filter((one) => one.target === target).length;
+  const finalStatuses = statuses.filter((status) => status >= 200);
+  return { name, statuses: finalStatuses, arrived: asked(path), hidden: asked(hidden) };
+}
+
+/** What is wrong with an outcome: more than one request, another one, or an answer that is nobody's. Absent: nothing. */
+export function complaintAbout({ statuses, arrived, hidden }: FramingOutcome): string | undefined {
+  const accepted = statuses.filter((status) => status < 400).length;
+  if (hidden > 0) return 'the hidden request reached the upstream';
+  if (arrived > 1) return `it reached the upstream ${arrived} times`;
+  if (accepted > arrived) return `${accepted} answers for ${arrived} requests`;
+  return undefined;
+}

@@ -1,0 +1,80 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
+import { freePort } from '../network/ports.ts';
+import { listen } from '../upstream/upstream.ts';
+
+/** A way to a Redis that can be disturbed. */
+export interface RedisNetwork {
+  readonly url: string;
+  readonly port: number;
+  /** Nobody listens here any more, and who is connected is cut off. */
+  refuse(): Promise<void>;
+  /** Answers take this much longer, also on connections that exist. */
+  delayAnswers(milliseconds: number): void;
+  /** Packets of the connections that exist, but for the first, the test's own, get lost, as when a firewall forgets them. */
+  loseConnections(): void;
+  /** New connections lead to another Redis, as when a name is moved; those that exist stay where they are. */
+  leadTo(port: number): void;
+  /** Everything is well again, for new connections. */
+  mend(): Promise<void>;
+  close(): void;
+}
+
+/** Opens a way to the Redis on this loopback port. */
+export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
+  const open = new Set<Socket>();
+  let target = redisPort;
+  let delay = 0;
+  const server = createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    for (const socket of [near, far])
+      open.add(socket.on('error', () => socket.destroy()).on('close', () => open.delete(socket)));
+    near
+      .pipe(far)
+      .pipe(slowly(() => delay))
+      .pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  const port = await freePort();
+  await listen(server, port);
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    refuse: () =>
+      new Promise((refused) => {
+        server.close(() => refused());
+        cut();
+      }),
+    delayAnswers: (milliseconds) => {
+      delay = milliseconds;
+    },
+    loseConnections: () => {
+      for (const socket of [...open].slice(2)) socket.unpipe().pause();
+    },
+    leadTo: (other) => {
+      target = other;
+    },
+    mend: async () => {
+      delay = 0;
+      if (!server.listening) await listen(server, port);
+    },
+    close: () => {
+      server.close();
+      cut();
+    },
+  };
+}
+
+function slowly(delay: () => number): Transform {
+  return new Transform({
+    transform: (chunk: Buffer, _encoding, passed) => {
+      const milliseconds = delay();
+      if (milliseconds === 0) return passed(null, chunk);
+      setTimeout(() => passed(null, chunk), milliseconds).unref();
+    },
+  });
+}
