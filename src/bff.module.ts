@@ -16,7 +16,7 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@ne
 import type { Application } from 'express';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
-import { EndpointsMiddleware } from './auth/endpoints.middleware.ts';
+import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
 import { EventsController } from './auth/account/events.controller.ts';
 import { FrontchannelController } from './auth/logout/frontchannel.controller.ts';
 import { LoginController } from './auth/login/login.controller.ts';
@@ -105,7 +105,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   configure(): void {
     const { basePath } = this.options;
     const { httpAdapter } = this.adapterHost;
-    refuseBodyParsers(httpAdapter);
+    refuseBodyParsers(httpAdapter.getInstance<Application>());
     // They enter the pipeline where requests do.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
@@ -113,7 +113,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     mountPipeline(express, this.#pipeline(), this.problems);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
-    exemptFromGlobalPrefix(this.applicationConfig, basePath, taken);
+    exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);
   }
 
   /** The request pipeline. The order of its steps is a security decision. */
@@ -149,7 +149,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   async onModuleInit(): Promise<void> {
     const express = this.adapterHost.httpAdapter.getInstance<Application>();
     const controllers = express.router.stack.slice(this.#pipelineLayers);
-    refuseControllersBelow(this.options.basePath, controllers);
+    refuseControllersBelow(this.options.basePath, allowedMethods, controllers);
     await refuseKnownShortfalls(this.providers.all);
   }
 

@@ -6,7 +6,6 @@ import type { Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
-import { onConnection } from './session/tokens/token-log.ts';
 import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
@@ -40,7 +39,7 @@ import { SessionStore } from './session/sessions/session-store.ts';
 import { SignedInSessions } from './session/sessions/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
-import { tokenProviders } from './session/session.providers.ts';
+import { onConnection, tokenProviders } from './session/session.providers.ts';
 
 /** Injects the whole configuration. Only this file hands it out, in slices. */
 export const OPTIONS = Symbol('options');

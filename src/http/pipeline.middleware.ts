@@ -1,7 +1,6 @@
 import { type NestMiddleware, RequestMethod } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { Application, ErrorRequestHandler } from 'express';
-import { allowedMethods, endpointNames } from '../auth/endpoints.middleware.ts';
 import { isBelow } from './path-prefix.ts';
 import type { ProblemFilter } from './problem.filter.ts';
 
@@ -41,6 +40,7 @@ export function mountPipeline(
 export function exemptFromGlobalPrefix(
   config: ApplicationConfig,
   basePath: string,
+  endpointNames: readonly string[],
   taken: readonly string[],
 ): void {
   const prefix = `/${config.getGlobalPrefix()}`.replace(/^\/\/+/, '/').toLowerCase();
@@ -67,12 +67,13 @@ export function exemptFromGlobalPrefix(
  */
 export function refuseControllersBelow(
   basePath: string,
+  methodsOf: (endpoint: string) => readonly string[] | undefined,
   layers: Application['router']['stack'],
 ): void {
   const seen = new Set<string>();
   for (const { route } of layers) {
     if (!route || !isBelow(route.path.toLowerCase(), basePath.toLowerCase())) continue;
-    const isOurs = allowedMethods(route.path.slice(basePath.length + 1)) !== undefined;
+    const isOurs = methodsOf(route.path.slice(basePath.length + 1)) !== undefined;
     for (const { method } of route.stack) {
       const name = `${method} ${route.path}`;
       if (isOurs && !seen.has(name)) seen.add(name);

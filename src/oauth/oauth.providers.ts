@@ -1,6 +1,5 @@
-import type { Provider as NestProvider } from '@nestjs/common';
+import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import type { Options } from '../config/options.ts';
-import { logBadKey, logMissingKeys } from '../session/tokens/token-log.ts';
 import { Provider } from './provider/provider.ts';
 import { Providers } from './providers.ts';
 import { routeNeedsOf } from './tokens/token-policy.ts';
@@ -29,4 +28,16 @@ function createProviders(options: Options, clock: Clock): Providers {
       ),
   );
   return new Providers(all, baseUrl(options));
+}
+
+/** Logs that the keys of a provider could not be fetched again. */
+function logMissingKeys(provider: string) {
+  const msg = 'keys not fetched; the last ones serve on';
+  return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
+}
+
+/** Logs that a new client key cannot be used. */
+function logBadKey(provider: string) {
+  const msg = 'the file of clientKey cannot be used; the last good key serves on';
+  return (error: unknown) => new Logger('Provider').error({ msg, provider, err: error });
 }

@@ -7,7 +7,7 @@ import { ConfigurationError } from '../config/load.ts';
 import type { Options } from '../config/options.ts';
 import { openFrontDoor } from './proxy-fast-path.ts';
 import { HttpAdapter } from './http.adapter.ts';
-import { ServerLog } from '../telemetry/server-log.ts';
+import { ServerLog } from '../telemetry/server-log.service.ts';
 import { MANAGEMENT_LISTENS } from '../management/management.service.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from '../http/problem.filter.ts';
 import { CLOCK, type Clock } from '../clock.ts';

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
-import type { ServerLog } from '../telemetry/server-log.ts';
+import type { ServerLog } from '../telemetry/server-log.service.ts';
 import { Proxy } from '../proxy/proxy.service.ts';
 
 /**

@@ -1,6 +1,6 @@
-import type { Provider as NestProvider } from '@nestjs/common';
+import { Logger, type Provider as NestProvider } from '@nestjs/common';
+import { reasonOf } from '../errors.ts';
 import type { Options } from '../config/options.ts';
-import { logLostTokens, logUnshared, onRefresh } from './tokens/token-log.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { Providers } from '../oauth/providers.ts';
 import { AccessTokenService } from './tokens/access-token.service.ts';
@@ -11,9 +11,11 @@ import type { KeyValueStore } from './store/key-value-store.ts';
 import { RouteTokenService } from './tokens/route-token.service.ts';
 import { SealedRecords } from './store/sealed-records.ts';
 import { Sealing } from './store/sealing.ts';
+import type { ConnectionListener } from './store/redis/connection.ts';
+import type { Session } from './sessions/session.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { TokenKeeper } from './tokens/pending-writes.ts';
-import { TokenRefresher } from './tokens/token-refresher.ts';
+import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
 
 /** What keeps access tokens valid: those of sessions, of routes, and our own. It is told what injects `Options` and the store. */
 export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
@@ -51,4 +53,50 @@ export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
     RouteTokenService,
     Connections,
   ];
+}
+
+/** Records and logs the outcome of a token request. */
+function onRefresh(recorder: Recorder): RefreshListener {
+  return (outcome, provider) => {
+    recorder.refreshed(provider, outcome.kind);
+    logRefresh(outcome, provider);
+  };
+}
+
+/** Records and logs that the connection to Redis was lost or found. */
+export function onConnection(recorder: Recorder): ConnectionListener {
+  const logger = new Logger('Redis');
+  return (event, cause) => {
+    recorder.redis(event);
+    if (event === 'connected') logger.log('connected');
+    else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
+  };
+}
+
+function logRefresh(outcome: Parameters<RefreshListener>[0], provider: string): void {
+  const logger = new Logger('TokenRefresher');
+  switch (outcome.kind) {
+    case 'refreshed':
+      return logger.debug({ msg: 'tokens refreshed', provider });
+    case 'ended':
+      return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    case 'refused':
+      return logger.log({ msg: 'token refused', provider, reason: reasonOf(outcome.error) });
+    case 'failed':
+      return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
+  }
+}
+
+/** Logs that refreshed tokens of a session could not be stored. */
+function logLostTokens({ provider }: Session, cause: unknown): void {
+  const msg = 'refreshed tokens could not be stored; their session has to sign in again';
+  new Logger('TokenRefresher').error({ msg, provider, err: cause });
+}
+
+/** Logs that a client token could not be shared with the other replicas. */
+function logUnshared(cause: unknown): void {
+  new Logger('ClientTokens').warn({
+    msg: 'client token not shared with other replicas',
+    err: cause,
+  });
 }

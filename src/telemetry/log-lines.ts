@@ -61,6 +61,9 @@ function quoted(text: string): string {
   return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : withoutControls(JSON.stringify(text));
 }
 
+/** A log for lines that belong to no request. */
+export type PlainLog = ReturnType<typeof plainLog>;
+
 /** A log of its own for who is no Nest application, in the same form. */
 export function plainLog(level: string, context: string, stream: DestinationStream): Logger {
   return pino({ ...lineFormat, level }, stream).child({ context });

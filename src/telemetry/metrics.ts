@@ -1,5 +1,4 @@
 import type { Registry } from 'prom-client';
-import type { Answer } from '../management/management-request.ts';
 import { type Figure, gauge } from './metric.ts';
 
 /** What is remembered of sessions, as `SessionCache` counts it. */
@@ -8,6 +7,13 @@ export interface CacheFigures {
   readonly bytes: number;
   readonly hits: number;
   readonly misses: number;
+}
+
+/** A response of `/metrics`. */
+export interface MetricsResponse {
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
 let observed: Promise<Registry> | undefined;
@@ -37,7 +43,9 @@ export function cacheFigures({ sessions, bytes, hits, misses }: CacheFigures): F
 }
 
 /** The figures of some processes, put together in the text format of Prometheus, as `/metrics` answers them. */
-export async function metricsAnswer(ofProcesses: readonly (readonly Figure[])[]): Promise<Answer> {
+export async function metricsAnswer(
+  ofProcesses: readonly (readonly Figure[])[],
+): Promise<MetricsResponse> {
   const registry = await sum(ofProcesses);
   return {
     code: 200,

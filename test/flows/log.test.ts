@@ -1,5 +1,5 @@
 import { answer, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
-import { ServerLog } from '../../src/telemetry/server-log.ts';
+import { ServerLog } from '../../src/telemetry/server-log.service.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
 import { LogCapture } from '../support/bff/logs.ts';

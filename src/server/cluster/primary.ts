@@ -1,8 +1,7 @@
 import cluster from 'node:cluster';
-import type { Logger } from 'pino';
 import { type LoadedOptions, loadOptions } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
-import { plainLog } from '../../telemetry/log-lines.ts';
+import { type PlainLog, plainLog } from '../../telemetry/log-lines.ts';
 import { StandardOutput } from '../../telemetry/standard-output.ts';
 import {
   type Answer,
@@ -57,7 +56,7 @@ class Primary {
   constructor(
     private readonly file: string | undefined,
     private readonly options: Options,
-    private readonly log: Logger,
+    private readonly log: PlainLog,
     write: (lines: string) => void,
   ) {
     this.#workers = new WorkerGroup(options, log, write);

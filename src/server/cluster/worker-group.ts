@@ -1,5 +1,5 @@
+import type { PlainLog } from '../../telemetry/log-lines.ts';
 import { setTimeout as passed } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { Options } from '../../config/options.ts';
 import { addUp, type Figure, gauge } from '../../telemetry/metric.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -26,7 +26,7 @@ export class WorkerGroup {
   /** `write` gets the workers' own log. */
   constructor(
     options: Options,
-    private readonly log: Logger,
+    private readonly log: PlainLog,
     private readonly write: (lines: string) => void,
   ) {
     this.#options = options;

@@ -13,17 +13,8 @@ import {
   type SealedRecords,
 } from '../store/sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
-import { endOf, idleTimeLeft, isSession, type Session, type SessionLimits } from './session.ts';
-
-// Inside the declaration below, `Session` would be express-session's own.
-type SignedInSession = Session;
-
-declare module 'express-session' {
-  interface SessionData {
-    /** Present in every stored session: one is only created by a sign-in. */
-    signedIn?: SignedInSession;
-  }
-}
+import { parseRecord } from './session-record.ts';
+import { endOf, idleTimeLeft, type Session, type SessionLimits } from './session.ts';
 
 /** A session as it was read. */
 export interface StoredSession {
@@ -69,8 +60,8 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a session that has just begun, under the secret its cookie will hold. Throws `login_expired` if somebody ended it
-   * meanwhile: it was entered before it existed, so whoever ended it knew of it or is known here.
+   * Stores a new session under the secret that its cookie will hold. Throws `login_expired` if a
+   * logout has ended it: it is in the index before it exists, so no logout can miss it.
    */
   async begin(secret: string, data: SessionData): Promise<void> {
     const session = data.signedIn;
@@ -98,12 +89,12 @@ export class SessionStore extends RedisStore {
     callback(failure);
   }
 
-  /** The session of this id, or `undefined` if there is none or its time is over. */
+  /** The session with this id, `undefined` if there is none or it has expired. */
   async read(id: string): Promise<Session | undefined> {
     return (await this.readStored(id))?.session;
   }
 
-  /** The same, with what a later write must still find in its place. */
+  /** The session with this id, and the record that a later write must still find in its place. */
   async readStored(id: string): Promise<StoredSession | undefined> {
     const record = await this.records.read(id);
     const data = record && (this.#living(record.text) as SessionData | null);
@@ -241,12 +232,6 @@ export class SessionStore extends RedisStore {
 
 function throwError(error?: unknown): void {
   if (error !== undefined) throw error;
-}
-
-/** What a record holds, if this release could have written it. */
-function parseRecord(text: string): (SessionData & { readonly signedIn: Session }) | undefined {
-  const data = JSON.parse(text) as Partial<SessionData> | null;
-  return data?.cookie && isSession(data.signedIn) ? (data as never) : undefined;
 }
 
 function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {

@@ -14,8 +14,27 @@ export interface Violation {
 /** A rule looks at one file and names the nodes that break it, each with a sentence. */
 export type Rule = (file: SourceFile) => Iterable<readonly [node: ts.Node, message: string]>;
 
-/** Each room may import itself, the rooms of the rows above its own, and `errors.ts`. */
-const rows = [['config'], ['oauth'], ['session'], ['auth', 'proxy', 'frontend', 'management']];
+/** The rooms from left to right. A room imports itself, the rooms of earlier rows, and the files of `forAll`. */
+const rows = [
+  ['http'],
+  ['config'],
+  ['telemetry'],
+  ['oauth'],
+  ['session'],
+  ['auth', 'proxy', 'frontend', 'management'],
+  ['server'],
+  ['cli'],
+];
+
+/** Loose files that every room may import. They import nothing of ours. */
+const forAll = ['errors.ts', 'clock.ts'];
+
+/** The module that puts the rooms together. Only the rooms to its right and the other loose files import it. */
+const module = ['bff.module.ts', 'bff.providers.ts'];
+const rightOfModule = ['server', 'cli'];
+
+/** Everything that may stand outside a room. */
+const loose = new Set([...forAll, ...module, 'main.ts', 'index.ts', 'version.ts']);
 
 /** Outside libraries and the rooms that own them. */
 const owners: Readonly<Record<string, readonly string[]>> = {
@@ -26,10 +45,13 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   redis: ['session'],
   'cookie-signature': ['session'],
   undici: ['proxy', 'oauth'],
-  'prom-client': ['management'],
+  'prom-client': ['telemetry'],
+  pino: ['telemetry'],
+  'pino-http': ['telemetry'],
 };
 
-const nestSuffix = /\.(controller|service|middleware|guard|filter|module|decorator)\.ts$/;
+const nestSuffix =
+  /\.(adapter|controller|decorator|filter|guard|middleware|module|providers|service)\.ts$/;
 const mostLines = 250;
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -41,6 +63,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'every folder is a room': function* ({ path, tree }) {
     const room = roomOf(path);
     if (room && rowOf(room) === -1) yield [tree, `${room}/ is not a room of the house`];
+    if (!room && !loose.has(path)) yield [tree, `${path} belongs into a room`];
   },
   'each library has one owner': function* ({ path, imports }) {
     for (const { specifier, node } of imports) {
@@ -58,7 +81,8 @@ const rules: Readonly<Record<string, Rule>> = {
     }
   },
   'a file without a Nest suffix is plain TypeScript': function* ({ path, imports }) {
-    if (!roomOf(path) || nestSuffix.test(path)) return;
+    // The server starts Nest.
+    if (!roomOf(path) || roomOf(path) === 'server' || nestSuffix.test(path)) return;
     for (const { specifier, node } of imports) {
       if (/^(@nestjs\/|nestjs-)/.test(specifier)) yield [node, `${specifier} is Nest`];
     }
@@ -118,18 +142,13 @@ function rowOf(room: string): number {
 }
 
 function mayImport(from: string, to: string): boolean {
-  if (to === 'errors.ts') return true;
-  if (to.startsWith('..')) return false;
+  if (forAll.includes(from)) return false;
+  if (forAll.includes(to)) return true;
+  if (to === 'main.ts' || to === 'index.ts' || to.startsWith('..')) return false;
   const [room, other] = [roomOf(from), roomOf(to)];
-  if (room === '') return mayRootImport(from, to);
-  return room === other || (other !== '' && rowOf(other) < rowOf(room));
-}
-
-// At the root: errors.ts knows nobody, bff.module.ts comes before app.ts, and nobody imports what is started from outside.
-function mayRootImport(from: string, to: string): boolean {
-  if (from === 'errors.ts') return false;
-  if (from === 'bff.module.ts' && to === 'app.ts') return false;
-  return to !== 'main.ts' && to !== 'index.ts';
+  if (other === '') return room === '' || rightOfModule.includes(room);
+  if (module.includes(from)) return !rightOfModule.includes(other);
+  return room === '' || room === other || rowOf(other) < rowOf(room);
 }
 
 function packageOf(specifier: string): string {
