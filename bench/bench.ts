@@ -31,7 +31,10 @@ export interface Bench extends Extent {
   /** Why others do not take part, a line each. */
   readonly notRun: readonly string[];
   readonly meter: RedisMeter;
-  /** The sessions of the rows with many of them, written when first asked for: a file of `Cookie` headers by contender. */
+  /**
+   * The sessions of the rows with many of them, written when first asked for: a file of `Cookie`
+   * headers by contender.
+   */
   cookieFiles(): Promise<Map<string, string>>;
   close(): Promise<void>;
 }

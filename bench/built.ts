@@ -1,6 +1,9 @@
 const dist = new URL('../dist/', import.meta.url);
 
-/** What the bench uses of the built server, whose sources Node cannot run as they are: their decorators need compiling. */
+/**
+ * What the bench uses of the built server, whose sources Node cannot run as they are: their
+ * decorators need compiling.
+ */
 export async function built() {
   const [app, config, store, records, session, cookies, signedCookie] = await Promise.all([
     load<typeof import('../src/server/create-app.ts')>('server/create-app.js'),

@@ -24,7 +24,10 @@ export interface Launch {
   readonly directory?: string;
 }
 
-/** Starts a server and waits until it accepts connections. Throws, with what it printed last, when it ends first. */
+/**
+ * Starts a server and waits until it accepts connections. Throws, with what it printed last, when
+ * it ends first.
+ */
 export async function startChild({ program, args, port, env, directory }: Launch): Promise<Child> {
   const home = directory ?? childDirectory();
   const output = join(home, 'output.log');

@@ -3,7 +3,9 @@ import { freePort } from '../test/support/network/ports.ts';
 import type { Child } from './child.ts';
 import type { Ground } from './ground.ts';
 
-/** A way to write sessions as if many people had signed in: gives back a `Cookie` header for each. */
+/**
+ * A way to write sessions as if many people had signed in: gives back a `Cookie` header for each.
+ */
 export type SessionWriter = (howMany: number, signedInCookie: string) => Promise<string[]>;
 
 /** How one proxy is started, and how one signs in to it. */
@@ -35,7 +37,10 @@ export function clientIdOf(recipe: string, port: number): string {
   return `bench-${recipe}-${port}`;
 }
 
-/** Starts a proxy and signs in to it; throws when a signed-in call does not reach the API with an access token. */
+/**
+ * Starts a proxy and signs in to it; throws when a signed-in call does not reach the API with an
+ * access token.
+ */
 export async function startContender(recipe: Recipe, ground: Ground): Promise<Contender> {
   const port = await freePort();
   const origin = originOf(port);
@@ -57,7 +62,10 @@ export async function startContender(recipe: Recipe, ground: Ground): Promise<Co
   }
 }
 
-/** Does something with a proxy that has just been started and done nothing yet: its memory has no room left over. */
+/**
+ * Does something with a proxy that has just been started and done nothing yet: its memory has no
+ * room left over.
+ */
 export async function withFresh(
   recipe: Recipe,
   ground: Ground,
@@ -81,7 +89,9 @@ export function headersOf(port: number, cookie: string): Record<string, string> 
   return { Host: `localhost:${port}`, 'X-CSRF': '1', ...(cookie && { Cookie: cookie }) };
 }
 
-/** Signs in with a new browser, all redirects followed, and gives back the cookie of the session. */
+/**
+ * Signs in with a new browser, all redirects followed, and gives back the cookie of the session.
+ */
 export async function signIn(loginPath: string, port: number): Promise<string> {
   const browser = new LittleBrowser({ origin: originOf(port), redirectChains: 'ignore' });
   const page = await browser.navigate(loginPath);

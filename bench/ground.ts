@@ -7,7 +7,10 @@ import { freePort } from '../test/support/network/ports.ts';
 import { type RedisServer, startRedis } from '../test/support/redis/server.ts';
 import { type Child, startChild } from './child.ts';
 
-/** What all contenders stand on: one Redis, one API, one authorization server, which lives in this process. */
+/**
+ * What all contenders stand on: one Redis, one API, one authorization server, which lives in this
+ * process.
+ */
 export interface Ground {
   readonly authorizationServer: AuthorizationServer;
   readonly redis: RedisServer;

@@ -5,8 +5,9 @@ import { built } from './built.ts';
 const batch = 500;
 
 /**
- * Writes sessions through the BFF's own `SessionStore`, as if so many different people had signed in: each is the session of
- * that cookie, with a subject and an id of its own. Gives back their `Cookie` headers.
+ * Writes sessions through the BFF's own `SessionStore`, as if so many different people had signed
+ * in: each is the session of that cookie, with a subject and an id of its own. Gives back their
+ * `Cookie` headers.
  */
 export async function writeManySessions(
   input: OptionsInput,

@@ -2,7 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** What a process and all below it have used and hold. */
 export interface Usage {
-  /** Processor time since the start, in microseconds, user and system, also of children that have ended. */
+  /**
+   * Processor time since the start, in microseconds, user and system, also of children that have
+   * ended.
+   */
   readonly cpu: number;
   /** Resident memory, in bytes. Pages that several of its processes share are counted for each. */
   readonly resident: number;
@@ -11,7 +14,10 @@ export interface Usage {
 // Linux says it in hundredths of a second everywhere (getconf CLK_TCK).
 const microsecondsPerTick = 10_000;
 
-/** What the process tree below and including `pid` has used. Without `/proc`, on another system than Linux: not a number. */
+/**
+ * What the process tree below and including `pid` has used. Without `/proc`, on another system than
+ * Linux: not a number.
+ */
 export function usageOf(pid: number): Usage {
   if (!existsSync('/proc/self/stat')) return { cpu: NaN, resident: NaN };
   const all = readAll();
@@ -42,7 +48,10 @@ function readAll(): Map<number, Stat> {
   return all;
 }
 
-/** proc_pid_stat(5); the name of the program, in brackets, may hold anything. Absent: the process has just ended. */
+/**
+ * proc_pid_stat(5); the name of the program, in brackets, may hold anything. Absent: the process
+ * has just ended.
+ */
 function readStat(pid: string): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

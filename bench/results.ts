@@ -1,6 +1,8 @@
 import { median, medianSample, type Sample } from './sample.ts';
 
-/** Everything that was measured: rounds of loads by row and contender, and single figures by name. */
+/**
+ * Everything that was measured: rounds of loads by row and contender, and single figures by name.
+ */
 export class Results {
   readonly #samples = new Map<string, Sample[]>();
   readonly #figures = new Map<string, number>();
@@ -18,8 +20,8 @@ export class Results {
   }
 
   /**
-   * How many times the other's figure this one's is, the median over the rounds: what slows the machine for a while slows
-   * both of a round. Absent: one of them was not measured.
+   * How many times the other's figure this one's is, the median over the rounds: what slows the
+   * machine for a while slows both of a round. Absent: one of them was not measured.
    */
   ratio(row: string, figure: keyof Sample, one: string, other: string): number | undefined {
     const [ones, others] = [one, other].map((name) => this.#samples.get(`${row} ${name}`));

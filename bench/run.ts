@@ -1,7 +1,8 @@
 /**
- * `npm run bench`: the built server beside a bare proxy and its peers, everything measured in one run. `--only calls` takes one
- * row, `--contenders bare,pixie` some proxies, `--seconds 5` and `--rounds 5` say how long; `--quick` is for a first look,
- * `--write` puts the results into bench/README.md.
+ * `npm run bench`: the built server beside a bare proxy and its peers, everything measured in one
+ * run. `--only calls` takes one row, `--contenders bare,pixie` some proxies, `--seconds 5` and
+ * `--rounds 5` say how long; `--quick` is for a first look, `--write` puts the results into
+ * bench/README.md.
  */
 import { parseArgs } from 'node:util';
 import { endRun, runDirectory } from '../test/support/setup/run-directory.ts';
@@ -33,8 +34,8 @@ interface Row {
 }
 
 /**
- * The start first, on a machine that does nothing else yet, and WebSockets last: each contender's take ten thousand ports, some of
- * which stay taken for a minute.
+ * The start first, on a machine that does nothing else yet, and WebSockets last: each contender's
+ * take ten thousand ports, some of which stay taken for a minute.
  */
 const rows = (extent: Extent): readonly Row[] => [
   { name: 'start', measure: measureStart },

@@ -1,4 +1,7 @@
-/** Rows of cells as a table of Markdown, which reads as well on a terminal. Numbers stand to the right. */
+/**
+ * Rows of cells as a table of Markdown, which reads as well on a terminal. Numbers stand to the
+ * right.
+ */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0), title.length, 3),

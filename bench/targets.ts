@@ -109,7 +109,10 @@ function verdict(measured: number | undefined, limit: number, better: 'less' | '
   return isReached ? 'reached' : 'NOT reached';
 }
 
-/** The two rows are measured at different times; how the bare proxy fared in each tells what the machine did meanwhile. */
+/**
+ * The two rows are measured at different times; how the bare proxy fared in each tells what the
+ * machine did meanwhile.
+ */
 function growthWithSessions(results: Results): number | undefined {
   const withMany = results.ratio('sessions-stored', 'cpu', 'pixie', 'bare');
   const withOne = results.ratio('calls', 'cpu', 'pixie', 'bare');

@@ -29,7 +29,10 @@ interface Api {
   readonly notes: Notes;
 }
 
-/** Starts a resource server with a few notes in it. It trusts no caller: every call's access token is validated. */
+/**
+ * Starts a resource server with a few notes in it. It trusts no caller: every call's access token
+ * is validated.
+ */
 export async function startApi(options: ApiOptions): Promise<RunningServer> {
   const { issuer, audience = demoAudience, jwksUri = `${issuer}/jwks` } = options;
   const api = {

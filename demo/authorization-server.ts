@@ -29,8 +29,9 @@ export interface AuthorizationServerOptions {
 }
 
 /**
- * Starts an authorization server with two people who can sign in, a consent page, PKCE required of everyone and a
- * record of every sign-in. All it knows is in memory and its own; several may run in one process.
+ * Starts an authorization server with two people who can sign in, a consent page, PKCE required of
+ * everyone and a record of every sign-in. All it knows is in memory and its own; several may run in
+ * one process.
  */
 export async function startAuthorizationServer(
   options: AuthorizationServerOptions,

@@ -1,7 +1,8 @@
 /**
- * `npm run demo`: the authorization server, the API, a Redis if this machine has one, and the BFF itself, each where the
- * environment says (`DEMO_PORT`, `DEMO_AUTH_PORT`, `DEMO_API_PORT`, `DEMO_MANAGEMENT_PORT`, `REDIS_URL`), on loopback
- * only. `--verbose` shows every log line of the BFF.
+ * `npm run demo`: the authorization server, the API, a Redis if this machine has one, and the BFF
+ * itself, each where the environment says (`DEMO_PORT`, `DEMO_AUTH_PORT`, `DEMO_API_PORT`,
+ * `DEMO_MANAGEMENT_PORT`, `REDIS_URL`), on loopback only. `--verbose` shows every log line of the
+ * BFF.
  */
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';

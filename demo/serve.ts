@@ -1,6 +1,7 @@
 /**
- * One party of the demo by itself, for containers: `node demo/serve.ts authorization-server` or `node demo/serve.ts api`.
- * Everything comes from the environment; `SIGTERM` ends it with exit code 0.
+ * One party of the demo by itself, for containers: `node demo/serve.ts authorization-server` or
+ * `node demo/serve.ts api`. Everything comes from the environment; `SIGTERM` ends it with exit code
+ * 0.
  */
 import { startApi } from './api.ts';
 import { startAuthorizationServer } from './authorization-server.ts';

@@ -4,9 +4,9 @@ import { build } from 'rolldown';
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
 /**
- * Makes a few files of the two thousand modules behind the command `dist/main.js`: to find and read them takes longer than all
- * else that a start does (decision 25). What applications import, `dist/index.js`, stays as it was compiled beside it, and
- * shares NestJS with them.
+ * Makes a few files of the two thousand modules behind the command `dist/main.js`: to find and read
+ * them takes longer than all else that a start does (decision 25). What applications import,
+ * `dist/index.js`, stays as it was compiled beside it, and shares NestJS with them.
  */
 await build({
   input: { main: `${dist}/main.js` },

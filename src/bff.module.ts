@@ -60,8 +60,8 @@ export interface BffAsyncOptions
 }
 
 /**
- * The Backend-for-Frontend as a module of a NestJS application on `@nestjs/platform-express` with `bodyParser: false`. Import
- * it once; `SignedInGuard` then works in every module.
+ * The Backend-for-Frontend as a module of a NestJS application on `@nestjs/platform-express` with
+ * `bodyParser: false`. Import it once; `SignedInGuard` then works in every module.
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
@@ -80,12 +80,18 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every mistake. */
+  /**
+   * With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every
+   * mistake.
+   */
   static forRoot(input: OptionsInput): DynamicModule {
     return this.withOptions(parseOptions(input));
   }
 
-  /** With options from a factory. The application's start fails with a `ConfigurationError` that names every mistake. */
+  /**
+   * With options from a factory. The application's start fails with a `ConfigurationError` that
+   * names every mistake.
+   */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
     const { basePath = '/bff', imports, inject = [], useFactory } = async;
     return describeModule(basePath, imports, {

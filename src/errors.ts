@@ -1,8 +1,8 @@
 import { isNativeError } from 'node:util/types';
 
 /**
- * What the outside is told when something fails: one row a code. A code is public and stable, its sentence is safe for
- * anyone to read; what really happened stays in the `cause`, for the log.
+ * What the outside is told when something fails: one row a code. A code is public and stable, its
+ * sentence is safe for anyone to read; what really happened stays in the `cause`, for the log.
  */
 const table = {
   bad_path: [400, 'The path of the address could be read in more than one way.'],
@@ -70,7 +70,10 @@ export class BffError extends Error {
     this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };
   }
 
-  /** With `expose` the convention of `http-errors`: a host application's own filter, or Express, answers with our status and sentence. */
+  /**
+   * With `expose` the convention of `http-errors`: a host application's own filter, or Express,
+   * answers with our status and sentence.
+   */
   get statusCode(): number {
     return this.status;
   }
@@ -80,12 +83,18 @@ export class BffError extends Error {
   }
 }
 
-/** Whether something thrown is an error. One of another realm, `node:vm`'s for example, is none for `instanceof`. */
+/**
+ * Whether something thrown is an error. One of another realm, `node:vm`'s for example, is none for
+ * `instanceof`.
+ */
 export function isError(thrown: unknown): thrown is Error {
   return thrown instanceof Error || isNativeError(thrown);
 }
 
-/** What really happened, for the operator: the innermost message. An error for several addresses has but a code. */
+/**
+ * What really happened, for the operator: the innermost message. An error for several addresses has
+ * but a code.
+ */
 export function reasonOf(thrown: unknown): string {
   if (!isError(thrown)) return String(thrown);
   if (isError(thrown.cause)) return reasonOf(thrown.cause);

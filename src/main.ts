@@ -5,9 +5,10 @@ import { parseArgs } from 'node:util';
 import { version } from './version.ts';
 
 /**
- * The code of two thousand modules is compiled at every start, so what comes of it is kept: beside the code itself, where whoever may
- * write may write the code as well. A cache that others may write, in `/tmp` say, would be theirs to plant code in. Where
- * nothing may be written nothing is kept. Node.js before 22 has no such cache, and is told below that it is too old.
+ * The code of two thousand modules is compiled at every start, so what comes of it is kept: beside
+ * the code itself, where whoever may write may write the code as well. A cache that others may
+ * write, in `/tmp` say, would be theirs to plant code in. Where nothing may be written nothing is
+ * kept. Node.js before 22 has no such cache, and is told below that it is too old.
  */
 module.enableCompileCache?.(fileURLToPath(new URL('../.compile-cache', import.meta.url)));
 
@@ -25,8 +26,9 @@ interface Arguments {
 }
 
 /**
- * Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. And it is loaded from here,
- * because what this file imported by itself would be compiled before the cache is open.
+ * Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. And
+ * it is loaded from here, because what this file imported by itself would be compiled before the
+ * cache is open.
  */
 async function main(): Promise<void> {
   const [major] = process.versions.node.split('.');
@@ -80,7 +82,10 @@ async function printCheck(config: string | undefined, json: boolean): Promise<vo
   process.stdout.write(`${text}\n`, () => process.exit(report.ok ? 0 : 1));
 }
 
-/** Whatever stops a command is one clear text on standard error and exit code 1; a stack is for our own mistakes alone. */
+/**
+ * Whatever stops a command is one clear text on standard error and exit code 1; a stack is for our
+ * own mistakes alone.
+ */
 async function refuse(error: unknown): Promise<void> {
   const { ConfigurationError } = await import('./config/load.ts');
   if (error instanceof ConfigurationError) console.error(error.message);

@@ -46,7 +46,10 @@ function* titlesIn(node: ts.Node, outer: readonly string[] = []): Generator<read
   for (const child of children) yield* titlesIn(child, titles);
 }
 
-/** What a placeholder of `each` may stand for: every text, name of a property and number in the file. */
+/**
+ * What a placeholder of `each` may stand for: every text, name of a property and number in the
+ * file.
+ */
 function valuesIn(tree: ts.SourceFile): string[] {
   const values = [...nodes(tree)].flatMap((node) => {
     if (ts.isStringLiteralLike(node) || ts.isNumericLiteral(node)) return [node.text];

@@ -8,7 +8,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const nodeLoad = fileURLToPath(new URL('../peers/node-load.js', import.meta.url));
 const wrk = findProgram('wrk');
 
-/** What drives the load: `wrk` where it is installed, which leaves more of the machine to the proxies. */
+/**
+ * What drives the load: `wrk` where it is installed, which leaves more of the machine to the
+ * proxies.
+ */
 export const loadGenerator = wrk
   ? 'wrk'
   : "Node.js (install wrk, which takes less of the machine's cores)";
@@ -31,7 +34,10 @@ export interface Aim {
   readonly cookiesFile?: string | undefined;
 }
 
-/** What came of it. Latencies are microseconds; errors are answers from 400 on and connections that broke. */
+/**
+ * What came of it. Latencies are microseconds; errors are answers from 400 on and connections that
+ * broke.
+ */
 export interface LoadResult {
   readonly requests: number;
   readonly microseconds: number;
@@ -41,7 +47,10 @@ export interface LoadResult {
   readonly errors: number;
 }
 
-/** Asks for `path` over so many connections for so many seconds, each connection again as soon as it is answered. */
+/**
+ * Asks for `path` over so many connections for so many seconds, each connection again as soon as it
+ * is answered.
+ */
 export async function runLoad(load: Load, aim: Aim, seconds: number): Promise<LoadResult> {
   const output = wrk ? await runWrk(wrk, load, aim, seconds) : await runNode(load, aim, seconds);
   const line = /^bench (\{.*\})$/m.exec(output)?.[1];

@@ -11,10 +11,16 @@ import type { Results } from '../results.ts';
 /** Who is measured: the limit, and us. */
 const who = new Set(['bare', 'pixie']);
 
-/** A reader that stops reads this much first, in bytes, and then stands still for so many milliseconds. */
+/**
+ * A reader that stops reads this much first, in bytes, and then stands still for so many
+ * milliseconds.
+ */
 const slowReader = { first: 1024 * 1024, still: 3000 };
 
-/** Large bodies one at a time, and the most by which resident memory grows meanwhile: nothing may be buffered. */
+/**
+ * Large bodies one at a time, and the most by which resident memory grows meanwhile: nothing may be
+ * buffered.
+ */
 export async function measureLargeBodies(bench: Bench, results: Results): Promise<void> {
   const { largeBody: size, ground } = bench;
   const passages: Record<string, (contender: Contender) => Promise<void>> = {

@@ -12,7 +12,10 @@ export interface LoadRow {
   readonly name: string;
   readonly title: string;
   readonly load: Load;
-  /** `stored`: that many other sessions lie in Redis. `cycled`: each call comes with the next one of them. */
+  /**
+   * `stored`: that many other sessions lie in Redis. `cycled`: each call comes with the next one of
+   * them.
+   */
   readonly sessions?: 'stored' | 'cycled';
   /** Each round's seconds come in turns of one, not at a stretch. */
   readonly inShortTurns?: true;
@@ -64,8 +67,8 @@ export function loadRows(sessions: number): readonly LoadRow[] {
 const warm = new WeakSet<Contender>();
 
 /**
- * Measures a row, round robin, so that what else happens on the machine happens to all: neighbours come and go within
- * seconds, so the shorter the turns, the less it matters who had which.
+ * Measures a row, round robin, so that what else happens on the machine happens to all: neighbours
+ * come and go within seconds, so the shorter the turns, the less it matters who had which.
  */
 export async function measureLoad(row: LoadRow, bench: Bench, results: Results): Promise<void> {
   const taking = bench.contenders.filter((contender) => takesPart(row, contender));
@@ -93,7 +96,10 @@ export async function measureLoad(row: LoadRow, bench: Bench, results: Results):
   }
 }
 
-/** Sessions can be written in bulk for some only; the bare proxy, which has none, is the measure for the others. */
+/**
+ * Sessions can be written in bulk for some only; the bare proxy, which has none, is the measure for
+ * the others.
+ */
 function takesPart({ sessions }: LoadRow, { recipe }: Contender): boolean {
   if (sessions === undefined) return true;
   if (sessions === 'stored' && !recipe.loginPath) return true;

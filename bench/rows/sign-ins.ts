@@ -8,8 +8,8 @@ import { median } from '../sample.ts';
 const browsers = 4;
 
 /**
- * Whole sign-ins: every redirect, the code exchange, the session. The authorization server, in this process, takes most of
- * the time; what the proxy itself spends is the processor time of a sign-in.
+ * Whole sign-ins: every redirect, the code exchange, the session. The authorization server, in this
+ * process, takes most of the time; what the proxy itself spends is the processor time of a sign-in.
  */
 export async function measureSignIns(bench: Bench, results: Results): Promise<void> {
   const { ground, rounds, seconds } = bench;

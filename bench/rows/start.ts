@@ -12,8 +12,8 @@ import type { Results } from '../results.ts';
 import { median } from '../sample.ts';
 
 /**
- * From the start of the process to `listening`: the built server, the same when nothing compiled was kept of an earlier
- * start, and NestJS with nothing in it. In turn, like the loads.
+ * From the start of the process to `listening`: the built server, the same when nothing compiled
+ * was kept of an earlier start, and NestJS with nothing in it. In turn, like the loads.
  */
 export async function measureStart({ ground, rounds }: Bench, results: Results): Promise<void> {
   const all: Record<string, Start[]> = { pixie: [], first: [], nest: [], node: [] };
@@ -39,7 +39,10 @@ export async function measureStart({ ground, rounds }: Bench, results: Results):
   }
 }
 
-/** What a start took, in milliseconds: of the clock, and of a processor, which is hurt less by neighbours. */
+/**
+ * What a start took, in milliseconds: of the clock, and of a processor, which is hurt less by
+ * neighbours.
+ */
 interface Start {
   readonly elapsed: number;
   readonly cpu: number;

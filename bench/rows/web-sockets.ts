@@ -12,7 +12,10 @@ const batch = 100;
 /** Milliseconds until memory is what it will be. */
 const settling = 1000;
 
-/** Opens idle WebSockets through everybody who accepts one, and notes what each adds to the proxy's memory. */
+/**
+ * Opens idle WebSockets through everybody who accepts one, and notes what each adds to the proxy's
+ * memory.
+ */
 export async function measureWebSockets(bench: Bench, results: Results): Promise<void> {
   for (const { recipe } of bench.contenders) {
     await withFresh(recipe, bench.ground, async (contender) => {

@@ -14,7 +14,10 @@ export interface Call {
   readonly id: string;
 }
 
-/** One resource of the API: which requests it answers and the scope they need. Absent scope: any accepted token. */
+/**
+ * One resource of the API: which requests it answers and the scope they need. Absent scope: any
+ * accepted token.
+ */
 export interface Resource {
   readonly method: string;
   readonly path: RegExp;
@@ -61,7 +64,10 @@ function removeNote({ response, token, notes, id }: Call): void {
   response.writeHead(204).end();
 }
 
-/** The time, once a second, as Server-Sent Events: an answer that is read while it is still being written. */
+/**
+ * The time, once a second, as Server-Sent Events: an answer that is read while it is still being
+ * written.
+ */
 function streamTime({ response }: Call): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
   const tell = () => response.write(`event: time\ndata: ${new Date().toISOString()}\n\n`);

@@ -9,7 +9,10 @@ export class Html {
 
 type Content = Html | string | number | false | undefined | readonly Content[];
 
-/** A template whose values are escaped, wherever they come from; `false` and `undefined` leave nothing. */
+/**
+ * A template whose values are escaped, wherever they come from; `false` and `undefined` leave
+ * nothing.
+ */
 export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     strings.reduce((text, string, index) => text + render(values[index - 1]) + string),

@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 
-/** When something happened during a sign-in, in epoch milliseconds; what was not needed is absent. */
+/**
+ * When something happened during a sign-in, in epoch milliseconds; what was not needed is absent.
+ */
 export interface JourneyTimes {
   requestReceived: number;
   signInShown?: number;
@@ -13,7 +15,10 @@ export interface JourneyTimes {
   userInfoRead?: number;
 }
 
-/** One sign-in as the authorization server saw it. Holds nothing that opens anything: no code, no token, no verifier. */
+/**
+ * One sign-in as the authorization server saw it. Holds nothing that opens anything: no code, no
+ * token, no verifier.
+ */
 export interface Journey {
   readonly id: string;
   readonly clientId: string;
@@ -59,7 +64,10 @@ export interface AuthorizationRequest {
 
 const maxJourneys = 500;
 
-/** The latest sign-ins at one authorization server. A sign-in is recognised by its code challenge, later by its grant. */
+/**
+ * The latest sign-ins at one authorization server. A sign-in is recognised by its code challenge,
+ * later by its grant.
+ */
 export class Journeys {
   readonly #byChallenge = new Map<string, Journey>();
   readonly #byGrant = new Map<string, Journey>();
@@ -101,7 +109,9 @@ export class Journeys {
     return this.#byGrant.get(grantId);
   }
 
-  /** Not by grant: sign-ins of one browser share one, and only the latest of them is found by it. */
+  /**
+   * Not by grant: sign-ins of one browser share one, and only the latest of them is found by it.
+   */
   byId(id: unknown): Journey | undefined {
     return [...this.#byChallenge.values()].find((journey) => journey.id === id);
   }

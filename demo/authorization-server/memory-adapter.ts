@@ -6,8 +6,8 @@ interface Stored {
 }
 
 /**
- * Where one authorization server keeps its sessions, codes and tokens: a map of its own, so that several servers in one
- * process know nothing of each other. Restarting forgets everything.
+ * Where one authorization server keeps its sessions, codes and tokens: a map of its own, so that
+ * several servers in one process know nothing of each other. Restarting forgets everything.
  */
 export function createMemoryAdapter(): (model: string) => Adapter {
   const records = new Map<string, Stored>();

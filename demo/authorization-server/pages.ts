@@ -136,7 +136,10 @@ function scopeLine(scope: string): Html {
   </li>`;
 }
 
-/** Asks before signing out, because nothing proves that the person wants to. `form` is oidc-provider's own. */
+/**
+ * Asks before signing out, because nothing proves that the person wants to. `form` is
+ * oidc-provider's own.
+ */
 export function signOutPage(form: string): Page {
   return {
     title: 'Sign out?',

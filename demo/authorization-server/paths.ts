@@ -1,4 +1,7 @@
-/** Everything that needs the server's cookies lies below this path, so that they reach no other server on the same host. */
+/**
+ * Everything that needs the server's cookies lies below this path, so that they reach no other
+ * server on the same host.
+ */
 export const cookiePath = '/oauth';
 
 /** UserInfo, OIDC Core §5.3. */

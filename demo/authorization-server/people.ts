@@ -1,4 +1,7 @@
-/** Someone who can sign in. The demo prints the passwords on its sign-in page: there is nothing behind them. */
+/**
+ * Someone who can sign in. The demo prints the passwords on its sign-in page: there is nothing
+ * behind them.
+ */
 export interface Person {
   readonly sub: string;
   readonly username: string;

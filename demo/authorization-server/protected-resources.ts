@@ -19,7 +19,10 @@ interface Bearer {
   readonly journey: unknown;
 }
 
-/** UserInfo (OIDC Core §5.3) and the journey of a sign-in, both for the access tokens this server issued itself. */
+/**
+ * UserInfo (OIDC Core §5.3) and the journey of a sign-in, both for the access tokens this server
+ * issued itself.
+ */
 export function serveProtectedResources(
   provider: Provider,
   settings: ProtectedResourceSettings,
@@ -41,7 +44,9 @@ export function serveProtectedResources(
   });
 }
 
-/** "The resource server SHOULD NOT include an error code" when no token was sent (RFC 6750 §3.1). */
+/**
+ * "The resource server SHOULD NOT include an error code" when no token was sent (RFC 6750 §3.1).
+ */
 function challenge(authorization: string): string {
   return authorization
     ? 'Bearer realm="Pixie Demo ID", error="invalid_token"'

@@ -46,7 +46,10 @@ export async function createSigningKey(): Promise<JWK> {
   };
 }
 
-/** The OAuth 2 and OpenID Connect rules of the demo: PKCE for everyone, rotating refresh tokens, access tokens for one API. */
+/**
+ * The OAuth 2 and OpenID Connect rules of the demo: PKCE for everyone, rotating refresh tokens,
+ * access tokens for one API.
+ */
 export function createProvider(settings: ProviderSettings): Provider {
   const provider = new Provider(settings.issuer, {
     ...clientsAndScopes(settings),
@@ -99,7 +102,8 @@ function clientsAndScopes({ clients }: ProviderSettings): Configuration {
     },
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
-    // A client secret proves who redeems a code, not that it is the one who asked for it (RFC 9700 §2.1.1).
+    // A client secret proves who redeems a code, not that it is the one who asked for it (RFC 9700
+    // §2.1.1).
     pkce: { required: () => true },
     clientBasedCORS: () => false,
   };
@@ -178,8 +182,8 @@ function findAccount(sub: string) {
 }
 
 /**
- * Whoever shows an ID token of the person signed in here need not confirm anything. "The OP SHOULD ask the End-User
- * whether to log out" (OIDC RP-Initiated Logout §2) is for everybody else.
+ * Whoever shows an ID token of the person signed in here need not confirm anything. "The OP SHOULD
+ * ask the End-User whether to log out" (OIDC RP-Initiated Logout §2) is for everybody else.
  */
 async function signOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {
   const { session, entities, provider } = ctx.oidc;

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Starts a program of its own process group, so that Ctrl-C reaches us alone and we end things in order. */
+/**
+ * Starts a program of its own process group, so that Ctrl-C reaches us alone and we end things in
+ * order.
+ */
 export function startChild(
   command: string,
   args: readonly string[],

@@ -13,7 +13,10 @@ export type DemoPorts = Readonly<
   Record<'bff' | 'authorizationServer' | 'api' | 'management', DemoPort>
 >;
 
-/** Reads the ports from the environment. Throws a `DemoError` for one that is no port, and for one that is given twice. */
+/**
+ * Reads the ports from the environment. Throws a `DemoError` for one that is no port, and for one
+ * that is given twice.
+ */
 export function readPorts(env: NodeJS.ProcessEnv): DemoPorts {
   const read = (owner: string, variable: string, usual: number): DemoPort => {
     const port = Number(env[variable] || usual);

@@ -73,7 +73,8 @@ async function startRedis({ command, version }: Program): Promise<SessionStore> 
   const port = await findFreePort();
   const password = randomBytes(24).toString('hex');
   const child = startChild(command, ['-'], { cwd: directory, stdio: ['pipe', 'pipe', 'inherit'] });
-  // The configuration goes in by standard input: a password among the arguments could be read by everyone.
+  // The configuration goes in by standard input: a password among the arguments could be read by
+  // everyone.
   child.stdin?.end(configuration(port, password, directory));
   const close = async () => {
     await stopChild(child, 2000);
@@ -103,7 +104,9 @@ function configuration(port: number, password: string, directory: string): strin
   ].join('\n');
 }
 
-/** Whether a program writes this text before it ends; what it writes afterwards is read and dropped. */
+/**
+ * Whether a program writes this text before it ends; what it writes afterwards is read and dropped.
+ */
 function says(output: NodeJS.ReadableStream, text: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const lines = createInterface({ input: output });

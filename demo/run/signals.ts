@@ -4,8 +4,8 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const sameRequestMs = 500;
 
 /**
- * Calls `end` at the first Ctrl-C or `SIGTERM`; a second one ends the process at once. Under `npm run` the death of npm
- * counts as well: killed by a signal, it does not pass it on to us.
+ * Calls `end` at the first Ctrl-C or `SIGTERM`; a second one ends the process at once. Under `npm
+ * run` the death of npm counts as well: killed by a signal, it does not pass it on to us.
  */
 export function onRequestToEnd(end: () => void): void {
   let askedAt: number | undefined;

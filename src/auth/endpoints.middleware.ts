@@ -7,8 +7,8 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { limitUnreadBody } from '../http/unread-body.ts';
 
 /**
- * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or spend a state that a
- * mail scanner only wanted to look at.
+ * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or
+ * spend a state that a mail scanner only wanted to look at.
  */
 const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],

@@ -31,7 +31,10 @@ type Verdict = Omit<Finding, 'name'>;
 /** How long one dependency may take, in milliseconds. */
 const patience = 5000;
 
-/** Looks at the configuration and at everything it names, all at once, without starting the server. Never throws a finding. */
+/**
+ * Looks at the configuration and at everything it names, all at once, without starting the server.
+ * Never throws a finding.
+ */
 export async function check(file: string | undefined): Promise<Report> {
   const checks = await findings(file);
   return { ok: checks.every(({ status }) => status !== 'error'), checks };
@@ -93,7 +96,10 @@ function lookAround(options: Options): Promise<Finding>[] {
   ];
 }
 
-/** What comes of looking, what it fails with, or that it took too long. `where` begins the sentence in the latter cases. */
+/**
+ * What comes of looking, what it fails with, or that it took too long. `where` begins the sentence
+ * in the latter cases.
+ */
 async function finding(
   name: string,
   where: string | undefined,

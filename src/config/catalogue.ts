@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import type { OptionNotes } from './values/scalar.ts';
 
-/** One option as the schema describes it, for the environment, the documentation and the sentences about mistakes. */
+/**
+ * One option as the schema describes it, for the environment, the documentation and the sentences
+ * about mistakes.
+ */
 export interface Option {
   /** Keys from the top; `*` stands for every entry of a list of blocks. */
   readonly path: readonly string[];

@@ -7,7 +7,10 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'is not possible, because the host is unknown; correct it',
 };
 
-/** What the operator has to change when a listener cannot listen where it is told to; any other error stays what it is. */
+/**
+ * What the operator has to change when a listener cannot listen where it is told to; any other
+ * error stays what it is.
+ */
 export function listenFailure(
   block: 'server' | 'management',
   { host, port }: { readonly host: string; readonly port: number },

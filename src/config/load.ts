@@ -20,7 +20,10 @@ export interface SpelledMistake {
   readonly message: string;
 }
 
-/** A configuration that cannot be obeyed. It names every mistake at once, each with the path it is at. */
+/**
+ * A configuration that cannot be obeyed. It names every mistake at once, each with the path it is
+ * at.
+ */
 export class ConfigurationError extends Error {
   readonly mistakes: readonly SpelledMistake[];
 
@@ -39,7 +42,10 @@ export class ConfigurationError extends Error {
 
 /** Where a configuration comes from. Everything may be left out. */
 export interface Sources {
-  /** The configuration file. Without it `BFF_CONFIG`, else `bff.yaml` if it exists, else the environment alone. */
+  /**
+   * The configuration file. Without it `BFF_CONFIG`, else `bff.yaml` if it exists, else the
+   * environment alone.
+   */
   readonly file?: string | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly readFile?: (path: string) => string;
@@ -55,14 +61,20 @@ export interface LoadedOptions {
   readonly source: string;
 }
 
-/** Checks options that a host application passes; relative paths belong to `baseDir`, without it to the working directory. */
+/**
+ * Checks options that a host application passes; relative paths belong to `baseDir`, without it to
+ * the working directory.
+ */
 export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): Options {
   const { options, mistakes } = judge(withAbsolutePaths(input, baseDir));
   if (!options) throw new ConfigurationError(mistakes);
   return options;
 }
 
-/** Reads the file and lays the environment over it. Throws a `ConfigurationError` with everything that is wrong. */
+/**
+ * Reads the file and lays the environment over it. Throws a `ConfigurationError` with everything
+ * that is wrong.
+ */
 export function loadOptions(sources: Sources = {}): LoadedOptions {
   const { file, env = process.env, readFile = readText, cwd = process.cwd() } = sources;
   const environment = {

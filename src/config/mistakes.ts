@@ -5,15 +5,19 @@ import { nearest } from './values/spelling.ts';
 /** The way to a value: keys, and indexes of lists. */
 export type Path = readonly (string | number)[];
 
-/** One thing the operator has to change. The message is a sentence about the value at the path and never quotes a secret. */
+/**
+ * One thing the operator has to change. The message is a sentence about the value at the path and
+ * never quotes a secret.
+ */
 export interface Mistake {
   readonly path: Path;
   readonly message: string;
 }
 
 /**
- * A path as people write it: `providers[0].clientId`. Keys come from the operator, and `clientSecret:abc` without a blank
- * is one: what follows the first character that no option's name contains is not shown.
+ * A path as people write it: `providers[0].clientId`. Keys come from the operator, and
+ * `clientSecret:abc` without a blank is one: what follows the first character that no option's name
+ * contains is not shown.
  */
 export function spellPath(path: Path): string {
   const spelled = path.map((key) =>

@@ -13,8 +13,9 @@ import { redis, session } from './blocks/session.ts';
 const noProvider = 'needs at least one provider with issuer and clientId (BFF_OIDC_ISSUER, …)';
 
 /**
- * Everything that may be configured: the one source of types, defaults, environment names and the documentation.
- * Unknown keys are refused at every level, because a misspelt option is an option that is not obeyed.
+ * Everything that may be configured: the one source of types, defaults, environment names and the
+ * documentation. Unknown keys are refused at every level, because a misspelt option is an option
+ * that is not obeyed.
  */
 export const optionsSchema = z
   .strictObject({
@@ -56,10 +57,15 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
-/** A complete, valid configuration: defaults filled in, durations in milliseconds, sizes in bytes. */
+/**
+ * A complete, valid configuration: defaults filled in, durations in milliseconds, sizes in bytes.
+ */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
 
-/** What a host application passes to `BffModule.forRoot`: the same names and spellings as in `bff.yaml`. */
+/**
+ * What a host application passes to `BffModule.forRoot`: the same names and spellings as in
+ * `bff.yaml`.
+ */
 export type OptionsInput = Immutable<z.input<typeof optionsSchema>>;
 
 /** The listener browsers reach. `tls` absent means plain HTTP, behind something that ends TLS. */
@@ -74,13 +80,19 @@ export type RedisOptions = NonNullable<Options['redis']>;
 /** Lifetimes in milliseconds, secrets newest first. */
 export type SessionOptions = Options['session'];
 
-/** One authorization server. Absent endpoints are discovered; `issuer` is exactly what the operator wrote. */
+/**
+ * One authorization server. Absent endpoints are discovered; `issuer` is exactly what the operator
+ * wrote.
+ */
 export type ProviderOptions = Options['providers'][number];
 
 /** One forwarded path. `provider` absent means the first; `idleTimeout` absent means none. */
 export type RouteOptions = Options['routes'][number];
 
-/** Exactly one of `directory` (absolute) and `url` is set; `contentSecurityPolicy` absent means the strict default. */
+/**
+ * Exactly one of `directory` (absolute) and `url` is set; `contentSecurityPolicy` absent means the
+ * strict default.
+ */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
 /** The header that proves a call comes from our own pages. */

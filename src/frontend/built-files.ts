@@ -15,17 +15,23 @@ export interface BuiltFile {
   readonly source: string;
   /** How `source` is compressed. Absent: it is not. */
   readonly coding?: Coding | undefined;
-  /** Changes whenever the file is replaced, even by one of the same size and time of modification, as image builds make them. */
+  /**
+   * Changes whenever the file is replaced, even by one of the same size and time of modification,
+   * as image builds make them.
+   */
   readonly etag: string;
 }
 
-/** The files of a directory, looked up each time: a new build may take the place of the old one while we run. */
+/**
+ * The files of a directory, looked up each time: a new build may take the place of the old one
+ * while we run.
+ */
 export class BuiltFiles {
   constructor(private readonly directory: string) {}
 
   /**
-   * The file for a decoded path without dot segments: of that name, with `.html`, or the `index.html` below it. Absent:
-   * there is none, or it is hidden, as `.env` and `.git/config` are.
+   * The file for a decoded path without dot segments: of that name, with `.html`, or the
+   * `index.html` below it. Absent: there is none, or it is hidden, as `.env` and `.git/config` are.
    */
   async find(path: string, accepts: (coding: Coding) => boolean): Promise<BuiltFile | undefined> {
     if (/\/\.(?!well-known(\/|$))/.test(path)) return undefined;

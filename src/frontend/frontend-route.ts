@@ -1,6 +1,9 @@
 import type { RouteOptions } from '../config/options.ts';
 
-/** A frontend that another server has, as the proxy's last route: everything, without a session and without a token. */
+/**
+ * A frontend that another server has, as the proxy's last route: everything, without a session and
+ * without a token.
+ */
 export function frontendRoute(url: string): RouteOptions {
   return {
     path: '/',

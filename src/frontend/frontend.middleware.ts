@@ -17,15 +17,17 @@ export interface FrontendRoomOptions {
 }
 
 /**
- * A hash in the name (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`): the content of this address never changes. What only might
- * be one (`report-20240101.pdf`, `bootstrap-datepicker3.css`) is none, for nobody can call back what is kept for a year.
+ * A hash in the name (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`): the content of this address never
+ * changes. What only might be one (`report-20240101.pdf`, `bootstrap-datepicker3.css`) is none, for
+ * nobody can call back what is kept for a year.
  */
 const hashedName =
   /[-.]((?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}|(?=[A-Za-z_]*\d)(?=[a-z0-9_]*[A-Z])\w{8,})\.\w+$/;
 
 /**
- * Serves a built single-page application: its files, precompressed where `.br` or `.gz` lie beside them, and `index.html`
- * for every page navigation that names no file, because the application has routes of its own.
+ * Serves a built single-page application: its files, precompressed where `.br` or `.gz` lie beside
+ * them, and `index.html` for every page navigation that names no file, because the application has
+ * routes of its own.
  */
 @Injectable()
 export class FrontendMiddleware implements NestMiddleware {
@@ -81,7 +83,10 @@ interface SendError extends Error {
   readonly code?: string;
 }
 
-/** A file that vanished under our hands is not found; a range or condition that does not fit is the client's mistake. */
+/**
+ * A file that vanished under our hands is not found; a range or condition that does not fit is the
+ * client's mistake.
+ */
 function refuse(response: Response, cause: SendError): void {
   for (const name of ['ETag', 'Vary', 'Content-Type', 'Content-Encoding', 'Content-Length']) {
     if (!response.headersSent) response.removeHeader(name);

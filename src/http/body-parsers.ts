@@ -1,6 +1,7 @@
 /**
- * A body parser in front of the proxy eats what is to be forwarded: every `POST` would reach its upstream empty, or hang.
- * Throws when the application has one for all paths, as NestJS does unless it is told `bodyParser: false`.
+ * A body parser in front of the proxy eats what is to be forwarded: every `POST` would reach its
+ * upstream empty, or hang. Throws when the application has one for all paths, as NestJS does unless
+ * it is told `bodyParser: false`.
  */
 export function refuseBodyParsers({ router }: ExpressRouter): void {
   const parser = router?.stack?.find(({ name, slash }) => slash && parsers.has(name));
@@ -15,7 +16,9 @@ interface ExpressRouter {
   readonly router?: { readonly stack?: readonly Layer[] };
 }
 
-/** What Express's router keeps of `use(path, middleware)`: `slash` says that it is for all paths. */
+/**
+ * What Express's router keeps of `use(path, middleware)`: `slash` says that it is for all paths.
+ */
 interface Layer {
   readonly name: string;
   /** Not in Express's own types. */

@@ -1,4 +1,7 @@
-/** Header fields that are meant for the next hop only (RFC 9110 §7.6.1), whichever direction they come from. */
+/**
+ * Header fields that are meant for the next hop only (RFC 9110 §7.6.1), whichever direction they
+ * come from.
+ */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',

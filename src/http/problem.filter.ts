@@ -20,7 +20,10 @@ export const PROBLEM_OPTIONS = Symbol('problem options');
 export interface ProblemOptions {
   readonly basePath: string;
   readonly defaultReturnUrl: string;
-  /** Where page navigations to our endpoints are sent with `?code=`. Absent: they get a page of ours. */
+  /**
+   * Where page navigations to our endpoints are sent with `?code=`. Absent: they get a page of
+   * ours.
+   */
   readonly errorUrl?: string | undefined;
   /** Told of every error that becomes an answer. Absent: nobody is. */
   readonly listener?: ProblemListener;
@@ -40,8 +43,8 @@ const mendedBySigningIn = new Set<ErrorCode>([
 ]);
 
 /**
- * The only place where an error becomes a response: `application/problem+json` (RFC 9457), or for a page navigation a
- * small page or a redirect to `errorUrl`. Nothing of the cause is shown.
+ * The only place where an error becomes a response: `application/problem+json` (RFC 9457), or for a
+ * page navigation a small page or a redirect to `errorUrl`. Nothing of the cause is shown.
  */
 @Injectable()
 @Catch(BffError)
@@ -60,7 +63,8 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const error = failure instanceof BffError ? failure : translate(failure);
     this.#log(error, response);
     if (!response.closed) this.options.listener?.(error.code, request.takenBy);
-    // An answer that has begun cannot become another one; breaking it off says that it is not whole.
+    // An answer that has begun cannot become another one; breaking it off says that it is not
+    // whole.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
@@ -122,7 +126,10 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
   }
 }
 
-/** For a server of our own: what Nest and Express throw speaks the same language. A host application keeps its own filters. */
+/**
+ * For a server of our own: what Nest and Express throw speaks the same language. A host application
+ * keeps its own filters.
+ */
 @Catch()
 export class UnexpectedErrorFilter implements ExceptionFilter {
   constructor(private readonly problems: ProblemFilter) {}

@@ -8,7 +8,8 @@ export class ResponseHeadersMiddleware implements NestMiddleware {
   constructor(private readonly headers: ResponseHeaders) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
-    // A proxied answer that breaks off has its headers; what broke it comes this way to become known.
+    // A proxied answer that breaks off has its headers; what broke it comes this way to become
+    // known.
     if (!response.headersSent) this.headers.set(request, response);
     next();
   }

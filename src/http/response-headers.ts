@@ -16,8 +16,8 @@ const nothingAllowed =
   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /**
- * What every answer carries: a request id to quote, and helmet's security headers. They are computed once. An upstream's
- * own headers win over them where it sends some.
+ * What every answer carries: a request id to quote, and helmet's security headers. They are
+ * computed once. An upstream's own headers win over them where it sends some.
  */
 export class ResponseHeaders {
   /** Of pages of the frontend. Names are in lower case. */
@@ -48,7 +48,10 @@ export class ResponseHeaders {
   }
 }
 
-/** The path as routes are matched: `/%61pi` must not get the policy of a page. Absent: it is no path. */
+/**
+ * The path as routes are matched: `/%61pi` must not get the policy of a page. Absent: it is no
+ * path.
+ */
 function pathMeant(originalUrl: string): string | undefined {
   const [path = ''] = originalUrl.split('?', 1);
   try {

@@ -1,4 +1,6 @@
-/** What somebody asks the management listener, in a form that can be passed on to another process. */
+/**
+ * What somebody asks the management listener, in a form that can be passed on to another process.
+ */
 export interface Question {
   readonly method: string;
   /** Path and query. */

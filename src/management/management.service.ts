@@ -29,7 +29,10 @@ import { type AccessListener, SessionAdministration } from './session-administra
 /** Injects `ManagementRoomOptions`. */
 export const MANAGEMENT_OPTIONS = Symbol('management options');
 
-/** Injects whether this process listens for the operator. One of several does not: their primary asks it. */
+/**
+ * Injects whether this process listens for the operator. One of several does not: their primary
+ * asks it.
+ */
 export const MANAGEMENT_LISTENS = Symbol('management listens');
 
 /** What this room works with. */
@@ -39,7 +42,10 @@ export interface ManagementRoomOptions {
   readonly storeName: 'redis' | 'memory';
 }
 
-/** The operator's listener, on a port of its own: `/livez`, `/readyz`, `/metrics` and, with a token, `/sessions`. */
+/**
+ * The operator's listener, on a port of its own: `/livez`, `/readyz`, `/metrics` and, with a token,
+ * `/sessions`.
+ */
 @Injectable()
 export class ManagementServer
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown

@@ -11,7 +11,9 @@ export interface Check {
   readonly reason?: string;
 }
 
-/** What `/readyz` says. Without sessions nothing works; without a provider only new sign-ins do not. */
+/**
+ * What `/readyz` says. Without sessions nothing works; without a provider only new sign-ins do not.
+ */
 export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable';
   readonly checks: Readonly<Record<string, Check>>;
@@ -41,7 +43,10 @@ function verdict(sessions: Check, signIns: readonly Check[]): Readiness['status'
   return signIns.every(({ status }) => status === 'ok') ? 'ok' : 'degraded';
 }
 
-/** What is known of a provider serves for long after it has gone, so it is asked whether it is there as well. */
+/**
+ * What is known of a provider serves for long after it has gone, so it is asked whether it is there
+ * as well.
+ */
 async function mayServe(provider: Provider): Promise<void> {
   // A little later than we look away, so that what is said is that there was no answer.
   const signal = AbortSignal.timeout(patience + 100);

@@ -31,7 +31,10 @@ export class SessionAdministration {
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
   }
 
-  /** Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no administration. */
+  /**
+   * Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no
+   * administration.
+   */
   async answer({ method, url, authorization }: Question): Promise<Answer | undefined> {
     const [path = '', query] = url.split(/\?(.*)/s, 2);
     const address = /^\/sessions(?:\/(?<id>[^/]+))?$/.exec(path);
@@ -95,7 +98,10 @@ export class SessionAdministration {
     });
   }
 
-  /** Compares hashes: in constant time whatever the lengths, so that a token cannot be guessed bit by bit. */
+  /**
+   * Compares hashes: in constant time whatever the lengths, so that a token cannot be guessed bit
+   * by bit.
+   */
   #isAllowed(authorization: string | undefined): boolean {
     const [, token] = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '') ?? [];
     if (token === undefined || !this.#tokenHash) return false;

@@ -19,11 +19,17 @@ const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_
 
 /** Why a provider is unavailable: the cause of a `provider_unavailable`. */
 export class Outage extends Error {
-  /** The status it answered with, although not with anything of use. Absent: it did not answer at all. */
+  /**
+   * The status it answered with, although not with anything of use. Absent: it did not answer at
+   * all.
+   */
   readonly status?: number;
   /** Whether the provider accepts no connections or responds to no request. */
   readonly isUnreachable: boolean;
-  /** For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC 9110 §10.2.3). */
+  /**
+   * For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC
+   * 9110 §10.2.3).
+   */
   readonly retryAfter?: number;
 
   constructor(message: string, { cause, answer, isUnreachable = false }: OutageFacts = {}) {
@@ -57,8 +63,8 @@ interface AnswerHead {
 }
 
 /**
- * Translates what `openid-client` throws. What did not answer is `provider_unavailable`; what answered wrongly, with a
- * refusal or with a token that does not hold, is `login_failed`.
+ * Translates what `openid-client` throws. What did not answer is `provider_unavailable`; what
+ * answered wrongly, with a refusal or with a token that does not hold, is `login_failed`.
  */
 export function toBffError(error: unknown): BffError {
   return unavailability(error) ?? new BffError('login_failed', { cause: error });
@@ -79,7 +85,10 @@ export function isUnknownKey(error: unknown): boolean {
   return causes(error).some((link) => 'code' in link && unknownKey.has(link.code));
 }
 
-/** openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain of causes. */
+/**
+ * openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain
+ * of causes.
+ */
 function unavailability(error: unknown): BffError | undefined {
   for (const link of causes(error)) {
     if (link instanceof BffError) return link;

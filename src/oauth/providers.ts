@@ -19,7 +19,10 @@ export class Providers {
   /** Throws `ConfigurationError` for keys and certificates that cannot be used. */
   constructor(
     readonly all: readonly Provider[],
-    /** `{publicUrl}{basePath}`: our own endpoints are announced below it, never below what a request claims. */
+    /**
+     * `{publicUrl}{basePath}`: our own endpoints are announced below it, never below what a request
+     * claims.
+     */
     private readonly baseUrl: string,
   ) {
     refuseBadFiles(all.map(({ options }) => options));
@@ -72,7 +75,10 @@ export class Providers {
     return provider;
   }
 
-  /** The provider of a callback address: the default one has none of its own in it. Throws `unknown_provider`. */
+  /**
+   * The provider of a callback address: the default one has none of its own in it. Throws
+   * `unknown_provider`.
+   */
   atCallback(id: string | undefined): Provider {
     const provider = this.get(id);
     const isOtherAddress = id !== undefined && provider === this.all[0];
@@ -80,7 +86,10 @@ export class Providers {
     return provider;
   }
 
-  /** Each provider has a redirect URI of its own, so that a response cannot be taken for another's (RFC 9700 §4.4.2). */
+  /**
+   * Each provider has a redirect URI of its own, so that a response cannot be taken for another's
+   * (RFC 9700 §4.4.2).
+   */
   redirectUri(provider: Provider): string {
     const callback = `${this.baseUrl}/callback`;
     return provider === this.all[0] ? callback : `${callback}/${provider.id}`;

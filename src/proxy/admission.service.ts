@@ -19,7 +19,10 @@ export interface Matched {
   readonly handshake: Handshake | undefined;
 }
 
-/** Which requests belong to a route, and which of them nobody may send. It looks at no session: a forged request learns nothing about it. */
+/**
+ * Which requests belong to a route, and which of them nobody may send. It looks at no session: a
+ * forged request learns nothing about it.
+ */
 @Injectable()
 export class Admission {
   constructor(
@@ -43,7 +46,10 @@ export class Admission {
     return route && { request, response, route, target, handshake };
   }
 
-  /** Throws `method_not_allowed`, `csrf` or `invalid_request` for what is sent on to nobody. For requests that are no handshake. */
+  /**
+   * Throws `method_not_allowed`, `csrf` or `invalid_request` for what is sent on to nobody. For
+   * requests that are no handshake.
+   */
   refuseForeign({ request, route: { options } }: Matched): void {
     refuseWebSocket(request);
     const { method, headers } = request;
@@ -58,7 +64,10 @@ export class Admission {
   }
 }
 
-/** Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as one. Throws `invalid_request`. */
+/**
+ * Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as
+ * one. Throws `invalid_request`.
+ */
 export function refuseWebSocket({ headers }: Request): void {
   if (headers.upgrade === undefined || !/\bwebsocket\b/i.test(headers.upgrade)) return;
   const cause = new Error('not a WebSocket handshake for a route that accepts them');

@@ -14,7 +14,10 @@ export interface ProxyOptions {
   readonly trustedProxies: readonly string[];
   readonly ourCookies: readonly string[];
   readonly routes: readonly RouteOptions[];
-  /** Headers of every answer, names in lower case: of what the frontend's server says, and of what APIs say. */
+  /**
+   * Headers of every answer, names in lower case: of what the frontend's server says, and of what
+   * APIs say.
+   */
   readonly answerHeaders: { readonly page: AnswerHeaders; readonly other: AnswerHeaders };
   /** The frontend, if another server has it: a last route without a token. */
   readonly frontendRoute?: RouteOptions | undefined;

@@ -10,7 +10,10 @@ import { ProxyRoutes } from './route-table.ts';
 import { RouteAuthorization } from './authorize/route-authorization.service.ts';
 import { SessionEnds } from '../session/sessions/end-notifier.ts';
 
-/** What the proxy works with beside its options: the routes, and all that lives longer than a request. */
+/**
+ * What the proxy works with beside its options: the routes, and all that lives longer than a
+ * request.
+ */
 export const proxyProviders: NestProvider[] = [
   {
     provide: ProxyRoutes,

@@ -36,7 +36,10 @@ type Next = (request: Request, response: Response) => void;
 
 const nobody: WhoAsks = { presented: undefined, session: undefined };
 
-/** Sends what belongs to a route to its upstream, with the user's access token where the route wants one. */
+/**
+ * Sends what belongs to a route to its upstream, with the user's access token where the route wants
+ * one.
+ */
 @Injectable()
 export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   /** Requests that `serveFirst` has handed on, and what was wrong with them. */
@@ -53,8 +56,8 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   ) {}
 
   /**
-   * `false` for a request that belongs to no route: nothing was done. Otherwise `true` when it is over. Throws what its answer is to be,
-   * if it has none.
+   * `false` for a request that belongs to no route: nothing was done. Otherwise `true` when it is
+   * over. Throws what its answer is to be, if it has none.
    */
   async serve(request: Request, response: Response): Promise<boolean> {
     const before = this.#handedOn.get(request);
@@ -67,8 +70,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   }
 
   /**
-   * The same for one that nobody has seen before, without a promise where nobody has to be asked, as in the steady state. `next` gets it when
-   * it is none of ours, and when it failed: `serve` says so again then.
+   * The same for one that nobody has seen before, without a promise where nobody has to be asked,
+   * as in the steady state. `next` gets it when it is none of ours, and when it failed: `serve`
+   * says so again then.
    */
   serveFirst(request: Request, response: Response, behalf: Behalf, next: Next): void {
     const call = this.#certainCall(request, response);
@@ -93,7 +97,9 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     await this.routes.close();
   }
 
-  /** Absent: somebody has to be asked, or something is wrong, which `serve` finds as well, and says. */
+  /**
+   * Absent: somebody has to be asked, or something is wrong, which `serve` finds as well, and says.
+   */
   #certainCall(request: Request, response: Response): CertainCall | undefined {
     try {
       const matched = this.admission.match(request, response);
@@ -133,14 +139,18 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     }
   }
 
-  /** An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF header cannot. */
+  /**
+   * An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF
+   * header cannot.
+   */
   async #upgrade(matched: Matched, handshake: Handshake): Promise<void> {
     const { request, response, route } = matched;
     const { token, websocket } = route.options;
     if (!websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
     if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
-    // A page that nobody looks at opens its WebSocket again and again; that is no use of the session.
+    // A page that nobody looks at opens its WebSocket again and again; that is no use of the
+    // session.
     const who = await this.#whoAsks(request, route, 'peek');
     const authorized = await this.headers.of(request, route, who);
     const place = this.openSockets.take(who.session?.id);
@@ -189,7 +199,10 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     };
   }
 
-  /** Whom the upstream is told of. Absent: nobody is signed in, or has no account at its provider: a token goes to upstreams of its own only. */
+  /**
+   * Whom the upstream is told of. Absent: nobody is signed in, or has no account at its provider: a
+   * token goes to upstreams of its own only.
+   */
   #toldTo({ options }: ProxyRoute, presented: Session): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
     if (presented.provider === provider) return presented;

@@ -20,7 +20,10 @@ export interface ProxyRoute {
   /** What the route wants beside the token of a sign-in. Absent: nothing. */
   readonly wants: RouteWants | undefined;
   readonly signInPlace: SignInPlace;
-  /** Reads the challenges of the upstream, for who is signed in, and for who has connected an account. Absent: no user's token is sent. */
+  /**
+   * Reads the challenges of the upstream, for who is signed in, and for who has connected an
+   * account. Absent: no user's token is sent.
+   */
   readonly stepUp:
     { readonly signedIn: StepUpAnswer; readonly connected: StepUpAnswer } | undefined;
 }

@@ -73,7 +73,10 @@ export class Routes<Route extends Matchable> {
   }
 }
 
-/** The path the upstream is asked for: `basePath` is its own, what follows the route's decides the rest. */
+/**
+ * The path the upstream is asked for: `basePath` is its own, what follows the route's decides the
+ * rest.
+ */
 export function upstreamPath(
   { path: prefix, stripPrefix, rewrite }: PathRules,
   basePath: string,
@@ -88,7 +91,10 @@ export function upstreamPath(
 /** What decides over the path the upstream sees. */
 export type PathRules = Pick<RouteOptions, 'path' | 'stripPrefix' | 'rewrite'>;
 
-/** What follows the prefix. Counted in segments: percent-encoded, it has more characters than the route's path. */
+/**
+ * What follows the prefix. Counted in segments: percent-encoded, it has more characters than the
+ * route's path.
+ */
 function below(path: string, prefix: string): string {
   const depth = prefix === '/' ? 1 : prefix.split('/').length;
   return path

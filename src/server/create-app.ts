@@ -19,11 +19,17 @@ export interface AppSurroundings {
   readonly logStream?: LineStream;
   /** The time, in epoch milliseconds. Absent: the system's. */
   readonly clock?: Clock;
-  /** Which of several processes this is: the operator asks their primary, so it does not listen for them. Absent: there is one. */
+  /**
+   * Which of several processes this is: the operator asks their primary, so it does not listen for
+   * them. Absent: there is one.
+   */
   readonly worker?: number;
 }
 
-/** The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a certificate that cannot be used. */
+/**
+ * The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a
+ * certificate that cannot be used.
+ */
 export async function createApp(
   options: Options,
   surroundings: AppSurroundings = {},
@@ -35,7 +41,8 @@ export async function createApp(
   const root = rootModule(options, surroundings);
   const app = await NestFactory.create<NestExpressApplication>(root, adapter, {
     logger: log,
-    // Nest would print its own account of what failed and end the process; that is for the caller to do.
+    // Nest would print its own account of what failed and end the process; that is for the caller
+    // to do.
     abortOnError: false,
     // A parser would eat the bodies that are to be proxied.
     bodyParser: false,

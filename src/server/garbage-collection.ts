@@ -5,35 +5,47 @@ import {
 } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
-/** As much room for young objects is wanted, in bytes; more makes calls cheaper only where there are very many. It has two halves. */
+/**
+ * As much room for young objects is wanted, in bytes; more makes calls cheaper only where there are
+ * very many. It has two halves.
+ */
 const wantedRoom = 32 * 1024 ** 2;
 const enoughRoom = 24 * 1024 ** 2;
 
 /** V8's own step, which leads to 134 MB and no further. */
 const usualStep = 2;
 
-/** Under load so many collections come within so many milliseconds, and find so little to keep that all of them take so few. */
+/**
+ * Under load so many collections come within so many milliseconds, and find so little to keep that
+ * all of them take so few.
+ */
 const busy = { collections: 10, within: 500, taking: 50 };
 
-/** Milliseconds. What is loaded until then was compiled with the flags of the start, and V8 takes it back with no others. */
+/**
+ * Milliseconds. What is loaded until then was compiled with the flags of the start, and V8 takes it
+ * back with no others.
+ */
 const start = 1000;
 
 /**
- * Tells V8's garbage collector what it cannot guess of a server that passes things on. To be called before there is any load.
+ * Tells V8's garbage collector what it cannot guess of a server that passes things on. To be called
+ * before there is any load.
  */
 export function tuneGarbageCollection(): void {
-  // Otherwise every 64 MB of streamed bodies begin a full collection, ten a second at the pace of a local network.
+  // Otherwise every 64 MB of streamed bodies begin a full collection, ten a second at the pace of a
+  // local network.
   setFlagsFromString('--external-memory-accounted-in-global-limit');
-  // Otherwise objects of the first busy moment may be taken for lasting ones for good: then they, and the requests they
-  // belong to, stay until the next full collection.
+  // Otherwise objects of the first busy moment may be taken for lasting ones for good: then they,
+  // and the requests they belong to, stay until the next full collection.
   setFlagsFromString('--no-allocation-site-pretenuring');
   setTimeout(holdRoomForYoungObjects, start).unref();
 }
 
 /**
- * Lets the room for young objects grow to about 32 MB at once, and further only under load. V8 makes it small after a quiet
- * moment, and would double it step by step: until then it collects hundreds of times a second. And it would give many
- * connections at once four times as much, though they make few objects that die young.
+ * Lets the room for young objects grow to about 32 MB at once, and further only under load. V8
+ * makes it small after a quiet moment, and would double it step by step: until then it collects
+ * hundreds of times a second. And it would give many connections at once four times as much, though
+ * they make few objects that die young.
  */
 export function holdRoomForYoungObjects(): void {
   let step = 0;

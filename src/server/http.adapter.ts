@@ -2,10 +2,16 @@ import { createServer } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import { ExpressAdapter } from '@nestjs/platform-express';
 
-/** For a whole request, in milliseconds: Node's five minutes would cut off an honest upload over a slow line. */
+/**
+ * For a whole request, in milliseconds: Node's five minutes would cut off an honest upload over a
+ * slow line.
+ */
 const requestTimeout = 30 * 60 * 1000;
 
-/** A load balancer keeps idle connections for a minute; were we the first to close one, a request on it would be lost. */
+/**
+ * A load balancer keeps idle connections for a minute; were we the first to close one, a request on
+ * it would be lost.
+ */
 const keepAliveTimeout = 75_000;
 
 /** Nest's adapter for Express, on a server made for passing requests on. */
@@ -19,7 +25,8 @@ export class HttpAdapter extends ExpressAdapter {
     const options = {
       requestTimeout,
       keepAliveTimeout,
-      // Most requests have no body, and a stream for one of them costs as much as all the rules for its headers.
+      // Most requests have no body, and a stream for one of them costs as much as all the rules for
+      // its headers.
       optimizeEmptyRequests: true,
     };
     this.httpServer = this.tls

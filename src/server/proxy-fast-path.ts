@@ -5,8 +5,9 @@ import type { ServerLog } from '../telemetry/server-log.service.ts';
 import { Proxy } from '../proxy/proxy.service.ts';
 
 /**
- * Lets proxied requests in before Express and Nest see them, which would cost more than all that is done for such a request.
- * Whatever is none of the proxy's, and what fails, goes through the pipeline of `bff.module.ts`.
+ * Lets proxied requests in before Express and Nest see them, which would cost more than all that is
+ * done for such a request. Whatever is none of the proxy's, and what fails, goes through the
+ * pipeline of `bff.module.ts`.
  */
 export function openFrontDoor(app: NestExpressApplication, log: ServerLog): void {
   const server = app.getHttpServer();

@@ -84,7 +84,8 @@ async function drain(
   setTimeout(() => connections.closeAll(), drainTime);
   try {
     await app.close();
-    // The last connections have just been closed; the lines of their requests are written when they hear of it.
+    // The last connections have just been closed; the lines of their requests are written when they
+    // hear of it.
     await setImmediate();
   } catch (error) {
     logger.error({ msg: 'stopped uncleanly', err: error });

@@ -2,8 +2,9 @@ import { loadOptions } from '../config/load.ts';
 import { tuneGarbageCollection } from './garbage-collection.ts';
 
 /**
- * Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws when it cannot start.
- * Only what this process has to do is loaded: all of it, the keeping of workers, or the work of one.
+ * Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws
+ * when it cannot start. Only what this process has to do is loaded: all of it, the keeping of
+ * workers, or the work of one.
  */
 export async function serve(file: string | undefined): Promise<void> {
   tuneGarbageCollection();

@@ -1,7 +1,10 @@
 import { setTimeout as passed } from 'node:timers/promises';
 import type { StandardOutput } from '../telemetry/standard-output.ts';
 
-/** Two signals closer together than this, in milliseconds, are one: npm and a terminal both pass on the same Ctrl-C. */
+/**
+ * Two signals closer together than this, in milliseconds, are one: npm and a terminal both pass on
+ * the same Ctrl-C.
+ */
 const echoTime = 1000;
 
 /** The last log lines may take as long, in milliseconds, if their reader stands still. */
@@ -16,8 +19,9 @@ interface Log {
 }
 
 /**
- * A promise that nobody waited for belongs to one request: the others go on. After an exception that nobody caught nothing
- * is certain any more, and the process ends. Node would print both with all their properties, which may be tokens.
+ * A promise that nobody waited for belongs to one request: the others go on. After an exception
+ * that nobody caught nothing is certain any more, and the process ends. Node would print both with
+ * all their properties, which may be tokens.
  */
 export function logStrayErrors(log: Log, exit: Exit): void {
   process.on('unhandledRejection', (error) =>
@@ -29,7 +33,10 @@ export function logStrayErrors(log: Log, exit: Exit): void {
   });
 }
 
-/** What the wish to stop comes to, by a signal or by who started us: the first is `drain`; whoever sends another one does not want to wait. */
+/**
+ * What the wish to stop comes to, by a signal or by who started us: the first is `drain`; whoever
+ * sends another one does not want to wait.
+ */
 export function stopper(drain: () => void, hurry: () => void): () => void {
   let stoppedAt: number | undefined;
   return () => {

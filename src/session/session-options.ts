@@ -11,6 +11,9 @@ export interface SessionRoomOptions {
   readonly session: SessionOptions;
   readonly csrf: CsrfOptions;
   readonly cookies: CookieNames;
-  /** `none` where a provider's page sends its answer as a form: no other cookie comes along with that. */
+  /**
+   * `none` where a provider's page sends its answer as a form: no other cookie comes along with
+   * that.
+   */
   readonly loginSameSite: 'lax' | 'none';
 }

@@ -17,7 +17,10 @@ import { SessionStore } from './sessions/session-store.ts';
 import { TokenKeeper } from './tokens/pending-writes.ts';
 import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
 
-/** What keeps access tokens valid: those of sessions, of routes, and our own. It is told what injects `Options` and the store. */
+/**
+ * What keeps access tokens valid: those of sessions, of routes, and our own. It is told what
+ * injects `Options` and the store.
+ */
 export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
   return [
     {

@@ -3,8 +3,9 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import { isError } from '../errors.ts';
 
 /**
- * How a line is made. Lines are built from names that are known to be safe, not cleaned of what is known to be secret: no
- * header, no query, no body, no property of an error but its name, code, message and stack.
+ * How a line is made. Lines are built from names that are known to be safe, not cleaned of what is
+ * known to be secret: no header, no query, no body, no property of an error but its name, code,
+ * message and stack.
  */
 export const lineFormat: LoggerOptions = {
   base: null,
@@ -17,7 +18,10 @@ export const lineFormat: LoggerOptions = {
   },
 };
 
-/** What is told of a request that is over. It keeps nothing of the request itself, which nobody has to remember until its line leaves. */
+/**
+ * What is told of a request that is over. It keeps nothing of the request itself, which nobody has
+ * to remember until its line leaves.
+ */
 export interface EndedRequest {
   readonly level: string;
   /** When it was over, in epoch milliseconds. */
@@ -34,8 +38,8 @@ export interface EndedRequest {
 }
 
 /**
- * The line of a request that is over, in the same form. It is made by hand: every request has one, and pino, which makes any
- * line, takes several times as long.
+ * The line of a request that is over, in the same form. It is made by hand: every request has one,
+ * and pino, which makes any line, takes several times as long.
  */
 export function requestLine(ended: EndedRequest): string {
   const { level, at, bindings, id, method, url, status, milliseconds, message } = ended;
@@ -86,7 +90,10 @@ function pathOf(url: string): string {
   return path.slice(0, longestPath);
 }
 
-/** JSON leaves some characters as they are that a terminal obeys or that turn a line around; they become escapes as well. */
+/**
+ * JSON leaves some characters as they are that a terminal obeys or that turn a line around; they
+ * become escapes as well.
+ */
 function withoutControls(line: string): string {
   return line.replace(
     /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,

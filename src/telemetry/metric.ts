@@ -21,7 +21,10 @@ interface Count {
   value: number;
 }
 
-/** Counts by the values of a few labels, all of which come from the configuration or from our own tables. */
+/**
+ * Counts by the values of a few labels, all of which come from the configuration or from our own
+ * tables.
+ */
 export class Counter {
   readonly #counts = new Map<string, Count>();
 
@@ -31,7 +34,10 @@ export class Counter {
     private readonly labelNames: readonly string[] = [],
   ) {}
 
-  /** With 0 a number is there before anything has happened: what begins at 1 looks as if nothing had. */
+  /**
+   * With 0 a number is there before anything has happened: what begins at 1 looks as if nothing
+   * had.
+   */
   add(values: readonly string[] = [], by = 1): void {
     const key = values.join('\n');
     const count = this.#counts.get(key);
@@ -60,7 +66,10 @@ export function gauge(
   return { name, help, type: 'gauge', aggregator, values: [{ labels: {}, value }] };
 }
 
-/** One figure of each name, with the sums of what only ever grows. A gauge is of the moment: it is left out. */
+/**
+ * One figure of each name, with the sums of what only ever grows. A gauge is of the moment: it is
+ * left out.
+ */
 export function addUp(figures: readonly Figure[]): Figure[] {
   const sums = new Map<string, { figure: Figure; values: Map<string, Sample> }>();
   for (const figure of figures) {
@@ -79,12 +88,17 @@ export function addUp(figures: readonly Figure[]): Figure[] {
   }));
 }
 
-/** Upper bounds in seconds: from a call that is served from memory to a route's usual time limit. */
+/**
+ * Upper bounds in seconds: from a call that is served from memory to a route's usual time limit.
+ */
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 /** How long things took. Noting one costs a few comparisons and allocates nothing. */
 export class Durations {
-  /** How many fell between a bound and the one below it; beyond the last bound they are in the total alone. */
+  /**
+   * How many fell between a bound and the one below it; beyond the last bound they are in the total
+   * alone.
+   */
   readonly #counts = new Float64Array(bounds.length);
   #total = 0;
   #seconds = 0;

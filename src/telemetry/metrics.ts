@@ -19,8 +19,9 @@ export interface MetricsResponse {
 let observed: Promise<Registry> | undefined;
 
 /**
- * Processor time, memory, event loop and garbage collection of this process. They are watched from the first time somebody
- * asks: where nobody does, neither the library nor its timers cost anything.
+ * Processor time, memory, event loop and garbage collection of this process. They are watched from
+ * the first time somebody asks: where nobody does, neither the library nor its timers cost
+ * anything.
  */
 export async function processFigures(): Promise<Figure[]> {
   const registry = await (observed ??= observeProcess());
@@ -42,7 +43,10 @@ export function cacheFigures({ sessions, bytes, hits, misses }: CacheFigures): F
   ];
 }
 
-/** The figures of some processes, put together in the text format of Prometheus, as `/metrics` answers them. */
+/**
+ * The figures of some processes, put together in the text format of Prometheus, as `/metrics`
+ * answers them.
+ */
 export async function metricsAnswer(
   ofProcesses: readonly (readonly Figure[])[],
 ): Promise<MetricsResponse> {

@@ -17,8 +17,9 @@ const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
- * Counts what happens, for `/metrics`. It is told by whoever does it and asks nobody. Labels are names of the configuration
- * and of our own tables, so their number is bounded and nothing in them is about a user.
+ * Counts what happens, for `/metrics`. It is told by whoever does it and asks nobody. Labels are
+ * names of the configuration and of our own tables, so their number is bounded and nothing in them
+ * is about a user.
  */
 export class Recorder {
   readonly #requests: RequestCounts;
@@ -71,7 +72,9 @@ export class Recorder {
     this.#requests.note(answered);
   }
 
-  /** An error became an answer. `route` is the path of the route that was asked; absent: none was. */
+  /**
+   * An error became an answer. `route` is the path of the route that was asked; absent: none was.
+   */
   problem(code: ErrorCode, route = ''): void {
     this.#problems.add([code]);
     if (upstreamCodes.includes(code)) this.#upstreamFailures.add([route, code]);

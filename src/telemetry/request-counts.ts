@@ -11,7 +11,9 @@ export interface AnsweredRequest {
   readonly url: string;
   /** The configured path of the route that took it. Absent: none did. */
   readonly route?: string | undefined;
-  /** The pattern of the endpoint that took it, `/bff/sessions/:id` for example. Absent: none did. */
+  /**
+   * The pattern of the endpoint that took it, `/bff/sessions/:id` for example. Absent: none did.
+   */
   readonly endpoint?: string | undefined;
   /** Absent: the client went away before there was an answer. */
   readonly status?: number | undefined;
@@ -69,7 +71,10 @@ export class RequestCounts {
     return isOurs ? this.#ofEndpoint(endpoint) : this.#frontend;
   }
 
-  /** Patterns are part of our code: there are as many as there are endpoints. What no endpoint took has none. */
+  /**
+   * Patterns are part of our code: there are as many as there are endpoints. What no endpoint took
+   * has none.
+   */
   #ofEndpoint(pattern: string | undefined): Counts {
     const name = pattern !== undefined && isBelow(pattern, this.basePath) ? pattern : '';
     const known = this.#endpoints.get(name);

@@ -12,8 +12,8 @@ interface RoutedRequest extends IncomingMessage {
 type Timed = ServerResponse<RoutedRequest> & { [begunAt]?: number };
 
 /**
- * Counts every request of a server and its time, when the answer is over or broken off. It listens to the server itself: a
- * middleware would cost each request several times as much.
+ * Counts every request of a server and its time, when the answer is over or broken off. It listens
+ * to the server itself: a middleware would cost each request several times as much.
  */
 export function countRequests(server: Server, recorder: Recorder): void {
   // One function for all responses, which it gets as `this`: none is made for each of them.

@@ -9,12 +9,16 @@ import type { LineStream } from './standard-output.ts';
 
 type Lines = PinoLogger['logger'];
 
-/** What writes the lines of the request under way, so that each of them carries its id, whoever writes it. */
+/**
+ * What writes the lines of the request under way, so that each of them carries its id, whoever
+ * writes it.
+ */
 const ofThisRequest = new AsyncLocalStorage<RequestLines>();
 
 /**
- * What Nest tells of itself: how it wires the application, which is of use to somebody who changes the wiring, and the
- * errors of the start, which it throws as well. An operator has no use for either.
+ * What Nest tells of itself: how it wires the application, which is of use to somebody who changes
+ * the wiring, and the errors of the start, which it throws as well. An operator has no use for
+ * either.
  */
 const nestItself = new Set([
   'NestFactory',
@@ -42,8 +46,8 @@ export class ServerLog extends Logger {
   readonly #output: Output;
 
   /**
-   * Without a stream to standard output, where a line is written before the next thing happens. All lines say which of
-   * several processes they are of; absent: there is one.
+   * Without a stream to standard output, where a line is written before the next thing happens. All
+   * lines say which of several processes they are of; absent: there is one.
    */
   constructor(level: string, stream: LineStream = pino.destination(1), worker?: number) {
     const isOnly = worker === undefined;
@@ -53,8 +57,9 @@ export class ServerLog extends Logger {
   }
 
   /**
-   * Gives the request an id, and writes its line when it is over. Other lines have the id if they come of work done by way of
-   * what this returns: to make that known costs, and most calls have no other line.
+   * Gives the request an id, and writes its line when it is over. Other lines have the id if they
+   * come of work done by way of what this returns: to make that known costs, and most calls have no
+   * other line.
    */
   begin(request: IncomingMessage, response: Logged): RequestLines {
     request.id ??= randomUUID();
@@ -77,7 +82,10 @@ export class ServerLog extends Logger {
   }
 }
 
-/** The lines of one request. Most have only their last, so that nothing is made for others before there are any. */
+/**
+ * The lines of one request. Most have only their last, so that nothing is made for others before
+ * there are any.
+ */
 class RequestLines {
   readonly #began = performance.now();
   readonly #output: Output;
@@ -134,7 +142,10 @@ function conclude(this: Logged): void {
   this[linesOf]?.conclude();
 }
 
-/** nestjs-pino's logger with a destination of its own: its usual one is one for the whole process, whatever the application. */
+/**
+ * nestjs-pino's logger with a destination of its own: its usual one is one for the whole process,
+ * whatever the application.
+ */
 class RequestAwareLogger extends PinoLogger {
   constructor(private readonly own: Lines) {
     super({ pinoHttp: { logger: own } });

@@ -10,7 +10,10 @@ const pauseBetweenWrites = 20;
 /** Lines gather in pieces of so many bytes. */
 const pieceSize = 64 * 1024;
 
-/** As many bytes wait for a reader that stands still; what comes after them is lost, and requests go on. */
+/**
+ * As many bytes wait for a reader that stands still; what comes after them is lost, and requests go
+ * on.
+ */
 const longestQueue = 64 * 1024 * 1024;
 
 /** As many lines at most are to be made yet. */
@@ -23,10 +26,11 @@ export interface LineStream extends DestinationStream {
 }
 
 /**
- * Standard output for which nothing waits: a slow reader of the log slows down no request, and one that has gone, or a disk
- * that is full, loses lines and nothing else. Lines become bytes as they come: kept as text until they leave, they would
- * be moved by every garbage collection in between. Those of which little is to be kept are made when they leave: hundreds in a
- * row take a fraction of the time that each takes among other things.
+ * Standard output for which nothing waits: a slow reader of the log slows down no request, and one
+ * that has gone, or a disk that is full, loses lines and nothing else. Lines become bytes as they
+ * come: kept as text until they leave, they would be moved by every garbage collection in between.
+ * Those of which little is to be kept are made when they leave: hundreds in a row take a fraction
+ * of the time that each takes among other things.
  */
 export class StandardOutput implements LineStream {
   /** Pieces without room for another line, in their order. */
@@ -131,7 +135,8 @@ export class StandardOutput implements LineStream {
 
   #write(bytes: Buffer): void {
     write(standardOutput, bytes, (error, written = 0) => {
-      // A reader that stands still is waited for; whatever else is wrong will not be better for the same lines.
+      // A reader that stands still is waited for; whatever else is wrong will not be better for the
+      // same lines.
       const isLost = error !== null && error.code !== 'EAGAIN';
       const rest = bytes.subarray(written);
       const isDone = isLost || rest.length === 0;

@@ -1,6 +1,9 @@
 import type { Page } from 'playwright-core';
 
-/** Signs in as Ada, from the button of the demo to the page that shows her, consent included if it is asked for. */
+/**
+ * Signs in as Ada, from the button of the demo to the page that shows her, consent included if it
+ * is asked for.
+ */
 export async function signIn(page: Page): Promise<void> {
   await page.locator('#sign-in').click();
   await enterPassword(page);

@@ -10,10 +10,16 @@ import { freePort } from '../support/network/ports.ts';
 import { testRedis } from '../support/redis/redis.ts';
 import { closeServer, listen } from '../support/upstream/upstream.ts';
 
-/** The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on ports of its own. */
+/**
+ * The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on
+ * ports of its own.
+ */
 export interface DemoParty {
   readonly url: string;
-  /** What the BFF and the authorization server said to each other so far: verifiers, tokens, the client's secret. */
+  /**
+   * What the BFF and the authorization server said to each other so far: verifiers, tokens, the
+   * client's secret.
+   */
   readonly secrets: ReadonlySet<string>;
   close(): Promise<void>;
 }

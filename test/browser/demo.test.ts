@@ -65,7 +65,10 @@ describeInChromium('the demo in a real browser', (open) => {
   });
 });
 
-/** When each step of the drawn sign-in happened, in milliseconds after the first, from top to bottom; the second has no time of its own. */
+/**
+ * When each step of the drawn sign-in happened, in milliseconds after the first, from top to
+ * bottom; the second has no time of its own.
+ */
 async function momentsOf(page: Page): Promise<number[]> {
   const texts = await page.locator('.step .when').allInnerTexts();
   return texts

@@ -1,6 +1,7 @@
 /**
- * `npm run test:compose`: builds and starts docker-compose.yml for real, signs in through it in a browser, and takes it
- * down again. Where no Docker engine answers, one line says so, and nothing is run. `DEMO_PORT` and `DEMO_AUTH_PORT` move it.
+ * `npm run test:compose`: builds and starts docker-compose.yml for real, signs in through it in a
+ * browser, and takes it down again. Where no Docker engine answers, one line says so, and nothing
+ * is run. `DEMO_PORT` and `DEMO_AUTH_PORT` move it.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -83,7 +84,10 @@ async function signInThroughContainers(): Promise<void> {
   }
 }
 
-/** The product's container is what it should be: healthy, not root, without development dependencies. */
+/**
+ * The product's container is what it should be: healthy, not root, without development
+ * dependencies.
+ */
 function checkContainers(): void {
   assert.equal(docker('exec', '-T', 'bff', 'id', '-un').trim(), 'node');
   const tools = docker(

@@ -1,6 +1,7 @@
 /**
- * `npm run test:edge`: requests that servers may read differently, sent to the built server alone and behind nginx and
- * HAProxy, as most people run it. A program that is missing is named, and its part is not run. The last line counts.
+ * `npm run test:edge`: requests that servers may read differently, sent to the built server alone
+ * and behind nginx and HAProxy, as most people run it. A program that is missing is named, and its
+ * part is not run. The last line counts.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';

@@ -145,7 +145,8 @@ describe('a logout by the provider during a sign-in', () => {
   });
 
   it('leaves a session of somebody else in the same browser as it was', async () => {
-    // A provider with back-channel logout would sign bob out itself, when alice takes his place there.
+    // A provider with back-channel logout would sign bob out itself, when alice takes his place
+    // there.
     await using bff = await startBff();
     const browser = await bff.signedIn('bob');
     bff.authorizationServer.override(
@@ -176,7 +177,8 @@ describe('a logout by the provider during a sign-in', () => {
     expect(await signOut(other, { sub: 'alice' })).toBe(200);
     expect(performance.now() - began).toBeLessThan(5000);
     await Promise.all(signIns);
-    // Whoever came back from the provider later than the logout is a new sign-in and may stay; no session may be half there.
+    // Whoever came back from the provider later than the logout is a new sign-in and may stay; no
+    // session may be half there.
     const whose = await Promise.all(browsers.map((browser) => whoIs(browser)));
     const signedIn = whose.filter((sub) => sub === 'alice').length;
     expect(signedIn).toBeLessThan(24);

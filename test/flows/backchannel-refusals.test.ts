@@ -38,7 +38,10 @@ const aboutAlice = (claims: object = {}, forgery: Forgery = {}) =>
 const now = () => Math.floor(Date.now() / 1000);
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 
-/** An unsigned token: its header, the claims of a valid one, and whatever is to stand for its signature. */
+/**
+ * An unsigned token: its header, the claims of a valid one, and whatever is to stand for its
+ * signature.
+ */
 const unsigned = (header: object, signature = '') =>
   `${part({ typ: 'logout+jwt', ...header })}.${part(
     logoutClaims(bff.authorizationServer, { sub: 'alice' }),

@@ -285,7 +285,8 @@ describe.each([
     const callback = await untilCallback(bff, browser);
     await bff.signedIn('alice', browser);
     const meanwhile = browser.cookieHeader();
-    // Typed into the address bar, or sent by a server on the same site: then a Strict cookie travels.
+    // Typed into the address bar, or sent by a server on the same site: then a Strict cookie
+    // travels.
     const page = await browser.navigate(callback.href, { redirect: 'manual' });
     expect(page.status).toBe(302);
     await expect(keysOf(bff, 'session')).resolves.toHaveLength(1);

@@ -214,7 +214,8 @@ describe('stopping', () => {
   it('writes every line before it exits, and lets no request wait for who reads them', async () => {
     const options = await plainOptions();
     await using server = await startServer(options);
-    // Not pipelined: of answers that wait in line Node never says what became of them when the client goes away.
+    // Not pipelined: of answers that wait in line Node never says what became of them when the
+    // client goes away.
     const address = `http://127.0.0.1:${options.server?.port}/${'x'.repeat(900)}`;
     server.pauseReading();
     await Promise.all(Array.from({ length: 300 }, async () => (await fetch(address)).text()));

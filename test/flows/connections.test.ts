@@ -20,7 +20,10 @@ import {
 
 const second = 1000;
 
-/** Alice has an account at `corp`, where people sign in, and another at `partner`, where she is called al. */
+/**
+ * Alice has an account at `corp`, where people sign in, and another at `partner`, where she is
+ * called al.
+ */
 async function party({ provider, ...overrides }: BffOverrides & { provider?: object } = {}) {
   const partner = await startAuthorizationServer({
     clientId: 'at-partner',

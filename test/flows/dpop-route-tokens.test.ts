@@ -19,7 +19,10 @@ import { errorCode, whoIs } from './steps.ts';
 const reports = 'https://reports.example.com';
 const invalidToken = { 'www-authenticate': 'DPoP error="invalid_token"' };
 
-/** An authorization server and an API that both insist on proofs, and a BFF with this route, and another, to the API. */
+/**
+ * An authorization server and an API that both insist on proofs, and a BFF with this route, and
+ * another, to the API.
+ */
 async function stage(route: Record<string, unknown>) {
   const server = await startAuthorizationServer({
     dpop: true,

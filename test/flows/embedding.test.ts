@@ -48,7 +48,9 @@ beforeAll(async () => {
 
 afterAll(() => Promise.all([authorizationServer.close(), upstream.close()]));
 
-/** A part of the host application that knows nothing of the module but the guard and the decorator. */
+/**
+ * A part of the host application that knows nothing of the module but the guard and the decorator.
+ */
 @Controller('host')
 class HostController {
   @Get('open')

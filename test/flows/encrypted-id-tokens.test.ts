@@ -12,7 +12,10 @@ const algorithms = [
   ['P-384', 'ECDH-ES+A256KW'],
 ] as const;
 
-/** A server that encrypts ID tokens for the key it knows; the client's file has a key for signatures, and these. */
+/**
+ * A server that encrypts ID tokens for the key it knows; the client's file has a key for
+ * signatures, and these.
+ */
 function startEncrypting(alg: string, known: object, ...own: object[]) {
   const { privateJwk } = keyPair('P-256', { use: 'sig', kid: 'signs' });
   const client = {

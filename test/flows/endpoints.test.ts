@@ -1,7 +1,10 @@
 import supertest from 'supertest';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 
-/** Method, address, status, and the code or the `Location` of the answer, for a client that has no cookie. */
+/**
+ * Method, address, status, and the code or the `Location` of the answer, for a client that has no
+ * cookie.
+ */
 const table = [
   ['GET', '/bff/login', 302, /\/auth\?/],
   ['GET', '/bff/login?provider=nobody', 404, 'unknown_provider'],

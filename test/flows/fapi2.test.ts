@@ -27,7 +27,10 @@ const { privateJwk, publicJwk } = keyPair('rsa', { kid: 'fapi', alg: 'PS256', us
 type Method = 'private_key_jwt' | 'tls_client_auth';
 type Binding = 'dpop' | 'mtls';
 
-/** An authorization server that enforces the profile, a BFF that keeps to it, and an API that takes bound tokens alone. */
+/**
+ * An authorization server that enforces the profile, a BFF that keeps to it, and an API that takes
+ * bound tokens alone.
+ */
 class Stage {
   readonly seen: unknown[] = [];
   readonly server: AuthorizationServer;

@@ -38,7 +38,10 @@ const payload =
       .sign((await importJWK(jwk as never, 'RS256')) as never);
   };
 
-/** ID tokens by the rule they break (OIDC Core §3.1.3.7, §3.1.3.8). No userinfo is asked and no other address called for any. */
+/**
+ * ID tokens by the rule they break (OIDC Core §3.1.3.7, §3.1.3.8). No userinfo is asked and no
+ * other address called for any.
+ */
 const wrong: readonly (readonly [id: string, what: string, make: IdToken])[] = [
   ['H-29', 'missing', () => undefined],
   ['H-29', 'empty', () => ''],

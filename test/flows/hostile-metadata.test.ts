@@ -60,7 +60,10 @@ beforeAll(async () => {
 });
 afterAll(() => untrusted.close());
 
-/** What a provider may say of itself (OIDC Discovery §4). It is asked for at the first sign-in, which this is. */
+/**
+ * What a provider may say of itself (OIDC Discovery §4). It is asked for at the first sign-in,
+ * which this is.
+ */
 const documents: readonly Misbehaviour[] = [
   ['H-57', 'an issuer elsewhere', metadata({ issuer: `https://${canary}.example` }), failed],
   ['H-57', 'an issuer with a slash', metadata((issuer) => ({ issuer: `${issuer}/` })), failed],

@@ -58,7 +58,10 @@ const swapCase = (text: string) =>
 
 const odd = `${canary}"><script>alert(1)</script>\r\nSet-Cookie: x=y\u001b[2J\u202e`;
 
-/** What the browser brings back from an authorization server. Nothing of it may reach the token endpoint but a good code. */
+/**
+ * What the browser brings back from an authorization server. Nothing of it may reach the token
+ * endpoint but a good code.
+ */
 const responses: readonly Misbehaviour[] = [
   [
     'H-01',

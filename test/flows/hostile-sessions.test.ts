@@ -177,7 +177,10 @@ type Refresh = readonly [
   session: 'kept' | 'ended',
 ];
 
-/** What a refresh may bring (RFC 6749 §6, OIDC Core §12.2). Only the user's or the grant's end ends a session. */
+/**
+ * What a refresh may bring (RFC 6749 §6, OIDC Core §12.2). Only the user's or the grant's end ends
+ * a session.
+ */
 const refreshes: readonly Refresh[] = [
   ['H-63', 'invalid_grant', refresh(answer(400, said('invalid_grant'))), 401, 'ended'],
   ['H-64', 'a 500', refresh(answer(500, said('server_error'))), 503, 'kept'],

@@ -10,7 +10,10 @@ type Key = Parameters<CompactSign['sign']>[0];
 /** The member of `events` that makes a token a logout token (OIDC Back-Channel Logout §2.4). */
 export const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** Header members over those of a valid token, and a key in the place of the provider's; `undefined` takes a member away. */
+/**
+ * Header members over those of a valid token, and a key in the place of the provider's; `undefined`
+ * takes a member away.
+ */
 export interface Forgery {
   readonly header?: Members;
   readonly key?: Key;
@@ -64,7 +67,10 @@ export interface Answered {
   readonly code: string | undefined;
 }
 
-/** Sends something to the back-channel endpoint of one replica, as a provider does: no cookie, no header of ours. */
+/**
+ * Sends something to the back-channel endpoint of one replica, as a provider does: no cookie, no
+ * header of ours.
+ */
 export async function post(bff: TestBff, init: RequestInit): Promise<Answered> {
   const url = `http://127.0.0.1:${bff.port}${bff.options.basePath}/backchannel`;
   const response = await fetch(url, { method: 'POST', redirect: 'manual', ...init });
@@ -84,14 +90,20 @@ export async function signOut(bff: TestBff, claims: Members): Promise<number> {
   return (await send(bff, await logoutToken(bff.authorizationServer, claims))).status;
 }
 
-/** A browser in which somebody has just signed in, with the ID token and the provider's name for the session. */
+/**
+ * A browser in which somebody has just signed in, with the ID token and the provider's name for the
+ * session.
+ */
 export interface SignedIn {
   readonly browser: LittleBrowser;
   readonly idToken: string;
   readonly sid: string;
 }
 
-/** Signs a person in, in a browser of its own. The provider must have `backchannelLogout`, or it names no session. */
+/**
+ * Signs a person in, in a browser of its own. The provider must have `backchannelLogout`, or it
+ * names no session.
+ */
 export async function signedInAt(bff: TestBff, person = 'alice'): Promise<SignedIn> {
   let idToken = '';
   bff.authorizationServer.transform('token', (json) => {
@@ -111,7 +123,9 @@ export function sidIn(idToken: unknown): string {
   return sid;
 }
 
-/** What this replica says to a browser's `/bff/user` and to its call of the API: two status codes. */
+/**
+ * What this replica says to a browser's `/bff/user` and to its call of the API: two status codes.
+ */
 export async function statusesAt(bff: TestBff, browser: LittleBrowser): Promise<number[]> {
   const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
   const ask = async (path: string) => {

@@ -86,7 +86,8 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
       from: 'https://evil.example/',
       redirect: 'manual',
     });
-    // The Strict cookie does not come along from another site: to the BFF nobody is signed in there.
+    // The Strict cookie does not come along from another site: to the BFF nobody is signed in
+    // there.
     expect([page.status, page.headers.get('location')]).toEqual([302, '/']);
     for (const headers of [{}, asProgram]) {
       const own = await browser.click(`/bff/logout${query}`, { redirect: 'manual', headers });

@@ -1,7 +1,10 @@
 import { startBff, type BffOverrides } from '../support/bff/bff.ts';
 import { beginLogin, whoIs } from './steps.ts';
 
-/** The authorization request of a login with this preset, which stands for the authorization server of the test. */
+/**
+ * The authorization request of a login with this preset, which stands for the authorization server
+ * of the test.
+ */
 async function requestOf(
   provider: BffOverrides['provider'],
   asked: Record<string, string> = {},

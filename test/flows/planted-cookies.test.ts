@@ -4,8 +4,9 @@ import { rawRequest } from '../support/network/raw-request.ts';
 import { errorCode, untilCallback, whoIs } from './steps.ts';
 
 /**
- * A sibling host may set cookies for the whole domain. No `__Host-` rule of the browser applies to a name with another octet
- * in front, and servers differ in which octets they take for white space (cookie tossing).
+ * A sibling host may set cookies for the whole domain. No `__Host-` rule of the browser applies to
+ * a name with another octet in front, and servers differ in which octets they take for white space
+ * (cookie tossing).
  */
 let bff: TestBff;
 let alice: LittleBrowser;

@@ -3,8 +3,9 @@ import type { LittleBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 
-// What has been wrong with other proxies in front of applications, a test for each advisory. Those on sign-in and return
-// addresses are in login.test.ts, callback.test.ts, session.test.ts and return-url.test.ts.
+// What has been wrong with other proxies in front of applications, a test for each advisory. Those
+// on sign-in and return addresses are in login.test.ts, callback.test.ts, session.test.ts and
+// return-url.test.ts.
 
 let bff: TestBff;
 let alice: LittleBrowser;

@@ -469,8 +469,8 @@ describe('a connection that is kept alive', () => {
 });
 
 /**
- * Sends a large body whatever is answered meanwhile, as browsers do, then asks again on the same connection. Node's own
- * client would stop in the middle.
+ * Sends a large body whatever is answered meanwhile, as browsers do, then asks again on the same
+ * connection. Node's own client would stop in the middle.
  */
 async function upload(
   path: string,

@@ -64,7 +64,10 @@ function figures(calls: readonly Call[], lostAt: number, promotedAt: number) {
   };
 }
 
-/** Two seconds are promised; here servers elect a master on the same processors meanwhile. In milliseconds. */
+/**
+ * Two seconds are promised; here servers elect a master on the same processors meanwhile. In
+ * milliseconds.
+ */
 const slowestAnswer = 3500;
 
 describe('a failover', () => {
@@ -208,7 +211,10 @@ async function untilReplicated(server: RedisServer, replicas: number): Promise<v
   });
 }
 
-/** Moves each of our keys, with its slot, from its master to the next one, as an operator who resizes a cluster does. */
+/**
+ * Moves each of our keys, with its slot, from its master to the next one, as an operator who
+ * resizes a cluster does.
+ */
 async function moveKeys({ masters }: RedisClusterServers, prefix: string): Promise<void> {
   const ids = await Promise.all(masters.map((one) => one.command('CLUSTER', 'MYID').then(String)));
   const moved = new Set<number>();

@@ -31,7 +31,10 @@ const second = 1000;
 const reports = 'https://reports.example.com';
 const orders = 'https://orders.example.com';
 
-/** An authorization server with all a route can ask for, an API that checks tokens, and a BFF with this route to it. */
+/**
+ * An authorization server with all a route can ask for, an API that checks tokens, and a BFF with
+ * this route to it.
+ */
 async function party(
   route: Record<string, unknown>,
   { audience = reports, scope, ...overrides }: BffOverrides & Checks = {},

@@ -15,7 +15,8 @@ const source = 'bff-silent-login';
 describe('a silent sign-in in a frame', () => {
   let bff: TestBff;
   beforeAll(async () => {
-    // The authorization server is at 127.0.0.1 too: one site, as login.example.com and app.example.com are.
+    // The authorization server is at 127.0.0.1 too: one site, as login.example.com and
+    // app.example.com are.
     bff = await startBff({ host: '127.0.0.1' });
   });
   afterAll(() => bff.close());

@@ -10,7 +10,10 @@ export const asProgram = {
   'sec-fetch-site': null,
 } as const;
 
-/** A login that was begun: the answer of the login endpoint, and the authorization request it leads to. */
+/**
+ * A login that was begun: the answer of the login endpoint, and the authorization request it leads
+ * to.
+ */
 export async function beginLogin(
   bff: TestBff,
   browser: LittleBrowser,
@@ -21,7 +24,10 @@ export async function beginLogin(
   return { page, request: new URL(page.headers.get('location') ?? 'about:blank', page.url) };
 }
 
-/** Goes on from an authorization request to where the authorization server sends the browser back, and says where. */
+/**
+ * Goes on from an authorization request to where the authorization server sends the browser back,
+ * and says where.
+ */
 export async function untilCallback(
   bff: TestBff,
   browser: LittleBrowser,

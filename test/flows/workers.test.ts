@@ -14,7 +14,10 @@ import { waitFor } from '../support/time/wait-for.ts';
 
 const token = 'an-operator-token-for-tests';
 
-/** What a configuration for two workers has beside that of a BFF whose sign-ins and sessions they share. */
+/**
+ * What a configuration for two workers has beside that of a BFF whose sign-ins and sessions they
+ * share.
+ */
 async function optionsBeside(bff: TestBff) {
   const { issuer, clientId, clientSecret } = bff.authorizationServer;
   const { url, keyPrefix } = bff.redis;

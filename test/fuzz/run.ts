@@ -1,8 +1,8 @@
 /**
- * `npm run fuzz`: the parsers of everything that comes from outside, with inputs that are changed again and again, guided by
- * branch coverage of `src/`. `-- --seconds 600` says how long, `--only cookies` which, and may be said again for others;
- * `--seed` repeats a run, `--keep` adds inputs that reach something new to `test/fuzz/corpus/`. The last line counts what
- * held and what did not.
+ * `npm run fuzz`: the parsers of everything that comes from outside, with inputs that are changed
+ * again and again, guided by branch coverage of `src/`. `-- --seconds 600` says how long, `--only
+ * cookies` which, and may be said again for others; `--seed` repeats a run, `--keep` adds inputs
+ * that reach something new to `test/fuzz/corpus/`. The last line counts what held and what did not.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

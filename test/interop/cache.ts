@@ -11,7 +11,10 @@ import { NotHere } from './candidate.ts';
 const execute = promisify(execFile);
 const modules = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
-/** A directory for what is downloaded or built once: below `XDG_CACHE_HOME`, else below `node_modules/.cache`. */
+/**
+ * A directory for what is downloaded or built once: below `XDG_CACHE_HOME`, else below
+ * `node_modules/.cache`.
+ */
 export function cacheDirectory(name: string): string {
   const home = process.env['XDG_CACHE_HOME'];
   const root = home ? join(home, 'pixie-bff', 'interop') : join(modules, 'interop');
@@ -20,7 +23,10 @@ export function cacheDirectory(name: string): string {
   return directory;
 }
 
-/** Runs a program of the machine to its end, with patience and politeness, and gives what it printed. */
+/**
+ * Runs a program of the machine to its end, with patience and politeness, and gives what it
+ * printed.
+ */
 export async function runTool(
   program: string,
   args: readonly string[],
@@ -50,7 +56,10 @@ export async function checkSha256(file: string, expected: string): Promise<void>
   if (found !== expected) throw new Error(`${file} has the SHA-256 ${found}, not ${expected}`);
 }
 
-/** Makes a file once: runs the recipe only where the file is not there yet. `NotHere` when the recipe fails. */
+/**
+ * Makes a file once: runs the recipe only where the file is not there yet. `NotHere` when the
+ * recipe fails.
+ */
 export async function made(file: string, recipe: () => Promise<void>): Promise<string> {
   if (existsSync(file)) return file;
   try {

@@ -7,7 +7,10 @@ export type Registration = Partial<OptionsInput['providers'][number]>;
 /** An authorization server that somebody else wrote. */
 export interface Candidate {
   readonly name: string;
-  /** Makes it ready to be started, downloads and builds included. Throws `NotHere` where it cannot be had. */
+  /**
+   * Makes it ready to be started, downloads and builds included. Throws `NotHere` where it cannot
+   * be had.
+   */
   provide(): Promise<Program>;
 }
 
@@ -40,7 +43,10 @@ export interface Running extends AsyncDisposable {
   signIn(browser: LittleBrowser, page: Page): Promise<Page>;
   /** Says yes to "Do you want to sign out?", and shows what comes after. Absent: nobody asks. */
   confirmSignOut?(browser: LittleBrowser, page: Page): Promise<Page>;
-  /** Signs out at the server without the BFF. Absent: `end_session_endpoint` does that for whoever comes by. */
+  /**
+   * Signs out at the server without the BFF. Absent: `end_session_endpoint` does that for whoever
+   * comes by.
+   */
   signOutThere?(browser: LittleBrowser): Promise<Page>;
 }
 

@@ -1,7 +1,8 @@
 /**
- * `npm run test:interop`: the built server with authorization servers that others wrote, each a process of its own on
- * loopback, one after the other. `--only keycloak` runs one, and may be said again for others; `--write` puts the table
- * into docs/providers.md. What this machine cannot get is named, and is no failure. The last line counts the steps.
+ * `npm run test:interop`: the built server with authorization servers that others wrote, each a
+ * process of its own on loopback, one after the other. `--only keycloak` runs one, and may be said
+ * again for others; `--write` puts the table into docs/providers.md. What this machine cannot get
+ * is named, and is no failure. The last line counts the steps.
  */
 import { parseArgs } from 'node:util';
 import { freePort } from '../support/network/ports.ts';

@@ -15,7 +15,9 @@ export interface Metadata {
   readonly backchannel_logout_supported?: boolean;
 }
 
-/** What every story stands on: a Redis, an API, and the one address at which servers expect the BFF. */
+/**
+ * What every story stands on: a Redis, an API, and the one address at which servers expect the BFF.
+ */
 export interface Ground {
   readonly redis: RedisServer;
   readonly upstream: Upstream;
@@ -75,7 +77,9 @@ export function isHome({ publicUrl }: Scene, page: Page): boolean {
   return new URL(page.url).origin === publicUrl;
 }
 
-/** Who the BFF says is signed in, asked by a page of the application; undefined when it is nobody. */
+/**
+ * Who the BFF says is signed in, asked by a page of the application; undefined when it is nobody.
+ */
 export async function whoIsSignedIn({ browser, publicUrl }: Scene): Promise<string | undefined> {
   const response = await browser.fetch('/bff/user', { from: `${publicUrl}/` });
   if (response.status === 200) return ((await response.json()) as { sub: string }).sub;

@@ -16,7 +16,9 @@ export interface Start {
 const mostOutput = 64 * 1024;
 const startTime = 5 * 60_000;
 
-/** Starts a server with all the processes it makes of itself, politely, and waits until it answers. */
+/**
+ * Starts a server with all the processes it makes of itself, politely, and waits until it answers.
+ */
 export async function startProcess({ program, args, cwd, env, ready }: Start): Promise<Process> {
   const child = spawn('nice', ['-n', '10', program, ...args], {
     cwd,

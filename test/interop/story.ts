@@ -106,7 +106,9 @@ async function signsIn(scene: Scene): Promise<void> {
   assert(await whoIsSignedIn(scene), 'nobody is signed in');
 }
 
-/** From the login endpoint, by the server's form, to the return URL; gives the server's first page. */
+/**
+ * From the login endpoint, by the server's form, to the return URL; gives the server's first page.
+ */
 async function signIn(scene: Scene): Promise<Page> {
   const { running, browser, publicUrl } = scene;
   const asked = await browser.navigate('/bff/login?returnUrl=/welcome');
@@ -116,7 +118,10 @@ async function signIn(scene: Scene): Promise<Page> {
   return asked;
 }
 
-/** What the browser carries to the authorization endpoint is a reference and nothing else (RFC 9126 §4). */
+/**
+ * What the browser carries to the authorization endpoint is a reference and nothing else (RFC 9126
+ * §4).
+ */
 async function pushesTheRequest({ browser }: Scene): Promise<void> {
   const page = await browser.navigate('/bff/login', { redirect: 'manual' });
   const request = new URL(page.headers.get('location') ?? '', page.url);
@@ -150,7 +155,10 @@ async function refreshes({ managementUrl }: Scene): Promise<number | undefined> 
   return figures['pixie_refreshes_total{provider="interop",outcome="refreshed"}'];
 }
 
-/** Here, and at the server too where it has an address for that: the next sign-in asks for the password again. */
+/**
+ * Here, and at the server too where it has an address for that: the next sign-in asks for the
+ * password again.
+ */
 async function signsOut(scene: Scene): Promise<void> {
   const { running, browser, metadata, publicUrl } = scene;
   const user = (await (await browser.fetch('/bff/user')).json()) as { logoutUrl: string };
@@ -168,7 +176,10 @@ async function signsOut(scene: Scene): Promise<void> {
   assert(!isHome(scene, asked), 'the server still knows who it is');
 }
 
-/** What was revoked is the refresh token; most servers end its access tokens with it (RFC 7009 §2.1). */
+/**
+ * What was revoked is the refresh token; most servers end its access tokens with it (RFC 7009
+ * §2.1).
+ */
 async function hasRevoked(scene: Scene): Promise<void> {
   const complaint = scene.bff.lines.find(({ msg }) => msg === 'revocation failed');
   assert.equal(complaint, undefined, JSON.stringify(complaint));

@@ -6,7 +6,10 @@ import {
 } from '../../src/proxy/headers/request-headers.ts';
 import { byName } from '../support/network/header-list.ts';
 
-/** The rules of a route and what is known of a request, in one. A header without a value is one whose claim is missing. */
+/**
+ * The rules of a route and what is known of a request, in one. A header without a value is one
+ * whose claim is missing.
+ */
 type Given = Omit<RequestHeaderRules & RequestFacts, 'set'> & {
   authorization?: string;
   set: Record<string, string | undefined>;

@@ -266,7 +266,10 @@ function canonicalOrRefused(text: string) {
   }
 }
 
-/** What a path becomes for servers that decode it once, twice or three times, or normalise it as browsers do. */
+/**
+ * What a path becomes for servers that decode it once, twice or three times, or normalise it as
+ * browsers do.
+ */
 function readings(path: string): string[] {
   const all = [path];
   for (let decodings = 0; decodings < 3; decodings += 1) {

@@ -208,7 +208,9 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       }
     }
 
-    /** Many at the same moment, and names that a locale would sort in another order than by bytes. */
+    /**
+     * Many at the same moment, and names that a locale would sort in another order than by bytes.
+     */
     async function fill(list: string) {
       const names = Array.from({ length: 40 }, (_, n) => `${'aBzZ_-9é'[n % 8]}${n}`);
       for (const [n, name] of names.entries()) {

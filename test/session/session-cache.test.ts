@@ -13,7 +13,10 @@ import type { Session } from '../../src/session/sessions/session.ts';
 const minute = 60_000;
 const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
 
-/** A store that is watched, counts what it is asked, and can be slow: its answers leave it only when they are let go. */
+/**
+ * A store that is watched, counts what it is asked, and can be slow: its answers leave it only when
+ * they are let go.
+ */
 class WatchedStore extends MemoryKeyValueStore {
   readonly asked: string[] = [];
   readonly watchers: KeyWatcher[] = [];

@@ -31,7 +31,10 @@ async function timed<T>(act: () => Promise<T>): Promise<[T, number]> {
   return [await act(), performance.now() - began];
 }
 
-/** How a text looks within a longer one that is encoded: base64 depends on where in a group of three it begins. */
+/**
+ * How a text looks within a longer one that is encoded: base64 depends on where in a group of three
+ * it begins.
+ */
 function spellings(text: string): string[] {
   const base64 = [0, 1, 2].map((offset) => {
     const whole = Buffer.from('\0'.repeat(offset) + text).toString('base64');

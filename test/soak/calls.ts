@@ -14,7 +14,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One call of the API through a replica: its status. Throws when there is no answer, or one of a server in trouble. */
+/**
+ * One call of the API through a replica: its status. Throws when there is no answer, or one of a
+ * server in trouble.
+ */
 export async function call(
   { pool }: Replica,
   cookie: string,
@@ -45,7 +48,10 @@ export async function persistentCall(
   }
 }
 
-/** A call whose client hangs up at some moment within its patience, in milliseconds, if it has no answer by then. */
+/**
+ * A call whose client hangs up at some moment within its patience, in milliseconds, if it has no
+ * answer by then.
+ */
 export async function impatientCall(
   replica: Replica,
   cookie: string,

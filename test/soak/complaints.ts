@@ -7,7 +7,10 @@ interface LoggedError {
   readonly cause?: LoggedError;
 }
 
-/** What the replicas have warned of since they were asked last: each sentence once, with its causes and how often it was said. */
+/**
+ * What the replicas have warned of since they were asked last: each sentence once, with its causes
+ * and how often it was said.
+ */
 export function takeComplaints({ replicas }: Fleet): readonly string[] {
   const counts = new Map<string, number>();
   for (const line of replicas.flatMap((replica) => replica.takeLog())) {

@@ -5,7 +5,10 @@ import { believing, forget } from './ground.ts';
 import { quantile, spread } from './report.ts';
 import { browserAt, signIn } from './sessions.ts';
 
-/** So many clients keep a session in use at the other replica, each asking again as soon as it has an answer. */
+/**
+ * So many clients keep a session in use at the other replica, each asking again as soon as it has
+ * an answer.
+ */
 const clients = 4;
 
 /** A session in use at one replica that is about to be ended at another. */
@@ -24,7 +27,10 @@ export interface Refusal {
   readonly sinceRequest: number;
 }
 
-/** Signs out and waits until the other replica has refused every client. Throws when a refused session comes back. */
+/**
+ * Signs out and waits until the other replica has refused every client. Throws when a refused
+ * session comes back.
+ */
 export async function refusalOf(session: HotSession): Promise<Refusal> {
   const isServed = async () => {
     const status = await session.call();

@@ -15,10 +15,16 @@ import {
 /** So many sessions take turns, so that one has expired when its turn comes. */
 const sessionsInTurn = 12;
 
-/** Long enough for a round on a slow machine, short enough to have passed when a session's turn comes again. */
+/**
+ * Long enough for a round on a slow machine, short enough to have passed when a session's turn
+ * comes again.
+ */
 const lifetimeSeconds = 8;
 
-/** The provider takes so long to answer while clients hang up, in milliseconds, so that they hang up meanwhile. */
+/**
+ * The provider takes so long to answer while clients hang up, in milliseconds, so that they hang up
+ * meanwhile.
+ */
 const unhurried = 200;
 
 /** Clients lose their patience within this time, in milliseconds. */
@@ -27,7 +33,10 @@ const patience = 800;
 /** A provider that is slow, in milliseconds: longer than a crashed replica is waited for. */
 const slow = 5000;
 
-/** However many calls on however many replicas find the access token expired, one token request is made. */
+/**
+ * However many calls on however many replicas find the access token expired, one token request is
+ * made.
+ */
 export async function expiredEverywhere(field: Field): Promise<void> {
   field.report.heading(`1. An expired access token, ${calls} calls at once over 4 replicas`);
   await repeat(field, field.rounds, async ({ cookie }, path) => {
@@ -38,7 +47,10 @@ export async function expiredEverywhere(field: Field): Promise<void> {
   });
 }
 
-/** The same when the API refuses an access token before its time: each call is made again, with the one new token. */
+/**
+ * The same when the API refuses an access token before its time: each call is made again, with the
+ * one new token.
+ */
 export async function refusedEverywhere(field: Field): Promise<void> {
   const { fleet, ground, report } = field;
   report.heading('1b. An access token the API refuses all of a sudden');
@@ -57,7 +69,10 @@ export async function refusedEverywhere(field: Field): Promise<void> {
   }
 }
 
-/** The same while half of the clients hang up, the one whose call began the refresh perhaps among them. */
+/**
+ * The same while half of the clients hang up, the one whose call began the refresh perhaps among
+ * them.
+ */
 export async function clientsHangUp(field: Field): Promise<void> {
   const { fleet, ground, report, rounds } = field;
   report.heading('2. The same, and every second client hangs up at some moment');
@@ -78,7 +93,10 @@ export async function clientsHangUp(field: Field): Promise<void> {
   ground.authorizationServer.override('token', undefined);
 }
 
-/** The same with a provider that answers after five seconds, when a crashed replica's lock would have run out. */
+/**
+ * The same with a provider that answers after five seconds, when a crashed replica's lock would
+ * have run out.
+ */
 export async function slowProvider(field: Field): Promise<void> {
   const { fleet, ground, report } = field;
   const rounds = Math.ceil(field.rounds / 10);

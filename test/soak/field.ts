@@ -30,8 +30,8 @@ export async function closeField({ ground, fleet }: Field): Promise<void> {
 let round = 0;
 
 /**
- * Begins a round: from here on is counted. Its calls go to the path that is returned, by which they differ from those that
- * hung up in an earlier round and reach the API late.
+ * Begins a round: from here on is counted. Its calls go to the path that is returned, by which they
+ * differ from those that hung up in an earlier round and reach the API late.
  */
 export function beginRound({ ground }: Field): string {
   forget(ground);
@@ -39,7 +39,10 @@ export function beginRound({ ground }: Field): string {
   return `/api/round-${round}`;
 }
 
-/** In this round there was one token request, nothing was refused, and so many access tokens reached the API at its path. */
+/**
+ * In this round there was one token request, nothing was refused, and so many access tokens reached
+ * the API at its path.
+ */
 export function assertOneRefresh({ ground }: Field, path: string, accessTokens = 1): void {
   assert.equal(refreshes(ground).length, 1, `${refreshes(ground).length} token requests`);
   assert.deepEqual(ground.refusals, []);

@@ -43,7 +43,10 @@ export class Replica {
     await server?.[Symbol.asyncDispose]();
   }
 
-  /** Asks the process to stop, as a deployment does. It takes nothing new from then on; `gone` says how it ended. */
+  /**
+   * Asks the process to stop, as a deployment does. It takes nothing new from then on; `gone` says
+   * how it ended.
+   */
   stop(): { readonly gone: Command['exit'] } {
     const server = this.#server;
     if (!server) throw new Error('It is not running.');

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 
-/** A way to a loopback port that one replica alone goes, so that whoever listens there can tell who came. */
+/**
+ * A way to a loopback port that one replica alone goes, so that whoever listens there can tell who
+ * came.
+ */
 export interface Forwarder {
   readonly port: number;
   /** Whether a connection from this port came this way. */
@@ -16,7 +19,8 @@ export async function startForwarder(target: number): Promise<Forwarder> {
     const far = connect({ port: target, host: '127.0.0.1' });
     far.once('connect', () => carried.add(far.localPort));
     near.pipe(far).pipe(near);
-    // Whichever end goes, and however, the other one goes too: a process that was killed must not seem to wait on.
+    // Whichever end goes, and however, the other one goes too: a process that was killed must not
+    // seem to wait on.
     near.on('error', () => far.destroy()).on('close', () => far.destroy());
     far.on('error', () => near.destroy()).on('close', () => near.destroy());
   });

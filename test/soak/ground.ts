@@ -8,18 +8,27 @@ import { RecordedRequest } from '../support/upstream/recorder.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
-/** What the replicas stand on: a Redis, and in this process an authorization server and an API that asks it about tokens. */
+/**
+ * What the replicas stand on: a Redis, and in this process an authorization server and an API that
+ * asks it about tokens.
+ */
 export interface Ground {
   readonly authorizationServer: AuthorizationServer;
   readonly upstream: Upstream;
   readonly redis: RedisServer;
   /** May be changed: of access tokens issued from now on. */
   lifetimeSeconds: number;
-  /** What the authorization server refused at its token endpoint, a refresh token that was used twice for example. */
+  /**
+   * What the authorization server refused at its token endpoint, a refresh token that was used
+   * twice for example.
+   */
   readonly refusals: string[];
 }
 
-/** Starts Redis, the authorization server and the API. Refresh tokens rotate; one that is used twice ends its grant. */
+/**
+ * Starts Redis, the authorization server and the API. Refresh tokens rotate; one that is used twice
+ * ends its grant.
+ */
 export async function startGround(): Promise<Ground> {
   const refusals: string[] = [];
   const lifetime = { seconds: 60 };
@@ -65,7 +74,10 @@ function askingAbout(authorizationServer: AuthorizationServer): Handler {
   };
 }
 
-/** Makes the newest access token the API has seen invalid before its time. Its refresh token stays good. */
+/**
+ * Makes the newest access token the API has seen invalid before its time. Its refresh token stays
+ * good.
+ */
 export async function revokeNewestToken(ground: Ground): Promise<void> {
   const token = bearerOf(ground.upstream.last.headers);
   const found = await ground.authorizationServer.provider.AccessToken.find(token);

@@ -11,8 +11,9 @@ const callsPerSecond = 200;
 const lifetimeSeconds = 3;
 
 /**
- * A session in constant use while its access tokens end every few seconds, refreshed ahead or, where the provider's clock
- * is a little ahead of ours, when the API refuses one. Nobody ever notices, and no refresh token is spent twice.
+ * A session in constant use while its access tokens end every few seconds, refreshed ahead or,
+ * where the provider's clock is a little ahead of ours, when the API refuses one. Nobody ever
+ * notices, and no refresh token is spent twice.
  */
 export async function hammered(field: Field): Promise<void> {
   const { fleet, ground, report } = field;
@@ -26,7 +27,8 @@ export async function hammered(field: Field): Promise<void> {
     const outcomes = await keepCalling((number) => call(fleet.at(number), cookie));
     assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], [200]);
     const { length } = refreshes(ground);
-    // One is replaced in the last tenth of its life, or up to a second before its end: the provider counts whole seconds.
+    // One is replaced in the last tenth of its life, or up to a second before its end: the provider
+    // counts whole seconds.
     const [fewest, most] = [seconds / lifetimeSeconds - 1, seconds / (lifetimeSeconds - 1) + 1];
     assert(fewest <= length && length <= most, `${length} token requests`);
     assert.deepEqual(ground.refusals, []);

@@ -5,12 +5,18 @@ import { freePort } from '../support/network/ports.ts';
 import { startProcess } from './fleet.ts';
 import type { Report } from './report.ts';
 
-/** So many runs are one check, with a seed of its own: what is found in one does not keep the others from being played. */
+/**
+ * So many runs are one check, with a seed of its own: what is found in one does not keep the others
+ * from being played.
+ */
 const runsInACheck = 1000;
 
 const keyPrefix = 'interleavings:';
 
-/** Sign-ins, calls and logouts in random order at three replicas, on the way to which everything takes its time. */
+/**
+ * Sign-ins, calls and logouts in random order at three replicas, on the way to which everything
+ * takes its time.
+ */
 export async function interleavings(report: Report, { runs, seed }: Extent): Promise<void> {
   report.heading(`7. ${runs} random interleavings at ${counts.replicas} replicas, seed ${seed}`);
   await using theatre = await openTheatre(startReplicas);

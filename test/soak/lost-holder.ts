@@ -7,10 +7,16 @@ import { spread } from './report.ts';
 import { browserAt, signIn, type SignedIn, signInMany, untilExpired } from './sessions.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
-/** A crashed holder's lock runs out after three seconds; the rest is for the calls themselves, on a slow machine. */
+/**
+ * A crashed holder's lock runs out after three seconds; the rest is for the calls themselves, on a
+ * slow machine.
+ */
 const mostMilliseconds = 6000;
 
-/** The replica at the token endpoint dies before the provider has looked at its request: the others go on without it. */
+/**
+ * The replica at the token endpoint dies before the provider has looked at its request: the others
+ * go on without it.
+ */
 export async function holderKilled(field: Field): Promise<void> {
   field.report.heading(
     '3. The same, and SIGKILL for the replica whose token request is on its way',
@@ -30,9 +36,10 @@ export async function holderKilled(field: Field): Promise<void> {
 }
 
 /**
- * The same when the provider has rotated the refresh token already: the new one is lost with the process. A provider that
- * takes a spent token for a stolen one ends the grant, and nothing we could do keeps the user signed in. What happens is
- * told; it must be clean, and the user can sign in again.
+ * The same when the provider has rotated the refresh token already: the new one is lost with the
+ * process. A provider that takes a spent token for a stolen one ends the grant, and nothing we
+ * could do keeps the user signed in. What happens is told; it must be clean, and the user can sign
+ * in again.
  */
 export async function answerLost(field: Field): Promise<void> {
   const { fleet, ground, report } = field;
@@ -48,8 +55,8 @@ export async function answerLost(field: Field): Promise<void> {
 }
 
 /**
- * A replica that is asked to stop, as every deployment does, while it refreshes for clients who have hung up meanwhile. It
- * must not go before the new refresh token is stored.
+ * A replica that is asked to stop, as every deployment does, while it refreshes for clients who
+ * have hung up meanwhile. It must not go before the new refresh token is stored.
  */
 export async function holderStopped(field: Field): Promise<void> {
   const { fleet, ground, report } = field;
@@ -100,7 +107,10 @@ interface Loss {
   readonly milliseconds: number;
 }
 
-/** Calls from everywhere, of which those at the killed replica are made again elsewhere; then a new one takes its place. */
+/**
+ * Calls from everywhere, of which those at the killed replica are made again elsewhere; then a new
+ * one takes its place.
+ */
 async function killHolder(
   { fleet, ground }: Field,
   { cookie }: SignedIn,
@@ -118,12 +128,17 @@ async function killHolder(
 }
 
 interface Held {
-  /** Where the refresh came from, once it is there. Throws if these calls have an answer without it. */
+  /**
+   * Where the refresh came from, once it is there. Throws if these calls have an answer without it.
+   */
   before(answered: Promise<unknown>): Promise<number | undefined>;
   release(): void;
 }
 
-/** Keeps the answer to the next refresh, before the provider looks at it or after. Later ones are answered as usual. */
+/**
+ * Keeps the answer to the next refresh, before the provider looks at it or after. Later ones are
+ * answered as usual.
+ */
 function holdRefresh({ authorizationServer }: Ground, when: 'unread' | 'answered'): Held {
   const arrived = Promise.withResolvers<number | undefined>();
   const released = Promise.withResolvers<void>();

@@ -7,7 +7,10 @@ export class Report {
     return this.#failed > 0 || this.#passed === 0;
   }
 
-  /** One thing that must hold. What the check returns are its figures; one that throws has failed, and the others go on. */
+  /**
+   * One thing that must hold. What the check returns are its figures; one that throws has failed,
+   * and the others go on.
+   */
   async check(name: string, check: () => Promise<string>): Promise<void> {
     try {
       console.log(`  ok    ${name}: ${await check()}`);
@@ -38,7 +41,10 @@ export class Report {
   }
 }
 
-/** The value that this part of all values does not exceed: `quantile(times, 0.99)`. Of none it is not a number. */
+/**
+ * The value that this part of all values does not exceed: `quantile(times, 0.99)`. Of none it is
+ * not a number.
+ */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? NaN;

@@ -49,7 +49,10 @@ export async function untilExpired({ expiredAt }: SignedIn): Promise<void> {
   await waitFor(() => Date.now() > expiredAt, { timeout: 120_000 });
 }
 
-/** Takes note of the session's last refresh: the lifetime counts from no later than its arrival at the provider. */
+/**
+ * Takes note of the session's last refresh: the lifetime counts from no later than its arrival at
+ * the provider.
+ */
 export function noteRefresh(session: SignedIn, ground: Ground): void {
   const last = refreshes(ground).at(-1);
   if (last) session.expiredAt = last.time + ground.lifetimeSeconds * 1000;

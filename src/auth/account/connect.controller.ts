@@ -27,7 +27,10 @@ import { OutgoingLogins } from '../login/outgoing-logins.service.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { judgedReturnUrl } from '../login/return-url.ts';
 
-/** Accounts at further providers, in the session there is. The way back is the callback of every sign-in. */
+/**
+ * Accounts at further providers, in the session there is. The way back is the callback of every
+ * sign-in.
+ */
 @Controller({ version: VERSION_NEUTRAL })
 export class ConnectController {
   readonly #logger = new Logger(ConnectController.name);
@@ -70,7 +73,10 @@ export class ConnectController {
     if (isDone) this.#logger.log({ msg: 'account disconnected', provider: provider.id });
   }
 
-  /** Throws `not_signed_in`, or `invalid_request` for a session at that provider itself: it begins and ends otherwise. */
+  /**
+   * Throws `not_signed_in`, or `invalid_request` for a session at that provider itself: it begins
+   * and ends otherwise.
+   */
   #sessionBeside(provider: Provider, { session: { signedIn } }: Request): Session {
     if (!signedIn) throw new BffError('not_signed_in');
     if (signedIn.provider !== provider.id) return signedIn;

@@ -5,10 +5,16 @@ import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
 import type { SessionStore } from '../../session/sessions/session-store.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
-/** A page is warned this long before the end, in milliseconds, or a quarter of the idle time where that is less. */
+/**
+ * A page is warned this long before the end, in milliseconds, or a quarter of the idle time where
+ * that is less.
+ */
 const longestWarning = 60_000;
 
-/** Milliseconds after which a session that is about to end is looked at again: its user may have come back. */
+/**
+ * Milliseconds after which a session that is about to end is looked at again: its user may have
+ * come back.
+ */
 const pauseNearTheEnd = 2000;
 
 /** Milliseconds between two comments, which keep proxies from closing a silent connection. */

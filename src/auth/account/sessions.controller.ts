@@ -73,7 +73,10 @@ export class SessionsController {
     response.status(204).end();
   }
 
-  /** The session of the request, with a new idle period: whoever looks after sessions is there. Throws `not_signed_in`. */
+  /**
+   * The session of the request, with a new idle period: whoever looks after sessions is there.
+   * Throws `not_signed_in`.
+   */
   async #sessionInUse(request: Request): Promise<Session> {
     const session = request.session.signedIn;
     const idleExpiresAt = session && (await this.store.slide(session));

@@ -35,7 +35,10 @@ function connectedAccounts(session: Session) {
     .map(({ provider, sub, claims }) => ({ provider, sub, claims }));
 }
 
-/** One claim in the form front ends written for Duende BFF expect; a claim with several values stands several times. */
+/**
+ * One claim in the form front ends written for Duende BFF expect; a claim with several values
+ * stands several times.
+ */
 export interface ClaimRecord {
   readonly type: string;
   readonly value: unknown;

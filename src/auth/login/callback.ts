@@ -21,8 +21,9 @@ export function goOn({ method }: Request, response: Response, address: string): 
 }
 
 /**
- * A `Strict` session cookie does not come along on the way back; where one does, it must name the session that is to be
- * connected, or an account would end up in another than its user looks at. Throws `session_mismatch`.
+ * A `Strict` session cookie does not come along on the way back; where one does, it must name the
+ * session that is to be connected, or an account would end up in another than its user looks at.
+ * Throws `session_mismatch`.
  */
 export function refuseOtherSession({ session: { signedIn } }: Request, id: string): void {
   if (!signedIn || signedIn.id === id) return;

@@ -18,7 +18,10 @@ span { flex: none; display: grid; place-items: center; width: 1.75rem; height: 1
 /** The policy of the page. */
 export const chooserPagePolicy = pagePolicy(style);
 
-/** A page on which people choose where they sign in: links, which work with a keyboard and without scripts. */
+/**
+ * A page on which people choose where they sign in: links, which work with a keyboard and without
+ * scripts.
+ */
 export function renderChooserPage(host: string, choices: readonly ProviderChoice[]): string {
   const items = choices.map(({ name, loginUrl }) => {
     const [initial = ''] = name;

@@ -53,8 +53,8 @@ function refuseLong(parameters: readonly (readonly [name: string, value: string]
 }
 
 /**
- * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core §4). Absent: it names none.
- * Throws `unknown_provider`.
+ * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core
+ * §4). Absent: it names none. Throws `unknown_provider`.
  */
 export function namedProvider(query: Query, providers: Providers): Provider | undefined {
   const id = parameter(query, 'provider');
@@ -77,8 +77,8 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
 }
 
 /**
- * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of another page
- * (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
+ * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of
+ * another page (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
  */
 export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: LoginParameters): void {
   const destination = headers['sec-fetch-dest'];
@@ -88,8 +88,9 @@ export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: Logi
 }
 
 /**
- * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a person who types the address,
- * change what is in a session. Throws `csrf`. Browsers that send no fetch metadata pass.
+ * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a
+ * person who types the address, change what is in a session. Throws `csrf`. Browsers that send no
+ * fetch metadata pass.
  */
 export function refuseOtherSites({ 'sec-fetch-site': site }: IncomingHttpHeaders): void {
   if (site === undefined || site === 'same-origin' || site === 'none') return;

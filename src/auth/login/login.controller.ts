@@ -114,8 +114,9 @@ export class LoginController {
   }
 
   /**
-   * `POST`, where the provider's page sends its answer as a form (OAuth 2.0 Form Post Response Mode). It comes from another
-   * site, as it must: what it is worth is decided by its state and the login cookie, like any other answer.
+   * `POST`, where the provider's page sends its answer as a form (OAuth 2.0 Form Post Response
+   * Mode). It comes from another site, as it must: what it is worth is decided by its state and the
+   * login cookie, like any other answer.
    */
   @Post(['callback', 'callback/:provider'])
   async callbackByForm(
@@ -211,7 +212,8 @@ export class LoginController {
     const bound = this.loginCookie.read(request);
     const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
-    // Before the state is spent: while the provider is not known, the same callback can be sent again.
+    // Before the state is spent: while the provider is not known, the same callback can be sent
+    // again.
     await provider.configuration();
     const [pending, begunAt] = await Promise.all([
       this.pendingLogins.take(binding, state),
@@ -223,8 +225,9 @@ export class LoginController {
   }
 
   /**
-   * The back button, a reloaded callback or somebody else's link: whoever is signed in already just goes on. Of tabs that
-   * began at the same instant the browser kept one login cookie: the others are sent off once more, and find it there.
+   * The back button, a reloaded callback or somebody else's link: whoever is signed in already just
+   * goes on. Of tabs that began at the same instant the browser kept one login cookie: the others
+   * are sent off once more, and find it there.
    */
   #turnAway(callback: Callback): void {
     const { request, provider, state } = callback;

@@ -8,7 +8,10 @@ export interface ProviderChoice {
   readonly loginUrl: string;
 }
 
-/** All providers, in the order of the configuration, each with a login that has these parameters beside. */
+/**
+ * All providers, in the order of the configuration, each with a login that has these parameters
+ * beside.
+ */
 export function providerChoices(
   { all }: Providers,
   basePath: string,

@@ -14,7 +14,10 @@ export class ProvidersController {
     private readonly providers: Providers,
   ) {}
 
-  /** `GET /bff/providers?returnUrl=`: nothing of it depends on who asks, so it needs neither a session nor the CSRF header. */
+  /**
+   * `GET /bff/providers?returnUrl=`: nothing of it depends on who asks, so it needs neither a
+   * session nor the CSRF header.
+   */
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
     const asked = parameter(queryOf(request), 'returnUrl');

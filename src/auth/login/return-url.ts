@@ -33,7 +33,8 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
   const path = url.pathname + url.search + url.hash;
-  // Dot segments are gone now, and what stood behind them may look otherwise: `/.//evil.example`, `/./%2Fevil.example`.
+  // Dot segments are gone now, and what stood behind them may look otherwise: `/.//evil.example`,
+  // `/./%2Fevil.example`.
   const isOurs = url.origin === rules.publicUrl && isLocalPath(path);
   if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
     throw new BffError('invalid_return_url');
@@ -59,7 +60,10 @@ export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
   }
 }
 
-/** One leading slash, however often it is decoded, and nothing a browser drops or turns into a slash. */
+/**
+ * One leading slash, however often it is decoded, and nothing a browser drops or turns into a
+ * slash.
+ */
 function isLocalPath(value: string): boolean {
   let text = value;
   for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {

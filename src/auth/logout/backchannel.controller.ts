@@ -30,7 +30,10 @@ export class BackchannelController {
     private readonly usedTokens: UsedOnce,
   ) {}
 
-  /** `POST /bff/backchannel`. When it has answered, the sessions the token names are gone on every replica (§2.7). */
+  /**
+   * `POST /bff/backchannel`. When it has answered, the sessions the token names are gone on every
+   * replica (§2.7).
+   */
   @Post('backchannel')
   @HttpCode(200)
   async logout(@Req() request: Request): Promise<void> {

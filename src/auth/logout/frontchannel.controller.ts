@@ -10,8 +10,9 @@ import { parameter, queryOf } from '../../http/query.ts';
 const page = '<!doctype html><html lang="en"><title>Signed out</title></html>\n';
 
 /**
- * Signing out by a frame in the authorization server's page (OIDC Front-Channel Logout 1.0), where a provider is configured
- * for it. Browsers send no cookie into such a frame, so the session is found by the provider's own name for it.
+ * Signing out by a frame in the authorization server's page (OIDC Front-Channel Logout 1.0), where
+ * a provider is configured for it. Browsers send no cookie into such a frame, so the session is
+ * found by the provider's own name for it.
  */
 @Controller({ version: VERSION_NEUTRAL })
 export class FrontchannelController {
@@ -23,7 +24,10 @@ export class FrontchannelController {
     private readonly sessions: SignedInSessions,
   ) {}
 
-  /** `GET /bff/frontchannel?iss=&sid=`. What names no session of ours changes nothing, and is told nothing. */
+  /**
+   * `GET /bff/frontchannel?iss=&sid=`. What names no session of ours changes nothing, and is told
+   * nothing.
+   */
   @Get('frontchannel')
   async logout(@Req() request: Request, @Res() response: Response): Promise<void> {
     const willing = this.providers.all.filter(({ options }) => options.frontchannelLogout);

@@ -3,8 +3,8 @@ import type { Sealing } from '../../session/store/sealing.ts';
 const label = 'logout state';
 
 /**
- * The `state` of a logout request (OIDC RP-Initiated Logout §2): the return URL itself, sealed, so that it needs no
- * storage and a forged one opens to nothing.
+ * The `state` of a logout request (OIDC RP-Initiated Logout §2): the return URL itself, sealed, so
+ * that it needs no storage and a forged one opens to nothing.
  */
 export class LogoutState {
   constructor(private readonly sealing: Sealing) {}

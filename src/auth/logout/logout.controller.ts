@@ -39,7 +39,10 @@ export class LogoutController {
     private readonly logoutState: LogoutState,
   ) {}
 
-  /** `GET /bff/logout?sid=`, a navigation: the public session id proves that one of our pages made the link. */
+  /**
+   * `GET /bff/logout?sid=`, a navigation: the public session id proves that one of our pages made
+   * the link.
+   */
   @Get('logout')
   async navigate(@Req() request: Request, @Res() response: Response): Promise<void> {
     response.redirect(await this.#logout(request, response, 'required'));
@@ -52,12 +55,16 @@ export class LogoutController {
     response.json({ location: await this.#logout(request, response, 'optional') });
   }
 
-  /** `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked at. */
+  /**
+   * `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked
+   * at.
+   */
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
     const state = queryOf(request).get('state');
     const asked = state ? this.logoutState.open(state) : undefined;
-    // Judged again: a state does not expire, and an origin that was allowed once may not be any more.
+    // Judged again: a state does not expire, and an origin that was allowed once may not be any
+    // more.
     response.redirect(safeReturnUrl(asked, this.options.returnUrl));
   }
 
@@ -112,7 +119,10 @@ export class LogoutController {
     if (provider) await revokeTokens(provider, account.tokens);
   }
 
-  /** The session here has ended already: the authorization server's trouble is for the log, not for the user. */
+  /**
+   * The session here has ended already: the authorization server's trouble is for the log, not for
+   * the user.
+   */
   async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
     try {
       return await Promise.race([promise, tooLate()]);

@@ -30,7 +30,9 @@ const endpointOptions = [
 
 type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string | undefined };
 
-/** A configuration that falls short of the profile it names is refused, with every point at once. */
+/**
+ * A configuration that falls short of the profile it names is refused, with every point at once.
+ */
 export const profileIsKept = rule<Related & Endpoints>(
   ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
     endpointOptions,

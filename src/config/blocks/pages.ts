@@ -94,7 +94,10 @@ export const user = z
   .prefault({})
   .describe('What `/bff/user` answers.');
 
-/** Headers that another site may send without a preflight (Fetch, CORS-safelisted), or that scripts cannot set at all. */
+/**
+ * Headers that another site may send without a preflight (Fetch, CORS-safelisted), or that scripts
+ * cannot set at all.
+ */
 const useless =
   /^(accept|accept-language|content-language|content-type|content-length|range|authorization|cookie2?|host|origin|referer|connection|te|upgrade|user-agent|proxy-.*|sec-.*)$/;
 

@@ -1,7 +1,10 @@
 import { readableFile } from '../values/paths.ts';
 import { flag, oneOf } from '../values/scalar.ts';
 
-/** How a provider knows that it is us, and how we know the provider, beyond a secret and the usual authorities. */
+/**
+ * How a provider knows that it is us, and how we know the provider, beyond a secret and the usual
+ * authorities.
+ */
 export const providerSecurityOptions = {
   clientKey: readableFile()
     .optional()

@@ -132,7 +132,8 @@ export const provider = z
   .transform(({ name, issuer, ...rest }) =>
     underProfile({
       name: name ?? rest.id,
-      // A subject is unique at its issuer only; a service without one goes by the address that knows its users.
+      // A subject is unique at its issuer only; a service without one goes by the address that
+      // knows its users.
       issuer: issuer ?? rest.userinfoEndpoint ?? '',
       ...rest,
     }),

@@ -55,7 +55,10 @@ export function passwordForUser(block: string) {
   };
 }
 
-/** Whether both were given and are not the same; an address has an empty text for what it does not name. */
+/**
+ * Whether both were given and are not the same; an address has an empty text for what it does not
+ * name.
+ */
 function differ(given: string | undefined, inUrl: string): boolean {
   return given !== undefined && inUrl !== '' && given !== inUrl;
 }

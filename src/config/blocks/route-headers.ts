@@ -22,7 +22,10 @@ const ours = new Set([
   'x-forwarded-proto',
 ]);
 
-/** What happens to the request headers of a route beyond the rules of `proxy/headers.ts`. Names come out in lower case. */
+/**
+ * What happens to the request headers of a route beyond the rules of `proxy/headers.ts`. Names come
+ * out in lower case.
+ */
 export const headers = z
   .strictObject({
     set: z

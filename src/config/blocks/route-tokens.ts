@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { duration, oneOf, refuse, text } from '../values/scalar.ts';
 
-/** What a route may ask beside "signed in": a token of its own, and how its user must have signed in. */
+/**
+ * What a route may ask beside "signed in": a token of its own, and how its user must have signed
+ * in.
+ */
 export const routeTokenOptions = {
   session: oneOf(['required', 'none'])
     .prefault('required')

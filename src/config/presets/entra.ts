@@ -1,6 +1,9 @@
 import type { Preset } from './preset.ts';
 
-/** Microsoft Entra ID, one tenant. Its UserInfo is an API of Microsoft Graph, which tokens for your own API cannot call. */
+/**
+ * Microsoft Entra ID, one tenant. Its UserInfo is an API of Microsoft Graph, which tokens for your
+ * own API cannot call.
+ */
 export const entra: Preset = {
   options: {
     name: 'Microsoft',

@@ -1,8 +1,8 @@
 import type { Preset } from './preset.ts';
 
 /**
- * GitHub, OAuth apps and GitHub Apps alike. It answers errors with status 200, OAuth apps get tokens that do not end, and
- * private addresses are on a page of their own.
+ * GitHub, OAuth apps and GitHub Apps alike. It answers errors with status 200, OAuth apps get
+ * tokens that do not end, and private addresses are on a page of their own.
  */
 export const github: Preset = {
   options: {

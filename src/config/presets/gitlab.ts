@@ -1,6 +1,8 @@
 import type { Preset } from './preset.ts';
 
-/** GitLab, at gitlab.com unless `issuer` names your own. Its sign-ins always bring a refresh token. */
+/**
+ * GitLab, at gitlab.com unless `issuer` names your own. Its sign-ins always bring a refresh token.
+ */
 export const gitlab: Preset = {
   options: {
     name: 'GitLab',

@@ -1,6 +1,9 @@
 import type { Preset } from './preset.ts';
 
-/** Google. It gives refresh tokens for a parameter of its own, and after the first time only with a new consent. */
+/**
+ * Google. It gives refresh tokens for a parameter of its own, and after the first time only with a
+ * new consent.
+ */
 export const google: Preset = {
   options: {
     name: 'Google',

@@ -1,6 +1,9 @@
 import type { Preset } from './preset.ts';
 
-/** Keycloak. Its sign-ins always bring a refresh token; `offline_access` would make it one that outlives the session. */
+/**
+ * Keycloak. Its sign-ins always bring a refresh token; `offline_access` would make it one that
+ * outlives the session.
+ */
 export const keycloak: Preset = {
   options: {
     name: 'Keycloak',

@@ -1,6 +1,9 @@
 import type { Preset } from './preset.ts';
 
-/** Okta. Only a custom authorization server, `default` for example, issues access tokens for your own API. */
+/**
+ * Okta. Only a custom authorization server, `default` for example, issues access tokens for your
+ * own API.
+ */
 export const okta: Preset = {
   options: {
     name: 'Okta',

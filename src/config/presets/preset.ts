@@ -1,6 +1,7 @@
 /**
- * What is known of a well-known service, so that an operator need not find it out: options of a provider as `bff.yaml` would
- * say them, and what no option says. Whatever the operator writes wins over it.
+ * What is known of a well-known service, so that an operator need not find it out: options of a
+ * provider as `bff.yaml` would say them, and what no option says. Whatever the operator writes wins
+ * over it.
  */
 export interface Preset {
   readonly options: PresetOptions;
@@ -12,11 +13,20 @@ export interface Preset {
   readonly issuerEndsWithSlash?: true;
   /** The name of `login_hint` at the service. */
   readonly loginHint?: string;
-  /** What the service wants to hear in the place of the scope `offline_access`, which it does not know. */
+  /**
+   * What the service wants to hear in the place of the scope `offline_access`, which it does not
+   * know.
+   */
   readonly offlineAccess?: Readonly<Record<string, string>>;
-  /** The access token is for the service's APIs or for ours, never for UserInfo as well: the ID token has to say it all. */
+  /**
+   * The access token is for the service's APIs or for ours, never for UserInfo as well: the ID
+   * token has to say it all.
+   */
   readonly withoutUserInfo?: true;
-  /** Where further addresses of the user are, below the user endpoint, if one of these scopes was granted. */
+  /**
+   * Where further addresses of the user are, below the user endpoint, if one of these scopes was
+   * granted.
+   */
   readonly emails?: { readonly path: string; readonly scopes: readonly string[] };
   /** The service's own names for the errors of RFC 6749 §5.2. */
   readonly errors?: Readonly<Record<string, string>>;

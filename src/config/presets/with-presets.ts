@@ -25,8 +25,8 @@ function withPreset(provider: unknown): unknown {
 }
 
 /**
- * The preset's options, without those that would send the tokens of another server to the service: who names a token
- * endpoint elsewhere has to name the other places for its tokens too.
+ * The preset's options, without those that would send the tokens of another server to the service:
+ * who names a token endpoint elsewhere has to name the other places for its tokens too.
  */
 function defaultsOf({ options }: Preset, written: Block): Block {
   const { user: _user, ...defaults } = options;

@@ -23,8 +23,8 @@ export type Reading =
   | { readonly kind: 'mistake'; readonly message: string };
 
 /**
- * `NAME`, or the content of the file that `NAME_FILE` names, without its final line break. An empty variable counts
- * as unset, because compose files and charts cannot leave one out.
+ * `NAME`, or the content of the file that `NAME_FILE` names, without its final line break. An empty
+ * variable counts as unset, because compose files and charts cannot leave one out.
  */
 export function readVariable({ variables, readFile }: Environment, name: string): Reading {
   const value = variables[name];
@@ -58,7 +58,10 @@ export function readSettings(catalogue: readonly Option[], environment: Environm
   });
 }
 
-/** Variables that look like ours and change nothing. Kubernetes makes some for a service called `bff`: no mistake. */
+/**
+ * Variables that look like ours and change nothing. Kubernetes makes some for a service called
+ * `bff`: no mistake.
+ */
 export function unknownVariables(
   catalogue: readonly Option[],
   { variables }: Environment,

@@ -6,8 +6,9 @@ import { mapStrings } from './tree.ts';
 const reference = /\$\{([A-Z_][A-Z0-9_]*)\}/g;
 
 /**
- * `${VAR}` inside the strings of a parsed file. It works on values, not on the text of the file, so that nothing in a
- * variable can add options; and in one pass, so that a value is never searched for further references.
+ * `${VAR}` inside the strings of a parsed file. It works on values, not on the text of the file, so
+ * that nothing in a variable can add options; and in one pass, so that a value is never searched
+ * for further references.
  */
 export function interpolate(tree: unknown, environment: Environment) {
   const mistakes: Mistake[] = [];

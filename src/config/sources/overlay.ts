@@ -26,7 +26,10 @@ export function overlay(file: unknown, settings: readonly Setting[]) {
   return { tree, placed, entries, mistakes };
 }
 
-/** The path with the entry's index, or undefined if the environment does not describe an entry of that list. */
+/**
+ * The path with the entry's index, or undefined if the environment does not describe an entry of
+ * that list.
+ */
 export function locate(path: readonly string[], entries: Entries): Path | undefined {
   const [block = '', entry, ...rest] = path;
   if (entry !== '*') return path;
@@ -37,7 +40,10 @@ export function locate(path: readonly string[], entries: Entries): Path | undefi
 /** What says which server a provider is. */
 const identifying = ['issuer', 'preset', 'authorizationEndpoint'];
 
-/** The file with the provider `default` and the one route that the short names describe, where they are missing. */
+/**
+ * The file with the provider `default` and the one route that the short names describe, where they
+ * are missing.
+ */
 function withDescribedEntries(file: unknown, settings: readonly Setting[]) {
   const provider = settings.filter(({ option }) => option.path[0] === 'providers');
   const route = settings.filter(({ option }) => option.path[0] === 'routes');

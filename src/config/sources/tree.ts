@@ -26,7 +26,10 @@ export function valueAt(tree: unknown, path: Path): unknown {
   );
 }
 
-/** A copy with a value put at a path. Where something other than a block is in the way, it stays: it is a mistake. */
+/**
+ * A copy with a value put at a path. Where something other than a block is in the way, it stays: it
+ * is a mistake.
+ */
 export function withValue(tree: unknown, path: Path, value: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return value;

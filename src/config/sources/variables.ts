@@ -10,8 +10,9 @@ const shortNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * The environment variables that can set an option, the one to recommend first: its path, as `server.port` is
- * `BFF_SERVER_PORT`. Fields of the provider `default` begin with `BFF_OIDC_`, those of one route with `BFF_API_`.
+ * The environment variables that can set an option, the one to recommend first: its path, as
+ * `server.port` is `BFF_SERVER_PORT`. Fields of the provider `default` begin with `BFF_OIDC_`,
+ * those of one route with `BFF_API_`.
  */
 export function variablesOf({ path, kind }: Pick<Option, 'path' | 'kind'>): readonly string[] {
   if (kind !== 'scalar' && kind !== 'list') return [];

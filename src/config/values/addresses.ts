@@ -21,7 +21,10 @@ export function internalOrigin() {
   return text((value) => webServer(originUrl(value)).origin);
 }
 
-/** An issuer identifier, kept exactly as written: tokens are compared with it by code point (RFC 8414 §3.3). */
+/**
+ * An issuer identifier, kept exactly as written: tokens are compared with it by code point (RFC
+ * 8414 §3.3).
+ */
 export function issuerIdentifier() {
   return text((value) => {
     const url = secured(parseUrl(value));
@@ -31,7 +34,10 @@ export function issuerIdentifier() {
   });
 }
 
-/** An endpoint of an authorization server: https, or http on a loopback host; no fragment (RFC 6749 §3.1). */
+/**
+ * An endpoint of an authorization server: https, or http on a loopback host; no fragment (RFC 6749
+ * §3.1).
+ */
 export function endpointAddress() {
   return text((value) => {
     const url = secured(parseUrl(value));
@@ -40,7 +46,9 @@ export function endpointAddress() {
   });
 }
 
-/** A server that requests are forwarded to, perhaps below a path prefix; without a trailing slash. */
+/**
+ * A server that requests are forwarded to, perhaps below a path prefix; without a trailing slash.
+ */
 export function serverAddress() {
   return text(readServerAddress);
 }
@@ -118,7 +126,10 @@ function readUpstreamAddress(value: string): string {
   return value;
 }
 
-/** What the addresses of one upstream have in common. A socket is asked for the paths of an http address without one. */
+/**
+ * What the addresses of one upstream have in common. A socket is asked for the paths of an http
+ * address without one.
+ */
 function kindOfAddress(address: string): string {
   if (address.startsWith('unix:')) return 'http:/';
   const { protocol, pathname } = new URL(address);
@@ -138,7 +149,10 @@ function originUrl(value: string): URL {
   return url;
 }
 
-/** `new URL` forgives blanks, backslashes and missing slashes; an operator's typing error deserves to be seen. */
+/**
+ * `new URL` forgives blanks, backslashes and missing slashes; an operator's typing error deserves
+ * to be seen.
+ */
 function parseUrl(value: string): URL {
   const url = /^[a-z]+:\/\/[^\s\\]+$/i.test(value) ? URL.parse(value) : null;
   if (!url?.hostname) refuse('must be a complete address, like https://login.example.com');

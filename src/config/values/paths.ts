@@ -2,7 +2,10 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { refuse, text } from './scalar.ts';
 
-/** The path the BFF's own endpoints are below. Frameworks read patterns into other characters than these. */
+/**
+ * The path the BFF's own endpoints are below. Frameworks read patterns into other characters than
+ * these.
+ */
 export function basePath() {
   return text((value) => {
     if (value === '/') refuse('must not be / alone; use something like /bff');
@@ -17,7 +20,10 @@ export function requestPath() {
   return text(canonicalPath);
 }
 
-/** A path on this site that no browser can read as anything else, for addresses that people are sent to. */
+/**
+ * A path on this site that no browser can read as anything else, for addresses that people are sent
+ * to.
+ */
 export function localPath() {
   return text((value) => {
     const decoded = decode(value);
@@ -41,7 +47,10 @@ export function readableFile() {
   );
 }
 
-/** A built single-page application. Serving nothing would look like an outage, so a missing one stops the start. */
+/**
+ * A built single-page application. Serving nothing would look like an outage, so a missing one
+ * stops the start.
+ */
 export function builtFrontend() {
   return text(
     (path) => {

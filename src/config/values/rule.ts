@@ -6,9 +6,10 @@ export type Report = (path: readonly (string | number)[], sentence: string) => v
 const byRule = { byRule: true };
 
 /**
- * A rule that needs several options at once. It is judged although other options are mistaken, so that the operator
- * sees every mistake of a start at once; only a mistake in the options it is `about` (paths, `*` for any entry of a
- * list, the empty one for the object alone) keeps it silent, because then their values mean nothing.
+ * A rule that needs several options at once. It is judged although other options are mistaken, so
+ * that the operator sees every mistake of a start at once; only a mistake in the options it is
+ * `about` (paths, `*` for any entry of a list, the empty one for the object alone) keeps it silent,
+ * because then their values mean nothing.
  */
 export function rule<Value>(
   about: readonly string[],
@@ -25,8 +26,8 @@ export function rule<Value>(
 }
 
 /**
- * An unknown key says nothing about the known ones, and a value that breaks a rule still means what it says. Any other
- * issue covers everything above and below its path.
+ * An unknown key says nothing about the known ones, and a value that breaks a rule still means what
+ * it says. Any other issue covers everything above and below its path.
  */
 function touches(issue: z.core.$ZodRawIssue, pattern: readonly string[]): boolean {
   if (issue.code === 'unrecognized_keys' || issue.params === byRule) return false;

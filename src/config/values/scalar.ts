@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
-/** What the catalogue, the environment and the documentation know about an option beside its description. */
+/**
+ * What the catalogue, the environment and the documentation know about an option beside its
+ * description.
+ */
 export interface OptionNotes {
   /** Present on everything that one environment variable can carry. */
   readonly scalar?: true;
@@ -23,7 +26,10 @@ export function refuse(sentence: string): never {
   throw new Refusal(sentence);
 }
 
-/** A schema made of one function, which returns what the BFF will use or refuses. Absence is "is required". */
+/**
+ * A schema made of one function, which returns what the BFF will use or refuses. Absence is "is
+ * required".
+ */
 export function scalar<Output, Input>(read: (value: unknown) => Output, notes: OptionNotes = {}) {
   return z
     .custom<Input>()

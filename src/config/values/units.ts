@@ -1,7 +1,10 @@
 const millisecondsPer = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const bytesPer = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
 
-/** Milliseconds of `500ms`, `10s`, `30m`, `8h` or `7d`; undefined for anything else, a bare number included. */
+/**
+ * Milliseconds of `500ms`, `10s`, `30m`, `8h` or `7d`; undefined for anything else, a bare number
+ * included.
+ */
 export function parseDuration(text: string): number | undefined {
   return parseUnits(text, millisecondsPer);
 }

@@ -7,12 +7,18 @@ const fieldPath = /^[\w-]+(\.[\w-]+)*$/;
 /** A field within a text: `https://cdn.example.com/{id}.png`. */
 const placeholder = /\{([^{}]*)\}/g;
 
-/** Which fields of the user endpoint become which claims; several for one claim: the first that has a value. */
+/**
+ * Which fields of the user endpoint become which claims; several for one claim: the first that has
+ * a value.
+ */
 export function userFields() {
   return z.record(z.string(), scalar<readonly string[], string | readonly string[]>(readSources));
 }
 
-/** The paths of the fields a source of a claim refers to, and what to put in their place. Absent: one is missing. */
+/**
+ * The paths of the fields a source of a claim refers to, and what to put in their place. Absent:
+ * one is missing.
+ */
 export function fillIn(source: string, read: (path: string) => unknown): unknown {
   if (!source.includes('{')) return read(source);
   let isComplete = true;

@@ -48,7 +48,10 @@ export function signingKey({ privateKey, alg, kid }: ClientKey): SigningKey {
   };
 }
 
-/** The assertion is for the issuer alone, so that no other server can use it here (RFC 9700, audience injection). */
+/**
+ * The assertion is for the issuer alone, so that no other server can use it here (RFC 9700,
+ * audience injection).
+ */
 function privateKeyJwt(newestKey: () => Promise<SigningKey>): ClientAuth {
   return async (...call) => {
     const { key, options } = await newestKey();

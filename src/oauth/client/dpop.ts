@@ -16,7 +16,10 @@ import {
   modifyAssertion,
 } from 'openid-client';
 
-/** The key that the tokens of one sign-in are bound to, a private P-256 JWK. It is kept where they are. */
+/**
+ * The key that the tokens of one sign-in are bound to, a private P-256 JWK. It is kept where they
+ * are.
+ */
 export interface DpopKey {
   readonly kty: 'EC';
   readonly crv: 'P-256';
@@ -89,7 +92,10 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** Whether a server refused a request because it wants a nonce in its proof, which it has named (RFC 9449 §9). */
+/**
+ * Whether a server refused a request because it wants a nonce in its proof, which it has named (RFC
+ * 9449 §9).
+ */
 export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
   // Node.js joins several header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
@@ -121,7 +127,10 @@ export function provingKey(
   return { DPoP: handle };
 }
 
-/** What is the same in every proof by one key, worked out once for as long as its session is remembered. */
+/**
+ * What is the same in every proof by one key, worked out once for as long as its session is
+ * remembered.
+ */
 class Prover {
   readonly signingKey: { readonly key: KeyObject; readonly dsaEncoding: 'ieee-p1363' };
   readonly header: string;

@@ -16,7 +16,10 @@ export interface ClientKey {
 /** Kinds of keys that something can be encrypted for (RFC 7518 §4.1). */
 const forEncryption = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'x25519']);
 
-/** What a key's kind may sign with (RFC 7518 §3.1, RFC 8037 §3.1); without a word in the file it is the first. */
+/**
+ * What a key's kind may sign with (RFC 7518 §3.1, RFC 8037 §3.1); without a word in the file it is
+ * the first.
+ */
 const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
   rsa: ['RS256', 'PS256', 'RS384', 'RS512', 'PS384', 'PS512'],
   prime256v1: ['ES256'],
@@ -28,8 +31,9 @@ const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
 type Jwk = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a private key: a JWK, a JWK Set, of which the first private key for signatures counts, or PEM. `rsa` is the
- * algorithm of an RSA key that names none. Throws a sentence about the file that quotes nothing of it.
+ * Reads a private key: a JWK, a JWK Set, of which the first private key for signatures counts, or
+ * PEM. `rsa` is the algorithm of an RSA key that names none. Throws a sentence about the file that
+ * quotes nothing of it.
  */
 export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): ClientKey {
   const jwks = text.trimStart().startsWith('{') ? privateJwksIn(text) : undefined;
@@ -58,8 +62,9 @@ export function readPrivateKeyPem(path: string): string {
 export type BadFileListener = (error: unknown) => void;
 
 /**
- * The key in a file. The file is looked at for every signature, so that a key which takes the place of another is used
- * without a restart; one that cannot be used is told of once, and the last good one serves on.
+ * The key in a file. The file is looked at for every signature, so that a key which takes the place
+ * of another is used without a restart; one that cannot be used is told of once, and the last good
+ * one serves on.
  */
 export class ClientKeyFile {
   #known?: { readonly key: ClientKey; readonly stamp: string };

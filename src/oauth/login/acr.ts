@@ -31,8 +31,8 @@ export function satisfies({ acr, authTime }: Authentication, demand: Demand, now
 }
 
 /**
- * "If the acr Claim was requested, the Client SHOULD check that the asserted Claim Value is appropriate" (OIDC Core §3.1.3.7
- * item 12); for `max_age` the library does. Throws `login_failed`.
+ * "If the acr Claim was requested, the Client SHOULD check that the asserted Claim Value is
+ * appropriate" (OIDC Core §3.1.3.7 item 12); for `max_age` the library does. Throws `login_failed`.
  */
 export function checkAcr(acr: string | undefined, acrValues: string | undefined): void {
   if (acrValues === undefined || isOneOf(acr, acrValues)) return;

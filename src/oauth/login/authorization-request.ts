@@ -11,9 +11,9 @@ import type { Provider } from '../provider/provider.ts';
 const longestAddress = 4096;
 
 /**
- * Where to send the browser with an authorization request: open, signed (RFC 9101) or only named because it was pushed
- * before (RFC 9126), as provider and configuration want it. None falls back to another when it fails. Throws
- * `login_failed` or `provider_unavailable`.
+ * Where to send the browser with an authorization request: open, signed (RFC 9101) or only named
+ * because it was pushed before (RFC 9126), as provider and configuration want it. None falls back
+ * to another when it fails. Throws `login_failed` or `provider_unavailable`.
  */
 export async function authorizationUrl(
   provider: Provider,
@@ -49,7 +49,8 @@ async function signedUrl(
 
 async function pushedUrl(configuration: Configuration, parameters: URLSearchParams): Promise<URL> {
   const url = await buildAuthorizationUrlWithPAR(configuration, parameters);
-  // It names a request in a few characters (RFC 9126 §2.2); a header that holds it must pass every proxy on its way.
+  // It names a request in a few characters (RFC 9126 §2.2); a header that holds it must pass every
+  // proxy on its way.
   if (url.href.length > longestAddress) throw new Error('the request_uri has no end');
   return url;
 }

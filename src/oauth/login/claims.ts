@@ -5,7 +5,10 @@ import { verifying } from '../provider/metadata.ts';
 /** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** What a scope promises (OIDC Core §5.4); any one of them in the ID token is taken as a sign that the provider puts them there. */
+/**
+ * What a scope promises (OIDC Core §5.4); any one of them in the ID token is taken as a sign that
+ * the provider puts them there.
+ */
 const promisedBy: Readonly<Record<string, readonly string[]>> = {
   profile: ['name', 'given_name', 'family_name', 'nickname', 'preferred_username', 'picture'],
   email: ['email'],
@@ -27,8 +30,9 @@ const protocolClaims = new Set(
 const maxClaimsLength = 64 * 1024;
 
 /**
- * The user's claims: those of the ID token and, where it leaves out what the scopes promised, those of UserInfo. The ID
- * token wins where both speak; UserInfo of another subject is refused (OIDC Core §5.3.2). Throws `login_failed`.
+ * The user's claims: those of the ID token and, where it leaves out what the scopes promised, those
+ * of UserInfo. The ID token wins where both speak; UserInfo of another subject is refused (OIDC
+ * Core §5.3.2). Throws `login_failed`.
  */
 export async function readClaims(
   configuration: Configuration,

@@ -2,7 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import { compactDecrypt } from 'jose';
 import type { Answer, AnswerReader } from '../provider/fetch.ts';
 
-/** How a provider may have encrypted for us (RFC 7518 §4.1). Not `RSA1_5`: it tells who asks often enough (RFC 8725 §3.2). */
+/**
+ * How a provider may have encrypted for us (RFC 7518 §4.1). Not `RSA1_5`: it tells who asks often
+ * enough (RFC 8725 §3.2).
+ */
 const keyManagementAlgorithms = [
   'RSA-OAEP',
   'RSA-OAEP-256',
@@ -15,8 +18,9 @@ const keyManagementAlgorithms = [
 const longestToken = 64 * 1024;
 
 /**
- * Opens ID tokens that were encrypted for us (OIDC Core §3.1.3.7 item 1), before anybody looks at them: what is inside is
- * signed, and judged like any other. What cannot be opened stays as it is, and is refused as what it is, no signed token.
+ * Opens ID tokens that were encrypted for us (OIDC Core §3.1.3.7 item 1), before anybody looks at
+ * them: what is inside is signed, and judged like any other. What cannot be opened stays as it is,
+ * and is refused as what it is, no signed token.
  */
 export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): AnswerReader {
   return async (_url, answer) => {

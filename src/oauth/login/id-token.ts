@@ -9,7 +9,10 @@ const clockTolerance = 5 * 60 * 1000;
 /** An older token was not made for a sign-in of today, whatever the clocks, in milliseconds. */
 const oldest = 24 * 60 * 60 * 1000;
 
-/** What an ID token is judged against, beside what openid-client has verified: signature, `iss`, `aud`, `exp`, `nonce`. */
+/**
+ * What an ID token is judged against, beside what openid-client has verified: signature, `iss`,
+ * `aud`, `exp`, `nonce`.
+ */
 export interface IdTokenContext {
   /** The token itself, of which `claims` have been read. */
   readonly encoded: string;
@@ -20,10 +23,14 @@ export interface IdTokenContext {
   readonly now: number;
 }
 
-/** The checks of OIDC Core §3.1.3.7 and §3.1.3.8 that the library leaves to its users. Throws `login_failed`. */
+/**
+ * The checks of OIDC Core §3.1.3.7 and §3.1.3.8 that the library leaves to its users. Throws
+ * `login_failed`.
+ */
 export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
   const { encoded, accessToken, clientId, now } = context;
-  // "If an azp Claim is present, the Client SHOULD verify that its client_id is the Claim Value", however many audiences.
+  // "If an azp Claim is present, the Client SHOULD verify that its client_id is the Claim Value",
+  // however many audiences.
   if (claims.azp !== undefined && claims.azp !== clientId)
     throw refused('for another client (azp)');
   if (claims.iat * 1000 > now + clockTolerance) throw refused('from the future (iat)');
@@ -35,9 +42,9 @@ export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
 }
 
 /**
- * That an ID token was made for the sign-in it came with: "The iat Claim can be used to reject tokens that were issued too far
- * away from the current time" (OIDC Core §3.1.3.7). Nobody can have authenticated in the future either, however `max_age` is
- * reckoned. Throws `login_failed`.
+ * That an ID token was made for the sign-in it came with: "The iat Claim can be used to reject
+ * tokens that were issued too far away from the current time" (OIDC Core §3.1.3.7). Nobody can have
+ * authenticated in the future either, however `max_age` is reckoned. Throws `login_failed`.
  */
 export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: number): void {
   if (iat * 1000 < now - oldest) throw refused('of another day (iat)');
@@ -47,8 +54,8 @@ export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: numbe
 }
 
 /**
- * When the provider's own session ends (`session_expiry`, OpenID Connect Enterprise Extensions), in epoch milliseconds.
- * Absent: the claim is, or is no time.
+ * When the provider's own session ends (`session_expiry`, OpenID Connect Enterprise Extensions), in
+ * epoch milliseconds. Absent: the claim is, or is no time.
  */
 export function readSessionExpiry(claims: Readonly<Record<string, unknown>>): number | undefined {
   const { session_expiry: seconds } = claims;

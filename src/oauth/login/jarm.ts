@@ -15,9 +15,10 @@ const longestUnverified = 16 * 1024;
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * The parameters of an authorization response: as they came, or what the signed one says where the provider was asked for
- * that (JARM §2.4); then nothing beside it counts. Throws `invalid_request` for one that is missing or does not hold,
- * `login_expired` for one that is too old, `provider_unavailable` while the keys cannot be had.
+ * The parameters of an authorization response: as they came, or what the signed one says where the
+ * provider was asked for that (JARM §2.4); then nothing beside it counts. Throws `invalid_request`
+ * for one that is missing or does not hold, `login_expired` for one that is too old,
+ * `provider_unavailable` while the keys cannot be had.
  */
 export async function readAuthorizationResponse(
   provider: Provider,
@@ -29,7 +30,8 @@ export async function readAuthorizationResponse(
   if (!encoded) throw refused('response is missing');
   const claims = await provider.whileAlive(verified(provider, encoded));
   checkParties(claims, provider);
-  // "The client obtains the value of the exp claim … and rejects the response if it is expired" (JARM §2.4).
+  // "The client obtains the value of the exp claim … and rejects the response if it is expired"
+  // (JARM §2.4).
   const { exp } = claims;
   if (typeof exp !== 'number') throw refused('exp is missing');
   if (exp * 1000 + clockTolerance <= now) throw new BffError('login_expired');

@@ -19,7 +19,10 @@ import { requestParameters } from '../provider/request-parameters.ts';
 import { verifySignature } from '../client/signature.ts';
 import { readTokenSet, type TokenSet } from '../tokens/token-set.ts';
 
-/** What one authorization request must remember until its response comes back. Secret: it never reaches the browser whole. */
+/**
+ * What one authorization request must remember until its response comes back. Secret: it never
+ * reaches the browser whole.
+ */
 export interface LoginSecrets {
   readonly state: string;
   readonly nonce: string;
@@ -29,7 +32,10 @@ export interface LoginSecrets {
   readonly maxAge?: number;
   /** The key the tokens will be bound to. Absent: they will not be. */
   readonly dpopKey?: DpopKey;
-  /** One of these, separated by spaces. Absent: no `acr_values` were asked for, so `acr` is not judged. */
+  /**
+   * One of these, separated by spaces. Absent: no `acr_values` were asked for, so `acr` is not
+   * judged.
+   */
   readonly acrValues?: string;
 }
 
@@ -41,9 +47,14 @@ export interface SignIn {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
-  /** The provider's own session identifier, for its logout tokens. Absent: the provider sent none. */
+  /**
+   * The provider's own session identifier, for its logout tokens. Absent: the provider sent none.
+   */
   readonly sid?: string;
-  /** When the provider's session ends (`session_expiry`), in epoch milliseconds. Absent: it does not say. */
+  /**
+   * When the provider's session ends (`session_expiry`), in epoch milliseconds. Absent: it does not
+   * say.
+   */
   readonly sessionExpiry?: number;
   /** OIDC Session Management `session_state`. Absent: the provider sent none. */
   readonly sessionState?: string;
@@ -53,7 +64,10 @@ export interface SignIn {
   readonly authTime?: number;
 }
 
-/** What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`, `max_age` and their like. */
+/**
+ * What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`,
+ * `max_age` and their like.
+ */
 export type LoginParameters = Readonly<Record<string, string>>;
 
 /** The maximum size of one parameter of a sign-in, in octets. */
@@ -106,7 +120,8 @@ export async function startLogin(
     state: secrets.state,
     // A plain OAuth 2 service has no ID token to repeat it in.
     ...(provider.options.type !== 'oauth2' && { nonce: secrets.nonce }),
-    // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it (RFC 6749 §3.1).
+    // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it
+    // (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
     // From here on the code is worth nothing without the key (RFC 9449 §10).
@@ -118,9 +133,10 @@ export async function startLogin(
 }
 
 /**
- * Ends an authorization code flow: judges the response, redeems the code with the verifier and judges the tokens.
- * `secrets` must have been taken from where they were kept, so that no second response can use them.
- * Throws `invalid_request`, `login_denied`, `login_failed` or `provider_unavailable`; after any of them nobody is signed in.
+ * Ends an authorization code flow: judges the response, redeems the code with the verifier and
+ * judges the tokens. `secrets` must have been taken from where they were kept, so that no second
+ * response can use them. Throws `invalid_request`, `login_denied`, `login_failed` or
+ * `provider_unavailable`; after any of them nobody is signed in.
  */
 export async function finishLogin(
   provider: Provider,
@@ -165,7 +181,8 @@ async function redeemCode(
   const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
-  // The library takes TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always verify it.
+  // The library takes TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always
+  // verify it.
   await verifySignature(provider, encoded, 'provider');
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
   checkFreshness(idToken, now);

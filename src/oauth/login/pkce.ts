@@ -2,7 +2,10 @@ import { calculatePKCECodeChallenge, randomPKCECodeVerifier } from 'openid-clien
 
 /** A verifier and what may be shown of it before the code is redeemed (RFC 7636 §4.1–4.3). */
 export interface PkcePair {
-  /** 43 unreserved characters from 256 random bits. It leaves the server only for the token endpoint. */
+  /**
+   * 43 unreserved characters from 256 random bits. It leaves the server only for the token
+   * endpoint.
+   */
   readonly codeVerifier: string;
   /** `BASE64URL(SHA-256(codeVerifier))`, without padding. */
   readonly codeChallenge: string;

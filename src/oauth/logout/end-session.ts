@@ -30,8 +30,9 @@ export async function endSessionUrl(
 }
 
 /**
- * Revokes the refresh token, which ends the access tokens made from it too, or else the access token (RFC 7009 §2.1).
- * Without a revocation endpoint there is nothing to do. Throws what the provider's failure is.
+ * Revokes the refresh token, which ends the access tokens made from it too, or else the access
+ * token (RFC 7009 §2.1). Without a revocation endpoint there is nothing to do. Throws what the
+ * provider's failure is.
  */
 export async function revokeTokens(provider: Provider, tokens: TokenSet): Promise<void> {
   const { accessToken, refreshToken } = tokens;

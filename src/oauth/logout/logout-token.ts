@@ -4,7 +4,10 @@ import { BffError } from '../../errors.ts';
 import type { Provider } from '../provider/provider.ts';
 import { verifySignature } from '../client/signature.ts';
 
-/** Whom a provider wants signed out (OIDC Back-Channel Logout §2.4). At least one of `sub` and `sid` is there. */
+/**
+ * Whom a provider wants signed out (OIDC Back-Channel Logout §2.4). At least one of `sub` and `sid`
+ * is there.
+ */
 export interface LogoutToken {
   readonly issuer: string;
   readonly sub?: string;
@@ -41,9 +44,10 @@ export function partiesOf(encoded: string): {
 }
 
 /**
- * What a logout token says, once every rule of OIDC Back-Channel Logout §2.6 but the one about replays has been kept. What
- * costs nothing is judged first, so that strangers can make us neither compute nor fetch keys at will. Throws
- * `invalid_logout_token`, with the broken rule as its cause, or `provider_unavailable` while its keys cannot be had.
+ * What a logout token says, once every rule of OIDC Back-Channel Logout §2.6 but the one about
+ * replays has been kept. What costs nothing is judged first, so that strangers can make us neither
+ * compute nor fetch keys at will. Throws `invalid_logout_token`, with the broken rule as its cause,
+ * or `provider_unavailable` while its keys cannot be had.
  */
 export async function verifyLogoutToken(
   provider: Provider,
@@ -85,7 +89,10 @@ function readObject(part: string, name: string): Members {
   return refuse(`the ${name} is no JSON object`);
 }
 
-/** The algorithm is one we chose, the token says what it is for (RFC 8725 §3.1, §3.11), and brings no rules of its own. */
+/**
+ * The algorithm is one we chose, the token says what it is for (RFC 8725 §3.1, §3.11), and brings
+ * no rules of its own.
+ */
 function checkHeader({ alg, typ, crit }: Members, options: ProviderOptions): void {
   if (!options.idTokenAlgorithms.some((accepted) => accepted === alg)) {
     refuse(`alg is none of ${options.idTokenAlgorithms.join(', ')}`);
@@ -105,7 +112,10 @@ function checkParties({ iss, aud }: Members, { issuer, clientId }: ProviderOptio
   if (!audiences.includes(clientId)) refuse(`aud does not contain ${clientId}`);
 }
 
-/** "Verify that the Logout Token does not contain a nonce Claim", whatever its value: that would be an ID token. */
+/**
+ * "Verify that the Logout Token does not contain a nonce Claim", whatever its value: that would be
+ * an ID token.
+ */
 function checkEvent({ events, ...others }: Members): void {
   if (!isObject(events)) return refuse('events is no object');
   if (!Object.hasOwn(events, logoutEvent)) refuse(`events has no member ${logoutEvent}`);

@@ -5,8 +5,8 @@ import { readPlainUser } from './user.ts';
 import { readTokenSet } from '../tokens/token-set.ts';
 
 /**
- * Redeems a code at a plain OAuth 2 service and asks it who has signed in. `state` and PKCE bind the answer to the browser
- * that asked; there is no ID token and no nonce.
+ * Redeems a code at a plain OAuth 2 service and asks it who has signed in. `state` and PKCE bind
+ * the answer to the browser that asked; there is no ID token and no nonce.
  */
 export async function redeemPlainCode(
   options: ProviderOptions,
@@ -27,8 +27,8 @@ export async function redeemPlainCode(
 }
 
 /**
- * The response without an `iss` that there is nothing to compare with. Each provider has a redirect URI of its own, which
- * keeps their responses apart without it (RFC 9207 §2.4, RFC 9700 §4.4.2).
+ * The response without an `iss` that there is nothing to compare with. Each provider has a redirect
+ * URI of its own, which keeps their responses apart without it (RFC 9207 §2.4, RFC 9700 §4.4.2).
  */
 export function withoutUnknownIssuer(
   { type, issuer, userinfoEndpoint }: ProviderOptions,

@@ -1,7 +1,10 @@
 import { type Configuration, customFetch } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
 
-/** Revokes an access token by `DELETE`, with our own credentials and the token as JSON, as GitHub wants it. */
+/**
+ * Revokes an access token by `DELETE`, with our own credentials and the token as JSON, as GitHub
+ * wants it.
+ */
 export async function revokeByDelete(
   configuration: Configuration,
   { clientId, clientSecret, revocationEndpoint }: ProviderOptions,

@@ -5,9 +5,10 @@ import type { Answer, AnswerReader } from '../provider/fetch.ts';
 type Fields = Record<string, unknown>;
 
 /**
- * Reads what a plain OAuth 2 service says at its token endpoint as RFC 6749 §5 would have it said: a form in the place of
- * JSON, an error with status 200 or under a name of its own, no `token_type`, an `expires_in` that says nothing. What the
- * answer means does not change, and what means nothing stays as it is.
+ * Reads what a plain OAuth 2 service says at its token endpoint as RFC 6749 §5 would have it said:
+ * a form in the place of JSON, an error with status 200 or under a name of its own, no
+ * `token_type`, an `expires_in` that says nothing. What the answer means does not change, and what
+ * means nothing stays as it is.
  */
 export function tokenAnswers(options: ProviderOptions): AnswerReader {
   const errors = presetOf(options)?.errors ?? {};

@@ -15,8 +15,9 @@ export interface PlainUser {
 }
 
 /**
- * Reads the user endpoint of a plain OAuth 2 service, and turns its fields into claims as `user` says; fields nobody asked
- * for stay behind. Throws `login_failed` where it refuses, or names nobody.
+ * Reads the user endpoint of a plain OAuth 2 service, and turns its fields into claims as `user`
+ * says; fields nobody asked for stay behind. Throws `login_failed` where it refuses, or names
+ * nobody.
  */
 export async function readPlainUser(
   configuration: Configuration,
@@ -92,7 +93,10 @@ function subjectOf(value: unknown): string {
   return sub;
 }
 
-/** The main address where the service keeps addresses apart; one that is not verified is said to be so. */
+/**
+ * The main address where the service keeps addresses apart; one that is not verified is said to be
+ * so.
+ */
 async function readAddress(
   configuration: Configuration,
   options: ProviderOptions,

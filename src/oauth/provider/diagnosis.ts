@@ -9,7 +9,10 @@ export interface Remark {
   readonly message: string;
 }
 
-/** What in a provider's metadata will stop sign-ins or deserves a second look. Throws what discovery throws. */
+/**
+ * What in a provider's metadata will stop sign-ins or deserves a second look. Throws what discovery
+ * throws.
+ */
 export async function diagnoseProvider(provider: Provider): Promise<Remark[]> {
   const { options } = provider;
   if (options.type === 'oauth2') {

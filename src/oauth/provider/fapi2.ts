@@ -8,7 +8,10 @@ import type { Provider } from './provider.ts';
 /** A provider whose metadata fall short of the profile it is configured with. */
 class ProfileShortfall extends Error {}
 
-/** Throws what is missing in a provider's metadata for its profile, every point at once (FAPI 2.0 Security Profile §5.3.2). */
+/**
+ * Throws what is missing in a provider's metadata for its profile, every point at once (FAPI 2.0
+ * Security Profile §5.3.2).
+ */
 export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOptions): void {
   if (options.profile !== 'fapi2') return;
   const points = shortfalls(metadata, options);
@@ -18,8 +21,9 @@ export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOpti
 }
 
 /**
- * Asks providers with a profile for their metadata before anybody signs in. Throws a `ConfigurationError` with all that
- * falls short; one that cannot be asked now is asked at its first sign-in, as all others are.
+ * Asks providers with a profile for their metadata before anybody signs in. Throws a
+ * `ConfigurationError` with all that falls short; one that cannot be asked now is asked at its
+ * first sign-in, as all others are.
  */
 export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
   const asked = providers.map(async (provider, index) => {

@@ -25,8 +25,9 @@ export interface ProviderFetchParts {
 }
 
 /**
- * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no answer larger than
- * `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`, not JSON) becomes `provider_unavailable`.
+ * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no
+ * answer larger than `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`,
+ * not JSON) becomes `provider_unavailable`.
  */
 export function createProviderFetch(
   options: ProviderFetchOptions,
@@ -62,7 +63,8 @@ async function send(
   try {
     const response = await request(routeInternally(url, options), {
       method: init.method as Dispatcher.HttpMethod,
-      // The provider must see its public name, wherever we reach it: it builds its own URLs from it.
+      // The provider must see its public name, wherever we reach it: it builds its own URLs from
+      // it.
       headers: { ...init.headers, host: new URL(url).host },
       body: init.body instanceof URLSearchParams ? init.body.toString() : (init.body as string),
       signal: init.signal ?? null,
@@ -76,7 +78,10 @@ async function send(
   }
 }
 
-/** Connections with the provider's own authorities and certificate. Absent: it has none, and shares those of all. */
+/**
+ * Connections with the provider's own authorities and certificate. Absent: it has none, and shares
+ * those of all.
+ */
 function ownConnections(options: ProviderFetchOptions): Agent | undefined {
   const tls = readProviderTls(options);
   return tls && new Agent({ connect: { ...tls } });
@@ -101,7 +106,10 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The library names what it accepts in every call but revocation, whose answer means nothing but its status (RFC 7009 §2.2). */
+/**
+ * The library names what it accepts in every call but revocation, whose answer means nothing but
+ * its status (RFC 7009 §2.2).
+ */
 function whyUnavailable(
   { status, headers, body }: Answer,
   asksForJson: boolean,

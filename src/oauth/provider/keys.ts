@@ -11,7 +11,10 @@ import type { CustomFetch } from 'openid-client';
 import type { BffError } from '../../errors.ts';
 import { toBffError } from '../errors.ts';
 
-/** Keys are asked for again after this time, so that one that was withdrawn is not believed for longer, in milliseconds. */
+/**
+ * Keys are asked for again after this time, so that one that was withdrawn is not believed for
+ * longer, in milliseconds.
+ */
 const keysLifetime = 5 * 60 * 1000;
 
 /** How long the last good keys serve on while no others can be had, in milliseconds. */
@@ -23,12 +26,15 @@ const patience = 1000;
 /** A provider that did not answer is left alone for this long, in milliseconds. */
 const pauseAfterFailure = 1000;
 
-/** Who hands us a token: the provider at its token endpoint, or anyone who finds an endpoint of ours. */
+/**
+ * Who hands us a token: the provider at its token endpoint, or anyone who finds an endpoint of
+ * ours.
+ */
 export type KeySource = 'provider' | 'anyone';
 
 /**
- * Whoever sends tokens with invented key ids makes us ask once in this time, in milliseconds. Each source has its own, so
- * that no flood of strangers' tokens hides that the provider has new keys.
+ * Whoever sends tokens with invented key ids makes us ask once in this time, in milliseconds. Each
+ * source has its own, so that no flood of strangers' tokens hides that the provider has new keys.
  */
 const betweenUnknownKeys: Readonly<Record<KeySource, number>> = {
   provider: 10 * 1000,
@@ -45,9 +51,9 @@ interface KnownKeys {
 }
 
 /**
- * The keys a provider publishes (RFC 7517 §5), for everything of it that is verified. Calls at the same time share one
- * request. While the provider does not answer, the last good keys serve on for a day: an outage of an endpoint that
- * hardly ever changes need not be one of signing in.
+ * The keys a provider publishes (RFC 7517 §5), for everything of it that is verified. Calls at the
+ * same time share one request. While the provider does not answer, the last good keys serve on for
+ * a day: an outage of an endpoint that hardly ever changes need not be one of signing in.
  */
 export class ProviderKeys {
   readonly url: string;
@@ -74,9 +80,10 @@ export class ProviderKeys {
   };
 
   /**
-   * The key that a signature's header names, for `jose`. One that is not known may have been published a moment ago (OIDC
-   * Core §10.1.1), so the keys are asked for once more, but not for every token. Throws `provider_unavailable` without any
-   * keys at all, `JWKSNoMatchingKey` or `JWKSMultipleMatchingKeys`.
+   * The key that a signature's header names, for `jose`. One that is not known may have been
+   * published a moment ago (OIDC Core §10.1.1), so the keys are asked for once more, but not for
+   * every token. Throws `provider_unavailable` without any keys at all, `JWKSNoMatchingKey` or
+   * `JWKSMultipleMatchingKeys`.
    */
   async keyFor(
     header: JWSHeaderParameters,
@@ -93,7 +100,10 @@ export class ProviderKeys {
     }
   }
 
-  /** New keys, or the known ones if it is too early to ask again. Whoever asks while others do gets what they get. */
+  /**
+   * New keys, or the known ones if it is too early to ask again. Whoever asks while others do gets
+   * what they get.
+   */
   async #newer(source: KeySource): Promise<KnownKeys | undefined> {
     const sinceLast = this.clock() - this.#lookedForUnknownAt[source];
     if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#known;
@@ -107,8 +117,8 @@ export class ProviderKeys {
       if (this.#mayServe(this.#known)) return this.#known;
       throw this.#failure.error;
     }
-    // What comes now is as new as can be: strangers cannot have it asked for again at once. The provider may have made a key
-    // between this answer and its next token.
+    // What comes now is as new as can be: strangers cannot have it asked for again at once. The
+    // provider may have made a key between this answer and its next token.
     this.#lookedForUnknownAt.anyone = this.clock();
     return this.#newest();
   }

@@ -1,7 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 import { Outage, outageBehind } from '../errors.ts';
 
-/** How long a call may take before the provider is asked whether it is there at all, in milliseconds. */
+/**
+ * How long a call may take before the provider is asked whether it is there at all, in
+ * milliseconds.
+ */
 const beforeProbe = 700;
 
 /** How long it may take to say so, in milliseconds. */
@@ -11,8 +14,9 @@ const probePatience = 1000;
 const discoveryPatience = 1600;
 
 /**
- * Tells a provider that is slow from one that hangs, which accepts connections and never answers: the one is waited for,
- * the other is not. A probe asks for something cheap; there is one at a time, however many wait.
+ * Tells a provider that is slow from one that hangs, which accepts connections and never answers:
+ * the one is waited for, the other is not. A probe asks for something cheap; there is one at a
+ * time, however many wait.
  */
 export class Liveness {
   #probing?: Promise<void> | undefined;
@@ -21,8 +25,9 @@ export class Liveness {
   constructor(private readonly probe: (signal: AbortSignal) => Promise<void>) {}
 
   /**
-   * What the work comes to, as long as the provider shows signs of life. Throws `provider_unavailable` when it does not;
-   * the work goes on, and what becomes of it then is nobody's concern here.
+   * What the work comes to, as long as the provider shows signs of life. Throws
+   * `provider_unavailable` when it does not; the work goes on, and what becomes of it then is
+   * nobody's concern here.
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     for (;;) {
@@ -35,7 +40,8 @@ export class Liveness {
 
   async #askForLife(): Promise<void> {
     const patience = new AbortController();
-    // A process that was busy comes to its timers before it comes to its sockets, where the answer may have waited for long.
+    // A process that was busy comes to its timers before it comes to its sockets, where the answer
+    // may have waited for long.
     const timer = globalThis.setTimeout(() => setImmediate(() => patience.abort()), probePatience);
     try {
       await this.probe(patience.signal);

@@ -14,8 +14,9 @@ import { presetOf } from '../../config/presets/presets.ts';
 import { refuseShortfalls } from './fapi2.ts';
 
 /**
- * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for `openid-client`; of a plain OAuth 2
- * service, what the configuration says. Throws what the library throws, or an error that names the mistake.
+ * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for
+ * `openid-client`; of a plain OAuth 2 service, what the configuration says. Throws what the library
+ * throws, or an error that names the mistake.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
@@ -60,8 +61,8 @@ function configurationOf(
 }
 
 /**
- * The same for a call whose answer may be signed, as UserInfo is for some clients: openid-client then verifies that, with the
- * algorithms of ID tokens and keys asked for anew (OIDC Core §5.3.2).
+ * The same for a call whose answer may be signed, as UserInfo is for some clients: openid-client
+ * then verifies that, with the algorithms of ID tokens and keys asked for anew (OIDC Core §5.3.2).
  */
 export function verifying(configuration: Configuration): Configuration {
   const metadata: ServerMetadata = configuration.serverMetadata();
@@ -91,7 +92,8 @@ function isUnencrypted({
 }
 
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
-  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares normalised URLs, and not always.
+  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares
+  // normalised URLs, and not always.
   if (metadata.issuer !== options.issuer) {
     throw new Error(
       `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
@@ -108,7 +110,10 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
   };
 }
 
-/** Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725 §3.1). */
+/**
+ * Metadata that lists `none` or a symmetric algorithm must not widen what we accept (RFC 8725
+ * §3.1).
+ */
 function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
   const advertised: unknown = metadata.id_token_signing_alg_values_supported;
   if (advertised !== undefined && !Array.isArray(advertised)) {
@@ -135,7 +140,10 @@ function endpointOverrides(options: ProviderOptions): Partial<ServerMetadata> {
   return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value));
 }
 
-/** What the library should know of us: with a certificate it goes where certificates are asked for (RFC 8705 §5). */
+/**
+ * What the library should know of us: with a certificate it goes where certificates are asked for
+ * (RFC 8705 §5).
+ */
 function clientMetadata({ clientCert }: ProviderOptions): Partial<ClientMetadata> {
   return clientCert ? { use_mtls_endpoint_aliases: true } : {};
 }
@@ -149,7 +157,9 @@ function mtlsAliases(metadata: ServerMetadata, options: ProviderOptions): Partia
   return { mtls_endpoint_aliases: Object.fromEntries(kept) };
 }
 
-/** A server that names its internal address in metadata would send browsers where they cannot go. */
+/**
+ * A server that names its internal address in metadata would send browsers where they cannot go.
+ */
 function browserEndpoints(
   metadata: ServerMetadata,
   { issuer, internalUrl }: ProviderOptions,

@@ -18,15 +18,22 @@ import type { RouteNeeds } from '../tokens/token-policy.ts';
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
 const metadataLifetime = 60 * 60 * 1000;
 
-/** News that somebody else's token asks for are asked for once in this time, however many such tokens come. */
+/**
+ * News that somebody else's token asks for are asked for once in this time, however many such
+ * tokens come.
+ */
 const betweenRenewals = 60 * 1000;
 
-/** A provider that did not answer is left alone for this long, so that an outage is not made worse by us. */
+/**
+ * A provider that did not answer is left alone for this long, so that an outage is not made worse
+ * by us.
+ */
 const pauseAfterFailure = 1000;
 
 /**
- * One configured authorization server. It is discovered when it is first needed, not at start, so that the BFF starts
- * while a provider is down; what was discovered serves on while a later discovery fails.
+ * One configured authorization server. It is discovered when it is first needed, not at start, so
+ * that the BFF starts while a provider is down; what was discovered serves on while a later
+ * discovery fails.
  */
 export class Provider {
   /** Every call to it. */
@@ -62,8 +69,9 @@ export class Provider {
   }
 
   /**
-   * What openid-client needs to talk to this provider. Throws `provider_unavailable`, also when discovery takes longer than
-   * somebody should wait (it goes on), or `login_failed` for metadata that must not be used.
+   * What openid-client needs to talk to this provider. Throws `provider_unavailable`, also when
+   * discovery takes longer than somebody should wait (it goes on), or `login_failed` for metadata
+   * that must not be used.
    */
   async configuration(): Promise<Configuration> {
     return patiently(this.discovered());
@@ -82,7 +90,10 @@ export class Provider {
     return this.#known?.configuration ?? discovering;
   }
 
-  /** The keys it signs with. Throws what discovery throws, or `provider_unavailable` if it names no place for them. */
+  /**
+   * The keys it signs with. Throws what discovery throws, or `provider_unavailable` if it names no
+   * place for them.
+   */
   async keys(): Promise<ProviderKeys> {
     await this.discovered();
     if (this.#keys) return this.#keys;
@@ -102,16 +113,17 @@ export class Provider {
   }
 
   /**
-   * Waits for something the provider does, as long as it shows signs of life: a slow provider is waited for, a hanging one
-   * is not. Throws `provider_unavailable` for the latter within two seconds, while the work goes on unattended.
+   * Waits for something the provider does, as long as it shows signs of life: a slow provider is
+   * waited for, a hanging one is not. Throws `provider_unavailable` for the latter within two
+   * seconds, while the work goes on unattended.
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     return this.#liveness.whileAlive(work);
   }
 
   /**
-   * Asks for metadata again when they are next needed, however young they are, but not more than once a minute. What is
-   * known serves until then.
+   * Asks for metadata again when they are next needed, however young they are, but not more than
+   * once a minute. What is known serves until then.
    */
   renew(): void {
     if (this.clock() - this.#renewedAt < betweenRenewals) return;
@@ -123,7 +135,10 @@ export class Provider {
     return !this.#failure || this.clock() - this.#failure.at >= pauseAfterFailure;
   }
 
-  /** One at a time; but what hangs may have been lost with the server it was sent to, so the next one asks anew. */
+  /**
+   * One at a time; but what hangs may have been lost with the server it was sent to, so the next
+   * one asks anew.
+   */
   #shared(discovery: Promise<Configuration>): Promise<Configuration> {
     const isOver = () => {
       if (this.#discovering === discovery) this.#discovering = undefined;
@@ -151,7 +166,10 @@ export class Provider {
     }
   }
 
-  /** Known keys stay known as long as the address stays. Absent: there is none, or nobody could trust what comes from it. */
+  /**
+   * Known keys stay known as long as the address stays. Absent: there is none, or nobody could
+   * trust what comes from it.
+   */
   #keysAt(jwksUri: string | undefined): ProviderKeys | undefined {
     const { issuer, timeout } = this.options;
     if (!jwksUri || (issuer.startsWith('https:') && !jwksUri.startsWith('https:')))

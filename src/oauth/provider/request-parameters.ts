@@ -1,7 +1,10 @@
 import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
 
-/** What a sign-in asks of a provider beside the protocol, the scopes included, further ones too, in the words it understands. */
+/**
+ * What a sign-in asks of a provider beside the protocol, the scopes included, further ones too, in
+ * the words it understands.
+ */
 export function requestParameters(
   options: ProviderOptions,
   asked: Readonly<Record<string, string>>,

@@ -9,7 +9,10 @@ interface Disagreement {
   readonly isFatal: boolean;
 }
 
-/** Where a provider's metadata do not agree with how requests, answers and tokens are to be protected. */
+/**
+ * Where a provider's metadata do not agree with how requests, answers and tokens are to be
+ * protected.
+ */
 export function disagreements(
   metadata: ServerMetadata,
   options: ProviderOptions,

@@ -11,7 +11,10 @@ export interface ProviderTlsOptions {
   readonly profile?: 'fapi2' | undefined;
 }
 
-/** "only … the cipher suites recommended in BCP 195" (FAPI 2.0 Security Profile §5.2.2); those of TLS 1.3 all are. */
+/**
+ * "only … the cipher suites recommended in BCP 195" (FAPI 2.0 Security Profile §5.2.2); those of
+ * TLS 1.3 all are.
+ */
 const recommendedCiphers = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -44,7 +47,10 @@ export function readProviderTls(options: ProviderTlsOptions): ProviderTls | unde
   };
 }
 
-/** Throws a sentence if the file has no certificate in PEM: TLS would silently trust nobody, or show nothing. */
+/**
+ * Throws a sentence if the file has no certificate in PEM: TLS would silently trust nobody, or show
+ * nothing.
+ */
 export function readCertificates(path: string): string {
   const pem = readFileSync(path, 'utf8');
   try {

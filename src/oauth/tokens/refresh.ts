@@ -13,7 +13,10 @@ import type { Provider } from '../provider/provider.ts';
 import { verifySignature } from '../client/signature.ts';
 import { readTokenSet, type TokenSet } from './token-set.ts';
 
-/** What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong may go right the next time. */
+/**
+ * What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong
+ * may go right the next time.
+ */
 export type NotRefreshed =
   | { readonly kind: 'ended'; readonly reason: string }
   | {
@@ -22,7 +25,9 @@ export type NotRefreshed =
       /** Whether anybody else would have fared better. */
       readonly concerns: 'session' | 'provider';
     }
-  /** The provider gives no such token; what there is stays as it is. Its code is `token_refused`. */
+  /**
+   * The provider gives no such token; what there is stays as it is. Its code is `token_refused`.
+   */
   | { readonly kind: 'refused'; readonly error: BffError };
 
 /** What became of a refresh. */
@@ -30,7 +35,9 @@ export type RefreshOutcome =
   | {
       readonly kind: 'refreshed';
       readonly tokens: TokenSet;
-      /** When the provider's session ends, in epoch milliseconds. Absent: no new ID token says so. */
+      /**
+       * When the provider's session ends, in epoch milliseconds. Absent: no new ID token says so.
+       */
       readonly sessionExpiry?: number;
     }
   | NotRefreshed;
@@ -42,9 +49,10 @@ export interface RefreshSubject {
 }
 
 /**
- * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept; the ID token of the
- * sign-in is kept where no new one comes. The caller sees to it that no refresh token is spent twice, and for how long
- * anybody waits. `parameters` ask for an access token that is another than that of the sign-in, which may be `refused`.
+ * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept;
+ * the ID token of the sign-in is kept where no new one comes. The caller sees to it that no refresh
+ * token is spent twice, and for how long anybody waits. `parameters` ask for an access token that
+ * is another than that of the sign-in, which may be `refused`.
  */
 export async function refreshTokens(
   provider: Provider,
@@ -82,7 +90,10 @@ export async function refreshTokens(
   }
 }
 
-/** The outcome of a request for another token than that of the sign-in. A refusal is about that token alone. */
+/**
+ * The outcome of a request for another token than that of the sign-in. A refusal is about that
+ * token alone.
+ */
 export function unfulfilled(error: unknown): RefreshOutcome {
   const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
   return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
@@ -98,10 +109,15 @@ function refused(reason: string): NotRefreshed {
   return { kind: 'refused', error: new BffError('token_refused', { cause: new Error(reason) }) };
 }
 
-/** Refusals that say nothing of what was asked for: our credentials, or that the server cannot now. */
+/**
+ * Refusals that say nothing of what was asked for: our credentials, or that the server cannot now.
+ */
 const notAboutTheToken = new Set(['invalid_client', 'temporarily_unavailable', 'server_error']);
 
-/** "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID token. */
+/**
+ * "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID
+ * token.
+ */
 function checkContinuity(
   claims: IDToken,
   fresh: TokenSet,
@@ -118,7 +134,9 @@ function checkContinuity(
   }
 }
 
-/** Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2). */
+/**
+ * Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2).
+ */
 function outcomeOf(error: unknown): NotRefreshed {
   if (isGrantOver(error)) return { kind: 'ended', reason: 'invalid_grant' };
   const cause = toBffError(error);
@@ -134,7 +152,10 @@ function isGrantOver(error: unknown): boolean {
   return error instanceof ResponseBodyError && error.error === 'invalid_grant';
 }
 
-/** No answer at all, `5xx` and `429` are about the server, anything else it said is about what it was asked. */
+/**
+ * No answer at all, `5xx` and `429` are about the server, anything else it said is about what it
+ * was asked.
+ */
 function whomOutageConcerns(error: BffError): 'session' | 'provider' {
   const { status = 503 } = outageBehind(error) ?? {};
   return status >= 500 || status === 429 ? 'provider' : 'session';
@@ -157,7 +178,9 @@ export function hasResponded(error: BffError): boolean {
   return outageBehind(error)?.status !== undefined;
 }
 
-/** For how many seconds the provider asked to be left alone when it failed. Absent: it did not say. */
+/**
+ * For how many seconds the provider asked to be left alone when it failed. Absent: it did not say.
+ */
 export function requestedPause(error: BffError): number | undefined {
   return outageBehind(error)?.retryAfter;
 }

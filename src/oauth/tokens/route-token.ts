@@ -10,8 +10,9 @@ const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
 
 /**
- * Asks for the access token of a policy on behalf of a user. By `resource` the user's refresh token is spent, and the tokens
- * that come back have the one that takes its place; by `exchange` they are the exchanged access token alone.
+ * Asks for the access token of a policy on behalf of a user. By `resource` the user's refresh token
+ * is spent, and the tokens that come back have the one that takes its place; by `exchange` they are
+ * the exchanged access token alone.
  */
 export async function fetchUserToken(
   provider: Provider,
@@ -75,7 +76,10 @@ async function exchangeToken(
   }
 }
 
-/** "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token in the place of an access token must not reach an API. */
+/**
+ * "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token in the place of an access
+ * token must not reach an API.
+ */
 function checkIssuedType(type: unknown): void {
   const isAccessToken = type === accessTokenType || type === 'urn:ietf:params:oauth:token-type:jwt';
   if (isAccessToken) return;

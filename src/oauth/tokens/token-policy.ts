@@ -4,8 +4,9 @@ import type { RouteOptions } from '../../config/options.ts';
 /** What a route's own access token is asked for. Routes with equal policies share their tokens. */
 export interface TokenPolicy {
   /**
-   * How it is asked for: `resource` by the user's refresh token, for another resource or scope (RFC 8707, RFC 6749 §6);
-   * `exchange` by the user's access token (RFC 8693); `client` by our own credentials (RFC 6749 §4.4).
+   * How it is asked for: `resource` by the user's refresh token, for another resource or scope (RFC
+   * 8707, RFC 6749 §6); `exchange` by the user's access token (RFC 8693); `client` by our own
+   * credentials (RFC 6749 §4.4).
    */
   readonly kind: 'resource' | 'exchange' | 'client';
   /** The `id` of the provider that is asked. */
@@ -23,7 +24,10 @@ type RouteTokenOptions = Pick<
   'token' | 'provider' | 'resource' | 'exchange' | 'scope'
 >;
 
-/** The policy of a route. Absent: it has no token of its own, but that of the sign-in, or none at all. */
+/**
+ * The policy of a route. Absent: it has no token of its own, but that of the sign-in, or none at
+ * all.
+ */
 export function tokenPolicyOf(
   { token, provider, resource, exchange, scope }: RouteTokenOptions,
   defaultProvider: string | undefined,
@@ -41,7 +45,10 @@ export function ownTokenPolicy(provider: string): TokenPolicy {
   return named({ kind: 'client', provider });
 }
 
-/** What the sign-ins at a provider must ask for, so that its refresh tokens are good for the routes' own tokens (RFC 8707 §2.1). */
+/**
+ * What the sign-ins at a provider must ask for, so that its refresh tokens are good for the routes'
+ * own tokens (RFC 8707 §2.1).
+ */
 export interface RouteNeeds {
   readonly resources: readonly string[];
   readonly scopes: readonly string[];

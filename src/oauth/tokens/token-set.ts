@@ -5,12 +5,18 @@ import type { DpopKey } from '../client/dpop.ts';
 /** The tokens of one sign-in. They live in the sealed session and nowhere else. */
 export interface TokenSet {
   readonly accessToken: string;
-  /** Epoch milliseconds. Absent: the provider did not say; the token is used until it is refused (RFC 6749 §5.1). */
+  /**
+   * Epoch milliseconds. Absent: the provider did not say; the token is used until it is refused
+   * (RFC 6749 §5.1).
+   */
   readonly expiresAt?: number;
   /** Epoch milliseconds. */
   readonly obtainedAt: number;
   readonly refreshToken?: string;
-  /** When the refresh token ends, in epoch milliseconds. Absent: there is none, or the provider did not say. */
+  /**
+   * When the refresh token ends, in epoch milliseconds. Absent: there is none, or the provider did
+   * not say.
+   */
   readonly refreshExpiresAt?: number;
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
   readonly idToken?: string;
@@ -24,18 +30,24 @@ export interface TokenSet {
   readonly dpopKey?: DpopKey;
 }
 
-/** More than any server takes in a header; what is longer would make every call fail, and the session a burden. In characters. */
+/**
+ * More than any server takes in a header; what is longer would make every call fail, and the
+ * session a burden. In characters.
+ */
 const longestToken = 32 * 1024;
 
-/** An ID token holds as many claims as a session may (see `claims.ts`), encoded, with its signature. In characters. */
+/**
+ * An ID token holds as many claims as a session may (see `claims.ts`), encoded, with its signature.
+ * In characters.
+ */
 const longestIdToken = 128 * 1024;
 
 type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /**
- * Reads a successful token response (RFC 6749 §5.1). What the answer to a refresh leaves out, stays as it was `before`
- * (RFC 6749 §6), the key they are bound to for one. Throws `login_failed` for tokens of another type than was asked for, and
- * for one that could not be sent as a header.
+ * Reads a successful token response (RFC 6749 §5.1). What the answer to a refresh leaves out, stays
+ * as it was `before` (RFC 6749 §6), the key they are bound to for one. Throws `login_failed` for
+ * tokens of another type than was asked for, and for one that could not be sent as a header.
  */
 export function readTokenSet(
   response: TokenResponse,
@@ -43,7 +55,8 @@ export function readTokenSet(
   before: Partial<TokenSet> = {},
 ): TokenSet {
   const { dpopKey } = before;
-  // "If the token type is not DPoP … the client MUST discard the response" (RFC 9449 §5): no key would protect it.
+  // "If the token type is not DPoP … the client MUST discard the response" (RFC 9449 §5): no key
+  // would protect it.
   if (response.token_type.toLowerCase() !== (dpopKey ? 'dpop' : 'bearer')) {
     throw unacceptable(`token_type ${response.token_type}`);
   }
@@ -80,7 +93,10 @@ function checkLengths(response: TokenResponse): void {
   if (idToken && idToken.length > longestIdToken) throw unacceptable('an ID token without end');
 }
 
-/** No RFC has a word for it: Keycloak and others say `refresh_expires_in`, Microsoft and GitHub `refresh_token_expires_in`. */
+/**
+ * No RFC has a word for it: Keycloak and others say `refresh_expires_in`, Microsoft and GitHub
+ * `refresh_token_expires_in`.
+ */
 function refreshExpiry(
   response: TokenResponse,
   now: number,

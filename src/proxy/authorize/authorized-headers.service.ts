@@ -26,7 +26,10 @@ export interface AuthorizedRequest {
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: their token needs no proof. */
   readonly proof?: SenderProof | undefined;
-  /** Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not fail. */
+  /**
+   * Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not
+   * fail.
+   */
   readonly afterRefusal?: AfterRefusal | undefined;
   /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: StepUpAnswer | undefined;
@@ -42,7 +45,10 @@ export interface WhoAsks {
 
 const noToken: AccessToken = { kind: 'none' };
 
-/** Writes the headers of requests to upstreams, with the access token of who asks where the route wants one. */
+/**
+ * Writes the headers of requests to upstreams, with the access token of who asks where the route
+ * wants one.
+ */
 @Injectable()
 export class AuthorizedHeaders {
   readonly #logger = new Logger(AuthorizedHeaders.name);
@@ -125,7 +131,10 @@ export class AuthorizedHeaders {
     return session ? this.accessTokens.accessTokenFor(session) : noToken;
   }
 
-  /** A token in the place of one the upstream does not accept although its time is not over (RFC 6750 §3.1). */
+  /**
+   * A token in the place of one the upstream does not accept although its time is not over (RFC
+   * 6750 §3.1).
+   */
   async #otherToken(
     refusal: IncomingHttpHeaders,
     replace: () => Promise<AccessToken>,
@@ -155,7 +164,9 @@ function usable(
   throw new BffError('not_signed_in', { extensions });
 }
 
-/** Whether a token can be sent in the place of another, whose proofs are for its key from now on. */
+/**
+ * Whether a token can be sent in the place of another, whose proofs are for its key from now on.
+ */
 function isProvable({ dpopKey }: SentToken, proof: SenderProof | undefined): boolean {
   if (dpopKey) proof?.change(dpopKey);
   return (dpopKey === undefined) === (proof === undefined);

@@ -11,7 +11,10 @@ import type { Session } from '../../session/sessions/session.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import { stepUpFor } from './step-up.ts';
 
-/** The token for routes that want more than somebody signed in: a token of their own, or another sign-in. */
+/**
+ * The token for routes that want more than somebody signed in: a token of their own, or another
+ * sign-in.
+ */
 @Injectable()
 export class RouteAuthorization {
   constructor(
@@ -20,7 +23,9 @@ export class RouteAuthorization {
     private readonly routeTokens: RouteTokenService,
   ) {}
 
-  /** Throws `step_up_required` before any token is asked for, and what the services of tokens throw. */
+  /**
+   * Throws `step_up_required` before any token is asked for, and what the services of tokens throw.
+   */
   async tokenFor(
     { wants, signInPlace, isAnonymous }: ProxyRoute,
     session: Session | undefined,

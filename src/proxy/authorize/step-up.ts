@@ -17,7 +17,10 @@ export interface SignInPlace {
 /** What a sign-in is asked for. */
 type Wishes = Readonly<Record<'acr_values' | 'max_age', string | undefined>>;
 
-/** Where a page sends its user for what a route wants: to sign in, or to connect an account to the session there is. */
+/**
+ * Where a page sends its user for what a route wants: to sign in, or to connect an account to the
+ * session there is.
+ */
 export function loginUrl(
   { basePath, provider = '', defaultProvider }: SignInPlace,
   isConnected: boolean,
@@ -40,7 +43,10 @@ export function stepUpFor(place: SignInPlace, session: Session, demand: Demand):
 /** An upstream's answer that it wants another sign-in, as ours. Absent: it says something else. */
 export type StepUpAnswer = (refusal: IncomingHttpHeaders) => BffError | undefined;
 
-/** Reads the challenge of an upstream (RFC 9470 §3), for who is signed in, or for an account that is connected. */
+/**
+ * Reads the challenge of an upstream (RFC 9470 §3), for who is signed in, or for an account that is
+ * connected.
+ */
 export function stepUpAnswer(place: SignInPlace, isConnected: boolean): StepUpAnswer {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
@@ -61,7 +67,10 @@ function stepUp(place: SignInPlace, isConnected: boolean, wishes: Wishes): BffEr
   return new BffError('step_up_required', { extensions });
 }
 
-/** The attributes of challenges (RFC 9110 §11.2), the first of each name. What is quoted hides nothing: it is read as a whole. */
+/**
+ * The attributes of challenges (RFC 9110 §11.2), the first of each name. What is quoted hides
+ * nothing: it is read as a whole.
+ */
 function attributesOf(challenge: string): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();
   // The lookbehind starts a name only at its first character, which keeps matching linear.

@@ -21,8 +21,9 @@ interface Meanwhile {
 }
 
 /**
- * One request and its answer on their way through us, told by undici call by call: no stream stands between its parser and
- * the response. `settle` is called once, with a `BffError` if something went wrong; a browser that has gone is not wrong.
+ * One request and its answer on their way through us, told by undici call by call: no stream stands
+ * between its parser and the response. `settle` is called once, with a `BffError` if something went
+ * wrong; a browser that has gone is not wrong.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: IncomingMessage;
@@ -201,7 +202,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#answer.begin(controller, status, this.#asked.responseHeaders(headers));
   }
 
-  /** Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that has gone. */
+  /**
+   * Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that
+   * has gone.
+   */
   #end(failure?: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -15,16 +15,22 @@ export interface UpstreamRequest {
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof | undefined;
-  /** The whole body, where it has been read to be sent twice if need be. Absent: it streams, or there is none. */
+  /**
+   * The whole body, where it has been read to be sent twice if need be. Absent: it streams, or
+   * there is none.
+   */
   readonly body?: Buffer | undefined;
   /**
-   * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to ask it once more with. Absent, now or
-   * then: its answer stands. It must not fail.
+   * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to
+   * ask it once more with. Absent, now or then: its answer stands. It must not fail.
    */
   readonly afterRefusal?: AfterRefusal | undefined;
   /** On whose behalf that is asked. Absent: on that of the request under way. */
   readonly behalf?: Behalf | undefined;
-  /** Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or then: nothing. */
+  /**
+   * Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or
+   * then: nothing.
+   */
   readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
   /** Milliseconds to the response headers. */
   readonly timeout: number;
@@ -47,9 +53,10 @@ export interface Behalf {
 export type AfterRefusal = (refusal: IncomingHttpHeaders) => Promise<HeaderList | undefined>;
 
 /**
- * Sends a request on and its answer back, both streamed. A browser that goes away ends the upstream's work, and nothing is
- * thrown: nobody is left to be told. Throws `body_too_large`, `upstream_unreachable` or `upstream_timeout`; if the answer
- * has begun by then, whoever catches must break it off, so that half of it is never taken for the whole.
+ * Sends a request on and its answer back, both streamed. A browser that goes away ends the
+ * upstream's work, and nothing is thrown: nobody is left to be told. Throws `body_too_large`,
+ * `upstream_unreachable` or `upstream_timeout`; if the answer has begun by then, whoever catches
+ * must break it off, so that half of it is never taken for the whole.
  */
 export function forward(
   request: IncomingMessage,
@@ -61,7 +68,10 @@ export function forward(
   );
 }
 
-/** The same without a promise. `settle` is called once, with what `forward` throws, if anything, perhaps before this returns. */
+/**
+ * The same without a promise. `settle` is called once, with what `forward` throws, if anything,
+ * perhaps before this returns.
+ */
 export function startForwarding(
   request: IncomingMessage,
   response: ServerResponse,
@@ -72,7 +82,8 @@ export function startForwarding(
     letFinish(request);
     settle(new BffError('body_too_large'));
   } else if (asked.proof && isSmall(request)) {
-    // A proof may be refused for want of a nonce that nobody could know: an order must not be lost by that.
+    // A proof may be refused for want of a nonce that nobody could know: an order must not be lost
+    // by that.
     void wholeBody(request).then((body) => exchange(request, response, { ...asked, body }, settle));
   } else {
     exchange(request, response, asked, settle);

@@ -5,7 +5,10 @@ export type CloseCode = 1001 | 4401;
 
 const closeOpcode = 0x8;
 
-/** Follows a stream of WebSocket frames by their headers alone, to know where one ends (RFC 6455 §5.2). */
+/**
+ * Follows a stream of WebSocket frames by their headers alone, to know where one ends (RFC 6455
+ * §5.2).
+ */
 export class FrameBoundary {
   /** Bytes of payload that are still to come. */
   #payload = 0;
@@ -21,12 +24,18 @@ export class FrameBoundary {
     return this.#seen === 0 && this.#payload === 0;
   }
 
-  /** Whether a close frame has begun: after it "the application MUST NOT send any more data frames" (RFC 6455 §5.5.1). */
+  /**
+   * Whether a close frame has begun: after it "the application MUST NOT send any more data frames"
+   * (RFC 6455 §5.5.1).
+   */
   get hasClosed(): boolean {
     return this.#hasClosed;
   }
 
-  /** Takes note of bytes that pass. With `toBoundary` only of those that belong to the frame begun. Says how many it took. */
+  /**
+   * Takes note of bytes that pass. With `toBoundary` only of those that belong to the frame begun.
+   * Says how many it took.
+   */
   advance(bytes: Uint8Array, toBoundary = false): number {
     let at = 0;
     while (at < bytes.length) {

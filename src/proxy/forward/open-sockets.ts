@@ -56,7 +56,9 @@ export class OpenSockets {
     return { sessionId, leave };
   }
 
-  /** Lets bytes pass between both connections until one of them, the session or this server ends. */
+  /**
+   * Lets bytes pass between both connections until one of them, the session or this server ends.
+   */
   join({ browser, upstream, idleTimeout }: Joined, { sessionId, leave }: Place): void {
     let forget: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
@@ -73,7 +75,10 @@ export class OpenSockets {
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
-  /** Closes all there are and all that will be, and waits until they are closed; that takes a few seconds at most. */
+  /**
+   * Closes all there are and all that will be, and waits until they are closed; that takes a few
+   * seconds at most.
+   */
   async drain(): Promise<void> {
     this.#isDraining = true;
     if (this.#tunnels.size === 0) return;

@@ -42,7 +42,8 @@ export function limitedBody(request: IncomingMessage, maxBody: number): Transfor
       done(size > maxBody ? new BffError('body_too_large') : null, chunk);
     },
   });
-  // Not a pipeline: a body that is too large must not take the connection with it, which still has to carry the answer.
+  // Not a pipeline: a body that is too large must not take the connection with it, which still has
+  // to carry the answer.
   return request.pipe(meter);
 }
 

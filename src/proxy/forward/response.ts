@@ -7,11 +7,15 @@ const smallAnswer = 8 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
-/** An answer on its way to the browser, which an upstream is told to wait for when it falls behind. */
+/**
+ * An answer on its way to the browser, which an upstream is told to wait for when it falls behind.
+ */
 export class Answer {
   hasBegun = false;
   readonly #response: ServerResponse;
-  /** The first bytes, held until `#flush`: a small answer that is here already takes but one write. */
+  /**
+   * The first bytes, held until `#flush`: a small answer that is here already takes but one write.
+   */
   #first: Buffer | undefined;
   /**
    * Further chunks received before the response began. Joined once, because joining at each chunk
@@ -26,7 +30,8 @@ export class Answer {
 
   /** Sends the head, with the bytes that are there by the end of this turn. */
   begin(controller: Dispatcher.DispatchController, status: number, headers: HeaderList): void {
-    // "A server MUST NOT send a Content-Length header field in any response with a status code of … 204" (RFC 9110 §8.6).
+    // "A server MUST NOT send a Content-Length header field in any response with a status code of …
+    // 204" (RFC 9110 §8.6).
     const allowed = status === 204 ? without('content-length', headers) : headers;
     this.#response.writeHead(status, allowed);
     this.hasBegun = true;
@@ -34,7 +39,10 @@ export class Answer {
     process.nextTick(() => this.#flush(controller));
   }
 
-  /** Takes bytes, also before it has begun: undici empties a connection that ends, though it was told to pause. */
+  /**
+   * Takes bytes, also before it has begun: undici empties a connection that ends, though it was
+   * told to pause.
+   */
   take(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#first && !this.#isFlushed) this.#first = chunk;
     else if (!this.hasBegun) (this.#more ??= []).push(chunk);

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
 
-/** Milliseconds between two sweeps. An answer that the second of them still finds is looked after. */
+/**
+ * Milliseconds between two sweeps. An answer that the second of them still finds is looked after.
+ */
 const sweepTime = 500;
 
 /** A request that has waited this long for its answer, in milliseconds, is a long poll. */
@@ -22,18 +24,25 @@ export interface RunningAnswer {
 }
 
 /**
- * Answers that could go on for ever end with the session they were made for: event streams, bodies without a length, long
- * polls. What has an end is answered to its end, so that nobody has to guess whether an order was taken. Short ones, which
- * are nearly all, are only noted: to listen for the end of their sessions would cost more than they do.
+ * Answers that could go on for ever end with the session they were made for: event streams, bodies
+ * without a length, long polls. What has an end is answered to its end, so that nobody has to guess
+ * whether an order was taken. Short ones, which are nearly all, are only noted: to listen for the
+ * end of their sessions would cost more than they do.
  */
 export class LongAnswers {
-  /** A list without holes, not a `Map`: of what a map has let go, much stays in memory until the next full collection. */
+  /**
+   * A list without holes, not a `Map`: of what a map has let go, much stays in memory until the
+   * next full collection.
+   */
   readonly #running: RunningAnswer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly ends: SessionEnds) {}
 
-  /** From now on the answer is broken off when the session ends, if it could go on for ever. Its headers are noted in what this returns. */
+  /**
+   * From now on the answer is broken off when the session ends, if it could go on for ever. Its
+   * headers are noted in what this returns.
+   */
   begin(sessionId: string, response: ServerResponse): RunningAnswer {
     this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
     const running: RunningAnswer = {

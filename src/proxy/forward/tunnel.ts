@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { type CloseCode, closeFrame, FrameBoundary } from './frames.ts';
 
-/** How long a frame that has begun may take until our close frame can follow it, in milliseconds. */
+/**
+ * How long a frame that has begun may take until our close frame can follow it, in milliseconds.
+ */
 const restOfFrameTime = 200;
 
 /** How long both ends have to hang up once one of them has, in milliseconds. */
@@ -10,7 +12,10 @@ const farewellTime = 2000;
 /** Dead peers, a closed laptop's for example, are asked for after this time, in milliseconds. */
 const keepAliveDelay = 60_000;
 
-/** A WebSocket's two connections, whose errors are heard, joined: bytes pass as they are, and at the pace of who receives them. */
+/**
+ * A WebSocket's two connections, whose errors are heard, joined: bytes pass as they are, and at the
+ * pace of who receives them.
+ */
 export class Tunnel {
   readonly #toBrowser: Flow;
   readonly #toUpstream: Flow;
@@ -40,7 +45,10 @@ export class Tunnel {
     this.#toUpstream = new Flow(browser, upstream);
   }
 
-  /** Tells both ends that it is over, between two frames, and hangs up. An end that keeps it from saying so is cut off. */
+  /**
+   * Tells both ends that it is over, between two frames, and hangs up. An end that keeps it from
+   * saying so is cut off.
+   */
   close(code: CloseCode): void {
     this.#toBrowser.end(closeFrame(code, false));
     this.#toUpstream.end(closeFrame(code, true));

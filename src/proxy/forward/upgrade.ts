@@ -25,7 +25,10 @@ export interface UpstreamHandshake {
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
   readonly proof?: SenderProof | undefined;
-  /** Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or then: its answer stands. */
+  /**
+   * Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or
+   * then: its answer stands.
+   */
   readonly afterRefusal?: AfterRefusal | undefined;
   /** Asked first: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingMessage['headers']) => BffError | undefined) | undefined;
@@ -43,7 +46,9 @@ interface Asking {
   readonly response: ServerResponse;
 }
 
-/** What an upstream says to a handshake. `socket` absent: it does not want to change the protocol. */
+/**
+ * What an upstream says to a handshake. `socket` absent: it does not want to change the protocol.
+ */
 interface Answer {
   readonly message: IncomingMessage;
   readonly socket?: Socket;
@@ -54,8 +59,9 @@ interface Answer {
 const agents = { 'http:': new HttpAgent(), 'https:': new HttpsAgent() };
 
 /**
- * Opens a WebSocket at the upstream and joins the browser's connection with it; any answer but `101` is relayed as an ordinary
- * one. Throws `upstream_unreachable` or `upstream_timeout`. A browser that goes away ends all of it, and nothing is thrown.
+ * Opens a WebSocket at the upstream and joins the browser's connection with it; any answer but
+ * `101` is relayed as an ordinary one. Throws `upstream_unreachable` or `upstream_timeout`. A
+ * browser that goes away ends all of it, and nothing is thrown.
  */
 export async function openWebSocket(
   { handshake, response }: Asking,
@@ -184,7 +190,10 @@ function isUnconnected(error: unknown): boolean {
 /** A connection that breaks is closed, and that is heard. */
 function ignored(): void {}
 
-/** With only half of an agreement the bytes that follow would mean something else to each side (RFC 6455 §4.1). */
+/**
+ * With only half of an agreement the bytes that follow would mean something else to each side (RFC
+ * 6455 §4.1).
+ */
 function requireAcceptance({ message, socket }: Answer, { headers }: UpstreamHandshake): void {
   const key = String(valueOf('sec-websocket-key', headers));
   const expected = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);

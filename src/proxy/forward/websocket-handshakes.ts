@@ -11,30 +11,40 @@ export interface Handshake {
   readonly head: Buffer;
 }
 
-/** Node asks it whether a request that wants an upgrade gets it, since 24.9. Before that every one does, once somebody listens. */
+/**
+ * Node asks it whether a request that wants an upgrade gets it, since 24.9. Before that every one
+ * does, once somebody listens.
+ */
 type UpgradingServer = Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
 
 /**
- * Sends opening handshakes (RFC 6455 §4.1) through the request pipeline, so that all its rules hold for them, and keeps
- * their connections ready for whoever can answer them.
+ * Sends opening handshakes (RFC 6455 §4.1) through the request pipeline, so that all its rules hold
+ * for them, and keeps their connections ready for whoever can answer them.
  */
 export class Handshakes {
   readonly #waiting = new WeakMap<IncomingMessage, Handshake>();
 
   constructor(private readonly routes: ProxyRoutes) {}
 
-  /** The connection of a request that is a handshake. Absent: it is none, and its connection is Node's. */
+  /**
+   * The connection of a request that is a handshake. Absent: it is none, and its connection is
+   * Node's.
+   */
   of(request: IncomingMessage): Handshake | undefined {
     return this.#waiting.get(request);
   }
 
-  /** Takes the handshakes of a server: those of our routes and, if nobody else listens for upgrades, all others. */
+  /**
+   * Takes the handshakes of a server: those of our routes and, if nobody else listens for upgrades,
+   * all others.
+   */
   listenTo(server: UpgradingServer): void {
     const before = server.shouldUpgradeCallback;
     const othersListen = () => server.listenerCount('upgrade') > 1;
     const isOurs = (request: IncomingMessage) =>
       isWebSocket(request) && (!othersListen() || this.#hasRoute(request));
-    // Whatever else a client would like to speak, h2c for example, it gets the answer in HTTP (RFC 9110 §7.8).
+    // Whatever else a client would like to speak, h2c for example, it gets the answer in HTTP (RFC
+    // 9110 §7.8).
     server.shouldUpgradeCallback = (request) =>
       isOurs(request) || (othersListen() && (before?.call(server, request) ?? true));
     server.on('upgrade', (request, socket: Socket, head) => {
@@ -54,8 +64,8 @@ export class Handshakes {
     const { socket } = handshake;
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
-    // It is none of Node's any more: its errors, its end and its pace are heard by nobody else. A function of this scope would
-    // keep the request for as long as the connection lives.
+    // It is none of Node's any more: its errors, its end and its pace are heard by nobody else. A
+    // function of this scope would keep the request for as long as the connection lives.
     socket.on('error', ignored);
     const hangUp = () => void socket.destroy();
     socket.once('end', hangUp);
@@ -68,7 +78,8 @@ export class Handshakes {
     try {
       response.assignSocket(socket);
     } catch {
-      // An earlier request of this connection is still being answered; no client of ours sends its handshake before that.
+      // An earlier request of this connection is still being answered; no client of ours sends its
+      // handshake before that.
       return hangUp();
     }
     this.#waiting.set(request, handshake);
@@ -85,8 +96,9 @@ function isWebSocket({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * What "the server MUST stop processing the client's handshake" for (RFC 6455 §4.2.1), and a body, which two readers would
- * take for two things: the end of the request, or the first bytes of the WebSocket. Throws `invalid_request`.
+ * What "the server MUST stop processing the client's handshake" for (RFC 6455 §4.2.1), and a body,
+ * which two readers would take for two things: the end of the request, or the first bytes of the
+ * WebSocket. Throws `invalid_request`.
  */
 export function refuseBadHandshake(request: IncomingMessage): void {
   const { method, httpVersion, headers } = request;

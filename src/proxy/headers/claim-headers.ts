@@ -79,8 +79,9 @@ function listed(entries: readonly unknown[], separator: string, depth: number): 
 }
 
 /**
- * Printable ASCII as it is and the rest percent-encoded: no claim can begin another header, and no two of them look the same
- * to an upstream, not with blanks around them either, which servers take away (RFC 9110 §5.5).
+ * Printable ASCII as it is and the rest percent-encoded: no claim can begin another header, and no
+ * two of them look the same to an upstream, not with blanks around them either, which servers take
+ * away (RFC 9110 §5.5).
  */
 function encoded(text: string): string | typeof tooLong {
   // Percent-encoding never shortens a text.

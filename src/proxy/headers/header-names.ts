@@ -1,11 +1,14 @@
-/** Underscores count as hyphens: many servers hand both to an application under one name (CVE-2025-64484). */
+/**
+ * Underscores count as hyphens: many servers hand both to an application under one name
+ * (CVE-2025-64484).
+ */
 export function spelling(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
 
 /**
- * "Intermediaries MUST parse a received Connection header field … and remove any header field with that name" (RFC 9110
- * §7.6.1). Absent: it names none.
+ * "Intermediaries MUST parse a received Connection header field … and remove any header field with
+ * that name" (RFC 9110 §7.6.1). Absent: it names none.
  */
 export function namedByConnection(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close')

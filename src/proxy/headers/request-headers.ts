@@ -6,8 +6,8 @@ import { isIdentityHeader } from './identity-headers.ts';
 import { isContinued, nextSpan } from './trace.ts';
 
 /**
- * Header fields for one message as names and values in turn, which is the cheapest form to make and to write: names in lower
- * case, none of them twice, several values as a list.
+ * Header fields for one message as names and values in turn, which is the cheapest form to make and
+ * to write: names in lower case, none of them twice, several values as a list.
  */
 export type HeaderList = (string | string[])[];
 
@@ -41,7 +41,10 @@ const aboutTheClient = new RegExp(
   ].join('|')})$`,
 );
 
-/** Answered by us (`expect`), ours to make (`host`, `cookie`), or a credential other than the session's. */
+/**
+ * Answered by us (`expect`), ours to make (`host`, `cookie`), or a credential other than the
+ * session's.
+ */
 const notForwarded = new Set([
   ...hopByHop,
   'expect',
@@ -137,8 +140,9 @@ export class RequestHeaders {
   }
 
   /**
-   * The headers an upstream receives: what the client sent, less what only we may say, and what we say; `host` is the server's.
-   * `authorization` is the value of the one such header. Absent: none is sent.
+   * The headers an upstream receives: what the client sent, less what only we may say, and what we
+   * say; `host` is the server's. `authorization` is the value of the one such header. Absent: none
+   * is sent.
    */
   of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): HeaderList {
     const { isTrustedPeer, set } = facts;
@@ -168,7 +172,10 @@ export class RequestHeaders {
       : this.#withoutOurs(cookies);
   }
 
-  /** No `Connection` of the client's takes away what we say ourselves, only the operator does (CVE-2025-48865). */
+  /**
+   * No `Connection` of the client's takes away what we say ourselves, only the operator does
+   * (CVE-2025-48865).
+   */
   #ours(
     incoming: IncomingHttpHeaders,
     { clientAddress, requestId, isTrustedPeer, set }: RequestFacts,
@@ -202,7 +209,8 @@ export class RequestHeaders {
 function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
   const plain = spelling(name);
   if (replaced.has(plain) || neverPassed.has(plain) || saidByUs.includes(name)) return 'dropped';
-  // Where a body ends is said once: to servers that take both for the same this would be another end.
+  // Where a body ends is said once: to servers that take both for the same this would be another
+  // end.
   if (name === 'content_length') return 'dropped';
   if (passed.has(name)) return 'passed';
   if (believed.has(name)) return 'passed from a trusted peer';

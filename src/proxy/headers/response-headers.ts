@@ -80,7 +80,8 @@ export class AnswerHeaders {
   readonly #verdictOn: (name: string) => Verdict;
 
   constructor({ ours, ourCookies, isPersonal, isFrontend }: AnswerHeaderRules) {
-    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC 9111 §3.5).
+    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC
+    // 9111 §3.5).
     const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
     this.#ours = Object.entries(all).flat();
     this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
@@ -90,7 +91,10 @@ export class AnswerHeaders {
     this.#verdictOn = remembered((name) => this.#judge(name));
   }
 
-  /** The headers a browser receives: ours, and the upstream's, less what is not for one upstream to decide. */
+  /**
+   * The headers a browser receives: ours, and the upstream's, less what is not for one upstream to
+   * decide.
+   */
   of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
     const named = namedByConnection(upstream.connection);
     const headers = this.#ours.slice();
@@ -135,7 +139,10 @@ export class AnswerHeaders {
   }
 }
 
-/** With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111 §5.2.2.7). */
+/**
+ * With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111
+ * §5.2.2.7).
+ */
 function isPrivate(cacheControl: string | string[]): boolean {
   const withoutQuoted = String(cacheControl).replace(/"[^"]*"?/g, '""');
   return withoutQuoted.split(',').some((rule) => /^\s*(private|no-store)\s*$/i.test(rule));

@@ -11,7 +11,10 @@ export function nextSpan(parent: string | string[] | undefined): string {
   return known ? `00-${known[1]}-${ids.slice(32)}-${known[2]}` : ours;
 }
 
-/** Whether a trace with this parent is continued. What vendors say of any other, in `tracestate`, is of no trace of ours (§3.3). */
+/**
+ * Whether a trace with this parent is continued. What vendors say of any other, in `tracestate`, is
+ * of no trace of ours (§3.3).
+ */
 export function isContinued(parent: string | string[] | undefined): boolean {
   return parent !== undefined && span.test(String(parent));
 }

@@ -8,7 +8,10 @@ export interface UpstreamAddress {
   readonly socketPath?: string;
 }
 
-/** Reads an address as the configuration has accepted it: a URL, or `unix:` and the path of a socket. */
+/**
+ * Reads an address as the configuration has accepted it: a URL, or `unix:` and the path of a
+ * socket.
+ */
 export function parseAddress(address: string): UpstreamAddress {
   if (address.startsWith('unix:')) {
     const socketPath = address.slice('unix:'.length);

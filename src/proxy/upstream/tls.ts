@@ -3,7 +3,10 @@ import { createSecureContext } from 'node:tls';
 import type { ProviderOptions, RouteOptions } from '../../config/options.ts';
 import { readPrivateKeyPem } from '../../oauth/client/key.ts';
 
-/** What a connection to an upstream trusts and shows, in PEM. Empty: the usual authorities, and no certificate. */
+/**
+ * What a connection to an upstream trusts and shows, in PEM. Empty: the usual authorities, and no
+ * certificate.
+ */
 export interface UpstreamTls {
   readonly ca?: string;
   readonly cert?: string;
@@ -22,8 +25,8 @@ export function readUpstreamTls({ ca, clientCert, clientKey }: RouteOptions): Up
 }
 
 /**
- * The routes as they are served: the certificate that a provider's tokens may be bound to is shown to https upstreams that
- * get them (RFC 8705 §3), unless the route has one of its own.
+ * The routes as they are served: the certificate that a provider's tokens may be bound to is shown
+ * to https upstreams that get them (RFC 8705 §3), unless the route has one of its own.
  */
 export function withProviderCertificates(
   routes: readonly RouteOptions[],

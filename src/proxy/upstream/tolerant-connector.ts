@@ -11,8 +11,8 @@ const one = 0x31;
 const longestInterim = 16 * 1024;
 
 /**
- * Connects like undici, to servers that send interim answers unasked, too: undici takes a `100` for a broken answer, and one that
- * comes behind another interim answer as well.
+ * Connects like undici, to servers that send interim answers unasked, too: undici takes a `100` for
+ * a broken answer, and one that comes behind another interim answer as well.
  */
 export function tolerantConnector(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector(options);
@@ -25,9 +25,10 @@ export function tolerantConnector(options: buildConnector.BuildOptions): buildCo
 }
 
 /**
- * "A client MUST be able to parse one or more 1xx responses received prior to a final response, even if the client does not
- * expect one" (RFC 9110 §15.2). They are looked for between the head of a request and the first bytes of its answer, and
- * nowhere else: a body may contain the same words. Undici sends one request at a time on a connection.
+ * "A client MUST be able to parse one or more 1xx responses received prior to a final response,
+ * even if the client does not expect one" (RFC 9110 §15.2). They are looked for between the head of
+ * a request and the first bytes of its answer, and nowhere else: a body may contain the same words.
+ * Undici sends one request at a time on a connection.
  */
 function ignoreInterim(socket: Socket): void {
   const write = socket.write.bind(socket) as (...all: unknown[]) => boolean;
@@ -60,7 +61,10 @@ function withoutInterim(bytes: Buffer): Buffer {
   return rest;
 }
 
-/** Whether bytes begin like an interim answer, as far as they go. After a `101` nothing is HTTP any more. */
+/**
+ * Whether bytes begin like an interim answer, as far as they go. After a `101` nothing is HTTP any
+ * more.
+ */
 function mayBeInterim(bytes: Buffer): boolean {
   if (bytes.length > statusAt && bytes[statusAt] !== one) return false;
   const status = bytes.toString('latin1', 0, statusAt + 3);

@@ -5,10 +5,14 @@ import { parseAddress, type UpstreamAddress } from './address.ts';
 import { tolerantConnector } from './tolerant-connector.ts';
 import { readUpstreamTls, type UpstreamTls } from './tls.ts';
 
-/** Milliseconds a connection may take to come about, where the route's own timeout is not shorter. */
+/**
+ * Milliseconds a connection may take to come about, where the route's own timeout is not shorter.
+ */
 const connectTimeout = 10_000;
 
-/** How long a server that takes no connections is left out at first, and at most, in milliseconds. */
+/**
+ * How long a server that takes no connections is left out at first, and at most, in milliseconds.
+ */
 const shortestPause = 1_000;
 const longestPause = 30_000;
 
@@ -42,7 +46,10 @@ export class UpstreamServer {
   }
 }
 
-/** The servers behind a route, each with connections of its own: what holds for one upstream need not for another. */
+/**
+ * The servers behind a route, each with connections of its own: what holds for one upstream need
+ * not for another.
+ */
 export class Upstream {
   readonly servers: readonly UpstreamServer[];
   /** Path of the upstream's address, without a trailing slash. */
@@ -63,8 +70,9 @@ export class Upstream {
   }
 
   /**
-   * The server with the fewest requests under way, of equally busy ones the next in turn. One that refused connections is
-   * tried again when its pause is over, by one request, or when all have refused. Absent: all were `tried`.
+   * The server with the fewest requests under way, of equally busy ones the next in turn. One that
+   * refused connections is tried again when its pause is over, by one request, or when all have
+   * refused. Absent: all were `tried`.
    */
   choose(tried: readonly UpstreamServer[] = [], at?: number): UpstreamServer | undefined {
     const { servers } = this;
@@ -88,7 +96,10 @@ export class Upstream {
   }
 }
 
-/** The upstream of the route at this place of the configuration. Throws `ConfigurationError` for certificates that cannot be used. */
+/**
+ * The upstream of the route at this place of the configuration. Throws `ConfigurationError` for
+ * certificates that cannot be used.
+ */
 export function openUpstream(options: RouteOptions, index: number): Upstream {
   try {
     return new Upstream(options);

@@ -18,9 +18,9 @@ import { whereabouts } from '../listen-addresses.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /**
- * Runs several processes that share the port. This one, their primary, has no session and serves no request: it starts
- * workers, answers the operator, and passes on signals. `SIGHUP` reads the configuration again. Throws when the first
- * workers cannot start.
+ * Runs several processes that share the port. This one, their primary, has no session and serves no
+ * request: it starts workers, answers the operator, and passes on signals. `SIGHUP` reads the
+ * configuration again. Throws when the first workers cannot start.
  */
 export async function serveByWorkers(
   file: string | undefined,
@@ -84,7 +84,10 @@ class Primary {
     void this.#workers.stop();
   }
 
-  /** Puts workers with the configuration as it is now in the place of the others. If it is wrong they stay. */
+  /**
+   * Puts workers with the configuration as it is now in the place of the others. If it is wrong
+   * they stay.
+   */
   async reload(): Promise<void> {
     this.#reloading = this.#reloading.then(() => this.#reload());
     await this.#reloading;

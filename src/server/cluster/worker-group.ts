@@ -11,7 +11,10 @@ const longEnough = 10_000;
 const firstPause = 250;
 const longestPause = 30_000;
 
-/** As many workers as are wanted: one that dies is replaced, and all of them can be without any client noticing. */
+/**
+ * As many workers as are wanted: one that dies is replaced, and all of them can be without any
+ * client noticing.
+ */
 export class WorkerGroup {
   /** All that run, those that are leaving included. */
   readonly #workers = new Set<WorkerProcess>();
@@ -20,7 +23,10 @@ export class WorkerGroup {
   #earlyDeaths = 0;
   #deaths = 0;
   #lastAsked = 0;
-  /** What those that are gone had counted: a sum over those that live would fall, and look like a restart. */
+  /**
+   * What those that are gone had counted: a sum over those that live would fall, and look like a
+   * restart.
+   */
   #past: readonly Figure[] = [];
 
   /** `write` gets the workers' own log. */
@@ -32,7 +38,9 @@ export class WorkerGroup {
     this.#options = options;
   }
 
-  /** Resolves when all serve requests. Throws what the first of them failed with; then none is left. */
+  /**
+   * Resolves when all serve requests. Throws what the first of them failed with; then none is left.
+   */
   async start(): Promise<void> {
     const starts = Array.from({ length: this.#options.server.workers }, () =>
       this.#add(this.#options),
@@ -47,8 +55,9 @@ export class WorkerGroup {
   }
 
   /**
-   * Puts workers with these options in the place of the others, one after the other: each serves requests before another
-   * one stops. Throws what the first of them failed with; those that served before go on.
+   * Puts workers with these options in the place of the others, one after the other: each serves
+   * requests before another one stops. Throws what the first of them failed with; those that served
+   * before go on.
    */
   async replaceAll(options: Options): Promise<void> {
     const old = this.#serving;
@@ -61,14 +70,20 @@ export class WorkerGroup {
     for (let more = old.length; more < count; more += 1) await this.#add(options);
   }
 
-  /** Lets all finish what is under way, and resolves when they have ended. Called again, it hurries them. */
+  /**
+   * Lets all finish what is under way, and resolves when they have ended. Called again, it hurries
+   * them.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const worker of this.#workers) worker.stop();
     await Promise.all([...this.#workers].map(({ gone }) => gone));
   }
 
-  /** The next one in turn, so that one that hangs is not the only one asked. Absent: none serves requests. */
+  /**
+   * The next one in turn, so that one that hangs is not the only one asked. Absent: none serves
+   * requests.
+   */
   next(): WorkerProcess | undefined {
     this.#lastAsked += 1;
     return this.#serving[this.#lastAsked % this.#serving.length];

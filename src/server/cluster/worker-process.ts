@@ -14,15 +14,24 @@ export interface Ending {
 
 type Reply = (answer: Answer | readonly Figure[]) => void;
 
-/** A worker may take as long to answer, in milliseconds: a little longer than what is asked of it may. */
+/**
+ * A worker may take as long to answer, in milliseconds: a little longer than what is asked of it
+ * may.
+ */
 const patience = 2500;
 
-/** What it has not finished this long after it was told to end, in milliseconds, is not finished: it hangs. */
+/**
+ * What it has not finished this long after it was told to end, in milliseconds, is not finished: it
+ * hangs.
+ */
 const longestEnd = 40_000;
 
 /** One worker, as the primary knows it. */
 export class WorkerProcess {
-  /** Resolves when it serves requests. Rejects with what kept it from that: a `ConfigurationError`, or that it ended. */
+  /**
+   * Resolves when it serves requests. Rejects with what kept it from that: a `ConfigurationError`,
+   * or that it ended.
+   */
   readonly listening: Promise<void>;
   /** Resolves when it has ended and its last line is written. */
   readonly gone: Promise<Ending>;
@@ -157,7 +166,10 @@ export class WorkerProcess {
   }
 }
 
-/** Lines of several processes would mix if each wrote to the same pipe by itself. What a killed one has not finished is no line. */
+/**
+ * Lines of several processes would mix if each wrote to the same pipe by itself. What a killed one
+ * has not finished is no line.
+ */
 function readLines(stream: NodeJS.ReadableStream | null, write: (lines: string) => void): void {
   let rest = '';
   stream?.setEncoding('utf8').on('data', (text: string) => {

@@ -7,7 +7,10 @@ import { ManagementServer } from '../../management/management.service.ts';
 import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
-/** One of several processes: starts when the primary says with which options, and does what it says until it ends. */
+/**
+ * One of several processes: starts when the primary says with which options, and does what it says
+ * until it ends.
+ */
 export function work(): void {
   let server: RunningServer | undefined;
   // A terminal that closes sends it to everybody; to the primary it means something else.

@@ -6,18 +6,27 @@ export interface CookieNames {
   readonly login: string;
 }
 
-/** Both names for a public URL; with https they prove that an HTTPS server set them (RFC 10017 §6.1.3.2). */
+/**
+ * Both names for a public URL; with https they prove that an HTTPS server set them (RFC 10017
+ * §6.1.3.2).
+ */
 export function cookieNames(publicUrl: string, cookieName: string): CookieNames {
   const prefix = isSecure(publicUrl) ? '__Host-Http-' : '';
   return { session: prefix + cookieName, login: `${prefix}${cookieName}-login` };
 }
 
-/** What both cookies share. `secure` follows from `publicUrl`, the way browsers reach us, not from our own socket. */
+/**
+ * What both cookies share. `secure` follows from `publicUrl`, the way browsers reach us, not from
+ * our own socket.
+ */
 export function cookieAttributes(publicUrl: string) {
   return { httpOnly: true, secure: isSecure(publicUrl), path: '/' } as const;
 }
 
-/** Attributes of the session cookie. Without `persistent` it has no `Max-Age` and ends with the browser. */
+/**
+ * Attributes of the session cookie. Without `persistent` it has no `Max-Age` and ends with the
+ * browser.
+ */
 export function sessionCookieAttributes(publicUrl: string, session: SessionOptions) {
   return {
     ...cookieAttributes(publicUrl),

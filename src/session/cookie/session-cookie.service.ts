@@ -9,7 +9,9 @@ import { recordNameOf } from '../store/sealed-records.ts';
 import type { NewSession, Session } from '../sessions/session.ts';
 import { SignedCookie } from './signed-cookie.ts';
 
-/** Issues and ends sessions together with their cookie, for requests that express-session has seen. */
+/**
+ * Issues and ends sessions together with their cookie, for requests that express-session has seen.
+ */
 @Injectable()
 export class SessionCookie {
   constructor(
@@ -68,8 +70,8 @@ export class SessionCookie {
 async function storeNewSession(request: Request, session: NewSession): Promise<string> {
   request.sessionStore.generate(request);
   const { session: created, sessionID: secret } = request;
-  // Stored once, here, and seen in the answer only when all went well: express-session would store it again and set
-  // the cookie on an error too.
+  // Stored once, here, and seen in the answer only when all went well: express-session would store
+  // it again and set the cookie on an error too.
   forgetSession(request);
   created.signedIn = { ...session, id: recordNameOf(secret) };
   await new Promise<void>((resolve, reject) => {
@@ -78,7 +80,9 @@ async function storeNewSession(request: Request, session: NewSession): Promise<s
   return secret;
 }
 
-/** Without it express-session neither stores anything at the end of the response nor sets a cookie. */
+/**
+ * Without it express-session neither stores anything at the end of the response nor sets a cookie.
+ */
 function forgetSession(request: Request): void {
   Reflect.deleteProperty(request, 'session');
 }

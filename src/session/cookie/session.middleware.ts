@@ -9,8 +9,8 @@ import { newSecret } from '../sessions/session.ts';
 import { SignedCookie } from './signed-cookie.ts';
 
 /**
- * express-session for the endpoints that issue, read or end the session cookie. Nobody gets a session or a cookie before
- * a sign-in, and none is ever saved again.
+ * express-session for the endpoints that issue, read or end the session cookie. Nobody gets a
+ * session or a cookie before a sign-in, and none is ever saved again.
  */
 @Injectable()
 export class SessionMiddleware implements NestMiddleware {

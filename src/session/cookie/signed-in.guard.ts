@@ -21,8 +21,9 @@ export function userOf(request: Request): User | undefined {
 }
 
 /**
- * Admits signed-in users to a host application's own controllers, under the same rules as a proxied route: the CSRF
- * header first, then the session. Throws `csrf`, `not_signed_in` or `session_store_unavailable`.
+ * Admits signed-in users to a host application's own controllers, under the same rules as a proxied
+ * route: the CSRF header first, then the session. Throws `csrf`, `not_signed_in` or
+ * `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInGuard implements CanActivate {

@@ -9,7 +9,10 @@ import { onlyOne, type SignedCookie } from './signed-cookie.ts';
  */
 const maxRemembered = 50_000;
 
-/** The number of leading characters under which a value is remembered. Values that share them are compared in full. */
+/**
+ * The number of leading characters under which a value is remembered. Values that share them are
+ * compared in full.
+ */
 const prefixLength = 20;
 
 /** A verified cookie value, exactly as in the header, and its session id. */

@@ -23,9 +23,9 @@ interface Waiting {
 }
 
 /**
- * Tells of the end of sessions, however and wherever they end, for what lives longer than a request. Whoever changes a
- * session makes us look at it at once, and nobody has to look when nothing happens but at the end of its time. A store that
- * does not answer ends nothing.
+ * Tells of the end of sessions, however and wherever they end, for what lives longer than a
+ * request. Whoever changes a session makes us look at it at once, and nobody has to look when
+ * nothing happens but at the end of its time. A store that does not answer ends nothing.
  */
 export class SessionEnds {
   readonly #waiting = new Map<string, Waiting>();
@@ -36,7 +36,10 @@ export class SessionEnds {
     store.watch((id) => void (id === undefined ? this.#lookAtAll() : this.#look(id)));
   }
 
-  /** Calls `listener` once, when the session ends or if it has ended already. What it gives back takes that back. */
+  /**
+   * Calls `listener` once, when the session ends or if it has ended already. What it gives back
+   * takes that back.
+   */
   onEnd(id: string, listener: Listener): () => void {
     const known = this.#waiting.get(id);
     const waiting = known ?? { listeners: new Set<Listener>(), timer: undefined, look: 'none' };

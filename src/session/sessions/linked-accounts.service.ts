@@ -34,7 +34,10 @@ export class Connections {
     this.#places = { store, index };
   }
 
-  /** Throws `session_mismatch` or `login_expired`; the tokens of the sign-in are revoked then, as are those it replaces. */
+  /**
+   * Throws `session_mismatch` or `login_expired`; the tokens of the sign-in are revoked then, as
+   * are those it replaces.
+   */
   async connect({ id, provider, begunAt }: Connecting, signIn: SignIn): Promise<void> {
     const connection = connectionOf(signIn);
     try {
@@ -46,7 +49,10 @@ export class Connections {
     }
   }
 
-  /** `false` if there was nothing to disconnect. Tokens are revoked behind it: nobody waits for the provider. */
+  /**
+   * `false` if there was nothing to disconnect. Tokens are revoked behind it: nobody waits for the
+   * provider.
+   */
   async disconnect(id: string, provider: string): Promise<boolean> {
     const removed = await removeConnection(this.#places, id, provider);
     if (removed) void this.#revoke(removed);

@@ -2,18 +2,25 @@ import type { SignIn } from '../../oauth/login/login.ts';
 import type { AccountProvider } from '../../oauth/providers.ts';
 import type { NewSession, Session } from './session.ts';
 
-/** An account at a second provider that a signed-in user has connected: whose it is there, and its tokens. */
+/**
+ * An account at a second provider that a signed-in user has connected: whose it is there, and its
+ * tokens.
+ */
 export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
 
-/** What a sign-in at a second provider leaves in the session. The session's own end is no affair of that provider's. */
+/**
+ * What a sign-in at a second provider leaves in the session. The session's own end is no affair of
+ * that provider's.
+ */
 export function connectionOf(signIn: SignIn): Connection {
   const { sessionState: _, sessionExpiry: __, ...connection } = signIn;
   return connection;
 }
 
 /**
- * The session as it is at one of the providers its user has an account at: with the subject, claims and tokens of that one.
- * Absent: there is none at this provider. It is for reading; what is stored is the session itself.
+ * The session as it is at one of the providers its user has an account at: with the subject, claims
+ * and tokens of that one. Absent: there is none at this provider. It is for reading; what is stored
+ * is the session itself.
  */
 export function sessionAt(session: Session, provider: string): Session | undefined {
   if (session.provider === provider) return session;

@@ -29,9 +29,10 @@ export interface NewConnection {
 }
 
 /**
- * Adds an account at a second provider to a session that exists, and gives back the one it replaces, if there was one. It is
- * on the lists of its subject before it is in the session, so that a logout token finds it. Throws `session_mismatch` if the
- * session is over or is one of this provider itself, `login_expired` if the provider ended the account's session meanwhile.
+ * Adds an account at a second provider to a session that exists, and gives back the one it
+ * replaces, if there was one. It is on the lists of its subject before it is in the session, so
+ * that a logout token finds it. Throws `session_mismatch` if the session is over or is one of this
+ * provider itself, `login_expired` if the provider ended the account's session meanwhile.
  */
 export async function addConnection(
   { store, index }: SessionPlaces,
@@ -57,7 +58,10 @@ export async function addConnection(
   throw ended();
 }
 
-/** Takes the account at a second provider out of a session, and gives back what it was. Absent: there is none. */
+/**
+ * Takes the account at a second provider out of a session, and gives back what it was. Absent:
+ * there is none.
+ */
 export async function removeConnection(
   { store, index }: SessionPlaces,
   id: string,

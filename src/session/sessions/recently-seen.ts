@@ -1,7 +1,10 @@
 import type { Clock } from '../../clock.ts';
 import { remember } from '../store/remember.ts';
 
-/** Enough for the sessions one process serves within an interval; who is forgotten early is only seen once more. */
+/**
+ * Enough for the sessions one process serves within an interval; who is forgotten early is only
+ * seen once more.
+ */
 const mostRemembered = 100_000;
 
 /** When sessions were seen lately, so that their idle time need not be renewed with every call. */

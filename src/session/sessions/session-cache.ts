@@ -6,7 +6,10 @@ import type { Session } from './session.ts';
 /** How many bytes of records are remembered, if nothing else is said. */
 const usualCapacity = 64 * 1024 * 1024;
 
-/** Of sessions for which there is no room, one in so many takes the place of another: were it each, none would stay until it is asked for again. */
+/**
+ * Of sessions for which there is no room, one in so many takes the place of another: were it each,
+ * none would stay until it is asked for again.
+ */
 const newcomers = 8;
 
 /** The idle time of a session in use is renewed at least this often, in milliseconds. */
@@ -20,9 +23,10 @@ interface Entry extends SessionInUse {
 }
 
 /**
- * Sessions as they were last read, parsed and unsealed, so that a call in the steady state asks nobody. When a session is
- * changed, here or elsewhere, it is forgotten; when news may have been missed, all are. What is remembered is bounded: now
- * and then a newcomer takes the place of one that nobody used since its turn came last.
+ * Sessions as they were last read, parsed and unsealed, so that a call in the steady state asks
+ * nobody. When a session is changed, here or elsewhere, it is forgotten; when news may have been
+ * missed, all are. What is remembered is bounded: now and then a newcomer takes the place of one
+ * that nobody used since its turn came last.
  */
 export class SessionCache {
   /** Whose turn it is to make room stands first. */
@@ -49,8 +53,8 @@ export class SessionCache {
   }
 
   /**
-   * The session of this id, which is in use, if nobody has to be asked about it. Absent: the store has to, if only to note
-   * that it is in use.
+   * The session of this id, which is in use, if nobody has to be asked about it. Absent: the store
+   * has to, if only to note that it is in use.
    */
   known(id: string): Session | undefined {
     const entry = this.#current(id);
@@ -58,8 +62,8 @@ export class SessionCache {
   }
 
   /**
-   * The session of this id, which is in use. A promise only when the store is asked; it rejects with
-   * `session_store_unavailable`. Absent: it is over.
+   * The session of this id, which is in use. A promise only when the store is asked; it rejects
+   * with `session_store_unavailable`. Absent: it is over.
    */
   use(id: string): Session | undefined | Promise<Session | undefined> {
     const entry = this.#current(id);
@@ -77,7 +81,9 @@ export class SessionCache {
     return this.#current(id)?.session ?? this.store.read(id);
   }
 
-  /** How much is remembered, in sessions and bytes, and how often that was of use since the start. */
+  /**
+   * How much is remembered, in sessions and bytes, and how often that was of use since the start.
+   */
   get figures() {
     const sessions = this.#entries.size;
     return { sessions, bytes: this.#size, hits: this.#hits, misses: this.#misses };
@@ -112,7 +118,10 @@ export class SessionCache {
     return reading;
   }
 
-  /** A session that was seen a moment ago is only read: a write would make every other replica forget it. */
+  /**
+   * A session that was seen a moment ago is only read: a write would make every other replica
+   * forget it.
+   */
   async #ask(id: string): Promise<SessionInUse | undefined> {
     const usedAt = this.#recentlySeen.at(id);
     if (usedAt !== undefined) return this.store.readInUse(id, usedAt);
@@ -122,7 +131,10 @@ export class SessionCache {
     return found;
   }
 
-  /** Whether the session has not changed since it was asked for. Once answered, that is not watched any more. */
+  /**
+   * Whether the session has not changed since it was asked for. Once answered, that is not watched
+   * any more.
+   */
   #endReading(id: string, reading: Promise<unknown>): boolean {
     return this.#readings.get(id) === reading && this.#readings.delete(id);
   }

@@ -4,7 +4,10 @@ import type { KeyValueStore, ListEntry } from '../store/key-value-store.ts';
 import { remember } from '../store/remember.ts';
 import type { Session } from './session.ts';
 
-/** What of a session says on which lists it stands: those of its subject, and of the accounts it is connected with. */
+/**
+ * What of a session says on which lists it stands: those of its subject, and of the accounts it is
+ * connected with.
+ */
 type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Listing;
 
 /** The fields that name the lists of an account. */
@@ -19,10 +22,16 @@ export type SessionGroup = { readonly issuer: string; readonly clientIds: readon
   { readonly sub: string } | { readonly sid: string }
 );
 
-/** An entry outlives its session by this time, in milliseconds: no session must be without one, however slowly Redis answers. */
+/**
+ * An entry outlives its session by this time, in milliseconds: no session must be without one,
+ * however slowly Redis answers.
+ */
 const slack = 2000;
 
-/** Enough for the sessions one process serves; the entry of one that is forgotten is only renewed once more. */
+/**
+ * Enough for the sessions one process serves; the entry of one that is forgotten is only renewed
+ * once more.
+ */
 const mostRemembered = 100_000;
 
 /** The maximum number of ids per page. */
@@ -32,8 +41,9 @@ const mostAtOnce = 100;
 const longestSignIn = 5 * 60 * 1000;
 
 /**
- * Which sessions a subject has, and which belong to one session at the provider, so that they can be listed and ended. A
- * session is entered before it exists and taken out after it is gone: none escapes. Entries end as their sessions do.
+ * Which sessions a subject has, and which belong to one session at the provider, so that they can
+ * be listed and ended. A session is entered before it exists and taken out after it is gone: none
+ * escapes. Entries end as their sessions do.
  */
 export class SessionIndex {
   readonly #keys: readonly Buffer[];
@@ -41,7 +51,10 @@ export class SessionIndex {
   readonly #renewedIn = new Map<string, number>();
   readonly #openedAt: number;
 
-  /** `secrets` newest first: names of lists are keyed by them, because a subject could be guessed from a mere hash. */
+  /**
+   * `secrets` newest first: names of lists are keyed by them, because a subject could be guessed
+   * from a mere hash.
+   */
   constructor(
     private readonly store: KeyValueStore,
     private readonly prefix: string,
@@ -54,21 +67,28 @@ export class SessionIndex {
     this.#openedAt = clock();
   }
 
-  /** Enters a session that is about to begin; `false` if one of its groups was ended after the sign-in began. */
+  /**
+   * Enters a session that is about to begin; `false` if one of its groups was ended after the
+   * sign-in began.
+   */
   async enter(session: Listed): Promise<boolean> {
     const times = { ...this.#times(this.clock()), since: session.begunAt };
     return this.#inAllGroups(session, (list) => this.store.enlist(list, session.id, times));
   }
 
-  /** Whether a session that was entered may go on: nobody has ended it or one of its groups since the sign-in began. */
+  /**
+   * Whether a session that was entered may go on: nobody has ended it or one of its groups since
+   * the sign-in began.
+   */
   async isWelcome(session: Listed): Promise<boolean> {
     const { id, begunAt } = session;
     return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, begunAt));
   }
 
   /**
-   * Notes that a session is in use. An entry lives for two idle times, so that once in each is enough: the one counted from
-   * the session's beginning that it is used in now, and on each replica that did not see it begin.
+   * Notes that a session is in use. An entry lives for two idle times, so that once in each is
+   * enough: the one counted from the session's beginning that it is used in now, and on each
+   * replica that did not see it begin.
    */
   async seen(session: Listed): Promise<void> {
     const { id, createdAt } = session;
@@ -119,7 +139,10 @@ export class SessionIndex {
     );
   }
 
-  /** In the newest list of each group alone; a replica that ends a group still looks into the older ones. */
+  /**
+   * In the newest list of each group alone; a replica that ends a group still looks into the older
+   * ones.
+   */
   async #inAllGroups(session: Listed, ask: (list: string) => Promise<boolean>): Promise<boolean> {
     const newest = groupsOf(session).flatMap((group) => this.#lists(group).slice(0, 1));
     return (await Promise.all(newest.map(ask))).every(Boolean);

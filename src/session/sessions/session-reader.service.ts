@@ -6,8 +6,8 @@ import type { Session } from './session.ts';
 import { SignedCookie } from '../cookie/signed-cookie.ts';
 
 /**
- * Reads the session of a request without express-session, for everything that only reads: it cannot write one back by
- * accident, and costs what it must.
+ * Reads the session of a request without express-session, for everything that only reads: it cannot
+ * write one back by accident, and costs what it must.
  */
 @Injectable()
 export class SessionReader {
@@ -20,15 +20,19 @@ export class SessionReader {
     this.#cookies = new KnownCookies(new SignedCookie(cookies.session, session.secrets));
   }
 
-  /** The session the `Cookie` header names, which is in use, if nobody has to be asked about it. Absent: signed out, or `read` it. */
+  /**
+   * The session the `Cookie` header names, which is in use, if nobody has to be asked about it.
+   * Absent: signed out, or `read` it.
+   */
   known(cookieHeader: string | undefined): Session | undefined {
     const id = this.idIn(cookieHeader);
     return id === undefined ? undefined : this.cache.known(id);
   }
 
   /**
-   * The session the `Cookie` header names, which is in use and so begins a new idle period, within a sixtieth of it. A
-   * promise only when Redis has to be asked; it rejects with `session_store_unavailable`. Absent: signed out.
+   * The session the `Cookie` header names, which is in use and so begins a new idle period, within
+   * a sixtieth of it. A promise only when Redis has to be asked; it rejects with
+   * `session_store_unavailable`. Absent: signed out.
    */
   read(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);

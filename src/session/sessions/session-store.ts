@@ -13,7 +13,7 @@ import {
   type SealedRecords,
 } from '../store/sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
-import { parseRecord } from './session-record.ts';
+import { parseRecord, secondsLeft } from './session-record.ts';
 import { endOf, idleTimeLeft, type Session, type SessionLimits } from './session.ts';
 
 /** A session as it was read. */
@@ -36,9 +36,10 @@ export interface SessionInUse {
 export type Change = (session: Session, limits: SessionLimits) => Session;
 
 /**
- * connect-redis' store, which speaks express-session's language, over sealed records that are only ever created by a
- * sign-in and never brought back: `set` refuses to write what exists, so a late save cannot undo a logout or a refresh.
- * Idle time is the record's time to live; `touch` is ours to call, not express-session's at the end of every request.
+ * connect-redis' store, which speaks express-session's language, over sealed records that are only
+ * ever created by a sign-in and never brought back: `set` refuses to write what exists, so a late
+ * save cannot undo a logout or a refresh. Idle time is the record's time to live; `touch` is ours
+ * to call, not express-session's at the end of every request.
  */
 export class SessionStore extends RedisStore {
   constructor(
@@ -101,7 +102,7 @@ export class SessionStore extends RedisStore {
     return record && data?.signedIn && { session: data.signedIn, data, record };
   }
 
-  /** The session of this id, for which a new idle period begins: it is in use. Absent as in `read`. */
+  /** Reads the session with this id and begins a new idle period. `undefined` as in `read`. */
   async use(id: string): Promise<SessionInUse | undefined> {
     const now = this.clock();
     const record = await this.records.readAndTouch(id, this.limits.idle);
@@ -114,22 +115,25 @@ export class SessionStore extends RedisStore {
     return found;
   }
 
-  /** The same for one that was last used at `usedAt`, in epoch milliseconds, without a new idle period. */
+  /** Reads a session last used at `usedAt`, in epoch milliseconds, without a new idle period. */
   async readInUse(id: string, usedAt: number): Promise<SessionInUse | undefined> {
     return this.#inUse(await this.records.read(id), usedAt);
   }
 
-  /** Told the id of every session that may not be what was read before, whoever changed it; without an id it may be any. */
+  /** Calls the watcher with the id of every session that may have changed, without an id for any. */
   watch(watcher: RecordWatcher): void {
     this.records.watch(watcher);
   }
 
-  /** The right to refresh a session's tokens, or those of this name. Absent: somebody else has it. */
+  /** The lock for a token request of a session, `undefined` while another process holds it. */
   async lockRefresh(id: string, name?: string): Promise<RefreshLock | undefined> {
     return RefreshLock.acquire(this.locks, this.records.lockKey(id, name));
   }
 
-  /** The session as it is after the change. Absent: nothing was written, because it was ended or changed since it was read. */
+  /**
+   * Writes a change and returns the session after it. Returns `undefined` and writes nothing if the
+   * session has ended or was changed since it was read.
+   */
   async change(
     { session, data, record }: StoredSession,
     change: Change,
@@ -141,7 +145,7 @@ export class SessionStore extends RedisStore {
     return isWritten ? signedIn : undefined;
   }
 
-  /** The same, whoever else changes it meanwhile. Absent: it has ended. */
+  /** Writes a change, again after each concurrent one. `undefined` if the session has ended. */
   async changeNow(id: string, change: Change): Promise<Session | undefined> {
     for (;;) {
       const stored = await this.readStored(id);
@@ -150,7 +154,7 @@ export class SessionStore extends RedisStore {
     }
   }
 
-  /** The same for a change of tokens. Absent also when the lock was lost. */
+  /** Writes a change of tokens. `undefined` as in `change`, and if the lock was lost. */
   async replaceTokens(
     stored: StoredSession,
     change: Change,
@@ -162,7 +166,7 @@ export class SessionStore extends RedisStore {
     return session;
   }
 
-  /** Begins a new idle period and says when it ends, in epoch milliseconds. Absent: the session is gone. */
+  /** Begins a new idle period. Returns its end in epoch milliseconds, `undefined` after the end. */
   async slide(session: Session): Promise<number | undefined> {
     const now = this.clock();
     const left = idleTimeLeft(session, this.limits, now);
@@ -171,8 +175,8 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * When the session was last used, in epoch milliseconds: in steps of up to a minute, and near its absolute end perhaps
-   * earlier than it was. Absent: it is gone.
+   * The time of the last use, in epoch milliseconds, `undefined` if the session has ended. It may
+   * lag by a minute, and by more near the absolute end.
    */
   async lastUse({ id, createdAt }: Session): Promise<number | undefined> {
     const left = await this.records.timeToLive(id);
@@ -181,30 +185,34 @@ export class SessionStore extends RedisStore {
       : Math.max(createdAt, this.clock() + left - this.limits.idle);
   }
 
-  /** How long the session lasts if it stays unused, in milliseconds. Absent: it is gone. */
+  /** The milliseconds until the session ends if it stays unused, `undefined` if it has ended. */
   async timeLeft(id: string): Promise<number | undefined> {
     return this.records.timeToLive(id);
   }
 
-  /** When that is, in epoch milliseconds. */
+  /** The time at which the session ends if it stays unused, in epoch milliseconds. */
   async idleExpiry(id: string): Promise<number | undefined> {
     const left = await this.timeLeft(id);
     return left === undefined ? undefined : this.clock() + left;
   }
 
   /**
-   * Ends a session, and gives back what it was to the one caller who ended it. Absent: it had ended already, which is no
-   * error, or nobody can read it any more.
+   * Ends a session, and gives back what it was to the one caller who ended it. Absent: it had ended
+   * already, which is no error, or nobody can read it any more.
    */
   async end(id: string): Promise<Session | undefined> {
     const text = await this.records.take(id);
     const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
-    // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by themselves.
+    // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by
+    // themselves.
     if (session) await this.index.remove(session).catch(() => undefined);
     return session && atKnownProviders(session, this.isKnown);
   }
 
-  /** A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use to try again. */
+  /**
+   * A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use
+   * to try again.
+   */
   async #noteInIndex(session: Session): Promise<void> {
     await this.index.seen(session).catch(() => undefined);
   }
@@ -232,8 +240,4 @@ export class SessionStore extends RedisStore {
 
 function throwError(error?: unknown): void {
   if (error !== undefined) throw error;
-}
-
-function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {
-  return data.signedIn ? idleTimeLeft(data.signedIn, limits, now) / 1000 : 0;
 }

@@ -6,7 +6,10 @@ import type { Connection } from './linked-accounts.ts';
 
 /** What we remember about a signed-in browser. All times are epoch milliseconds. */
 export interface Session {
-  /** A public name, for `logout?sid=` and lists: that of its record, a hash of what the cookie holds. */
+  /**
+   * A public name, for `logout?sid=` and lists: that of its record, a hash of what the cookie
+   * holds.
+   */
   readonly id: string;
   /** The provider's `id` in our configuration. */
   readonly provider: string;
@@ -19,7 +22,10 @@ export interface Session {
   readonly createdAt: number;
   /** When its callback arrived, by the store's clock. A later logout also ends this session. */
   readonly begunAt: number;
-  /** Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See `endOf`. */
+  /**
+   * Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See
+   * `endOf`.
+   */
   readonly expiresAt: number;
   /** The provider's name for its own session. */
   readonly sid?: string;
@@ -31,7 +37,10 @@ export interface Session {
   readonly authTime?: number;
   /** Accounts at further providers, by the providers' ids. Absent: none. */
   readonly connections?: Readonly<Record<string, Connection>>;
-  /** Access tokens that routes have of their own, by the names of their policies. Absent: none was asked for yet. */
+  /**
+   * Access tokens that routes have of their own, by the names of their policies. Absent: none was
+   * asked for yet.
+   */
   readonly routeTokens?: Readonly<Record<string, TokenSet>>;
 }
 
@@ -41,7 +50,10 @@ export interface SessionLimits {
   readonly absolute: number;
 }
 
-/** A cookie's value or a binding: 256 random bits that name a record and are written nowhere but in the cookie. */
+/**
+ * A cookie's value or a binding: 256 random bits that name a record and are written nowhere but in
+ * the cookie.
+ */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }
@@ -74,7 +86,10 @@ export function beginSession(
   };
 }
 
-/** Whether a stored value has the shape above. A record of another release may not: its user is asked to sign in again. */
+/**
+ * Whether a stored value has the shape above. A record of another release may not: its user is
+ * asked to sign in again.
+ */
 export function isSession(value: unknown): value is Session {
   const session = (value ?? {}) as Session;
   const { id, provider, issuer, clientId, sub, claims, tokens, createdAt, begunAt, expiresAt } =
@@ -101,8 +116,8 @@ export function withTokens(
 }
 
 /**
- * When the session ends however much it is used: at its absolute end, or earlier where its last token ends and the provider
- * has said that there will be no other.
+ * When the session ends however much it is used: at its absolute end, or earlier where its last
+ * token ends and the provider has said that there will be no other.
  */
 export function endOf({ expiresAt, tokens }: Session): number {
   if (tokens.refreshExpiresAt === undefined) return expiresAt;

@@ -26,8 +26,9 @@ export interface Subject {
 const endsAtOnce = 100;
 
 /**
- * All sessions of somebody, on whatever device: to see them and to end them. Whoever is ended here is signed out on every
- * replica when the promise resolves. Everything throws `session_store_unavailable`.
+ * All sessions of somebody, on whatever device: to see them and to end them. Whoever is ended here
+ * is signed out on every replica when the promise resolves. Everything throws
+ * `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInSessions {
@@ -77,7 +78,10 @@ export class SignedInSessions {
     return session && lastSeenAt !== undefined ? { session, lastSeenAt } : undefined;
   }
 
-  /** Ends one session and revokes its tokens. Absent: there is none of this id, or it is not the subject's. */
+  /**
+   * Ends one session and revokes its tokens. Absent: there is none of this id, or it is not the
+   * subject's.
+   */
   async end(id: string, owner?: Subject): Promise<Session | undefined> {
     const session = await this.store.read(id);
     if (!session || (owner && !isOf(session, owner))) return undefined;
@@ -103,8 +107,9 @@ export class SignedInSessions {
   }
 
   /**
-   * Ends a whole group, and whoever is about to sign in to it: a sign-in under way will not become a session. Sessions that
-   * are only connected with an account of the group lose that account. Says how many sessions were ended.
+   * Ends a whole group, and whoever is about to sign in to it: a sign-in under way will not become
+   * a session. Sessions that are only connected with an account of the group lose that account.
+   * Says how many sessions were ended.
    */
   async endGroup(group: SessionGroup, revocation: Revocation): Promise<number> {
     await this.index.close(group);
@@ -120,8 +125,9 @@ export class SignedInSessions {
   }
 
   /**
-   * Ends the oldest sessions of a subject with more than `session.maxPerUser`, after one has begun. Sign-ins at the same
-   * moment, wherever, end the same ones, so that as many stay as may; the newest is then the last to begin, whoever asks.
+   * Ends the oldest sessions of a subject with more than `session.maxPerUser`, after one has begun.
+   * Sign-ins at the same moment, wherever, end the same ones, so that as many stay as may; the
+   * newest is then the last to begin, whoever asks.
    */
   async keepWithinLimit(newest: Session): Promise<void> {
     const { maxPerUser } = this.options.session;
@@ -163,7 +169,8 @@ export class SignedInSessions {
   ): Promise<number> {
     const answers = await Promise.allSettled(ids.map((id) => this.store.end(id)));
     const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
-    // Nobody waits for the provider: here the sessions are over already, even if others could not be ended.
+    // Nobody waits for the provider: here the sessions are over already, even if others could not
+    // be ended.
     revocations.add(ended, revocation);
     // Nobody is left to use what other providers have given, whatever the rule is for this one.
     revocations.add(

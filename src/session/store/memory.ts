@@ -15,7 +15,10 @@ interface List {
 /** Sweeping every so many writes keeps abandoned entries from piling up. */
 const writesBetweenSweeps = 1000;
 
-/** A store in this process alone, for development, the demo and tests: no second replica sees it and a restart empties it. */
+/**
+ * A store in this process alone, for development, the demo and tests: no second replica sees it and
+ * a restart empties it.
+ */
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #lists = new Map<string, List>();

@@ -21,7 +21,10 @@ export interface PendingLogin extends AccountProvider {
   readonly returnUrl: string;
   /** The id of the session that was there when the login began; it ends when the new one exists. */
   readonly replaces?: string;
-  /** The id of the session that gets an account at this provider. Absent: the login begins a session. */
+  /**
+   * The id of the session that gets an account at this provider. Absent: the login begins a
+   * session.
+   */
   readonly connects?: string;
 }
 

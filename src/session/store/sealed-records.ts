@@ -9,8 +9,8 @@ export interface SealedRecord {
 }
 
 /**
- * The name of the record that belongs to a secret. Secrets have 256 random bits, so an unkeyed hash cannot be guessed
- * back, and outlives every key rotation.
+ * The name of the record that belongs to a secret. Secrets have 256 random bits, so an unkeyed hash
+ * cannot be guessed back, and outlives every key rotation.
  */
 export function recordNameOf(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
@@ -20,8 +20,9 @@ export function recordNameOf(secret: string): string {
 export type RecordWatcher = (name?: string) => void;
 
 /**
- * Records of one kind. The store sees neither the secret a record belongs to, only the name made of it, nor the text, only
- * what `Sealing` made of that: a dump of Redis opens no session and reads none.
+ * Records of one kind. The store sees neither the secret a record belongs to, only the name made of
+ * it, nor the text, only what `Sealing` made of that: a dump of Redis opens no session and reads
+ * none.
  */
 export class SealedRecords {
   readonly #watchers: RecordWatcher[] = [];
@@ -67,7 +68,10 @@ export class SealedRecords {
     return this.store.create(key, this.sealing.seal(text, key), ttlMilliseconds);
   }
 
-  /** `false` if the record is gone or was written since it was read, or the fence does not hold; then nothing is written. */
+  /**
+   * `false` if the record is gone or was written since it was read, or the fence does not hold;
+   * then nothing is written.
+   */
   async replace(name: string, read: SealedRecord, text: string, fence?: Fence): Promise<boolean> {
     const key = this.#key(name);
     const sealed = this.sealing.seal(text, key);

@@ -12,8 +12,9 @@ interface SealingKey {
 }
 
 /**
- * Authenticated encryption with a ring of keys derived from `session.secrets`: the newest seals, all open. What is sealed
- * is bound to its label, the name of its Redis key, so that a value moved to another key does not open.
+ * Authenticated encryption with a ring of keys derived from `session.secrets`: the newest seals,
+ * all open. What is sealed is bound to its label, the name of its Redis key, so that a value moved
+ * to another key does not open.
  */
 export class Sealing {
   readonly #newest: SealingKey;
@@ -27,7 +28,10 @@ export class Sealing {
     this.#newest = newest;
   }
 
-  /** Sealed text, base64url: key id, initialisation vector, ciphertext and tag. Never twice the same. */
+  /**
+   * Sealed text, base64url: key id, initialisation vector, ciphertext and tag. Never twice the
+   * same.
+   */
   seal(text: string, label: string): string {
     const { id, key } = this.#newest;
     const iv = randomBytes(ivBytes);
@@ -36,7 +40,9 @@ export class Sealing {
     return Buffer.concat([id, iv, ciphertext, cipher.getAuthTag()]).toString('base64url');
   }
 
-  /** The text, or `undefined` for anything that was not sealed with this label by a key of the ring. */
+  /**
+   * The text, or `undefined` for anything that was not sealed with this label by a key of the ring.
+   */
   open(sealed: string, label: string): string | undefined {
     const bytes = Buffer.from(sealed, 'base64url');
     if (bytes.length < keyIdBytes + ivBytes + tagBytes) return undefined;

@@ -38,14 +38,16 @@ export class AccessTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that will end soon still serves while it is
-   * replaced in the background. Throws `provider_unavailable` if the provider cannot replace it now.
+   * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that
+   * will end soon still serves while it is replaced in the background. Throws
+   * `provider_unavailable` if the provider cannot replace it now.
    */
   async accessTokenFor(session: Session): Promise<AccessToken> {
     const state = this.#stateOf(session.tokens);
     if (state === 'over') return this.#replaced({ session });
     if (state === 'ending') {
-      // What the provider fails with is an outcome, and logged; what the store fails with, the next call hears itself.
+      // What the provider fails with is an outcome, and logged; what the store fails with, the next
+      // call hears itself.
       void this.refresher.refresh({ session }).catch(() => undefined);
     }
     return authorizationBy(session.tokens);

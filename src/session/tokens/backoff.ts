@@ -16,15 +16,18 @@ interface Pause {
 }
 
 /**
- * What has just failed, by name, and is left alone for a while: twice as long each time, so that an outage is not made
- * worse by everybody who waits for its end.
+ * What has just failed, by name, and is left alone for a while: twice as long each time, so that an
+ * outage is not made worse by everybody who waits for its end.
  */
 export class Pauses {
   readonly #byName = new Map<string, Pause>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** The failure a pause stands for; its `Retry-After` is what is left of it. Absent: there is none now. */
+  /**
+   * The failure a pause stands for; its `Retry-After` is what is left of it. Absent: there is none
+   * now.
+   */
   at(name: string): BffError | undefined {
     const pause = this.#byName.get(name);
     const left = pause ? pause.until - this.clock() : 0;
@@ -42,8 +45,8 @@ export class Pauses {
   }
 
   /**
-   * Begins the next pause, twice as long as the last one and no shorter than asked for, in seconds. A failure during a pause
-   * belongs to the outage that it began with and changes nothing.
+   * Begins the next pause, twice as long as the last one and no shorter than asked for, in seconds.
+   * A failure during a pause belongs to the outage that it began with and changes nothing.
    */
   begin(name: string, error: BffError, atLeast = 0): void {
     if (this.at(name)) return;

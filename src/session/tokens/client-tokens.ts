@@ -41,8 +41,9 @@ interface WantedClientToken {
 }
 
 /**
- * Access tokens of our own, one for each policy, for all sessions and replicas together. Each process remembers them; a sealed
- * record shares them, and a lock sees to it that one replica asks for the next.
+ * Access tokens of our own, one for each policy, for all sessions and replicas together. Each
+ * process remembers them; a sealed record shares them, and a lock sees to it that one replica asks
+ * for the next.
  */
 export class ClientTokens {
   readonly #known = new Map<string, TokenSet>();
@@ -180,7 +181,10 @@ export class ClientTokens {
     }
   }
 
-  /** The token serves here whether or not the others can be told: they ask for one of their own then. */
+  /**
+   * The token serves here whether or not the others can be told: they ask for one of their own
+   * then.
+   */
   async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
     const name = this.#recordName(policy);
     const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
@@ -200,7 +204,10 @@ export class ClientTokens {
     if (isAnswer) this.#pauses.begin(name, error, requestedPause(error));
   }
 
-  /** Another client, or one of another issuer, has other tokens, and so has one that binds them to keys. */
+  /**
+   * Another client, or one of another issuer, has other tokens, and so has one that binds them to
+   * keys.
+   */
   #recordName({ name, provider }: TokenPolicy): string {
     const { issuer, clientId, dpop } = this.providers.get(provider).options;
     const parts = [issuer, clientId, name];

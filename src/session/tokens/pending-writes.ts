@@ -3,13 +3,19 @@ import type { RefreshLock } from './refresh-lock.ts';
 import type { Change, SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 
-/** How long tokens are offered to a store that does not take them, in milliseconds: longer than a failover. */
+/**
+ * How long tokens are offered to a store that does not take them, in milliseconds: longer than a
+ * failover.
+ */
 const patience = 20_000;
 
 /** Milliseconds between two offers. */
 const pause = 100;
 
-/** Told of tokens that no store would take in time. Their session needs another sign-in: the refresh token they replace is spent. */
+/**
+ * Told of tokens that no store would take in time. Their session needs another sign-in: the refresh
+ * token they replace is spent.
+ */
 export type LossListener = (session: Session, cause: unknown) => void;
 
 /** What a provider has just given out. */
@@ -22,8 +28,8 @@ export interface FreshTokens {
 }
 
 /**
- * Puts fresh tokens into the store. When the provider has given them out they are all their session has, so a store that
- * fails just then is offered them until it takes them.
+ * Puts fresh tokens into the store. When the provider has given them out they are all their session
+ * has, so a store that fails just then is offered them until it takes them.
  */
 export class TokenKeeper {
   readonly #offers = new Map<string, Promise<unknown>>();
@@ -33,14 +39,17 @@ export class TokenKeeper {
     private readonly onLoss: LossListener,
   ) {}
 
-  /** Whether tokens of this name are still on their way into the store: the stored ones are spent. */
+  /**
+   * Whether tokens of this name are still on their way into the store: the stored ones are spent.
+   */
   isOffering(name: string): boolean {
     return this.#offers.has(name);
   }
 
   /**
-   * The session with its fresh tokens, or with those that somebody else has stored meanwhile. Absent: it has ended. Throws
-   * `session_store_unavailable`; then it goes on trying, and lets go of the lock only when it is done.
+   * The session with its fresh tokens, or with those that somebody else has stored meanwhile.
+   * Absent: it has ended. Throws `session_store_unavailable`; then it goes on trying, and lets go
+   * of the lock only when it is done.
    */
   async keep(
     stored: StoredSession,
@@ -71,7 +80,8 @@ export class TokenKeeper {
     for (let current = stored; ;) {
       const written = await this.store.replaceTokens(current, fresh.change, lock);
       if (written) return written;
-      // The answer to an earlier offer may have been lost, or the lock may have run out while the store was away.
+      // The answer to an earlier offer may have been lost, or the lock may have run out while the
+      // store was away.
       const now = await this.store.readStored(id);
       if (!now || fresh.isStored(now.session)) return now?.session;
       if (!(await lock.regain())) await setTimeout(pause);

@@ -1,12 +1,15 @@
 import type { KeyValueStore } from '../store/key-value-store.ts';
 import { newSecret } from '../sessions/session.ts';
 
-/** A holder that crashed is missed for so long, in milliseconds. One that lives renews three times in that time. */
+/**
+ * A holder that crashed is missed for so long, in milliseconds. One that lives renews three times
+ * in that time.
+ */
 const lockLifetime = 3000;
 
 /**
- * The right to spend one session's refresh token, held by one replica at a time. It is renewed as long as its holder
- * works, and runs out by itself when the holder's process dies.
+ * The right to spend one session's refresh token, held by one replica at a time. It is renewed as
+ * long as its holder works, and runs out by itself when the holder's process dies.
  */
 export class RefreshLock {
   readonly #renewal: NodeJS.Timeout;

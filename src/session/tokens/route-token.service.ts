@@ -16,8 +16,9 @@ import { TokenRefresher } from './token-refresher.ts';
 import { tokensIn } from './token-request.ts';
 
 /**
- * Valid access tokens for routes that have their own: asked for once anywhere, kept in the session they belong to or, where
- * they are ours, in a record for all. Whatever fails is what it is for the token of the sign-in.
+ * Valid access tokens for routes that have their own: asked for once anywhere, kept in the session
+ * they belong to or, where they are ours, in a record for all. Whatever fails is what it is for the
+ * token of the sign-in.
  */
 @Injectable()
 export class RouteTokenService implements OnApplicationShutdown {
@@ -35,8 +36,8 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * The token of a policy for this session, which a policy of our own does not need. Throws `token_refused` if the provider
-   * gives none, and what `AccessTokenService` throws.
+   * The token of a policy for this session, which a policy of our own does not need. Throws
+   * `token_refused` if the provider gives none, and what `AccessTokenService` throws.
    */
   async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
     if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));

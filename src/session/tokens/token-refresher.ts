@@ -114,7 +114,10 @@ export class TokenRefresher {
     }
   }
 
-  /** What somebody else has left in the store since the stale token was read. Absent: it is still that one. */
+  /**
+   * What somebody else has left in the store since the stale token was read. Absent: it is still
+   * that one.
+   */
   async #freshInStore(wanted: WantedToken): Promise<Refreshed | undefined> {
     const { id, provider } = wanted.session;
     const stored = await this.store.readStored(id);
@@ -128,7 +131,8 @@ export class TokenRefresher {
     const lock = await this.store.lockRefresh(id, lockNameOf(wanted));
     if (!lock) return undefined;
     try {
-      // Read again under the lock: its last holder may have written after our look and before our turn.
+      // Read again under the lock: its last holder may have written after our look and before our
+      // turn.
       const stored = await this.store.readStored(id);
       const session = stored && sessionAt(stored.session, provider);
       if (!session || isFetched(wanted, stored.session)) return undefined;
@@ -166,7 +170,9 @@ export class TokenRefresher {
     }
   }
 
-  /** Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written. */
+  /**
+   * Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written.
+   */
   async #keep(
     wanted: WantedToken,
     stored: StoredSession,
@@ -187,7 +193,8 @@ export class TokenRefresher {
     );
     const session = written && sessionAt(written, provider.id);
     if (session) return { kind: 'refreshed', session };
-    // Nobody waits for it, and the session they were for is gone: whether it succeeds is the provider's affair.
+    // Nobody waits for it, and the session they were for is gone: whether it succeeds is the
+    // provider's affair.
     void revokeTokens(provider, fresh.tokens).catch(() => undefined);
     return { kind: 'ended', reason: 'the session ended during the refresh' };
   }

@@ -5,7 +5,10 @@ import { isConnection, sessionAt } from '../sessions/linked-accounts.ts';
 import { isSameToken, refusalNote } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
-/** More than this many tokens of routes no session keeps: a configuration that changes leaves some behind. */
+/**
+ * More than this many tokens of routes no session keeps: a configuration that changes leaves some
+ * behind.
+ */
 const mostRouteTokens = 32;
 
 /** One of a session's access tokens that is to be fetched, and what it is to replace. */
@@ -46,7 +49,10 @@ export function nameOf({ session: { id, provider }, policy }: WantedToken): stri
   return [id, policy?.name ?? provider].join(' ');
 }
 
-/** Names what only one may spend at a time, within a session. Absent: the refresh token of its sign-in. */
+/**
+ * Names what only one may spend at a time, within a session. Absent: the refresh token of its
+ * sign-in.
+ */
 export function lockNameOf({ session, policy }: WantedToken): string | undefined {
   if (policy?.kind === 'exchange') return policy.name;
   return isConnection(session) ? session.provider : undefined;
@@ -67,7 +73,8 @@ export function withFetched(
   const tokens = { ...fetched, ...note };
   if (policy?.kind === 'exchange') return withRouteToken(stored, policy, tokens);
   if (!policy) return withTokensAt(stored, provider, tokens, limits, sessionExpiry);
-  // A request for another token spends the refresh token too; the access token of the sign-in stays.
+  // A request for another token spends the refresh token too; the access token of the sign-in
+  // stays.
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = before.tokens;
   const { refreshToken, refreshExpiresAt, idToken } = tokens;
   const next = {

@@ -7,7 +7,10 @@ import { startProcess } from '../server-process.ts';
 
 const clientSecret = 'pixie-bff-secret-for-development';
 
-/** Dex with its own list of people. Its releases are no Go modules that could be built by name, so it must be there. */
+/**
+ * Dex with its own list of people. Its releases are no Go modules that could be built by name, so
+ * it must be there.
+ */
 export const dex: Candidate = {
   name: 'Dex',
   provide: async () => {

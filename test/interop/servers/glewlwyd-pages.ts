@@ -8,7 +8,9 @@ interface SessionList {
   readonly client: readonly { readonly frontchannel_logout_uri?: string }[];
 }
 
-/** Glewlwyd's pages are made by a script; here is what it asks the server when a person uses them. */
+/**
+ * Glewlwyd's pages are made by a script; here is what it asks the server when a person uses them.
+ */
 export class GlewlwydPages {
   readonly #origin: string;
   readonly #plugin: string;
@@ -34,7 +36,10 @@ export class GlewlwydPages {
     return browser.click(asked.get('callback_url') ?? '');
   }
 
-  /** The same without an application that asked; the page has a frame for each that wants to be told in one. */
+  /**
+   * The same without an application that asked; the page has a frame for each that wants to be told
+   * in one.
+   */
   async signOut(browser: LittleBrowser, clientId: string): Promise<Page> {
     const page = await browser.navigate(`${this.#origin}/login.html`);
     const cookie = browser.cookies(this.#origin).find(({ name }) => name.endsWith('_SID'));

@@ -102,7 +102,10 @@ function configuration(origin: string, port: number, database: string): string {
   return text;
 }
 
-/** What an administrator does in its pages: a plugin for OpenID Connect, a scope, a person and a client. */
+/**
+ * What an administrator does in its pages: a plugin for OpenID Connect, a scope, a person and a
+ * client.
+ */
 async function furnish(api: string, issuer: string, publicUrl: string): Promise<void> {
   const administrator = { username: 'admin', password: 'password' };
   const [cookie = ''] = (await post(`${api}/auth/`, administrator)).headers.getSetCookie();

@@ -4,7 +4,10 @@ import { closeServer, listen } from '../../support/upstream/upstream.ts';
 
 const personsClaims = { name: 'Alice Adams', email: 'alice@example.com', email_verified: true };
 
-/** Hydra's questions to its login-and-consent application, by the parameter that brings the challenge. */
+/**
+ * Hydra's questions to its login-and-consent application, by the parameter that brings the
+ * challenge.
+ */
 const questions = {
   '/login': { parameter: 'login_challenge', request: 'login' },
   '/consent': { parameter: 'consent_challenge', request: 'consent' },
@@ -19,7 +22,9 @@ interface Asked {
   readonly rp_initiated?: boolean;
 }
 
-/** The pages Hydra leaves to others: who are you, may this application, and do you want to sign out. */
+/**
+ * The pages Hydra leaves to others: who are you, may this application, and do you want to sign out.
+ */
 export class HydraPages {
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));

@@ -11,7 +11,10 @@ const version = '2.3.0';
 const module = `github.com/ory/hydra/v2@v${version}`;
 const clientSecret = 'pixie-bff-secret-for-development';
 
-/** Ory Hydra with its data in memory, built from its Go module; the checksum database vouches for what is built. */
+/**
+ * Ory Hydra with its data in memory, built from its Go module; the checksum database vouches for
+ * what is built.
+ */
 export const hydra: Candidate = {
   name: 'Ory Hydra',
   provide: async () => {
@@ -33,7 +36,8 @@ async function provideProgram(): Promise<string> {
       copyFileSync(join(source, name), join(directory, name));
       chmodSync(join(directory, name), 0o644);
     }
-    // A module's archive leaves the nested module out to which this replacement leads; its release is the same code.
+    // A module's archive leaves the nested module out to which this replacement leads; its release
+    // is the same code.
     const replaced = '-dropreplace=github.com/ory/hydra-client-go/v2';
     await runTool(go, ['mod', 'edit', replaced, manifest]);
     const flags = ['-mod=mod', `-modfile=${manifest}`, '-tags', 'sqlite', '-o', program];

@@ -43,7 +43,10 @@ async function provideHome(): Promise<string> {
   return home;
 }
 
-/** By the JDK's own tool, where there is no unzip; it knows no permissions, so kc.sh is run by its shell. */
+/**
+ * By the JDK's own tool, where there is no unzip; it knows no permissions, so kc.sh is run by its
+ * shell.
+ */
 async function unpack(zip: string, directory: string): Promise<void> {
   const unzip = findProgram('unzip');
   if (unzip) await runTool(unzip, ['-q', zip, '-d', directory]);

@@ -12,7 +12,10 @@ const { version } = JSON.parse(
   ),
 ) as { version: string };
 
-/** `oidc-provider` under the rules of FAPI 2.0, with its own pages. The client proves itself by a secret, not by a key. */
+/**
+ * `oidc-provider` under the rules of FAPI 2.0, with its own pages. The client proves itself by a
+ * secret, not by a key.
+ */
 export const oidcProvider: Candidate = {
   name: 'oidc-provider (FAPI 2.0)',
   provide: async () => ({ version, start }),

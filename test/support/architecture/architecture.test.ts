@@ -101,7 +101,8 @@ describe('the architecture rules', () => {
   );
   it.each(table)('"%s" is broken by %j', (rule, files) => {
     const rules = broken(files);
-    // A tree may break a second rule on its way: an undocumented default export, a folder that is no room.
+    // A tree may break a second rule on its way: an undocumented default export, a folder that is
+    // no room.
     expect(rules).toContain(rule);
     expect(rules.length).toBeLessThanOrEqual(2);
   });

@@ -14,7 +14,10 @@ export interface Violation {
 /** A rule looks at one file and names the nodes that break it, each with a sentence. */
 export type Rule = (file: SourceFile) => Iterable<readonly [node: ts.Node, message: string]>;
 
-/** The rooms from left to right. A room imports itself, the rooms of earlier rows, and the files of `forAll`. */
+/**
+ * The rooms from left to right. A room imports itself, the rooms of earlier rows, and the files of
+ * `forAll`.
+ */
 const rows = [
   ['http'],
   ['config'],
@@ -29,7 +32,10 @@ const rows = [
 /** Loose files that every room may import. They import nothing of ours. */
 const forAll = ['errors.ts', 'clock.ts'];
 
-/** The module that puts the rooms together. Only the rooms to its right and the other loose files import it. */
+/**
+ * The module that puts the rooms together. Only the rooms to its right and the other loose files
+ * import it.
+ */
 const module = ['bff.module.ts', 'bff.providers.ts'];
 const rightOfModule = ['server', 'cli'];
 

@@ -43,7 +43,8 @@ function isDeclaration(node: ts.Node): node is Declaration {
   );
 }
 
-// Of a function's overloads the first carries the comment; a declaration may also be exported by a later `export { name }`.
+// Of a function's overloads the first carries the comment; a declaration may also be exported by a
+// later `export { name }`.
 function exportedStatements(tree: ts.SourceFile): Declaration[] {
   const listed = new Set(tree.statements.flatMap(localExports));
   const declarations = tree.statements.filter(isDeclaration);

@@ -19,7 +19,10 @@ interface Found {
   readonly pattern: readonly [source: string, flags: string] | undefined;
 }
 
-/** Milliseconds for one expression, of which most need less than ten. No verdict depends on how fast the machine is. */
+/**
+ * Milliseconds for one expression, of which most need less than ten. No verdict depends on how fast
+ * the machine is.
+ */
 const limits = { timeout: 20_000, attackTimeout: null, incubationTimeout: null };
 
 /**

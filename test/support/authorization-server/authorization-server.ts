@@ -16,7 +16,10 @@ import type { Handler } from '../upstream/responses.ts';
 
 export type { AuthorizationServerOptions, People } from './options.ts';
 
-/** What its sign-in page does with the person: signs in, denies, or finishes with a result of the test's own. */
+/**
+ * What its sign-in page does with the person: signs in, denies, or finishes with a result of the
+ * test's own.
+ */
 export type Interaction =
   'sign-in' | 'deny' | ((params: Record<string, unknown>) => InteractionResults);
 
@@ -25,7 +28,10 @@ const defaultPeople: People = {
   bob: { name: 'Bob Brown', email: 'bob@example.com', email_verified: true },
 };
 
-/** Starts a real authorization server (oidc-provider) in this process, on a loopback port of its own. */
+/**
+ * Starts a real authorization server (oidc-provider) in this process, on a loopback port of its
+ * own.
+ */
 export async function startAuthorizationServer(
   options: AuthorizationServerOptions = {},
 ): Promise<AuthorizationServer> {
@@ -56,7 +62,8 @@ export class AuthorizationServer {
     this.#options = options;
     this.people = options.people ?? structuredClone(defaultPeople);
     this.clientId = options.clientId ?? 'test-client';
-    // Every character here is changed by one of the encodings a client may forget (RFC 6749 §2.3.1).
+    // Every character here is changed by one of the encodings a client may forget (RFC 6749
+    // §2.3.1).
     this.clientSecret = options.clientSecret ?? 'only:for+tests/with%2Fodd characters';
     this.registerClient({});
   }
@@ -95,7 +102,10 @@ export class AuthorizationServer {
     return this.#storage.clients.get(this.clientId) ?? {};
   }
 
-  /** Registers the client again with these metadata over the defaults; another `client_id` registers one more. */
+  /**
+   * Registers the client again with these metadata over the defaults; another `client_id` registers
+   * one more.
+   */
   registerClient(metadata: Partial<ClientMetadata>): void {
     const { refreshTokens = true, clientCredentials, client } = this.#options;
     const id = metadata.client_id ?? this.clientId;
@@ -116,7 +126,10 @@ export class AuthorizationServer {
     });
   }
 
-  /** Lets a handler answer an endpoint instead; undefined ends it. It passes on by returning `'continue'`. */
+  /**
+   * Lets a handler answer an endpoint instead; undefined ends it. It passes on by returning
+   * `'continue'`.
+   */
   override(endpoint: Endpoint, handler: Handler | undefined): void {
     if (handler) this.#overrides.set(pathOf(endpoint), handler);
     else this.#overrides.delete(pathOf(endpoint));
@@ -154,7 +167,10 @@ export class AuthorizationServer {
     this.#storage.revokeEverything();
   }
 
-  /** Whose access token this is; undefined when it is unknown, revoked or expired. For opaque ones only. */
+  /**
+   * Whose access token this is; undefined when it is unknown, revoked or expired. For opaque ones
+   * only.
+   */
   async subjectOf(accessToken: string): Promise<string | undefined> {
     const token = await this.provider.AccessToken.find(accessToken);
     return token?.accountId;

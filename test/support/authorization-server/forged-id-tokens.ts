@@ -30,7 +30,10 @@ export const withIdToken =
     };
   };
 
-/** A genuine ID token but for these claims; `undefined` takes one away. Times are made when they are needed. */
+/**
+ * A genuine ID token but for these claims; `undefined` takes one away. Times are made when they are
+ * needed.
+ */
 export const changes =
   (values: object | (() => object)): IdToken =>
   ({ claims, sign }) =>

@@ -22,7 +22,10 @@ type Complaints = readonly (string | false)[];
 /** Brings a misbehaviour about: overrides endpoints, changes tokens or the way back. */
 export type Arrange = (stage: HostileStage) => unknown;
 
-/** One misbehaviour of an authorization server: which kind of attack it is (by its number), in words, how, and its outcome. */
+/**
+ * One misbehaviour of an authorization server: which kind of attack it is (by its number), in
+ * words, how, and its outcome.
+ */
 export type Misbehaviour = readonly [id: string, what: string, arrange: Arrange, outcome: Outcome];
 
 export const failed: Outcome = [502, 'login_failed'];
@@ -31,7 +34,10 @@ export const refused: Outcome = [400, 'invalid_request'];
 export const expired: Outcome = [400, 'login_expired'];
 export const denied: Outcome = [403, 'login_denied'];
 
-/** No answer may take longer, in milliseconds: the provider's timeout, with time to spare for a busy machine. */
+/**
+ * No answer may take longer, in milliseconds: the provider's timeout, with time to spare for a busy
+ * machine.
+ */
 const longestAnswer = 2500;
 
 /** No answer and no line of the log is larger, in characters, whatever the provider sends. */
@@ -41,8 +47,9 @@ const largestAnswer = 16 * 1024;
 export const canary = 'canary';
 
 /**
- * A BFF whose authorization server misbehaves, row after row of a table. After each row whoever is not signed in has left
- * nothing behind: no cookie, no record in Redis, no secret in the log, no promise unattended.
+ * A BFF whose authorization server misbehaves, row after row of a table. After each row whoever is
+ * not signed in has left nothing behind: no cookie, no record in Redis, no secret in the log, no
+ * promise unattended.
  */
 export class HostileStage {
   readonly bff: TestBff;
@@ -138,7 +145,10 @@ export class HostileStage {
     return { outcome, complaints: complaints.filter((complaint) => complaint !== false) };
   }
 
-  /** Signs in as far as it goes, to the answer of the callback or to the page before it where it ends. */
+  /**
+   * Signs in as far as it goes, to the answer of the callback or to the page before it where it
+   * ends.
+   */
   async signIn(): Promise<Page> {
     const { bff } = this;
     const browser = this.visitor;
@@ -153,7 +163,9 @@ export class HostileStage {
     }
   }
 
-  /** What of the log since the last reset must not be there, and promises that were left unattended. */
+  /**
+   * What of the log since the last reset must not be there, and promises that were left unattended.
+   */
   indiscretions(): string[] {
     for (const request of this.server.requests) this.#keepSecretsOf(request);
     const log = this.bff.logs.text.slice(this.#logged);

@@ -8,7 +8,10 @@ const standardClaims: Record<string, string[]> = {
   email: ['email', 'email_verified'],
 };
 
-/** oidc-provider's configuration for a test's options. Whoever signs in grants everything that is asked. */
+/**
+ * oidc-provider's configuration for a test's options. Whoever signs in grants everything that is
+ * asked.
+ */
 export function oidcConfiguration(
   options: AuthorizationServerOptions,
   people: People,
@@ -23,7 +26,8 @@ export function oidcConfiguration(
     claims: claims(people),
     conformIdTokenClaims: options.claimsInIdToken === false,
     rotateRefreshToken: options.rotateRefreshTokens ?? true,
-    // Most servers honour `offline_access` without `prompt=consent`; oidc-provider by itself does not.
+    // Most servers honour `offline_access` without `prompt=consent`; oidc-provider by itself does
+    // not.
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: () => false,
     pkce: { required: () => options.pkceRequired ?? true },
@@ -44,7 +48,10 @@ export function oidcConfiguration(
 
 let keys: JWK[] | undefined;
 
-/** The private keys it signs with: RSA, P-256 and Ed25519, made once a process. `kid` names the kind. */
+/**
+ * The private keys it signs with: RSA, P-256 and Ed25519, made once a process. `kid` names the
+ * kind.
+ */
 export function signingKeys(): JWK[] {
   keys ??= [
     { ...exportKey(generateKeyPairSync('rsa', { modulusLength: 2048 })), kid: 'rsa' },
@@ -67,8 +74,8 @@ function claims(people: People): NonNullable<Configuration['claims']> {
   return { ...standardClaims, ...always, openid: [...new Set(['sub', ...others])] };
 }
 
-// Signing in is asked for again when the server's own session belongs to somebody else than the hinted person, or was
-// made with a weaker sign-in than `acr_values` wants.
+// Signing in is asked for again when the server's own session belongs to somebody else than the
+// hinted person, or was made with a weaker sign-in than `acr_values` wants.
 function policy(people: People): interactionPolicy.DefaultPolicy {
   const prompts = interactionPolicy.base();
   const checks = prompts.get('login')?.checks;

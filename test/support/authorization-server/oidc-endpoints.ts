@@ -23,7 +23,10 @@ export function pathOf(endpoint: Endpoint): string {
   return endpoint in endpoints ? endpoints[endpoint as keyof typeof endpoints] : endpoint;
 }
 
-/** Changes what is about to be sent. Koa ends a JSON response with its whole text at once, so that is the place. */
+/**
+ * Changes what is about to be sent. Koa ends a JSON response with its whole text at once, so that
+ * is the place.
+ */
 export function changeJson(response: ServerResponse, change: Transform): void {
   const end = response.end.bind(response);
   response.end = ((body: unknown) => {

@@ -1,6 +1,8 @@
 import type { Adapter, AdapterFactory, AdapterPayload, ClientMetadata } from 'oidc-provider';
 
-/** What the test authorization server remembers. Clients may be registered and changed at any time. */
+/**
+ * What the test authorization server remembers. Clients may be registered and changed at any time.
+ */
 export class OidcStorage {
   readonly clients = new Map<string, ClientMetadata>();
   readonly #records = new Map<string, AdapterPayload>();

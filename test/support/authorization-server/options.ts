@@ -9,9 +9,14 @@ import type { ServerTls } from '../upstream/upstream.ts';
 /** The people who can sign in, by subject, with their claims. The first one is the default. */
 export type People = Record<string, Record<string, unknown>>;
 
-/** What a test may want different. Without any: opaque access tokens, PKCE required, PAR and DPoP not offered. */
+/**
+ * What a test may want different. Without any: opaque access tokens, PKCE required, PAR and DPoP
+ * not offered.
+ */
 export interface AuthorizationServerOptions {
-  /** Host name in the issuer. `127.0.0.1` when not given: another site than the BFF's `localhost`. */
+  /**
+   * Host name in the issuer. `127.0.0.1` when not given: another site than the BFF's `localhost`.
+   */
   readonly host?: '127.0.0.1' | 'localhost';
   readonly tls?: ServerTls;
   readonly clientId?: string;

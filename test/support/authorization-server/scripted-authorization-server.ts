@@ -31,8 +31,9 @@ export interface Script {
 export const scriptedClient = { clientId: 'scripted', clientSecret: 'a secret for tests' } as const;
 
 /**
- * An authorization server that is fast and merciless: refresh tokens rotate, one that comes twice ends its grant (RFC 9700
- * §4.14.2), and revoking one that is spent revokes nothing. It remembers whose every token is, and what nobody should do.
+ * An authorization server that is fast and merciless: refresh tokens rotate, one that comes twice
+ * ends its grant (RFC 9700 §4.14.2), and revoking one that is spent revokes nothing. It remembers
+ * whose every token is, and what nobody should do.
  */
 export class ScriptedAuthorizationServer {
   /** What its client did that no good client does. */
@@ -74,7 +75,10 @@ export class ScriptedAuthorizationServer {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** What the authorization endpoint does when this person has signed in there: where the browser goes on, and the grant. */
+  /**
+   * What the authorization endpoint does when this person has signed in there: where the browser
+   * goes on, and the grant.
+   */
   authorize(request: URL, sub: string, sid: string): { callback: URL; grant: Grant } {
     const { searchParams } = request;
     const parameter = (name: string) => searchParams.get(name) ?? '';

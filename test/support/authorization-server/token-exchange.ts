@@ -18,8 +18,9 @@ export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = 
 };
 
 /**
- * Teaches a running authorization server the token exchange: any access token of its own for a JWT with this audience and
- * scope, whose `act` names the client of an actor token; one that is bound to a key for one that is bound to the same. Its clients must be registered for `exchangeGrant`.
+ * Teaches a running authorization server the token exchange: any access token of its own for a JWT
+ * with this audience and scope, whose `act` names the client of an actor token; one that is bound
+ * to a key for one that is bound to the same. Its clients must be registered for `exchangeGrant`.
  */
 export function offerTokenExchange({ provider }: AuthorizationServer): void {
   const handler = async (ctx: Parameters<Parameters<typeof provider.registerGrantType>[1]>[0]) => {

@@ -16,7 +16,10 @@ import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 
 export type { BffOverrides } from './options.ts';
 
-/** Starts the real BFF in this process with everything around it. `await using bff = await startBff()` closes it all. */
+/**
+ * Starts the real BFF in this process with everything around it. `await using bff = await
+ * startBff()` closes it all.
+ */
 export async function startBff(overrides: BffOverrides = {}): Promise<TestBff> {
   const ground = await layGround(overrides);
   try {
@@ -87,7 +90,10 @@ export class TestBff {
     return browser.via(this.port);
   }
 
-  /** A browser in which this person has just signed in; throws, with the page it ended on, when that fails. */
+  /**
+   * A browser in which this person has just signed in; throws, with the page it ended on, when that
+   * fails.
+   */
   async signedIn(person = 'alice', browser = this.browser()): Promise<LittleBrowser> {
     const page = await this.signIn(browser, { login_hint: person });
     const name = this.options.session.cookieName;
@@ -103,7 +109,10 @@ export class TestBff {
     return browser.navigate(`${this.url}${this.options.basePath}/login?${query}`);
   }
 
-  /** Another BFF with the same configuration and surroundings, on other ports. It closes with this one. */
+  /**
+   * Another BFF with the same configuration and surroundings, on other ports. It closes with this
+   * one.
+   */
   async replica(): Promise<TestBff> {
     const [port, managementPort] = [await freePort(), await freePort()];
     const { options } = this.#parts;
@@ -120,7 +129,10 @@ export class TestBff {
     return replica;
   }
 
-  /** Listens. `startBff` and `replica` have done it already; after `stop` it is a new process' life, in the same place. */
+  /**
+   * Listens. `startBff` and `replica` have done it already; after `stop` it is a new process' life,
+   * in the same place.
+   */
   async start(): Promise<void> {
     const { clock } = this.#parts.overrides;
     const { port, host } = this.options.server;

@@ -38,7 +38,10 @@ export function writeConfig(options: OptionsInput | string): string {
   return file;
 }
 
-/** The built `pixie-bff` as a process of its own, in an empty directory and an environment with nothing but `env`. */
+/**
+ * The built `pixie-bff` as a process of its own, in an empty directory and an environment with
+ * nothing but `env`.
+ */
 export class Command {
   stdout = '';
   stderr = '';

@@ -1,4 +1,7 @@
-/** The numbers of a page in the text format of Prometheus, by name and labels as they are written there. */
+/**
+ * The numbers of a page in the text format of Prometheus, by name and labels as they are written
+ * there.
+ */
 export function figuresIn(text: string): Record<string, number> {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return Object.fromEntries(

@@ -19,8 +19,8 @@ export interface Surroundings {
 }
 
 /**
- * What a test wants different from the usual BFF. Options of `bff.yaml` are laid over the usual ones key by key;
- * `providers` and `routes` replace them, or are made from them by a function.
+ * What a test wants different from the usual BFF. Options of `bff.yaml` are laid over the usual
+ * ones key by key; `providers` and `routes` replace them, or are made from them by a function.
  */
 export interface BffOverrides extends Part<
   Omit<OptionsInput, 'providers' | 'routes' | 'server' | 'session' | 'management'>

@@ -17,7 +17,10 @@ export type { BrowserOptions, FetchOptions, NavigateOptions, Page } from './opti
 
 const mostHops = 20;
 
-/** Our little browser: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers do them. No two share anything. */
+/**
+ * Our little browser: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers do them. No two
+ * share anything.
+ */
 export class LittleBrowser {
   readonly jar: CookieJar;
   /** The address of the page it shows. */
@@ -34,7 +37,10 @@ export class LittleBrowser {
     this.#countRedirects = redirectChains === 'count';
   }
 
-  /** From now on what goes to its first origin is sent to this port: another replica behind the same address. */
+  /**
+   * From now on what goes to its first origin is sent to this port: another replica behind the same
+   * address.
+   */
   via(port: number): this {
     this.#http.balance(this.#home, port);
     return this;
@@ -45,7 +51,10 @@ export class LittleBrowser {
     return this.jar.all(new URL(origin));
   }
 
-  /** The `Cookie` header of a same-origin request, for clients of your own (a WebSocket, a raw socket). */
+  /**
+   * The `Cookie` header of a same-origin request, for clients of your own (a WebSocket, a raw
+   * socket).
+   */
   cookieHeader(path = '/'): string {
     return this.jar.header(new URL(path, this.#home), { sameSite: true, topLevel: 'no' });
   }
@@ -71,8 +80,8 @@ export class LittleBrowser {
   }
 
   /**
-   * Goes to an address (a path is one of its first origin), follows up to 20 redirects and self-submitting forms, and
-   * shows the page it ends on. An iframe leaves the page as it is.
+   * Goes to an address (a path is one of its first origin), follows up to 20 redirects and
+   * self-submitting forms, and shows the page it ends on. An iframe leaves the page as it is.
    */
   async navigate(address: string, options: NavigateOptions = {}): Promise<Page> {
     const { form, dest = 'document' } = options;
@@ -100,7 +109,10 @@ export class LittleBrowser {
     throw new Error(`Too many redirects: ${history.map(({ url }) => url).join(' -> ')}`);
   }
 
-  /** What a script of the page asks for. The answer is the platform's `Response`: read its body or cancel it. */
+  /**
+   * What a script of the page asks for. The answer is the platform's `Response`: read its body or
+   * cancel it.
+   */
   async fetch(address: string, options: FetchOptions = {}): Promise<Response> {
     const page = new URL(options.from ?? this.location);
     const trip = this.#trip({

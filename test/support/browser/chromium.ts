@@ -4,8 +4,8 @@ import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 export type OpenContext = () => Promise<BrowserContext>;
 
 /**
- * A `describe` for tests in a real Chromium. Where there is none, one test says so in its stead: it fails in CI and is
- * reported as not run elsewhere, so that nobody takes silence for success.
+ * A `describe` for tests in a real Chromium. Where there is none, one test says so in its stead: it
+ * fails in CI and is reported as not run elsewhere, so that nobody takes silence for success.
  */
 export function describeInChromium(title: string, tests: (open: OpenContext) => void): void {
   const executablePath = process.env['PIXIE_TEST_CHROMIUM'];

@@ -19,13 +19,19 @@ export interface StoredCookie {
 export interface RequestContext {
   /** Everything from the first initiator to the target is one site. */
   readonly sameSite: boolean;
-  /** A navigation of the whole page. Cross-site, a `Lax` cookie travels with a safe one, and every one may set cookies. */
+  /**
+   * A navigation of the whole page. Cross-site, a `Lax` cookie travels with a safe one, and every
+   * one may set cookies.
+   */
   readonly topLevel: 'no' | 'safe' | 'unsafe';
 }
 
 const loopback = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** Scheme and registrable domain: what `SameSite` compares. Ports do not matter; every IP address is its own site. */
+/**
+ * Scheme and registrable domain: what `SameSite` compares. Ports do not matter; every IP address is
+ * its own site.
+ */
 export function siteOf(url: URL): string {
   const { hostname, protocol } = url;
   const isAddress = /^[\d.]+$|^\[/.test(hostname);
@@ -57,7 +63,10 @@ export class CookieJar {
       .join('; ');
   }
 
-  /** Takes a `Set-Cookie` line, or refuses it as a browser does. A cookie that has expired is taken away. */
+  /**
+   * Takes a `Set-Cookie` line, or refuses it as a browser does. A cookie that has expired is taken
+   * away.
+   */
   store(line: string, url: URL, context: RequestContext): void {
     const cookie = parseSetCookie(line, url, this.#now());
     if (!cookie || !isAllowed(cookie, url, context)) return;
@@ -91,7 +100,8 @@ function travels(cookie: StoredCookie, { sameSite, topLevel }: RequestContext): 
   return cookie.sameSite === 'lax' && topLevel === 'safe';
 }
 
-// RFC 6265bis §5.6 and, for the prefixes, §4.1.3; `__Http-` and `__Host-Http-` are its younger siblings.
+// RFC 6265bis §5.6 and, for the prefixes, §4.1.3; `__Http-` and `__Host-Http-` are its younger
+// siblings.
 function isAllowed(cookie: StoredCookie, url: URL, context: RequestContext): boolean {
   if (Buffer.byteLength(cookie.name) + Buffer.byteLength(cookie.value) > 4096) return false;
   if (cookie.secure && !isSecure(url)) return false;
@@ -100,7 +110,8 @@ function isAllowed(cookie: StoredCookie, url: URL, context: RequestContext): boo
   const prefix = /^__(?:(Host-Http-)|(Host-)|(Http-)|(Secure-))/i.exec(cookie.name);
   if (!prefix) return true;
   const [, hostHttp, host, http] = prefix;
-  // Not every browser counts http://localhost as secure here, so our prefixed cookies must not rely on it.
+  // Not every browser counts http://localhost as secure here, so our prefixed cookies must not rely
+  // on it.
   if (!cookie.secure || url.protocol !== 'https:') return false;
   if ((hostHttp ?? http) && !cookie.httpOnly) return false;
   return !(hostHttp ?? host) || (cookie.hostOnly && /;\s*path=\/(;|$)/i.test(cookie.raw));
@@ -152,7 +163,8 @@ function splitOnce(text: string): [string, string] {
   return [name.trim(), value.join('=').trim()];
 }
 
-// `Max-Age` wins over `Expires`; what cannot be read is as if it were not there (RFC 6265bis §5.6.1, §5.6.2).
+// `Max-Age` wins over `Expires`; what cannot be read is as if it were not there (RFC 6265bis
+// §5.6.1, §5.6.2).
 function expiry(attributes: ReadonlyMap<string, string>, now: number): number | undefined {
   const maxAge = attributes.get('max-age');
   if (maxAge !== undefined && /^-?\d+$/.test(maxAge)) return now + Number(maxAge) * 1000;

@@ -4,7 +4,10 @@ export interface Form {
   readonly fields: URLSearchParams;
 }
 
-/** The form that an HTML page submits without a click, as `response_mode=form_post` does; undefined when there is none. */
+/**
+ * The form that an HTML page submits without a click, as `response_mode=form_post` does; undefined
+ * when there is none.
+ */
 export function autoSubmittedForm(html: string): Form | undefined {
   if (!/\.submit\(\)/.test(html)) return undefined;
   const form = /<form\b[^>]*>/i.exec(html)?.[0] ?? '';
@@ -19,8 +22,9 @@ export function autoSubmittedForm(html: string): Form | undefined {
 }
 
 /**
- * The first form of a page that has all of these fields, with what it holds before anybody types. Buttons are fields too,
- * but are sent only when they are pressed. Undefined when there is no such form.
+ * The first form of a page that has all of these fields, with what it holds before anybody types.
+ * Buttons are fields too, but are sent only when they are pressed. Undefined when there is no such
+ * form.
  */
 export function formWith(html: string, names: readonly string[]): Form | undefined {
   for (const [whole, tag = ''] of html.matchAll(/(<form\b[^>]*>).*?<\/form>/gis)) {

@@ -2,7 +2,9 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 
-/** A request exactly as it shall go out; nothing but `Host` and the framing of the body is added. */
+/**
+ * A request exactly as it shall go out; nothing but `Host` and the framing of the body is added.
+ */
 export interface OutgoingRequest {
   readonly method: string;
   readonly url: URL;

@@ -27,7 +27,9 @@ export type HeaderChanges = Readonly<Record<string, string | null>>;
 
 /** How a navigation begins. */
 export interface NavigateOptions {
-  /** The page that has the link or form. Absent: typed into the address bar, `Sec-Fetch-Site: none`. */
+  /**
+   * The page that has the link or form. Absent: typed into the address bar, `Sec-Fetch-Site: none`.
+   */
   readonly from?: string | undefined;
   readonly redirect?: 'follow' | 'manual';
   /** The fields of a form; makes it a `POST`. */
@@ -63,8 +65,9 @@ export interface BrowserOptions {
   /** A certificate authority to trust, in PEM. */
   readonly ca?: string | undefined;
   /**
-   * `count` (when not given): a redirect through another site makes the rest of the chain cross-site, as it is when a
-   * person submits a form there. `ignore`: only the initiator counts, as in Chromium when nobody had to click.
+   * `count` (when not given): a redirect through another site makes the rest of the chain
+   * cross-site, as it is when a person submits a form there. `ignore`: only the initiator counts,
+   * as in Chromium when nobody had to click.
    */
   readonly redirectChains?: 'count' | 'ignore';
   readonly now?: () => number;

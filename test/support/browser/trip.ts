@@ -13,8 +13,9 @@ export interface Start {
 }
 
 /**
- * One request of a browser through all its redirects: where it is now, and what the places it has been mean for cookies
- * (`SameSite`, RFC 6265bis §5.2) and for `Sec-Fetch-Site` (Fetch Metadata §2.3).
+ * One request of a browser through all its redirects: where it is now, and what the places it has
+ * been mean for cookies (`SameSite`, RFC 6265bis §5.2) and for `Sec-Fetch-Site` (Fetch Metadata
+ * §2.3).
  */
 export class Trip {
   url: URL;
@@ -68,7 +69,10 @@ export class Trip {
     return stayed ? initiator.origin : 'null';
   }
 
-  /** Goes where a redirect points (Fetch §4.4: 303 always, 301 and 302 for a `POST`, become a `GET`). */
+  /**
+   * Goes where a redirect points (Fetch §4.4: 303 always, 301 and 302 for a `POST`, become a
+   * `GET`).
+   */
   redirect({ statusCode = 0, headers }: IncomingMessage): this {
     const becomesGet =
       statusCode === 303 ? !this.isSafe : statusCode < 303 && this.method === 'POST';

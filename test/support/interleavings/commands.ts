@@ -13,7 +13,9 @@ import {
 /** How many of each take part in a run. */
 export const counts = { replicas: 3, browsers: 3, users: 2 } as const;
 
-/** One thing that somebody does, at one of the replicas, so many milliseconds after its group began. */
+/**
+ * One thing that somebody does, at one of the replicas, so many milliseconds after its group began.
+ */
 export type Command = { readonly replica: number; readonly after: number } & (
   | {
       readonly do: 'sign in';
@@ -28,14 +30,19 @@ export type Command = { readonly replica: number; readonly after: number } & (
   | { readonly do: 'log out by sid'; readonly browser: number; readonly user: number }
 );
 
-/** `refused`: the API does not accept the first token it gets; `hung up`: the client does not wait for the answer. */
+/**
+ * `refused`: the API does not accept the first token it gets; `hung up`: the client does not wait
+ * for the answer.
+ */
 export type CallManner = 'plain' | 'refused' | 'hung up';
 
 /** What happens in one run. */
 export interface Play {
   /** Each group begins when all of the one before have their answers. */
   readonly groups: readonly (readonly Command[])[];
-  /** Of access tokens, in turn: whether they are born expired, so that the next call needs another. */
+  /**
+   * Of access tokens, in turn: whether they are born expired, so that the next call needs another.
+   */
   readonly expired: readonly boolean[];
   /** Decides how long Redis and the authorization server take each time; 0: no time at all. */
   readonly pace: number;

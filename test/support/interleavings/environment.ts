@@ -33,7 +33,10 @@ export interface Cast {
   close(): Promise<void>;
 }
 
-/** A stage with all that is behind it. `await using theatre = await openTheatre(hire)` closes everything. */
+/**
+ * A stage with all that is behind it. `await using theatre = await openTheatre(hire)` closes
+ * everything.
+ */
 export interface Theatre extends AsyncDisposable {
   readonly stage: Stage;
 }

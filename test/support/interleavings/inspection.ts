@@ -16,7 +16,10 @@ export async function askAt(
   return answer;
 }
 
-/** Compares what the replicas, Redis and the authorization server know with what a run's model knows. */
+/**
+ * Compares what the replicas, Redis and the authorization server know with what a run's model
+ * knows.
+ */
 export class Inspection {
   readonly #stage: Stage;
   readonly #model: Model;
@@ -27,7 +30,10 @@ export class Inspection {
     this.#model = model;
   }
 
-  /** After every group: who lives is served, who has ended is not, and nothing else is left anywhere. */
+  /**
+   * After every group: who lives is served, who has ended is not, and nothing else is left
+   * anywhere.
+   */
   async check(isLast: boolean): Promise<void> {
     const { redis, world, replicas } = this.#stage;
     const kept = await redis.look();
@@ -88,7 +94,10 @@ export class Inspection {
     assert(isRefusal(answer), `${session.name} has ended, but its user is told: ${answer.body}`);
   }
 
-  /** What Redis keeps is of living sessions, and what the authorization server gave to ended ones is worth nothing. */
+  /**
+   * What Redis keeps is of living sessions, and what the authorization server gave to ended ones is
+   * worth nothing.
+   */
   async #mustBeTidy(): Promise<void> {
     const { sessions, listed, locks } = await this.#stage.redis.look();
     const living = this.#model.living.map(({ id }) => id);

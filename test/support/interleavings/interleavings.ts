@@ -6,11 +6,17 @@ import type { Stage } from './environment.ts';
 /** How many runs, and from which seed. */
 export interface Extent {
   readonly runs: number;
-  /** The same seed plays the same commands at the same pace; which of them is first remains the machine's affair. */
+  /**
+   * The same seed plays the same commands at the same pace; which of them is first remains the
+   * machine's affair.
+   */
   readonly seed: number;
 }
 
-/** How often a smaller run is played before it is believed that it does not fail: what is a race fails now and then. */
+/**
+ * How often a smaller run is played before it is believed that it does not fail: what is a race
+ * fails now and then.
+ */
 const triesWhenShrinking = 8;
 
 /** After a failure smaller ones are looked for this long, in milliseconds. */

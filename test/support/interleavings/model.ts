@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import type { Answer } from './world.ts';
 import type { Grant } from '../authorization-server/scripted-authorization-server.ts';
 
-/** An ended session may be served for so long by a replica that has not heard of its end, in milliseconds, and never again. */
+/**
+ * An ended session may be served for so long by a replica that has not heard of its end, in
+ * milliseconds, and never again.
+ */
 const longestLate = 100;
 
 /** A stretch of time in ticks: from before the first request to after the last answer. */
@@ -11,7 +14,10 @@ export interface Span {
   readonly to: number;
 }
 
-/** What the model knows of a session: that it lives, that it has ended, or that it may have ended just now. */
+/**
+ * What the model knows of a session: that it lives, that it has ended, or that it may have ended
+ * just now.
+ */
 export interface ModelSession {
   readonly id: string;
   readonly name: string;
@@ -36,7 +42,9 @@ export interface Observation {
   readonly isTooLate: boolean;
 }
 
-/** What ends sessions, and which: those known when it began must end, those that came meanwhile may. */
+/**
+ * What ends sessions, and which: those known when it began must end, those that came meanwhile may.
+ */
 export interface Ending {
   readonly span: Span;
   readonly concerns: (session: { readonly sub: string; readonly grant: Grant }) => boolean;

@@ -8,7 +8,10 @@ import type { Answer, Question } from './world.ts';
 import type { Stage } from './environment.ts';
 import { waitFor } from '../time/wait-for.ts';
 
-/** One run: plays its commands, group by group, and compares what the replicas do with what must be true. */
+/**
+ * One run: plays its commands, group by group, and compares what the replicas do with what must be
+ * true.
+ */
 export class Interleaving {
   readonly #stage: Stage;
   readonly #play: Play;

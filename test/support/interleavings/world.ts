@@ -140,7 +140,9 @@ export async function startBumpyWay(
   };
 }
 
-/** What is around the replicas: the authorization server, the API, and how long everything takes. */
+/**
+ * What is around the replicas: the authorization server, the API, and how long everything takes.
+ */
 export class World implements Script {
   #server: ScriptedAuthorizationServer | undefined;
   #upstream: Upstream | undefined;
@@ -206,7 +208,10 @@ export class World implements Script {
     this.#random = pace === 0 ? () => 0 : randomFrom(pace);
   }
 
-  /** The API: says whose token it got. `as` is whose it should be; a `refuse` makes it refuse the first token it gets. */
+  /**
+   * The API: says whose token it got. `as` is whose it should be; a `refuse` makes it refuse the
+   * first token it gets.
+   */
   readonly #api: Handler = (request, response, recorded) => {
     const reply = (handler: Handler) => handler(request, response, recorded);
     const query = new URL(request.url ?? '', 'http://api').searchParams;

@@ -22,7 +22,10 @@ interface Attack {
   readonly text: string;
 }
 
-/** Node.js refuses more than 16 KB of request line and header fields; the rest of a request takes less than 600. */
+/**
+ * Node.js refuses more than 16 KB of request line and header fields; the rest of a request takes
+ * less than 600.
+ */
 export const mostOctets = 16 * 1024 - 600;
 
 /** The maximum size of a form, in octets. */

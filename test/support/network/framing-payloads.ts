@@ -1,7 +1,10 @@
 /** A request that two servers may read differently. */
 export interface FramingPayload {
   readonly name: string;
-  /** The bytes, one a character, for a request to `path` that tries to bring in another one to `hidden`. */
+  /**
+   * The bytes, one a character, for a request to `path` that tries to bring in another one to
+   * `hidden`.
+   */
   readonly bytes: (path: string, hidden: string) => string;
 }
 
@@ -23,7 +26,10 @@ function post(name: string, form: Form): FramingPayload {
   return { name, bytes };
 }
 
-/** Ends at once for who reads chunks; for who reads a length, the hidden request belongs to the body. */
+/**
+ * Ends at once for who reads chunks; for who reads a length, the hidden request belongs to the
+ * body.
+ */
 const endsEarly = (hidden: string) => `0\r\n\r\n${hiddenRequest(hidden)}`;
 
 /** One chunk that holds the hidden request; for who reads a short length, it comes after. */

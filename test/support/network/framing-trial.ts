@@ -12,7 +12,10 @@ export interface FramingOutcome {
   readonly hidden: number;
 }
 
-/** Sends every payload on a connection of its own, some at a time, and says what the upstream saw of each. */
+/**
+ * Sends every payload on a connection of its own, some at a time, and says what the upstream saw of
+ * each.
+ */
 export async function tryFramings(
   port: number,
   upstream: StrictUpstream,
@@ -41,7 +44,10 @@ async function tryOne(
   return { name, statuses: finalStatuses, arrived: asked(path), hidden: asked(hidden) };
 }
 
-/** What is wrong with an outcome: more than one request, another one, or an answer that is nobody's. Absent: nothing. */
+/**
+ * What is wrong with an outcome: more than one request, another one, or an answer that is nobody's.
+ * Absent: nothing.
+ */
 export function complaintAbout({ statuses, arrived, hidden }: FramingOutcome): string | undefined {
   const accepted = statuses.filter((status) => status < 400).length;
   if (hidden > 0) return 'the hidden request reached the upstream';

@@ -12,7 +12,10 @@ export function shownCertificate(request: IncomingMessage): string | undefined {
   return (request.socket as TLSSocket).getPeerX509Certificate?.()?.toString();
 }
 
-/** A second door to an authorization server, which asks for client certificates: its `mtls_endpoint_aliases`. */
+/**
+ * A second door to an authorization server, which asks for client certificates: its
+ * `mtls_endpoint_aliases`.
+ */
 export class MutualTlsDoor {
   readonly url: string;
   readonly requests: RecordedRequest[] = [];

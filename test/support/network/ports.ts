@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 
-// Below the ephemeral ranges of Linux and macOS, so that an outgoing connection never takes a port we gave away; each
-// Jest worker has a stretch of its own, so that two workers never give away the same one.
+// Below the ephemeral ranges of Linux and macOS, so that an outgoing connection never takes a port
+// we gave away; each Jest worker has a stretch of its own, so that two workers never give away the
+// same one.
 const firstPort = 12_000;
 const portsPerWorker = 1_500;
 const worker = Number(process.env['JEST_WORKER_ID'] ?? 0) % 12;

@@ -23,7 +23,10 @@ export interface RawAnswer {
   readonly closed: boolean;
 }
 
-/** Sends bytes as they are and collects what comes back. Send `Connection: close` lest it wait for the deadline. */
+/**
+ * Sends bytes as they are and collects what comes back. Send `Connection: close` lest it wait for
+ * the deadline.
+ */
 export function rawRequest(
   port: number,
   bytes: string | Buffer,

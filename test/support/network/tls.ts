@@ -12,14 +12,19 @@ export interface Certificate {
   readonly certFile: string;
 }
 
-/** What HTTPS tests need: a certificate for `localhost` and `127.0.0.1`, and the authority to trust for it. */
+/**
+ * What HTTPS tests need: a certificate for `localhost` and `127.0.0.1`, and the authority to trust
+ * for it.
+ */
 export interface TestTls extends Certificate {
   /** The certificate authority, in PEM and as a file. */
   readonly ca: string;
   readonly caFile: string;
 }
 
-/** The certificate authority and server certificate of this run; made once by the `openssl` program. */
+/**
+ * The certificate authority and server certificate of this run; made once by the `openssl` program.
+ */
 export function testTls(): TestTls {
   const directory = authority();
   const caFile = join(directory, 'ca.crt');

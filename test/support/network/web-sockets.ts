@@ -14,7 +14,9 @@ export interface AcceptedSockets {
   next(): Promise<Peer>;
 }
 
-/** Lets an upstream accept every WebSocket. It says back what it hears, unless `echo` is `false`. */
+/**
+ * Lets an upstream accept every WebSocket. It says back what it hears, unless `echo` is `false`.
+ */
 export function acceptWebSockets(
   upstream: Upstream,
   { echo = true, ...options }: ServerOptions & { readonly echo?: boolean } = {},
@@ -79,7 +81,10 @@ interface Target {
   readonly port: number;
 }
 
-/** Opens a WebSocket as a page of the BFF's origin does. Without a browser nobody is signed in. Throws a `Refusal`. */
+/**
+ * Opens a WebSocket as a page of the BFF's origin does. Without a browser nobody is signed in.
+ * Throws a `Refusal`.
+ */
 export async function openWebSocket(
   bff: Target,
   browser: LittleBrowser | undefined,

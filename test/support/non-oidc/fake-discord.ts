@@ -20,8 +20,9 @@ const alice = {
 };
 
 /**
- * Discord, as it documents itself: forms in, JSON out, client credentials as Basic or in the form, tokens for a week with a
- * refresh token that is spent by its use, a verifier that must be sent if there was a challenge, and fields by scope.
+ * Discord, as it documents itself: forms in, JSON out, client credentials as Basic or in the form,
+ * tokens for a week with a refresh token that is spent by its use, a verifier that must be sent if
+ * there was a challenge, and fields by scope.
  */
 export class FakeDiscord extends FakeService {
   readonly people: Record<string, Record<string, unknown>> = { alice: { ...alice } };

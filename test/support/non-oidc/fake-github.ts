@@ -43,8 +43,9 @@ const alice: GitHubPerson = {
 };
 
 /**
- * GitHub, as it documents itself: answers of the token endpoint are forms unless JSON is asked for, its errors have status
- * 200 and names of their own, and the API wants a `User-Agent`. Tokens of an OAuth app do not end; those of a GitHub App do.
+ * GitHub, as it documents itself: answers of the token endpoint are forms unless JSON is asked for,
+ * its errors have status 200 and names of their own, and the API wants a `User-Agent`. Tokens of an
+ * OAuth app do not end; those of a GitHub App do.
  */
 export class FakeGitHub extends FakeService {
   /** The API is on the same port, below a path, as at a GitHub Enterprise Server. */

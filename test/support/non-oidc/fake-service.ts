@@ -22,7 +22,10 @@ export const registered = {
   clientSecret: 'the+secret/of=it',
 } as const;
 
-/** What is alike in services that speak OAuth 2 alone: a real HTTP server that gives codes and tokens, and knows whose they are. */
+/**
+ * What is alike in services that speak OAuth 2 alone: a real HTTP server that gives codes and
+ * tokens, and knows whose they are.
+ */
 export abstract class FakeService {
   /** What their authorization page does with the person. */
   consent: 'allow' | 'deny' = 'allow';
@@ -92,7 +95,10 @@ export abstract class FakeService {
     return { error: 'access_denied', error_description: 'The user said <no>.' };
   }
 
-  /** The grant of a code, once. Absent: there is none, or the verifier or the redirect URI is not the one of the request. */
+  /**
+   * The grant of a code, once. Absent: there is none, or the verifier or the redirect URI is not
+   * the one of the request.
+   */
   protected redeem(form: URLSearchParams): ServiceGrant | 'unknown' | 'verifier' | 'redirect' {
     const code = form.get('code') ?? '';
     const grant = this.codes.get(code);

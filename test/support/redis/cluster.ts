@@ -21,7 +21,10 @@ export interface RedisClusterOptions {
 
 const slotCount = 16_384;
 
-/** Starts the servers, divides the slots between them, and waits until every one says that the cluster is whole. */
+/**
+ * Starts the servers, divides the slots between them, and waits until every one says that the
+ * cluster is whole.
+ */
 export async function startCluster(
   options: RedisClusterOptions = {},
 ): Promise<RedisClusterServers> {

@@ -11,9 +11,15 @@ export interface RedisNetwork {
   refuse(): Promise<void>;
   /** Answers take this much longer, also on connections that exist. */
   delayAnswers(milliseconds: number): void;
-  /** Packets of the connections that exist, but for the first, the test's own, get lost, as when a firewall forgets them. */
+  /**
+   * Packets of the connections that exist, but for the first, the test's own, get lost, as when a
+   * firewall forgets them.
+   */
   loseConnections(): void;
-  /** New connections lead to another Redis, as when a name is moved; those that exist stay where they are. */
+  /**
+   * New connections lead to another Redis, as when a name is moved; those that exist stay where
+   * they are.
+   */
   leadTo(port: number): void;
   /** Everything is well again, for new connections. */
   mend(): Promise<void>;

@@ -8,7 +8,9 @@ export { startRedis } from './server.ts';
 export interface TestRedis {
   readonly url: string;
   readonly keyPrefix: string;
-  /** Every key of this corner with all its bytes, one character (latin1) each, whatever its type. */
+  /**
+   * Every key of this corner with all its bytes, one character (latin1) each, whatever its type.
+   */
   dump(): Promise<Map<string, string>>;
   /** Removes every key of this corner, as an operator who flushes Redis does. */
   clear(): Promise<void>;

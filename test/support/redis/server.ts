@@ -32,7 +32,10 @@ export interface RedisServer {
 export interface RedisServerOptions {
   /** Added to its command line. */
   readonly args?: readonly string[];
-  /** It listens on `tlsPort` too, with the certificate of `testTls()`; `mutual` asks clients for one of the same authority. */
+  /**
+   * It listens on `tlsPort` too, with the certificate of `testTls()`; `mutual` asks clients for one
+   * of the same authority.
+   */
   readonly tls?: 'server' | 'mutual' | undefined;
 }
 
@@ -66,7 +69,10 @@ export async function startRedis({
   };
 }
 
-/** Command line or, without the dashes, configuration file of a server that speaks TLS with everybody. */
+/**
+ * Command line or, without the dashes, configuration file of a server that speaks TLS with
+ * everybody.
+ */
 export function tlsArguments(tlsPort: number, tls: 'server' | 'mutual'): string[] {
   const { certFile, keyFile, caFile } = testTls();
   const client = clientCertificate('redis');
@@ -136,7 +142,9 @@ function pidOf({ pid }: ChildProcess): number {
   return pid;
 }
 
-/** Whether a Redis answers on this loopback port. `-NOAUTH` is an answer too, and so is `-LOADING`. */
+/**
+ * Whether a Redis answers on this loopback port. `-NOAUTH` is an answer too, and so is `-LOADING`.
+ */
 export function isUp(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host }, () => socket.write('PING\r\n'));

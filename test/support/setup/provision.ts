@@ -13,7 +13,9 @@ export function findProgram(...names: readonly string[]): string | undefined {
     .find(isExecutable);
 }
 
-/** Where `redis-server` or `valkey-server` is; on Debian, as root, it is installed first if need be. */
+/**
+ * Where `redis-server` or `valkey-server` is; on Debian, as root, it is installed first if need be.
+ */
 export async function findRedisServer(): Promise<string> {
   const program = await findOrInstall(['redis-server', 'valkey-server'], 'redis-server');
   if (program) return program;
@@ -24,7 +26,10 @@ export async function findRedisServer(): Promise<string> {
   );
 }
 
-/** Where Chromium or Chrome is; on Debian, as root, it is installed first if need be. Undefined when it cannot be had. */
+/**
+ * Where Chromium or Chrome is; on Debian, as root, it is installed first if need be. Undefined when
+ * it cannot be had.
+ */
 export async function findChromium(): Promise<string | undefined> {
   const chosen = process.env['CHROMIUM_PATH'];
   if (chosen) return isExecutable(chosen) ? chosen : undefined;
@@ -52,8 +57,9 @@ function canInstall(): boolean {
   return process.getuid?.() === 0 && existsSync('/etc/debian_version');
 }
 
-// Debian starts a service as soon as it is installed, unless policy-rc.d forbids it; RUNLEVEL=1 says the same to packages
-// that ask for the run level. An existing policy is the machine's own affair.
+// Debian starts a service as soon as it is installed, unless policy-rc.d forbids it; RUNLEVEL=1
+// says the same to packages that ask for the run level. An existing policy is the machine's own
+// affair.
 async function installOnDebian(name: string): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const policy = '/usr/sbin/policy-rc.d';

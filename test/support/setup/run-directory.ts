@@ -4,7 +4,10 @@ import { join } from 'node:path';
 
 const variable = 'PIXIE_TEST_DIRECTORY';
 
-/** The directory of this test run: certificates, Redis' working files, and a note of every process that was started. */
+/**
+ * The directory of this test run: certificates, Redis' working files, and a note of every process
+ * that was started.
+ */
 export function runDirectory(): string {
   const known = process.env[variable];
   if (known) return known;

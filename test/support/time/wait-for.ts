@@ -7,9 +7,10 @@ export interface WaitOptions {
 }
 
 /**
- * Asks again and again until the answer is something, and returns it. `false`, `null` and a thrown error mean "not yet";
- * `undefined` means yes, so that an assertion can be asked. After the timeout (15 seconds when not given, so that a busy machine is no failure) the last error
- * is thrown as it is.
+ * Asks again and again until the answer is something, and returns it. `false`, `null` and a thrown
+ * error mean "not yet"; `undefined` means yes, so that an assertion can be asked. After the timeout
+ * (15 seconds when not given, so that a busy machine is no failure) the last error is thrown as it
+ * is.
  */
 export async function waitFor<T>(
   ask: () => T | Promise<T>,

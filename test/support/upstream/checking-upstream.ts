@@ -8,7 +8,10 @@ export interface CheckingUpstream extends Upstream {
   readonly accepted: JWTPayload[];
 }
 
-/** An API that takes only JWTs of this authorization server for its own audience and with its scope (RFC 9068 §4). */
+/**
+ * An API that takes only JWTs of this authorization server for its own audience and with its scope
+ * (RFC 9068 §4).
+ */
 export async function startCheckingUpstream(
   server: AuthorizationServer,
   audience: string,

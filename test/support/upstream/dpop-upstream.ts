@@ -6,8 +6,8 @@ import type { AuthorizationServer } from '../authorization-server/authorization-
 import type { RecordedRequest } from './recorder.ts';
 
 /**
- * A resource server that takes no token without a proof of possession (RFC 9449 §7), checks each as the RFC has it, takes
- * none twice, and notes why it refused what it refused.
+ * A resource server that takes no token without a proof of possession (RFC 9449 §7), checks each as
+ * the RFC has it, takes none twice, and notes why it refused what it refused.
  */
 export class DpopResourceServer {
   /** Where it is: what `htu` must begin with. */
@@ -84,7 +84,10 @@ export class DpopResourceServer {
     return undefined;
   }
 
-  /** The thumbprint of the key that a token is bound to. Absent: the token is none of the authorization server's. */
+  /**
+   * The thumbprint of the key that a token is bound to. Absent: the token is none of the
+   * authorization server's.
+   */
   async #keyOf(token: string): Promise<{ jkt?: unknown } | undefined> {
     const { issuer, provider } = this.issuer();
     if (!token.includes('.')) return provider.AccessToken.find(token);

@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
-/** One HTTP request as a server received it. It is recorded on arrival; `body` grows while the body arrives. */
+/**
+ * One HTTP request as a server received it. It is recorded on arrival; `body` grows while the body
+ * arrives.
+ */
 export class RecordedRequest {
   readonly method: string;
   /** The request target exactly as it stood on the wire. */
@@ -58,8 +61,8 @@ export class RecordedRequest {
     );
   }
 
-  // Listening to 'data' would start the flow and take the body away from the handler; the parser delivers through
-  // `push`, so we look over its shoulder there.
+  // Listening to 'data' would start the flow and take the body away from the handler; the parser
+  // delivers through `push`, so we look over its shoulder there.
   #listen(incoming: IncomingMessage): Promise<'complete' | 'aborted'> {
     return new Promise((resolve) => {
       const push = incoming.push.bind(incoming);

@@ -4,7 +4,10 @@ import { Readable } from 'node:stream';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RecordedRequest } from './recorder.ts';
 
-/** What a test server does with a request. An override that returns `'continue'` lets the real server answer. */
+/**
+ * What a test server does with a request. An override that returns `'continue'` lets the real
+ * server answer.
+ */
 export type Handler = (
   request: IncomingMessage,
   response: ServerResponse,

@@ -7,7 +7,10 @@ interface StrictRequest {
   readonly body: string;
 }
 
-/** A server that reads bytes strictly, keeps connections open, and answers every complete request with its target. */
+/**
+ * A server that reads bytes strictly, keeps connections open, and answers every complete request
+ * with its target.
+ */
 export interface StrictUpstream {
   readonly url: string;
   /** Complete requests, in order of arrival. */
@@ -55,7 +58,9 @@ export async function startStrictUpstream(): Promise<StrictUpstream> {
   };
 }
 
-/** The first request of some bytes, what is wrong with it, or nothing as long as it is not complete. */
+/**
+ * The first request of some bytes, what is wrong with it, or nothing as long as it is not complete.
+ */
 function readRequest(bytes: string) {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return bytes.length > 100_000 ? 'a head without end' : undefined;

@@ -42,7 +42,10 @@ export interface UpstreamOptions {
   readonly port?: number;
 }
 
-/** Starts an upstream on loopback. Without a handler it answers 200 with a JSON echo `{ method, url, headers, body }`. */
+/**
+ * Starts an upstream on loopback. Without a handler it answers 200 with a JSON echo `{ method, url,
+ * headers, body }`.
+ */
 export async function startUpstream(
   handler: Handler = echo(),
   { tls, port = 0 }: UpstreamOptions = {},
@@ -77,7 +80,10 @@ export async function startUpstream(
   return upstream;
 }
 
-/** A TCP server that answers whatever it is sent with exactly these bytes and closes, unless `keepOpen`. */
+/**
+ * A TCP server that answers whatever it is sent with exactly these bytes and closes, unless
+ * `keepOpen`.
+ */
 export async function startRawUpstream(
   bytes: string | Buffer,
   { keepOpen = false } = {},
@@ -111,7 +117,10 @@ export function listen(server: NetServer, port: number): Promise<AddressInfo> {
   });
 }
 
-/** Closes a server together with every connection, idle or not. Does nothing when it is closed already. */
+/**
+ * Closes a server together with every connection, idle or not. Does nothing when it is closed
+ * already.
+ */
 export async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;
   await new Promise((resolve) => {
@@ -120,7 +129,10 @@ export async function closeServer(server: Server): Promise<void> {
   });
 }
 
-/** Runs a handler; one that fails ends the connection, so that the test sees a broken answer and not a hang. */
+/**
+ * Runs a handler; one that fails ends the connection, so that the test sees a broken answer and not
+ * a hang.
+ */
 export function runHandler(
   handler: Handler,
   ...[request, response, recorded]: Parameters<Handler>

@@ -23,9 +23,10 @@ const mostRedirections = 5;
 type Send = (client: RedisClient) => Promise<unknown>;
 
 /**
- * The masters of a Redis Cluster, each with a connection of its own, and which slots each of them has. The library's own
- * cluster client keeps a node that hangs, and does not look for another master in place of one it never reached; ours treats
- * a node as it treats a single Redis, and looks again for as long as anything is missing.
+ * The masters of a Redis Cluster, each with a connection of its own, and which slots each of them
+ * has. The library's own cluster client keeps a node that hangs, and does not look for another
+ * master in place of one it never reached; ours treats a node as it treats a single Redis, and
+ * looks again for as long as anything is missing.
  */
 export class RedisCluster {
   readonly #commands: RedisCommands = routed((key, send) => this.#send(key, send));
@@ -51,7 +52,10 @@ export class RedisCluster {
     return command(this.#commands);
   }
 
-  /** Asks every master, with a key of its own that begins with `key`. Throws if one of them does not answer well. */
+  /**
+   * Asks every master, with a key of its own that begins with `key`. Throws if one of them does not
+   * answer well.
+   */
   async askEveryMaster(
     key: string,
     command: (client: RedisClient, key: string) => Promise<unknown>,
@@ -165,7 +169,10 @@ export class RedisCluster {
     return vacant > 0 ? new Error(`${vacant} of ${slotCount} slots have no master`) : undefined;
   }
 
-  /** What is wrong with the cluster as far as we know; undefined if every slot has a master that we are connected with. */
+  /**
+   * What is wrong with the cluster as far as we know; undefined if every slot has a master that we
+   * are connected with.
+   */
   #missing(): Error | undefined {
     const vacancy = this.#vacancy();
     if (vacancy) return vacancy;

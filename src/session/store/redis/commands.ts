@@ -1,6 +1,9 @@
 import type { RedisClient } from './servers.ts';
 
-/** The commands we use. The first argument of each is the key, of which every further one shares the hash tag; `eval` lists its keys. */
+/**
+ * The commands we use. The first argument of each is the key, of which every further one shares the
+ * hash tag; `eval` lists its keys.
+ */
 const names = [
   'get',
   'set',

@@ -15,10 +15,16 @@ const writeAndRemove = `
 redis.call('SET', KEYS[1], '1')
 return redis.call('DEL', KEYS[1])`;
 
-/** Told when the connection is lost and when it comes back, for the log; not of every attempt in between. */
+/**
+ * Told when the connection is lost and when it comes back, for the log; not of every attempt in
+ * between.
+ */
 export type ConnectionListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
-/** A connection to Redis, be it one server, a master behind Sentinels or a cluster. It reconnects by itself and never queues a command. */
+/**
+ * A connection to Redis, be it one server, a master behind Sentinels or a cluster. It reconnects by
+ * itself and never queues a command.
+ */
 export class RedisConnection {
   readonly #servers: RedisNode | RedisCluster;
   readonly #watchers: KeyWatcher[] = [];
@@ -39,7 +45,8 @@ export class RedisConnection {
     this.#servers = options.cluster
       ? new RedisCluster(options, watch, tell)
       : new RedisNode(() => openServer(options, watched), watcher, tell);
-    // A connection that is dead without a word brings no news, and no request may ask anything for long.
+    // A connection that is dead without a word brings no news, and no request may ask anything for
+    // long.
     const beat = () => this.ping().catch(watcher.missedChanges);
     this.#heartbeat = setInterval(() => void beat(), timeBetweenHeartbeats).unref();
   }
@@ -48,12 +55,18 @@ export class RedisConnection {
     this.#watchers.push(watcher);
   }
 
-  /** Sends a command. Throws `session_store_unavailable` when there is no good answer within 1.5 seconds. */
+  /**
+   * Sends a command. Throws `session_store_unavailable` when there is no good answer within 1.5
+   * seconds.
+   */
   ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
     return this.#inTime(this.#servers.ask(command));
   }
 
-  /** Whether sessions can be kept: writes a key and removes it, on every master. A `PING` is answered by a full Redis too. */
+  /**
+   * Whether sessions can be kept: writes a key and removes it, on every master. A `PING` is
+   * answered by a full Redis too.
+   */
   async ping(): Promise<void> {
     const key = `${this.options.keyPrefix}probe`;
     const answers: Promise<unknown> =

@@ -21,7 +21,10 @@ export interface RedisDiagnosis {
   readonly product: string;
   /** Whether it has the commands we use: Redis 7, or any Valkey. */
   readonly isRecentEnough: boolean;
-  /** What it does when its memory is full; anything but `noeviction` ends sessions before their time. */
+  /**
+   * What it does when its memory is full; anything but `noeviction` ends sessions before their
+   * time.
+   */
   readonly maxmemoryPolicy: string | undefined;
 }
 
@@ -29,8 +32,9 @@ export interface RedisDiagnosis {
 const patience = 6000;
 
 /**
- * Looks at every master over connections of its own: who it is, and whether it lets us write, run a script and take a key, as
- * every sign-in does. Throws what the client throws, or a sentence that says which option to change.
+ * Looks at every master over connections of its own: who it is, and whether it lets us write, run a
+ * script and take a key, as every sign-in does. Throws what the client throws, or a sentence that
+ * says which option to change.
  */
 export async function diagnoseRedis(options: RedisOptions): Promise<RedisDiagnosis> {
   if (options.sentinel) return diagnoseSentinel(options);
@@ -79,7 +83,10 @@ function probeKey({ keyPrefix }: RedisOptions): string {
   return `${keyPrefix}check:${randomUUID()}`;
 }
 
-/** Throws what is wrong with the first of the servers, if none of them lets us in. One of several may be down. */
+/**
+ * Throws what is wrong with the first of the servers, if none of them lets us in. One of several
+ * may be down.
+ */
 async function someAnswer(servers: readonly Server[], block: string): Promise<void> {
   const clients = await Promise.allSettled(servers.map((server) => openClient(server, patience)));
   for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
@@ -118,7 +125,10 @@ async function refuseShard(client: RedisClient, { address }: Server): Promise<vo
   );
 }
 
-/** The same failure, as a sentence with the option that mends it where we know better than the server which one that is. */
+/**
+ * The same failure, as a sentence with the option that mends it where we know better than the
+ * server which one that is.
+ */
 function explained(error: unknown, server: Server, block: string): unknown {
   const reason = isError(error) ? error.message : String(error);
   const code = isError(error) ? String((error as NodeJS.ErrnoException).code ?? '') : '';

@@ -8,13 +8,19 @@ const longestPauseBeforeReconnecting = 1000;
 /** Milliseconds at the end of a time limit in which the process must have listened. */
 const lastStretch = 100;
 
-/** Answers after which another connection may do better: the server is no master any more, or does not know us any more. */
+/**
+ * Answers after which another connection may do better: the server is no master any more, or does
+ * not know us any more.
+ */
 const givesUpAfter = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
 
 /** Told of every attempt that failed, and of the one that did not. */
 export type NodeListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
-/** One connection to a server that takes writes. It connects by itself, reconnects by itself, and never queues a command. */
+/**
+ * One connection to a server that takes writes. It connects by itself, reconnects by itself, and
+ * never queues a command.
+ */
 export class RedisNode {
   #client: RedisClient | undefined;
   /** The first attempt after a loss: who comes meanwhile waits for it, instead of being refused. */
@@ -91,7 +97,10 @@ export class RedisNode {
     }
   }
 
-  /** Nothing at all came back: the machine at the other end may be gone, which no packet will ever tell us. */
+  /**
+   * Nothing at all came back: the machine at the other end may be gone, which no packet will ever
+   * tell us.
+   */
   #giveUpSilent(client: RedisClient, askedAt: number): void {
     if (this.#answeredAt < askedAt) this.#lose(client, tooLate(timeLimit));
   }
@@ -127,10 +136,11 @@ export class RedisNode {
 }
 
 /**
- * Calls back when there has been no answer for so many milliseconds, unless what it returns is called before. A process that
- * gets no processor, or is busy for a second, finds its timers due before it has looked at its sockets, where the answer has
- * waited all the time, and perhaps before the command was even written. That is not held against Redis: the last stretch
- * begins only when the event loop turns again, and after it the sockets are looked at once more.
+ * Calls back when there has been no answer for so many milliseconds, unless what it returns is
+ * called before. A process that gets no processor, or is busy for a second, finds its timers due
+ * before it has looked at its sockets, where the answer has waited all the time, and perhaps before
+ * the command was even written. That is not held against Redis: the last stretch begins only when
+ * the event loop turns again, and after it the sockets are looked at once more.
  */
 export function giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
   let lastLook: NodeJS.Immediate | undefined;

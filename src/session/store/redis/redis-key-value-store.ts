@@ -169,7 +169,9 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 }
 
-/** Redis takes no writes for now, for want of replicas or of a disk, and still knows what it has. */
+/**
+ * Redis takes no writes for now, for want of replicas or of a disk, and still knows what it has.
+ */
 function isRefusedWrite({ cause }: { readonly cause?: unknown }): boolean {
   return cause instanceof ErrorReply && /^(NOREPLICAS|MISCONF) /.test(cause.message);
 }

@@ -15,10 +15,11 @@ import {
 const patience = 700;
 
 /**
- * Connects to the master that the Sentinels name. During a failover they disagree, and one that was cut off names an old
- * master for long: the master that most of them name is tried first, and each must say of itself that it is one. We do this
- * ourselves because the library's own Sentinel client sends a command again after a lost connection, though Redis may have
- * carried it out: a state taken twice, a session written twice.
+ * Connects to the master that the Sentinels name. During a failover they disagree, and one that was
+ * cut off names an old master for long: the master that most of them name is tried first, and each
+ * must say of itself that it is one. We do this ourselves because the library's own Sentinel client
+ * sends a command again after a lost connection, though Redis may have carried it out: a state
+ * taken twice, a session written twice.
  */
 export async function openSentinelMaster(
   options: RedisOptions,
@@ -35,7 +36,10 @@ export async function openSentinelMaster(
   throw failure;
 }
 
-/** Where the Sentinels say the master is, the most frequent answer first. Throws if none of them says so. */
+/**
+ * Where the Sentinels say the master is, the most frequent answer first. Throws if none of them
+ * says so.
+ */
 export async function masterAddresses(
   options: RedisOptions,
   within = patience,

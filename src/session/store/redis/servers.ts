@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createClient, type RedisClientOptions } from 'redis';
 import type { RedisOptions } from '../../../config/options.ts';
 
-/** Milliseconds. Redis answers in well under one; a Redis that has not after this long counts as down. */
+/**
+ * Milliseconds. Redis answers in well under one; a Redis that has not after this long counts as
+ * down.
+ */
 export const timeLimit = 1500;
 
 /** Where a server is. */
@@ -57,15 +60,17 @@ export function spellAddress({ host, port }: Address): string {
 }
 
 /**
- * Connects and signs in, once: it does not reconnect, and a command for which there is no connection fails instead of
- * waiting in a queue, because a request waits for it. Throws what the client throws.
+ * Connects and signs in, once: it does not reconnect, and a command for which there is no
+ * connection fails instead of waiting in a queue, because a request waits for it. Throws what the
+ * client throws.
  */
 export async function openClient(server: Server, within = timeLimit) {
   const client = createClient(clientOptions(server, within));
   let isAbandoned = false;
   // `connect` throws the same error; without a listener it would end the process as well.
   client.on('error', () => {});
-  // A client that was destroyed while it connected goes on connecting, and would keep the process alive.
+  // A client that was destroyed while it connected goes on connecting, and would keep the process
+  // alive.
   client.on('connect', () => isAbandoned && client.destroy());
   client.on('ready', () => isAbandoned && client.destroy());
   try {
@@ -78,8 +83,9 @@ export async function openClient(server: Server, within = timeLimit) {
 }
 
 /**
- * The same for a server that must take writes, and that tells by `invalidate` events which keys that begin with `watched`
- * others change. A replica is refused, so that nothing is ever read from one.
+ * The same for a server that must take writes, and that tells by `invalidate` events which keys
+ * that begin with `watched` others change. A replica is refused, so that nothing is ever read from
+ * one.
  */
 export async function openMaster(
   server: Server,
@@ -102,8 +108,8 @@ export async function openMaster(
 }
 
 /**
- * Redis then keeps no table of who has read what, as it does in the mode that the library begins with, and no news comes of
- * what is written here.
+ * Redis then keeps no table of who has read what, as it does in the mode that the library begins
+ * with, and no news comes of what is written here.
  */
 async function trackChanges(client: RedisClient, prefix: string): Promise<void> {
   await Promise.all([
@@ -112,7 +118,10 @@ async function trackChanges(client: RedisClient, prefix: string): Promise<void> 
   ]);
 }
 
-/** The promise, or an error when it takes longer. What is late cannot be taken back; who waits for it can go on. */
+/**
+ * The promise, or an error when it takes longer. What is late cannot be taken back; who waits for
+ * it can go on.
+ */
 export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

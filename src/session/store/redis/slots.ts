@@ -1,7 +1,10 @@
 /** How many slots the keys of a cluster are divided into. */
 export const slotCount = 16_384;
 
-/** The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first `{` and the next `}`, if anything does. */
+/**
+ * The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first `{` and
+ * the next `}`, if anything does.
+ */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);
@@ -15,7 +18,10 @@ export function slotOf(key: string): number {
   return crc % slotCount;
 }
 
-/** A key for each of these slots' owners, as far as some suffix of the key leads there; a hash tag in it leads everywhere to one. */
+/**
+ * A key for each of these slots' owners, as far as some suffix of the key leads there; a hash tag
+ * in it leads everywhere to one.
+ */
 export function keysForOwners(
   key: string,
   owners: readonly (string | undefined)[],
