@@ -45,7 +45,7 @@ import { refuseBodyParsers } from './http/body-parsers.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
 import type { KeyValueStore } from './session/store/key-value-store.ts';
-import { SessionReader } from './session/sessions/session-reader.service.ts';
+import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
@@ -194,7 +194,7 @@ function describeModule(
       ConnectController,
     ],
     providers: [options, ...bffProviders, ...pipelineMiddlewares],
-    exports: [SessionReader, SignedInGuard, SESSION_OPTIONS],
+    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 

@@ -23,20 +23,20 @@ import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import type { KeyValueStore } from './session/store/key-value-store.ts';
-import { LoginCookie } from './session/cookie/login-cookie.service.ts';
+import { LoginCookieService } from './session/cookie/login-cookie.service.ts';
 import { MemoryKeyValueStore } from './session/store/memory.ts';
 import { PendingLogins } from './session/store/pending-logins.ts';
 import { RedisKeyValueStore } from './session/store/redis/redis-key-value-store.ts';
 import { SealedRecords } from './session/store/sealed-records.ts';
 import { Sealing } from './session/store/sealing.ts';
-import { SessionCookie } from './session/cookie/session-cookie.service.ts';
+import { SessionCookieService } from './session/cookie/session-cookie.service.ts';
 import { SessionCache } from './session/sessions/session-cache.ts';
-import { SessionEnds } from './session/sessions/end-notifier.ts';
+import { EndNotifier } from './session/sessions/end-notifier.ts';
 import { SessionIndex } from './session/sessions/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
-import { SessionReader } from './session/sessions/session-reader.service.ts';
+import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionStore } from './session/sessions/session-store.ts';
-import { SignedInSessions } from './session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from './session/sessions/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
 import { onConnection, tokenProviders } from './session/session.providers.ts';
@@ -137,14 +137,14 @@ export const bffProviders: NestProvider[] = [
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   {
-    provide: SessionEnds,
+    provide: EndNotifier,
     inject: [SessionStore],
-    useFactory: (store: SessionStore) => new SessionEnds(store),
+    useFactory: (store: SessionStore) => new EndNotifier(store),
   },
-  SessionReader,
-  SignedInSessions,
-  SessionCookie,
-  LoginCookie,
+  SessionReaderService,
+  SignedInSessionsService,
+  SessionCookieService,
+  LoginCookieService,
   ...tokenProviders(OPTIONS, STORE),
   SignedInGuard,
 

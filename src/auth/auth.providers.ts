@@ -1,16 +1,16 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { LogoutState } from './logout/logout-state.ts';
-import { OutgoingLogins } from './login/outgoing-logins.service.ts';
+import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
 import { SessionEvents } from './account/session-events.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
-import { SessionEnds } from '../session/sessions/end-notifier.ts';
+import { EndNotifier } from '../session/sessions/end-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
 /** What the endpoints work with beside their options. */
 export const authProviders: NestProvider[] = [
-  OutgoingLogins,
+  OutgoingLoginsService,
   {
     provide: LogoutState,
     inject: [Sealing],
@@ -18,11 +18,11 @@ export const authProviders: NestProvider[] = [
   },
   {
     provide: SessionEvents,
-    inject: [SESSION_OPTIONS, SessionStore, SessionEnds, CLOCK],
+    inject: [SESSION_OPTIONS, SessionStore, EndNotifier, CLOCK],
     useFactory: (
       { session }: SessionRoomOptions,
       store: SessionStore,
-      ends: SessionEnds,
+      ends: EndNotifier,
       clock: Clock,
     ) => new SessionEvents({ store, ends, clock, idle: session.idle }),
   },

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { ConfigurationError, loadOptions } from '../config/load.ts';
 import type { FrontendOptions, Options, RedisOptions } from '../config/options.ts';
-import { whyAndHowToMend } from './hints.ts';
+import { describeWithHint } from './hints.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
 import { Providers } from '../oauth/providers.ts';
@@ -106,7 +106,7 @@ async function finding(
   look: () => Promise<Verdict>,
 ): Promise<Finding> {
   const failed = (thrown: unknown) =>
-    error([where, whyAndHowToMend(thrown)].filter(Boolean).join(': '));
+    error([where, describeWithHint(thrown)].filter(Boolean).join(': '));
   const late = setTimeout(patience, failed(`no answer within ${patience} ms`), { ref: false });
   return { name, ...(await Promise.race([look().catch(failed), late])) };
 }

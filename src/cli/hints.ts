@@ -32,7 +32,7 @@ const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
 ];
 
 /** Why something failed, in the words of what failed, and what can be done about it. */
-export function whyAndHowToMend(error: unknown): string {
+export function describeWithHint(error: unknown): string {
   const reason = reasonOf(error);
   const code = String((error as { code?: unknown } | undefined)?.code ?? '');
   const [, mending] = advice.find(([pattern]) => pattern.test(`${reason} ${code}`)) ?? [];

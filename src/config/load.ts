@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { optionsOf } from './catalogue.ts';
-import { cautions } from './warnings.ts';
+import { warnings } from './warnings.ts';
 import { type Environment, readSettings, unknownVariables } from './sources/environment.ts';
 import { interpolate } from './sources/interpolate.ts';
 import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
@@ -97,7 +97,7 @@ export function loadOptions(sources: Sources = {}): LoadedOptions {
   if (!options || early.length > 0) throw new ConfigurationError([...early, ...late]);
 
   const strays = unknownVariables(catalogue, environment, referred.used);
-  return { options, warnings: [...cautions(options), ...strays], source: source ?? 'environment' };
+  return { options, warnings: [...warnings(options), ...strays], source: source ?? 'environment' };
 }
 
 function judge(tree: unknown): { options?: Options; mistakes: readonly Mistake[] } {

@@ -1,7 +1,7 @@
 import type { Options } from './options.ts';
 
 /** Choices that are allowed and dangerous, each as a sentence for the log at the start. */
-export function cautions({ server, management, providers, routes, frontend }: Options): string[] {
+export function warnings({ server, management, providers, routes, frontend }: Options): string[] {
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
     found.push(

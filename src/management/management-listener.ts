@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ManagementOptions } from '../config/options.ts';
-import { type Answer, type Question, told } from './management-request.ts';
+import {
+  type ManagementResponse,
+  type ManagementRequest,
+  jsonResponse,
+} from './management-request.ts';
 import { listenFailure } from '../config/listen-error.ts';
 import { isServedHost } from './served-hosts.ts';
 
 /** The response to a request for an unknown host (RFC 9110 §15.5.20), as DNS rebinding sends it. */
-const misdirected = told(421, 'misdirected request', {
+const misdirected = jsonResponse(421, 'misdirected request', {
   reason:
     'The Host header names neither an IP address nor localhost. Add the name to management.hosts to allow it.',
 });
@@ -22,7 +26,7 @@ export class ManagementListener {
   /** What `answer` throws is `500` to who asks, and `onError` hears of it. */
   constructor(
     private readonly listen: ManagementOptions,
-    private readonly answer: (question: Question) => Promise<Answer>,
+    private readonly answer: (question: ManagementRequest) => Promise<ManagementResponse>,
     private readonly onError: (error: unknown) => void,
   ) {
     this.#hosts = listen.hosts;
@@ -57,17 +61,17 @@ export class ManagementListener {
     send(response, await this.#safely({ method, url, authorization }));
   }
 
-  async #safely(question: Question): Promise<Answer> {
+  async #safely(question: ManagementRequest): Promise<ManagementResponse> {
     try {
       return await this.answer(question);
     } catch (error) {
       this.onError(error);
-      return told(500, 'internal error');
+      return jsonResponse(500, 'internal error');
     }
   }
 }
 
-function send(response: ServerResponse, { code, headers, body }: Answer): void {
+function send(response: ServerResponse, { code, headers, body }: ManagementResponse): void {
   response.writeHead(code, {
     'Cache-Control': 'no-store',
     ...(body !== undefined && { 'Content-Type': 'application/json' }),

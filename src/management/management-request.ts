@@ -1,7 +1,7 @@
 /**
  * What somebody asks the management listener, in a form that can be passed on to another process.
  */
-export interface Question {
+export interface ManagementRequest {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
@@ -9,7 +9,7 @@ export interface Question {
 }
 
 /** What the management listener answers. */
-export interface Answer {
+export interface ManagementResponse {
   readonly code: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** A text is sent as it is, anything else as JSON. Absent: there is none. */
@@ -17,27 +17,27 @@ export interface Answer {
 }
 
 /** In the words of `/readyz`. */
-export function told(code: number, status: string, more: object = {}): Answer {
+export function jsonResponse(code: number, status: string, more: object = {}): ManagementResponse {
   return { code, body: { status, ...more } };
 }
 
 /** What every address says to a method it does not know (RFC 9110 §15.5.6). */
-export function notAllowed(allowed: readonly string[]): Answer {
-  return { ...told(405, 'method not allowed'), headers: { Allow: allowed.join(', ') } };
+export function notAllowed(allowed: readonly string[]): ManagementResponse {
+  return { ...jsonResponse(405, 'method not allowed'), headers: { Allow: allowed.join(', ') } };
 }
 
 /** What `/readyz` says once a signal to stop has come. */
-export function draining(): Answer {
+export function draining(): ManagementResponse {
   const server = { status: 'unavailable', reason: 'draining' };
-  return told(503, 'unavailable', { checks: { server } });
+  return jsonResponse(503, 'unavailable', { checks: { server } });
 }
 
 /** The path a question is about. */
-export function pathOf({ url }: Question): string {
+export function pathOf({ url }: ManagementRequest): string {
   return url.split('?', 1)[0] ?? '';
 }
 
 /** For addresses that are only looked at. Absent: the method may look. */
-export function refuseToChange({ method }: Question): Answer | undefined {
+export function refuseToChange({ method }: ManagementRequest): ManagementResponse | undefined {
   return method === 'GET' || method === 'HEAD' ? undefined : notAllowed(['GET', 'HEAD']);
 }

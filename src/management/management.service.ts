@@ -10,18 +10,18 @@ import type { ManagementOptions } from '../config/options.ts';
 import { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/store/key-value-store.ts';
 import { SessionCache } from '../session/sessions/session-cache.ts';
-import { SignedInSessions } from '../session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../session/sessions/signed-in-sessions.service.ts';
 import {
-  type Answer,
+  type ManagementResponse,
   draining,
   pathOf,
-  type Question,
+  type ManagementRequest,
   refuseToChange,
-  told,
+  jsonResponse,
 } from './management-request.ts';
-import type { Figure } from '../telemetry/metric.ts';
+import type { Metric } from '../telemetry/metric.ts';
 import { ManagementListener } from './management-listener.ts';
-import { cacheFigures, metricsAnswer, processFigures } from '../telemetry/metrics.ts';
+import { cacheMetrics, metricsResponse, processMetrics } from '../telemetry/metrics.ts';
 import { readiness } from './readiness.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { type AccessListener, SessionAdministration } from './session-administration.ts';
@@ -61,12 +61,12 @@ export class ManagementServer
     private readonly providers: Providers,
     private readonly recorder: Recorder,
     private readonly cache: SessionCache,
-    sessions: SignedInSessions,
+    sessions: SignedInSessionsService,
   ) {
     const { token } = options.listen;
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
-    const answer = (question: Question) => this.answer(question);
+    const answer = (question: ManagementRequest) => this.answer(question);
     const onError = (error: unknown) => this.#logger.error({ msg: 'no answer', err: error });
     this.#listener = listens ? new ManagementListener(options.listen, answer, onError) : undefined;
   }
@@ -86,30 +86,30 @@ export class ManagementServer
   }
 
   /** What the operator is told, whichever process was asked. */
-  async answer(question: Question): Promise<Answer> {
+  async answer(question: ManagementRequest): Promise<ManagementResponse> {
     return (await this.#administration.answer(question)) ?? this.#health(question);
   }
 
   /** Everything that is counted or measured in this process. */
-  async figures(): Promise<Figure[]> {
-    return [...this.counts(), ...(await processFigures())];
+  async figures(): Promise<Metric[]> {
+    return [...this.counts(), ...(await processMetrics())];
   }
 
   /** What the BFF itself has counted. */
-  counts(): Figure[] {
-    return [...this.recorder.figures(), ...cacheFigures(this.cache.figures)];
+  counts(): Metric[] {
+    return [...this.recorder.figures(), ...cacheMetrics(this.cache.figures)];
   }
 
-  async #health(question: Question): Promise<Answer> {
+  async #health(question: ManagementRequest): Promise<ManagementResponse> {
     const path = pathOf(question);
-    if (!['/livez', '/readyz', '/metrics'].includes(path)) return told(404, 'not found');
+    if (!['/livez', '/readyz', '/metrics'].includes(path)) return jsonResponse(404, 'not found');
     const refusal = refuseToChange(question);
     if (refusal) return refusal;
-    if (path === '/livez') return told(200, 'ok');
-    if (path === '/metrics') return metricsAnswer([await this.figures()]);
+    if (path === '/livez') return jsonResponse(200, 'ok');
+    if (path === '/metrics') return metricsResponse([await this.figures()]);
     if (this.#isDraining) return draining();
     const { status, checks } = await readiness(this.options, this.providers);
-    return told(status === 'unavailable' ? 503 : 200, status, { checks });
+    return jsonResponse(status === 'unavailable' ? 503 : 200, status, { checks });
   }
 
   #note(access: Parameters<AccessListener>[0]): void {

@@ -3,8 +3,16 @@ import { BffError } from '../errors.ts';
 import type { Providers } from '../oauth/providers.ts';
 import type { SessionGroup } from '../session/sessions/session-index.ts';
 import { type SeenSession, sessionEntry } from '../session/sessions/session-entry.ts';
-import type { SignedInSessions, Subject } from '../session/sessions/signed-in-sessions.service.ts';
-import { type Answer, notAllowed, type Question, told } from './management-request.ts';
+import type {
+  SignedInSessionsService,
+  Subject,
+} from '../session/sessions/signed-in-sessions.service.ts';
+import {
+  type ManagementResponse,
+  notAllowed,
+  type ManagementRequest,
+  jsonResponse,
+} from './management-request.ts';
 
 /** Told of every access, for the log: what was done, to how many. Never who it was about. */
 export type AccessListener = (
@@ -23,7 +31,7 @@ export class SessionAdministration {
 
   /** Without a token there is no such thing: every address is unknown. */
   constructor(
-    private readonly sessions: SignedInSessions,
+    private readonly sessions: SignedInSessionsService,
     private readonly providers: Providers,
     token: string | undefined,
     private readonly onAccess: AccessListener,
@@ -35,13 +43,17 @@ export class SessionAdministration {
    * Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no
    * administration.
    */
-  async answer({ method, url, authorization }: Question): Promise<Answer | undefined> {
+  async answer({
+    method,
+    url,
+    authorization,
+  }: ManagementRequest): Promise<ManagementResponse | undefined> {
     const [path = '', query] = url.split(/\?(.*)/s, 2);
     const address = /^\/sessions(?:\/(?<id>[^/]+))?$/.exec(path);
     if (!this.#tokenHash || !address) return undefined;
     if (!this.#isAllowed(authorization)) {
       this.onAccess({ kind: 'refused' });
-      return { ...told(401, 'unauthorized'), headers: { 'WWW-Authenticate': 'Bearer' } };
+      return { ...jsonResponse(401, 'unauthorized'), headers: { 'WWW-Authenticate': 'Bearer' } };
     }
     const id = address.groups?.['id'];
     try {
@@ -52,23 +64,23 @@ export class SessionAdministration {
     }
   }
 
-  async #answerForAll(method: string, query: URLSearchParams): Promise<Answer> {
+  async #answerForAll(method: string, query: URLSearchParams): Promise<ManagementResponse> {
     if (!methodsForAll.includes(method)) return notAllowed(methodsForAll);
     const [sub, ...others] = query.getAll('sub');
-    if (!sub || others.length > 0) return told(400, 'exactly one sub is needed');
+    if (!sub || others.length > 0) return jsonResponse(400, 'exactly one sub is needed');
     const subjects = this.#subjectsNamed(sub);
     return method === 'DELETE' ? this.#endAll(subjects) : this.#list(subjects);
   }
 
-  async #answerForOne(method: string, id: string): Promise<Answer> {
+  async #answerForOne(method: string, id: string): Promise<ManagementResponse> {
     if (!methodsForOne.includes(method)) return notAllowed(methodsForOne);
     const ended = await this.sessions.end(id);
-    if (!ended) return told(404, 'not found');
+    if (!ended) return jsonResponse(404, 'not found');
     this.onAccess({ kind: 'ended', subjects: 1, sessions: 1 });
     return { code: 204 };
   }
 
-  async #list(subjects: readonly Subject[]): Promise<Answer> {
+  async #list(subjects: readonly Subject[]): Promise<ManagementResponse> {
     const found: SeenSession[][] = [];
     for (const subject of subjects) found.push(await this.sessions.list(subject));
     const sessions = found
@@ -79,7 +91,7 @@ export class SessionAdministration {
     return { code: 200, body: sessions.map(entryWithSub) };
   }
 
-  async #endAll(subjects: readonly SessionGroup[]): Promise<Answer> {
+  async #endAll(subjects: readonly SessionGroup[]): Promise<ManagementResponse> {
     const ended: number[] = [];
     // Pending sign-ins are refused too, because an operator locks the account before ending
     // sessions.
@@ -108,10 +120,10 @@ export class SessionAdministration {
     return timingSafeEqual(hashOf(token), this.#tokenHash);
   }
 
-  #answerFailure(error: unknown): Answer {
+  #answerFailure(error: unknown): ManagementResponse {
     this.onAccess({ kind: 'failed', error });
-    if (!(error instanceof BffError)) return told(500, 'internal error');
-    return { ...told(error.status, 'unavailable'), headers: error.headers };
+    if (!(error instanceof BffError)) return jsonResponse(500, 'internal error');
+    return { ...jsonResponse(error.status, 'unavailable'), headers: error.headers };
   }
 }
 

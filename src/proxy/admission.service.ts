@@ -24,7 +24,7 @@ export interface Matched {
  * forged request learns nothing about it.
  */
 @Injectable()
-export class Admission {
+export class AdmissionService {
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
     private readonly routes: ProxyRoutes,

@@ -1,11 +1,11 @@
 import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { Proxy } from './proxy.service.ts';
+import { ProxyService } from './proxy.service.ts';
 
 /** The proxy's place in the request pipeline. */
 @Injectable()
 export class ProxyMiddleware implements NestMiddleware {
-  constructor(private readonly proxy: Proxy) {}
+  constructor(private readonly proxy: ProxyService) {}
 
   async use(request: Request, response: Response, next: NextFunction): Promise<void> {
     if (!(await this.proxy.serve(request, response))) next();

@@ -1,14 +1,14 @@
 import type { Provider as NestProvider } from '@nestjs/common';
-import { Admission } from './admission.service.ts';
-import { AuthorizedHeaders } from './authorize/authorized-headers.service.ts';
+import { AdmissionService } from './admission.service.ts';
+import { AuthorizedHeadersService } from './authorize/authorized-headers.service.ts';
 import { Handshakes } from './forward/websocket-handshakes.ts';
-import { LongAnswers } from './forward/streaming-responses.ts';
+import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
-import { Proxy } from './proxy.service.ts';
+import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
-import { RouteAuthorization } from './authorize/route-authorization.service.ts';
-import { SessionEnds } from '../session/sessions/end-notifier.ts';
+import { RouteAuthorizationService } from './authorize/route-authorization.service.ts';
+import { EndNotifier } from '../session/sessions/end-notifier.ts';
 
 /**
  * What the proxy works with beside its options: the routes, and all that lives longer than a
@@ -20,10 +20,10 @@ export const proxyProviders: NestProvider[] = [
     inject: [PROXY_OPTIONS],
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
-  Admission,
-  RouteAuthorization,
-  AuthorizedHeaders,
-  Proxy,
+  AdmissionService,
+  RouteAuthorizationService,
+  AuthorizedHeadersService,
+  ProxyService,
   {
     provide: Handshakes,
     inject: [ProxyRoutes],
@@ -31,13 +31,13 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, SessionEnds],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionEnds) =>
+    inject: [PROXY_OPTIONS, EndNotifier],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: EndNotifier) =>
       new OpenSockets(ends, maxWebSockets),
   },
   {
-    provide: LongAnswers,
-    inject: [SessionEnds],
-    useFactory: (ends: SessionEnds) => new LongAnswers(ends),
+    provide: StreamingResponses,
+    inject: [EndNotifier],
+    useFactory: (ends: EndNotifier) => new StreamingResponses(ends),
   },
 ];

@@ -7,17 +7,22 @@ import {
 import type { Request, Response } from 'express';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
 import { refuseForeignOrigin } from '../session/cookie/csrf.ts';
-import { SessionReader } from '../session/sessions/session-reader.service.ts';
+import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
-import { Admission, type Matched, refuseWebSocket } from './admission.service.ts';
+import { AdmissionService, type Matched, refuseWebSocket } from './admission.service.ts';
 import {
-  AuthorizedHeaders,
+  AuthorizedHeadersService,
   type AuthorizedRequest,
-  type WhoAsks,
+  type Caller,
 } from './authorize/authorized-headers.service.ts';
-import { forward, startForwarding, type UpstreamRequest, type Behalf } from './forward/forward.ts';
+import {
+  forward,
+  startForwarding,
+  type UpstreamRequest,
+  type LogContext,
+} from './forward/forward.ts';
 import { type Handshake, refuseBadHandshake } from './forward/websocket-handshakes.ts';
-import { LongAnswers, type RunningAnswer } from './forward/streaming-responses.ts';
+import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
@@ -25,34 +30,34 @@ import { upstreamPath } from './routes.ts';
 import { openWebSocket } from './forward/upgrade.ts';
 
 /** A call for which nobody has to be asked anything. */
-interface CertainCall {
+interface ReadyRequest {
   readonly matched: Matched;
-  readonly who: WhoAsks;
+  readonly who: Caller;
   readonly authorized: AuthorizedRequest;
 }
 
 /** Gets what is none of ours, and what failed. */
 type Next = (request: Request, response: Response) => void;
 
-const nobody: WhoAsks = { presented: undefined, session: undefined };
+const nobody: Caller = { presented: undefined, session: undefined };
 
 /**
  * Sends what belongs to a route to its upstream, with the user's access token where the route wants
  * one.
  */
 @Injectable()
-export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
+export class ProxyService implements BeforeApplicationShutdown, OnApplicationShutdown {
   /** Requests that `serveFirst` has handed on, and what was wrong with them. */
   readonly #handedOn = new WeakMap<Request, { readonly failure?: unknown }>();
 
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
-    private readonly admission: Admission,
+    private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
-    private readonly sessions: SessionReader,
-    private readonly headers: AuthorizedHeaders,
+    private readonly sessions: SessionReaderService,
+    private readonly headers: AuthorizedHeadersService,
     private readonly openSockets: OpenSockets,
-    private readonly longAnswers: LongAnswers,
+    private readonly longAnswers: StreamingResponses,
   ) {}
 
   /**
@@ -74,16 +79,16 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
    * as in the steady state. `next` gets it when it is none of ours, and when it failed: `serve`
    * says so again then.
    */
-  serveFirst(request: Request, response: Response, behalf: Behalf, next: Next): void {
+  serveFirst(request: Request, response: Response, logContext: LogContext, next: Next): void {
     const call = this.#certainCall(request, response);
-    if (!call) return behalf.within(() => void this.#serveOrHandOn(request, response, next));
+    if (!call) return logContext.within(() => void this.#serveOrHandOn(request, response, next));
     const running = this.#begin(call.who, response);
-    const asked = this.#asked(call.matched, call.authorized, running, behalf);
+    const asked = this.#asked(call.matched, call.authorized, running, logContext);
     startForwarding(request, response, asked, (failure) => {
       if (running) this.longAnswers.end(running);
       if (!failure) return;
       this.#handedOn.set(request, { failure });
-      behalf.within(() => next(request, response));
+      logContext.within(() => next(request, response));
     });
   }
 
@@ -100,7 +105,7 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
   /**
    * Absent: somebody has to be asked, or something is wrong, which `serve` finds as well, and says.
    */
-  #certainCall(request: Request, response: Response): CertainCall | undefined {
+  #certainCall(request: Request, response: Response): ReadyRequest | undefined {
     try {
       const matched = this.admission.match(request, response);
       if (!matched || matched.handshake) return undefined;
@@ -158,25 +163,25 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
     await openWebSocket({ handshake, response }, asked, this.openSockets, place);
   }
 
-  async #whoAsks({ headers }: Request, route: ProxyRoute, how: 'read' | 'peek'): Promise<WhoAsks> {
+  async #whoAsks({ headers }: Request, route: ProxyRoute, how: 'read' | 'peek'): Promise<Caller> {
     const presented = route.isAnonymous ? undefined : await this.sessions[how](headers.cookie);
     return this.#who(route, presented);
   }
 
-  #who(route: ProxyRoute, presented: Session | undefined): WhoAsks {
+  #who(route: ProxyRoute, presented: Session | undefined): Caller {
     return presented ? { presented, session: this.#toldTo(route, presented) } : nobody;
   }
 
   /** Absent: the answer is made for nobody. */
-  #begin({ session }: WhoAsks, response: Response): RunningAnswer | undefined {
+  #begin({ session }: Caller, response: Response): StreamingResponse | undefined {
     return session && this.longAnswers.begin(session.id, response);
   }
 
   #asked(
     { request, route, target }: Matched,
-    { headers, proof, afterRefusal, stepUp }: AuthorizedRequest,
-    running?: RunningAnswer,
-    behalf?: Behalf,
+    { headers, proof, onUnauthorized, stepUp }: AuthorizedRequest,
+    running?: StreamingResponse,
+    logContext?: LogContext,
   ): UpstreamRequest {
     const { options, upstream } = route;
     // Member by member: to spread objects into one takes longer than all rules for headers.
@@ -185,8 +190,8 @@ export class Proxy implements BeforeApplicationShutdown, OnApplicationShutdown {
       path: upstreamPath(options, upstream.basePath, target.path) + target.query,
       headers,
       proof,
-      afterRefusal,
-      behalf,
+      onUnauthorized,
+      logContext,
       stepUp,
       timeout: options.timeout,
       idleTimeout: options.idleTimeout ?? 0,

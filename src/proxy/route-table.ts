@@ -1,11 +1,11 @@
 import type { RouteOptions } from '../config/options.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
-import { AnswerHeaders } from './headers/response-headers.ts';
+import { UpstreamResponseHeaders } from './headers/response-headers.ts';
 import { RequestHeaders } from './headers/request-headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
-import { type SignInPlace, type StepUpAnswer, stepUpAnswer } from './authorize/step-up.ts';
+import { type SignInPlace, type StepUpResponse, stepUpResponse } from './authorize/step-up.ts';
 import { openUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** One configured route with all it needs to be served. */
@@ -14,7 +14,7 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  readonly answerHeaders: AnswerHeaders;
+  readonly answerHeaders: UpstreamResponseHeaders;
   /** Nobody looks who asks. */
   readonly isAnonymous: boolean;
   /** What the route wants beside the token of a sign-in. Absent: nothing. */
@@ -25,7 +25,7 @@ export interface ProxyRoute {
    * account. Absent: no user's token is sent.
    */
   readonly stepUp:
-    { readonly signedIn: StepUpAnswer; readonly connected: StepUpAnswer } | undefined;
+    { readonly signedIn: StepUpResponse; readonly connected: StepUpResponse } | undefined;
 }
 
 /** A token of its own, another sign-in, or both. */
@@ -79,7 +79,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    answerHeaders: new AnswerHeaders({ ours, ourCookies, isPersonal, isFrontend }),
+    answerHeaders: new UpstreamResponseHeaders({ ours, ourCookies, isPersonal, isFrontend }),
   };
 }
 
@@ -96,8 +96,8 @@ function signInRules(
   const unnamed = letsChoose ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
-    signedIn: stepUpAnswer(signInPlace, false),
-    connected: stepUpAnswer(signInPlace, true),
+    signedIn: stepUpResponse(signInPlace, false),
+    connected: stepUpResponse(signInPlace, true),
   };
   return {
     isAnonymous: token === 'none' || session === 'none',

@@ -5,7 +5,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { BffModule } from '../bff.module.ts';
 import { ConfigurationError } from '../config/load.ts';
 import type { Options } from '../config/options.ts';
-import { openFrontDoor } from './proxy-fast-path.ts';
+import { installProxyFastPath } from './proxy-fast-path.ts';
 import { HttpAdapter } from './http.adapter.ts';
 import { ServerLog } from '../telemetry/server-log.service.ts';
 import { MANAGEMENT_LISTENS } from '../management/management.service.ts';
@@ -14,7 +14,7 @@ import { CLOCK, type Clock } from '../clock.ts';
 import type { LineStream } from '../telemetry/standard-output.ts';
 
 /** What a caller may put in the place of the real thing. */
-export interface AppSurroundings {
+export interface AppOverrides {
   /** Where log lines go. Absent: standard output. */
   readonly logStream?: LineStream;
   /** The time, in epoch milliseconds. Absent: the system's. */
@@ -32,7 +32,7 @@ export interface AppSurroundings {
  */
 export async function createApp(
   options: Options,
-  surroundings: AppSurroundings = {},
+  surroundings: AppOverrides = {},
 ): Promise<NestExpressApplication> {
   const { logStream, worker } = surroundings;
   const log = new ServerLog(options.logLevel, logStream, worker);
@@ -47,14 +47,14 @@ export async function createApp(
     // A parser would eat the bodies that are to be proxied.
     bodyParser: false,
   });
-  openFrontDoor(app, log);
+  installProxyFastPath(app, log);
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');
   return app;
 }
 
-function rootModule(options: Options, { clock, worker }: AppSurroundings) {
+function rootModule(options: Options, { clock, worker }: AppOverrides) {
   const bff = BffModule.withOptions(options);
   const substitutes = [
     ...(clock ? [{ provide: CLOCK, useValue: clock }] : []),

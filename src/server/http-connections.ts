@@ -12,7 +12,7 @@ const leaveTime = 3000;
  * browsers and load balancers open in advance and never use: it calls a connection idle only after
  * a first request.
  */
-export class Connections {
+export class HttpConnections {
   readonly #open = new Set<Socket>();
   readonly #unused = new Map<string, Socket>();
 

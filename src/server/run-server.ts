@@ -4,28 +4,28 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './create-app.ts';
 import type { LoadedOptions } from '../config/load.ts';
 import type { Options, ServerOptions } from '../config/options.ts';
-import { Connections } from './http-connections.ts';
+import { HttpConnections } from './http-connections.ts';
 import { listenFailure } from '../config/listen-error.ts';
 import { type Exit, exitAfter, logStrayErrors, stopper } from './shutdown.ts';
 import { StandardOutput } from '../telemetry/standard-output.ts';
-import { whereabouts } from './listen-addresses.ts';
+import { listenAddresses } from './listen-addresses.ts';
 
 /** How long requests under way may take after a signal to stop, in milliseconds. */
 const drainTime = 25_000;
 
 /** What a server may need to know beside its options. */
-interface Circumstances {
+interface StartOptions {
   readonly warnings?: readonly string[];
   /** Which of several processes it is. Absent: there is one. */
   readonly worker?: number;
   /** The last thing it does before it ends. */
-  readonly farewell?: () => void;
+  readonly beforeExit?: () => void;
 }
 
 /** Runs the whole server in this process. Throws when it cannot start. */
 export async function serveAlone({ options, warnings, source }: LoadedOptions): Promise<void> {
   const server = await startServer(options, { warnings });
-  server.logger.log({ msg: 'listening', ...whereabouts(options), configuration: source });
+  server.logger.log({ msg: 'listening', ...listenAddresses(options), configuration: source });
 }
 
 /** A server that listens, and how it ends. */
@@ -41,7 +41,7 @@ export interface RunningServer {
 /** Starts a server that obeys `SIGTERM` and `SIGINT`. Throws when it cannot. */
 export async function startServer(
   options: Options,
-  { warnings = [], worker, farewell = () => {} }: Circumstances,
+  { warnings = [], worker, beforeExit = () => {} }: StartOptions,
 ): Promise<RunningServer> {
   const output = new StandardOutput();
   const surroundings = { logStream: output, ...(worker !== undefined && { worker }) };
@@ -52,9 +52,9 @@ export async function startServer(
   for (const warning of warnings) logger.warn(warning);
   // The management listener opens here, and says itself why it cannot.
   await app.init();
-  const connections = new Connections(app.getHttpServer());
+  const connections = new HttpConnections(app.getHttpServer());
   await listen(app, options.server);
-  const end = () => drain(app, connections, logger, (code) => (farewell(), exit(code)));
+  const end = () => drain(app, connections, logger, (code) => (beforeExit(), exit(code)));
   const stop = stopper(
     () => void end(),
     () => connections.closeAll(),
@@ -74,7 +74,7 @@ async function listen(app: NestExpressApplication, server: ServerOptions): Promi
 
 async function drain(
   app: NestExpressApplication,
-  connections: Connections,
+  connections: HttpConnections,
   logger: Logger,
   exit: Exit,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { Providers } from '../oauth/providers.ts';
 import { AccessTokenService } from './tokens/access-token.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { CLOCK, type Clock } from '../clock.ts';
-import { Connections } from './sessions/linked-accounts.service.ts';
+import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
 import type { KeyValueStore } from './store/key-value-store.ts';
 import { RouteTokenService } from './tokens/route-token.service.ts';
 import { SealedRecords } from './store/sealed-records.ts';
@@ -14,7 +14,7 @@ import { Sealing } from './store/sealing.ts';
 import type { ConnectionListener } from './store/redis/connection.ts';
 import type { Session } from './sessions/session.ts';
 import { SessionStore } from './sessions/session-store.ts';
-import { TokenKeeper } from './tokens/pending-writes.ts';
+import { PendingWrites } from './tokens/pending-writes.ts';
 import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
 
 /**
@@ -32,7 +32,7 @@ export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
         clock: Clock,
         recorder: Recorder,
       ) => {
-        const keeper = new TokenKeeper(sessions, logLostTokens);
+        const keeper = new PendingWrites(sessions, logLostTokens);
         return new TokenRefresher(sessions, keeper, providers, clock, onRefresh(recorder));
       },
     },
@@ -54,7 +54,7 @@ export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
     },
     AccessTokenService,
     RouteTokenService,
-    Connections,
+    LinkedAccountsService,
   ];
 }
 

@@ -7,7 +7,7 @@ export interface Sample {
 }
 
 /** What one process knows of one thing, so that several processes' figures can be put together. */
-export interface Figure {
+export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -45,7 +45,7 @@ export class Counter {
     else this.#counts.set(key, { labels: this.#labelled(values), value: by });
   }
 
-  figure(): Figure {
+  figure(): Metric {
     const { name, help } = this;
     const values = [...this.#counts.values()].map(({ labels, value }) => ({ labels, value }));
     return { name, help, type: 'counter', aggregator: 'sum', values };
@@ -61,8 +61,8 @@ export function gauge(
   name: string,
   help: string,
   value: number,
-  aggregator: Figure['aggregator'] = 'sum',
-): Figure {
+  aggregator: Metric['aggregator'] = 'sum',
+): Metric {
   return { name, help, type: 'gauge', aggregator, values: [{ labels: {}, value }] };
 }
 
@@ -70,8 +70,8 @@ export function gauge(
  * One figure of each name, with the sums of what only ever grows. A gauge is of the moment: it is
  * left out.
  */
-export function addUp(figures: readonly Figure[]): Figure[] {
-  const sums = new Map<string, { figure: Figure; values: Map<string, Sample> }>();
+export function aggregate(figures: readonly Metric[]): Metric[] {
+  const sums = new Map<string, { figure: Metric; values: Map<string, Sample> }>();
   for (const figure of figures) {
     if (figure.type === 'gauge' || figure.aggregator !== 'sum') continue;
     const sum = sums.get(figure.name) ?? { figure, values: new Map<string, Sample>() };

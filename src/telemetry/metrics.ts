@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
-import { type Figure, gauge } from './metric.ts';
+import { type Metric, gauge } from './metric.ts';
 
 /** What is remembered of sessions, as `SessionCache` counts it. */
-export interface CacheFigures {
+export interface CacheMetrics {
   readonly sessions: number;
   readonly bytes: number;
   readonly hits: number;
@@ -23,7 +23,7 @@ let observed: Promise<Registry> | undefined;
  * the first time somebody asks: where nobody does, neither the library nor its timers cost
  * anything.
  */
-export async function processFigures(): Promise<Figure[]> {
+export async function processMetrics(): Promise<Metric[]> {
   const registry = await (observed ??= observeProcess());
   const figures = await figuresOf(registry);
   return figures.map((figure) =>
@@ -33,7 +33,7 @@ export async function processFigures(): Promise<Figure[]> {
 }
 
 /** The cache of sessions, in the form of the other figures. */
-export function cacheFigures({ sessions, bytes, hits, misses }: CacheFigures): Figure[] {
+export function cacheMetrics({ sessions, bytes, hits, misses }: CacheMetrics): Metric[] {
   const name = 'pixie_session_cache';
   return [
     gauge(`${name}_sessions`, 'Sessions remembered in memory.', sessions),
@@ -47,8 +47,8 @@ export function cacheFigures({ sessions, bytes, hits, misses }: CacheFigures): F
  * The figures of some processes, put together in the text format of Prometheus, as `/metrics`
  * answers them.
  */
-export async function metricsAnswer(
-  ofProcesses: readonly (readonly Figure[])[],
+export async function metricsResponse(
+  ofProcesses: readonly (readonly Metric[])[],
 ): Promise<MetricsResponse> {
   const registry = await sum(ofProcesses);
   return {
@@ -59,15 +59,15 @@ export async function metricsAnswer(
 }
 
 /** The library declares its types of figures as numbers; they are words. */
-async function figuresOf(registry: Registry): Promise<Figure[]> {
-  return (await registry.getMetricsAsJSON()) as unknown as Figure[];
+async function figuresOf(registry: Registry): Promise<Metric[]> {
+  return (await registry.getMetricsAsJSON()) as unknown as Metric[];
 }
 
-function count(name: string, help: string, value: number): Figure {
+function count(name: string, help: string, value: number): Metric {
   return { ...gauge(name, help, value), type: 'counter' };
 }
 
-async function sum(ofProcesses: readonly (readonly Figure[])[]): Promise<Registry> {
+async function sum(ofProcesses: readonly (readonly Metric[])[]): Promise<Registry> {
   const { AggregatorRegistry } = await import('prom-client');
   return AggregatorRegistry.aggregate([...ofProcesses]);
 }

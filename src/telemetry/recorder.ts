@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
-import { Counter, type Figure, gauge } from './metric.ts';
+import { Counter, type Metric, gauge } from './metric.ts';
 import { type AnsweredRequest, RequestCounts } from './request-counts.ts';
 
 /** The names that may be part of a figure, all of them from the configuration. */
@@ -105,7 +105,7 @@ export class Recorder {
     this.#redisLost.add([], state === 'lost' ? 1 : 0);
   }
 
-  figures(): Figure[] {
+  figures(): Metric[] {
     const counters = [
       this.#problems,
       this.#upstreamFailures,
@@ -118,7 +118,7 @@ export class Recorder {
     return [...this.#requests.figures(), ...counters, ...this.#redisFigures()];
   }
 
-  #redisFigures(): Figure[] {
+  #redisFigures(): Metric[] {
     if (this.#isRedisConnected === undefined) return [];
     const help = 'Whether Redis is connected: 1, or 0; of several processes the worst.';
     const state = gauge('pixie_redis_connected', help, this.#isRedisConnected ? 1 : 0, 'min');

@@ -1,5 +1,5 @@
 import { isBelow } from '../http/path-prefix.ts';
-import { Durations, type Figure, type Sample } from './metric.ts';
+import { Durations, type Metric, type Sample } from './metric.ts';
 
 /** Which part of the BFF answers: one of its own endpoints, a configured route, or the frontend. */
 type Kind = 'endpoint' | 'route' | 'frontend';
@@ -44,7 +44,7 @@ export class RequestCounts {
     this.#countsOf(answered).note(answered);
   }
 
-  figures(): Figure[] {
+  figures(): Metric[] {
     const all = [...this.#routes.values(), ...this.#endpoints.values(), this.#frontend];
     const help = 'Requests answered, by who answered them.';
     const time = 'Time from a request to the end of its answer, by who answered it.';
@@ -114,7 +114,7 @@ class Counts {
   }
 }
 
-function figure(name: string, help: string, type: Figure['type'], values: Sample[]): Figure {
+function figure(name: string, help: string, type: Metric['type'], values: Sample[]): Metric {
   return { name, help, type, aggregator: 'sum', values };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SessionReader } from '../../src/session/sessions/session-reader.service.ts';
+import { SessionReaderService } from '../../src/session/sessions/session-reader.service.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import type { Page } from '../support/browser/browser.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -171,7 +171,7 @@ describe('what the authorization server says', () => {
 describe('something nobody expected', () => {
   it('is a 500 without details, is logged with its stack, and the server lives', async () => {
     await using bff = await startBff({ store: 'memory' });
-    const reader = bff.app.get(SessionReader);
+    const reader = bff.app.get(SessionReaderService);
     reader.read = () => Promise.reject(new TypeError('secret detail of a bug'));
     const bug = await bff.browser().fetch('/api/notes');
     const text = await bug.text();

@@ -9,13 +9,13 @@ import { BffError } from '../../src/errors.ts';
 import { isNavigation } from '../../src/http/navigation.ts';
 import { wantsNonce } from '../../src/oauth/client/dpop.ts';
 import { partiesOf } from '../../src/oauth/logout/logout-token.ts';
-import { AnswerHeaders } from '../../src/proxy/headers/response-headers.ts';
+import { UpstreamResponseHeaders } from '../../src/proxy/headers/response-headers.ts';
 import { headersFrom } from '../../src/proxy/headers/claim-headers.ts';
 import { FrameBoundary } from '../../src/proxy/forward/frames.ts';
 import { type HeaderList, RequestHeaders } from '../../src/proxy/headers/request-headers.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes, upstreamPath } from '../../src/proxy/routes.ts';
-import { stepUpAnswer } from '../../src/proxy/authorize/step-up.ts';
+import { stepUpResponse } from '../../src/proxy/authorize/step-up.ts';
 import { plainAddress, TrustedPeers } from '../../src/proxy/headers/trusted-peers.ts';
 import { cookieFilter } from '../../src/session/cookie/cookies.ts';
 import { route } from '../support/bff/route.ts';
@@ -66,7 +66,10 @@ const setCookies: Target = {
   words: [...ours, '=', '==', ';', 'Path=/', 'Domain=example.test', 'Secure', '\t'],
   check(line) {
     const rules = { ours: {}, ourCookies: ours, isPersonal: true, isFrontend: false };
-    const relayed = new AnswerHeaders(rules).of({ 'set-cookie': [line, 'theme=dark'] }, 'id');
+    const relayed = new UpstreamResponseHeaders(rules).of(
+      { 'set-cookie': [line, 'theme=dark'] },
+      'id',
+    );
     const lines = relayed.flat().filter((value) => value === line);
     const [pair = ''] = line.split(';');
     // A cookie without a name comes back as its bare value.
@@ -366,7 +369,7 @@ const challenges: Target = {
     const refusal = { 'www-authenticate': challenge };
     hold(!wantsNonce(refusal) || /use_dpop_nonce/i.test(challenge), 'saw a nonce');
     const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
-    const error = stepUpAnswer(place, false)(refusal);
+    const error = stepUpResponse(place, false)(refusal);
     if (!error) return;
     hold(error.code === 'step_up_required', `became ${error.code}`);
     const { loginUrl = '' } = error.extensions;

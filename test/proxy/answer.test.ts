@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Dispatcher } from 'undici';
-import { Answer } from '../../src/proxy/forward/response.ts';
+import { ResponseWriter } from '../../src/proxy/forward/response.ts';
 
 const controller = { pause() {}, resume() {} } as unknown as Dispatcher.DispatchController;
 
@@ -12,7 +12,7 @@ it('holds any number of pieces until it begins, in time that grows as they do', 
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   response.assignSocket(wire as never);
   response.once('finish', () => wire.end());
-  const answer = new Answer(response);
+  const answer = new ResponseWriter(response);
   const pieces = Array.from({ length: 100_000 }, (_, index) => String(index % 10));
   const before = process.cpuUsage();
   for (const piece of pieces) answer.take(controller, Buffer.from(piece));

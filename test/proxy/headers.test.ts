@@ -1,4 +1,7 @@
-import { type AnswerHeaderRules, AnswerHeaders } from '../../src/proxy/headers/response-headers.ts';
+import {
+  type UpstreamResponseHeaderRules,
+  UpstreamResponseHeaders,
+} from '../../src/proxy/headers/response-headers.ts';
 import {
   type RequestFacts,
   type RequestHeaderRules,
@@ -38,10 +41,10 @@ function sent(incoming: Record<string, string>, rules: Partial<Given> = {}) {
 
 function received(
   upstream: Record<string, string | string[]>,
-  rules: Partial<AnswerHeaderRules> = {},
+  rules: Partial<UpstreamResponseHeaderRules> = {},
 ) {
   const { ourCookies } = usual;
-  const headers = new AnswerHeaders({
+  const headers = new UpstreamResponseHeaders({
     ours: {},
     ourCookies,
     isPersonal: true,

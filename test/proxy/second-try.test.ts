@@ -26,7 +26,7 @@ beforeEach(() => {
 
 /** What a client gets of a request that may be asked a second time with other headers. */
 async function forwarded(
-  afterRefusal: UpstreamRequest['afterRefusal'],
+  onUnauthorized: UpstreamRequest['onUnauthorized'],
   first = 'GET /x',
   body = '',
 ): Promise<string> {
@@ -40,7 +40,7 @@ async function forwarded(
       maxBody: 1_000,
       retry: 0,
       responseHeaders: () => [],
-      ...(afterRefusal && { afterRefusal }),
+      ...(onUnauthorized && { onUnauthorized }),
     };
     forward(request, response, asked).catch(() => response.destroy());
   });

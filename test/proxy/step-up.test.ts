@@ -1,8 +1,8 @@
-import { loginUrl, stepUpAnswer } from '../../src/proxy/authorize/step-up.ts';
+import { loginUrl, stepUpResponse } from '../../src/proxy/authorize/step-up.ts';
 
 const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
 const asked = (challenge: string | string[]) =>
-  stepUpAnswer(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
+  stepUpResponse(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
 
 const code = 'insufficient_user_authentication';
 

@@ -201,7 +201,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       const portions: string[][] = [];
       let after: ListEntry | undefined;
       for (;;) {
-        const entries = await store.enlisted(list, 0, { after, atMost });
+        const entries = await store.members(list, 0, { after, atMost });
         portions.push(entries.map(({ member }) => member));
         after = entries.at(-1);
         if (entries.length < atMost) return portions;
@@ -215,7 +215,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       const names = Array.from({ length: 40 }, (_, n) => `${'aBzZ_-9é'[n % 8]}${n}`);
       for (const [n, name] of names.entries()) {
         const at = n < 30 ? 1000 : 1000 + n;
-        await store.enlist(list, name, { ...seenAt(at), staleBefore: 0, since: 1000 });
+        await store.addMember(list, name, { ...seenAt(at), staleBefore: 0, since: 1000 });
       }
       return names;
     }
@@ -235,14 +235,15 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       let now = 2000;
       let after: ListEntry | undefined;
       for (;;) {
-        const entries = await store.enlisted(list, 0, { after, atMost: 3 });
+        const entries = await store.members(list, 0, { after, atMost: 3 });
         if (entries.length === 0) break;
         found.push(...entries.map(({ member }) => member));
         after = entries.at(-1);
         // All that were read are gone, the cursor's own entry first.
-        for (const { member } of entries.toReversed()) await store.strikeOff(list, member);
+        for (const { member } of entries.toReversed()) await store.removeMember(list, member);
         const next = names.find((name) => !found.includes(name));
-        if (next) await store.seen(list, next, { at: (now += 1), staleBefore: 0, ttl: 5000 });
+        if (next)
+          await store.renewMember(list, next, { at: (now += 1), staleBefore: 0, ttl: 5000 });
       }
       expect(found.toSorted()).toEqual(names.toSorted());
       await expect(store.countEnlisted(list, 0)).resolves.toBe(0);
@@ -253,63 +254,63 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await fill(list);
       await expect(store.countEnlisted(list, 0)).resolves.toBe(40);
       await expect(store.countEnlisted(list, 1001)).resolves.toBe(10);
-      await expect(store.enlisted(list, 1001, { atMost: 4 })).resolves.toHaveLength(4);
+      await expect(store.members(list, 1001, { atMost: 4 })).resolves.toHaveLength(4);
       await expect(store.countEnlisted(newKey(), 0)).resolves.toBe(0);
     });
 
     it('name their members, those seen longest ago first', async () => {
       const list = newKey();
-      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
-      await store.enlist(list, 'two', { ...seenAt(1010), since: 1010 });
-      await store.seen(list, 'one', seenAt(1020));
-      await store.enlist(list, 'three', { ...seenAt(1030), since: 1030 });
-      await store.strikeOff(list, 'three');
-      await expect(store.enlisted(list, 0, all)).resolves.toEqual([
+      await store.addMember(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.addMember(list, 'two', { ...seenAt(1010), since: 1010 });
+      await store.renewMember(list, 'one', seenAt(1020));
+      await store.addMember(list, 'three', { ...seenAt(1030), since: 1030 });
+      await store.removeMember(list, 'three');
+      await expect(store.members(list, 0, all)).resolves.toEqual([
         { member: 'two', at: 1010 },
         { member: 'one', at: 1020 },
       ]);
-      await expect(store.enlisted(list, 1011, all)).resolves.toEqual([{ member: 'one', at: 1020 }]);
-      await expect(store.enlisted(newKey(), 0, all)).resolves.toEqual([]);
+      await expect(store.members(list, 1011, all)).resolves.toEqual([{ member: 'one', at: 1020 }]);
+      await expect(store.members(newKey(), 0, all)).resolves.toEqual([]);
     });
 
     it('do not take back who was struck off, only because they are seen', async () => {
       const list = newKey();
-      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
-      await store.strikeOff(list, 'one');
-      await store.seen(list, 'one', seenAt(1010));
-      await store.seen(list, 'stranger', seenAt(1010));
-      await expect(store.enlisted(list, 0, all)).resolves.toEqual([]);
+      await store.addMember(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.removeMember(list, 'one');
+      await store.renewMember(list, 'one', seenAt(1010));
+      await store.renewMember(list, 'stranger', seenAt(1010));
+      await expect(store.members(list, 0, all)).resolves.toEqual([]);
     });
 
     it('forget the stale when somebody enters', async () => {
       const list = newKey();
-      await store.enlist(list, 'old', { ...seenAt(1000), since: 1000 });
-      await store.enlist(list, 'new', { ...seenAt(1101), since: 1101 });
-      await expect(store.enlisted(list, 0, all)).resolves.toEqual([{ member: 'new', at: 1101 }]);
+      await store.addMember(list, 'old', { ...seenAt(1000), since: 1000 });
+      await store.addMember(list, 'new', { ...seenAt(1101), since: 1101 });
+      await expect(store.members(list, 0, all)).resolves.toEqual([{ member: 'new', at: 1101 }]);
     });
 
     it('let nobody in whose time began before they were closed', async () => {
       const list = newKey();
-      await store.enlist(list, 'before', { ...seenAt(1000), since: 1000 });
-      await store.closeList(list, 1005, 5000);
+      await store.addMember(list, 'before', { ...seenAt(1000), since: 1000 });
+      await store.revokeBefore(list, 1005, 5000);
       const enter = (member: string, since: number) =>
-        store.enlist(list, member, { ...seenAt(1010), since });
+        store.addMember(list, member, { ...seenAt(1010), since });
       await expect(enter('too early', 1004)).resolves.toBe(false);
       await expect(enter('at the same time', 1005)).resolves.toBe(false);
       await expect(enter('after', 1006)).resolves.toBe(true);
-      const members = (await store.enlisted(list, 0, all)).map(({ member }) => member);
+      const members = (await store.members(list, 0, all)).map(({ member }) => member);
       expect(members).toEqual(['before', 'after']);
     });
 
     it('say who is there, unless they were closed since', async () => {
       const list = newKey();
-      await store.enlist(list, 'one', { ...seenAt(1000), since: 1000 });
-      await store.enlist(list, 'two', { ...seenAt(1000), since: 1000 });
-      await store.strikeOff(list, 'two');
+      await store.addMember(list, 'one', { ...seenAt(1000), since: 1000 });
+      await store.addMember(list, 'two', { ...seenAt(1000), since: 1000 });
+      await store.removeMember(list, 'two');
       const areEnlisted = (since: number) =>
-        Promise.all(['one', 'two', 'three'].map((each) => store.isEnlisted(list, each, since)));
+        Promise.all(['one', 'two', 'three'].map((each) => store.hasMember(list, each, since)));
       await expect(areEnlisted(1000)).resolves.toEqual([true, false, false]);
-      await store.closeList(list, 1005, 5000);
+      await store.revokeBefore(list, 1005, 5000);
       await expect(areEnlisted(1005)).resolves.toEqual([false, false, false]);
       await expect(areEnlisted(1006)).resolves.toEqual([true, false, false]);
     });
@@ -317,12 +318,12 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     it('end with their youngest member', async () => {
       const list = newKey();
       const now = { at: 1000, staleBefore: 0, since: 1000 };
-      await store.enlist(list, 'long', { ...now, ttl: 60_000 });
-      await store.enlist(list, 'short', { ...now, ttl: 30 });
-      await expect(store.enlisted(list, 0, all)).resolves.toHaveLength(2);
+      await store.addMember(list, 'long', { ...now, ttl: 60_000 });
+      await store.addMember(list, 'short', { ...now, ttl: 30 });
+      await expect(store.members(list, 0, all)).resolves.toHaveLength(2);
       const shortLived = newKey();
-      await store.enlist(shortLived, 'short', { ...now, ttl: 30 });
-      await waitFor(async () => (await store.enlisted(shortLived, 0, all)).length === 0);
+      await store.addMember(shortLived, 'short', { ...now, ttl: 30 });
+      await waitFor(async () => (await store.members(shortLived, 0, all)).length === 0);
     });
   });
 

@@ -1,4 +1,4 @@
-import { KnownCookies } from '../../src/session/cookie/verified-cookies.ts';
+import { VerifiedCookies } from '../../src/session/cookie/verified-cookies.ts';
 import { SignedCookie } from '../../src/session/cookie/signed-cookie.ts';
 
 const signer = new SignedCookie('bff', ['a secret that signs cookies, long enough']);
@@ -15,11 +15,11 @@ function changed(cookie: string, index: number): string {
 
 describe('a session cookie that was verified before', () => {
   const genuine = cookieOf('S'.repeat(43));
-  let cookies: KnownCookies;
+  let cookies: VerifiedCookies;
   let id: string | undefined;
 
   beforeEach(() => {
-    cookies = new KnownCookies(signer);
+    cookies = new VerifiedCookies(signer);
     id = cookies.idIn(genuine);
   });
 
@@ -55,7 +55,7 @@ describe('a session cookie that was verified before', () => {
 
   it('counts beside planted ones, whether it was seen before or not', () => {
     expect(cookies.idIn(`bff=planted; ${genuine}; bff=s%3Aplanted.too`)).toBe(id);
-    expect(new KnownCookies(signer).idIn(`${genuine}; bff=planted; ${genuine}`)).toBe(id);
+    expect(new VerifiedCookies(signer).idIn(`${genuine}; bff=planted; ${genuine}`)).toBe(id);
   });
 
   it('does not count beside another valid one, in either order', () => {

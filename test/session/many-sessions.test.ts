@@ -9,7 +9,7 @@ import { SessionIndex } from '../../src/session/sessions/session-index.ts';
 import type { SessionRoomOptions } from '../../src/session/session-options.ts';
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
-import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../../src/session/sessions/signed-in-sessions.service.ts';
 import { testRedis, type TestRedis } from '../support/redis/redis.ts';
 
 const issuer = 'https://login.example.com';
@@ -87,7 +87,12 @@ describe('a user with thousands of sessions', () => {
       maxResponse: 1,
     } as ProviderOptions);
     const providers = new UnreachableProviders([client], 'http://localhost/bff');
-    return { seen, reset, store, sessions: new SignedInSessions(store, index, providers, options) };
+    return {
+      seen,
+      reset,
+      store,
+      sessions: new SignedInSessionsService(store, index, providers, options),
+    };
   }
 
   async function begin(number: number, more: Partial<Session> = {}): Promise<Session> {

@@ -1,14 +1,14 @@
 import { BffError } from '../../src/errors.ts';
-import { Pauses } from '../../src/session/tokens/backoff.ts';
+import { Backoff } from '../../src/session/tokens/backoff.ts';
 
 const error = new BffError('provider_unavailable', { cause: new Error('down') });
 
 describe('a pause', () => {
   let now: number;
-  let pauses: Pauses;
+  let pauses: Backoff;
   beforeEach(() => {
     now = 0;
-    pauses = new Pauses(() => now);
+    pauses = new Backoff(() => now);
   });
 
   const left = (name = 'corp') => pauses.at(name)?.headers['Retry-After'];

@@ -36,10 +36,10 @@ async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string 
 describe('the session index', () => {
   it('finds the sessions of a subject at its issuer, and those of one session at the provider', async () => {
     const index = openIndex().withSecrets(newSecret);
-    await index.enter(session('one', { sid: 'a' }));
-    await index.enter(session('two', { sid: 'b' }));
-    await index.enter(session('bob', { sub: 'bob', sid: 'c' }));
-    await index.enter(session('elsewhere', { issuer: 'https://other.example.com' }));
+    await index.add(session('one', { sid: 'a' }));
+    await index.add(session('two', { sid: 'b' }));
+    await index.add(session('bob', { sub: 'bob', sid: 'c' }));
+    await index.add(session('elsewhere', { issuer: 'https://other.example.com' }));
     await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['one', 'two']);
     await expect(idsOf(index, { sid: 'b' })).resolves.toEqual(['two']);
     await expect(idsOf(index, { sid: 'alice' })).resolves.toEqual([]);
@@ -51,8 +51,8 @@ describe('the session index', () => {
   it('forgets a session that must have ended, and remembers one that was seen in each of its idle times', async () => {
     const { withSecrets, at } = openIndex();
     const index = withSecrets(newSecret);
-    await index.enter(session('idle'));
-    await index.enter(session('busy'));
+    await index.add(session('idle'));
+    await index.add(session('busy'));
     // As late as can be in each, counted from the beginning at 1000.
     for (const time of [10_999, 20_999, 30_998]) {
       at(time);
@@ -67,13 +67,13 @@ describe('the session index', () => {
   it('is written to once in each idle time of a session, and by each replica that did not see it begin', async () => {
     const { values, withSecrets, at } = openIndex();
     let writes = 0;
-    const seen = values.seen.bind(values);
-    values.seen = (...parameters) => {
+    const seen = values.renewMember.bind(values);
+    values.renewMember = (...parameters) => {
       writes += 1;
       return seen(...parameters);
     };
     const here = withSecrets(newSecret);
-    await here.enter(session('one'));
+    await here.add(session('one'));
     const writesOf = async (index: SessionIndex, time: number) => {
       at(time);
       const before = writes;
@@ -92,15 +92,15 @@ describe('the session index', () => {
     const { withSecrets, at } = openIndex();
     const index = withSecrets(newSecret);
     at(2000);
-    await index.close({ issuer, clientIds, sid: 'a' });
-    await expect(index.enter(session('one', { sid: 'a' }))).resolves.toBe(false);
-    await expect(index.isWelcome(session('one', { sid: 'a' }))).resolves.toBe(false);
-    await expect(index.enter(session('two', { sid: 'b' }))).resolves.toBe(true);
-    await expect(index.isWelcome(session('two', { sid: 'b' }))).resolves.toBe(true);
-    await expect(index.enter(session('later', { sid: 'a', begunAt: 2001 }))).resolves.toBe(true);
-    await index.close({ issuer, clientIds, sub: 'alice' });
-    await expect(index.enter(session('three', { sid: 'b' }))).resolves.toBe(false);
-    await expect(index.enter(session('bob', { sub: 'bob' }))).resolves.toBe(true);
+    await index.revokeBefore({ issuer, clientIds, sid: 'a' });
+    await expect(index.add(session('one', { sid: 'a' }))).resolves.toBe(false);
+    await expect(index.isStillValid(session('one', { sid: 'a' }))).resolves.toBe(false);
+    await expect(index.add(session('two', { sid: 'b' }))).resolves.toBe(true);
+    await expect(index.isStillValid(session('two', { sid: 'b' }))).resolves.toBe(true);
+    await expect(index.add(session('later', { sid: 'a', begunAt: 2001 }))).resolves.toBe(true);
+    await index.revokeBefore({ issuer, clientIds, sub: 'alice' });
+    await expect(index.add(session('three', { sid: 'b' }))).resolves.toBe(false);
+    await expect(index.add(session('bob', { sub: 'bob' }))).resolves.toBe(true);
   });
 
   it.each([-3_600_000, 3_600_000])(
@@ -110,11 +110,11 @@ describe('the session index', () => {
       const options = { secrets: [newSecret], idle: 10_000 };
       const index = new SessionIndex(values, 'index:', options, () => 5000 + difference);
       at(2000);
-      await index.close({ issuer, clientIds, sub: 'alice' });
-      await expect(index.enter(session('before', { begunAt: 1999 }))).resolves.toBe(false);
-      await expect(index.enter(session('after', { begunAt: 2001 }))).resolves.toBe(true);
-      await expect(index.isWelcome(session('after', { begunAt: 2001 }))).resolves.toBe(true);
-      await expect(index.isWelcome(session('after', { begunAt: 1999 }))).resolves.toBe(false);
+      await index.revokeBefore({ issuer, clientIds, sub: 'alice' });
+      await expect(index.add(session('before', { begunAt: 1999 }))).resolves.toBe(false);
+      await expect(index.add(session('after', { begunAt: 2001 }))).resolves.toBe(true);
+      await expect(index.isStillValid(session('after', { begunAt: 2001 }))).resolves.toBe(true);
+      await expect(index.isStillValid(session('after', { begunAt: 1999 }))).resolves.toBe(false);
     },
   );
 
@@ -122,15 +122,15 @@ describe('the session index', () => {
     const { withSecrets, at } = openIndex();
     const before = withSecrets(oldSecret);
     const after = withSecrets(newSecret, oldSecret);
-    await before.enter(session('old'));
-    await after.enter(session('new'));
+    await before.add(session('old'));
+    await after.add(session('new'));
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['new', 'old']);
     at(14_000);
     await after.seen(session('old'));
     at(24_000);
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['old']);
-    await after.close({ issuer, clientIds, sub: 'alice' });
-    await expect(before.enter(session('late'))).resolves.toBe(false);
+    await after.revokeBefore({ issuer, clientIds, sub: 'alice' });
+    await expect(before.add(session('late'))).resolves.toBe(false);
     await after.remove(session('old'));
     await expect(idsOf(before, { sub: 'alice' })).resolves.toEqual([]);
   });
@@ -138,12 +138,12 @@ describe('the session index', () => {
   it('names nobody in the store', async () => {
     const { values, withSecrets } = openIndex();
     const names: string[] = [];
-    const enlist = values.enlist.bind(values);
-    values.enlist = (list, member, times) => {
+    const enlist = values.addMember.bind(values);
+    values.addMember = (list, member, times) => {
       names.push(list, member);
       return enlist(list, member, times);
     };
-    await withSecrets(newSecret).enter(session('one', { sid: 'canary-sid', sub: 'canary-sub' }));
+    await withSecrets(newSecret).add(session('one', { sid: 'canary-sid', sub: 'canary-sub' }));
     const [subject = '', , provider = ''] = names;
     expect(subject).toMatch(/^index:\{[\w-]{43}\}$/);
     expect(provider).toMatch(/^index:\{[\w-]{43}\}$/);

@@ -119,9 +119,9 @@ describe('the session store', () => {
       const session = begin();
       const create = records.create.bind(records);
       records.create = async (...parameters) => {
-        if (when === 'before') await index.close(alice);
+        if (when === 'before') await index.revokeBefore(alice);
         const isNew = await create(...parameters);
-        if (when === 'after') await index.close(alice);
+        if (when === 'after') await index.revokeBefore(alice);
         return isNew;
       };
       await expect(save(store, 'secret', session)).rejects.toMatchObject({ code: 'login_expired' });
@@ -132,7 +132,7 @@ describe('the session store', () => {
 
   it('stores nothing at all for a user who was signed out since the sign-in began', async () => {
     const { store, records, index, begin } = openStore();
-    await index.close(alice);
+    await index.revokeBefore(alice);
     await expect(save(store, 'secret', begin())).rejects.toMatchObject({ code: 'login_expired' });
     await expect(records.read(id)).resolves.toBeUndefined();
   });

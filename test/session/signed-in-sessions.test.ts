@@ -11,7 +11,7 @@ import type { SessionRoomOptions } from '../../src/session/session-options.ts';
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
 import { seenSession, sessionEntry } from '../../src/session/sessions/session-entry.ts';
-import { SignedInSessions } from '../../src/session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../../src/session/sessions/signed-in-sessions.service.ts';
 import { closeServer, listen } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
@@ -39,7 +39,7 @@ function openHouse({ maxPerUser = 0, providers = clients } = {}) {
     const index = new SessionIndex(values, 'index:', { idle: hour, secrets }, clock);
     const store = new SessionStore(records, index, values, limits, clock, () => true);
     const known = new Providers(providers, 'http://localhost/bff');
-    return { index, store, sessions: new SignedInSessions(store, index, known, options) };
+    return { index, store, sessions: new SignedInSessionsService(store, index, known, options) };
   };
   const { store, sessions } = replica();
   const begin = async (secret: string, more: Partial<Session> = {}): Promise<Session> => {
@@ -61,7 +61,7 @@ function openHouse({ maxPerUser = 0, providers = clients } = {}) {
   return { values, replica, sessions, store, begin };
 }
 
-const idsIn = async (sessions: SignedInSessions) =>
+const idsIn = async (sessions: SignedInSessionsService) =>
   (await sessions.list(alice)).map(({ session }) => session.id);
 
 describe('the sessions of a subject', () => {
@@ -160,9 +160,9 @@ describe('session.maxPerUser', () => {
     );
     const begun = await Promise.all(created);
     const everybodyLooks = Promise.withResolvers<void>();
-    const enlisted = values.enlisted.bind(values);
+    const enlisted = values.members.bind(values);
     let looking = 0;
-    values.enlisted = async (...parameters) => {
+    values.members = async (...parameters) => {
       const found = await enlisted(...parameters);
       looking += 1;
       if (looking === begun.length) everybodyLooks.resolve();
@@ -205,7 +205,7 @@ describe('a session that is ended', () => {
   it('is known to have been, though its entries could not be removed', async () => {
     const { values, sessions, begin } = openHouse();
     const { id } = await begin('one');
-    values.strikeOff = async () => Promise.reject(new Error('down'));
+    values.removeMember = async () => Promise.reject(new Error('down'));
     await expect(sessions.end(id)).resolves.toMatchObject({ id });
     expect(await idsIn(sessions)).toEqual([]);
   });

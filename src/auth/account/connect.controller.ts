@@ -14,7 +14,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { Providers } from '../../oauth/providers.ts';
-import { Connections } from '../../session/sessions/linked-accounts.service.ts';
+import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import {
@@ -23,7 +23,7 @@ import {
   refuseHiddenLogin,
   refuseOtherSites,
 } from '../login/login-request.ts';
-import { OutgoingLogins } from '../login/outgoing-logins.service.ts';
+import { OutgoingLoginsService } from '../login/outgoing-logins.service.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { judgedReturnUrl } from '../login/return-url.ts';
 
@@ -38,8 +38,8 @@ export class ConnectController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
-    private readonly outgoing: OutgoingLogins,
-    private readonly connections: Connections,
+    private readonly outgoing: OutgoingLoginsService,
+    private readonly connections: LinkedAccountsService,
   ) {}
 
   /** `GET /bff/connect/{provider}`, a navigation that takes the parameters of `login` */

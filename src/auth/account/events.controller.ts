@@ -11,7 +11,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import { refuseForeignPage } from '../../session/cookie/csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
-import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { SessionEvents } from './session-events.ts';
 
 /** Tells a page how its session is, without being a use of it. */
@@ -19,7 +19,7 @@ import { SessionEvents } from './session-events.ts';
 export class EventsController implements BeforeApplicationShutdown {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
-    private readonly sessions: SessionReader,
+    private readonly sessions: SessionReaderService,
     private readonly events: SessionEvents,
   ) {}
 

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
+import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
 import type { SessionStore } from '../../session/sessions/session-store.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
@@ -44,7 +44,7 @@ export type EndReason = 'expired' | 'signed_out';
 /** Where the news of sessions comes from. */
 export interface SessionSources {
   readonly store: SessionStore;
-  readonly ends: SessionEnds;
+  readonly ends: EndNotifier;
   readonly clock: Clock;
   /** How long a session may stay unused, in milliseconds. */
   readonly idle: number;

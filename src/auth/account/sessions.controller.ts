@@ -11,11 +11,11 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
-import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
+import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { sessionEntry } from '../../session/sessions/session-entry.ts';
 import { SessionStore } from '../../session/sessions/session-store.ts';
 import type { Session } from '../../session/sessions/session.ts';
-import { SignedInSessions } from '../../session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 
 /** A user's own sessions, on whatever device: to see them, and to end those that should not be. */
@@ -26,8 +26,8 @@ export class SessionsController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly store: SessionStore,
-    private readonly sessions: SignedInSessions,
-    private readonly sessionCookie: SessionCookie,
+    private readonly sessions: SignedInSessionsService,
+    private readonly sessionCookie: SessionCookieService,
   ) {}
 
   /** `GET /bff/sessions`, the newest first */

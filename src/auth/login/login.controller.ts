@@ -17,12 +17,12 @@ import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { Providers } from '../../oauth/providers.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
-import { Connections } from '../../session/sessions/linked-accounts.service.ts';
-import { LoginCookie } from '../../session/cookie/login-cookie.service.ts';
+import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
+import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
-import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
+import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
-import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { type Callback, goOn, refuseOtherSession } from './callback.ts';
@@ -36,7 +36,7 @@ import {
   refuseHiddenLogin,
   returnUrlOf,
 } from './login-request.ts';
-import { OutgoingLogins } from './outgoing-logins.service.ts';
+import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { keptReturnUrl } from './return-url.ts';
@@ -58,12 +58,12 @@ export class LoginController {
     @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: Providers,
-    private readonly outgoing: OutgoingLogins,
+    private readonly outgoing: OutgoingLoginsService,
     private readonly pendingLogins: PendingLogins,
-    private readonly loginCookie: LoginCookie,
-    private readonly sessions: SessionReader,
-    private readonly sessionCookie: SessionCookie,
-    private readonly connections: Connections,
+    private readonly loginCookie: LoginCookieService,
+    private readonly sessions: SessionReaderService,
+    private readonly sessionCookie: SessionCookieService,
+    private readonly connections: LinkedAccountsService,
   ) {}
 
   /** `GET /bff/login` */

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { type LoginParameters, newState, startLogin } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { type AccountProvider, Providers } from '../../oauth/providers.ts';
-import { LoginCookie } from '../../session/cookie/login-cookie.service.ts';
+import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import {
   type LoginPlace,
   type PendingLogin,
@@ -19,11 +19,11 @@ export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider 
 
 /** Sends browsers to authorization servers, bound to them by the login cookie. */
 @Injectable()
-export class OutgoingLogins {
+export class OutgoingLoginsService {
   constructor(
     private readonly providers: Providers,
     private readonly pendingLogins: PendingLogins,
-    private readonly loginCookie: LoginCookie,
+    private readonly loginCookie: LoginCookieService,
   ) {}
 
   /**

@@ -6,7 +6,7 @@ import type { Provider } from '../../oauth/provider/provider.ts';
 import { Providers } from '../../oauth/providers.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
-import { SignedInSessions } from '../../session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { UsedOnce } from '../../session/store/used-once.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { formOf } from '../../http/form.ts';
@@ -26,7 +26,7 @@ export class BackchannelController {
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: Providers,
-    private readonly sessions: SignedInSessions,
+    private readonly sessions: SignedInSessionsService,
     private readonly usedTokens: UsedOnce,
   ) {}
 

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import { Providers } from '../../oauth/providers.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
-import { SignedInSessions } from '../../session/sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 
@@ -21,7 +21,7 @@ export class FrontchannelController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
-    private readonly sessions: SignedInSessions,
+    private readonly sessions: SignedInSessionsService,
   ) {}
 
   /**

@@ -15,8 +15,8 @@ import { BffError } from '../../errors.ts';
 import { endSessionUrl, revokeTokens } from '../../oauth/logout/end-session.ts';
 import { Providers } from '../../oauth/providers.ts';
 import { everywhere } from '../../session/sessions/linked-accounts.ts';
-import { SessionCookie } from '../../session/cookie/session-cookie.service.ts';
-import { SessionReader } from '../../session/sessions/session-reader.service.ts';
+import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
+import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { LogoutState } from './logout-state.ts';
@@ -34,8 +34,8 @@ export class LogoutController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     private readonly providers: Providers,
-    private readonly sessions: SessionReader,
-    private readonly sessionCookie: SessionCookie,
+    private readonly sessions: SessionReaderService,
+    private readonly sessionCookie: SessionCookieService,
     private readonly logoutState: LogoutState,
   ) {}
 

@@ -2,7 +2,7 @@ import { presetOf } from '../presets/presets.ts';
 import { rule } from '../values/rule.ts';
 
 /** The options of one provider that its type and its preset decide over. */
-interface Related {
+interface ProviderContext {
   readonly type: string;
   readonly preset?: string | undefined;
   readonly issuer?: string | undefined;
@@ -19,7 +19,7 @@ interface Related {
 
 const kind = ['type', 'preset'];
 
-const issuerOfItsOwn = rule<Related>(
+const issuerOfItsOwn = rule<ProviderContext>(
   [...kind, 'issuer'],
   ({ type, preset: name, issuer }, report) => {
     if (type !== 'oidc') return;
@@ -35,20 +35,20 @@ const issuerOfItsOwn = rule<Related>(
   },
 );
 
-const sameType = rule<Related>(kind, ({ type, preset: name }, report) => {
+const sameType = rule<ProviderContext>(kind, ({ type, preset: name }, report) => {
   const preset = presetOf({ preset: name });
   if (preset && preset.options.type !== type)
     report(['type'], `is ${type}, but the preset ${name} is ${preset.options.type}; remove it`);
 });
 
-const idTokenAsked = rule<Related>([...kind, 'scopes'], ({ type, scopes }, report) => {
+const idTokenAsked = rule<ProviderContext>([...kind, 'scopes'], ({ type, scopes }, report) => {
   if (type === 'oidc' && !scopes.includes('openid'))
     report(['scopes'], 'must contain openid; without it the provider sends no ID token');
 });
 
 const endpoints = ['authorizationEndpoint', 'tokenEndpoint', 'userinfoEndpoint'] as const;
 
-const endpointsOfItsOwn = rule<Related>([...kind, ...endpoints], (provider, report) => {
+const endpointsOfItsOwn = rule<ProviderContext>([...kind, ...endpoints], (provider, report) => {
   const { type, preset, tokenEndpoint } = provider;
   if (type !== 'oauth2') return;
   const why =
@@ -58,7 +58,7 @@ const endpointsOfItsOwn = rule<Related>([...kind, ...endpoints], (provider, repo
   for (const name of endpoints) if (!provider[name]) report([name], why);
 });
 
-const subject = rule<Related>([...kind, 'user'], ({ type, user }, report) => {
+const subject = rule<ProviderContext>([...kind, 'user'], ({ type, user }, report) => {
   if (type === 'oauth2' && !user?.['sub'])
     report(
       ['user', 'sub'],
@@ -68,7 +68,7 @@ const subject = rule<Related>([...kind, 'user'], ({ type, user }, report) => {
     report(['user'], 'works with type oauth2 only; OpenID Connect names the claims itself');
 });
 
-const nothingOfOpenId = rule<Related>(
+const nothingOfOpenId = rule<ProviderContext>(
   [...kind, 'jwksUri', 'internalUrl', 'par', 'frontchannelLogout'],
   ({ type, jwksUri, internalUrl, par, frontchannelLogout }, report) => {
     if (type !== 'oauth2') return;

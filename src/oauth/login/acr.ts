@@ -2,7 +2,7 @@ import type { IDToken } from 'openid-client';
 import { BffError } from '../../errors.ts';
 
 /** How and when a user has signed in, as the provider says. */
-export interface Authentication {
+export interface AuthenticationContext {
   readonly acr?: string;
   /** Epoch milliseconds. */
   readonly authTime?: number;
@@ -17,7 +17,7 @@ export interface Demand {
 }
 
 /** The word of an ID token (OIDC Core §2). UserInfo has none in this. */
-export function readAuthentication({ acr, auth_time: seconds }: IDToken): Authentication {
+export function readAuthentication({ acr, auth_time: seconds }: IDToken): AuthenticationContext {
   return {
     ...(typeof acr === 'string' && { acr }),
     ...(typeof seconds === 'number' && { authTime: seconds * 1000 }),
@@ -25,7 +25,11 @@ export function readAuthentication({ acr, auth_time: seconds }: IDToken): Authen
 }
 
 /** Whether a sign-in is what is demanded. What the provider did not say is not. */
-export function satisfies({ acr, authTime }: Authentication, demand: Demand, now: number): boolean {
+export function satisfies(
+  { acr, authTime }: AuthenticationContext,
+  demand: Demand,
+  now: number,
+): boolean {
   if (demand.acr !== undefined && !isOneOf(acr, demand.acr)) return false;
   return demand.maxAge === undefined || (authTime !== undefined && now - authTime <= demand.maxAge);
 }

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { compactDecrypt } from 'jose';
-import type { Answer, AnswerReader } from '../provider/fetch.ts';
+import type { ProviderResponse, ResponseReader } from '../provider/fetch.ts';
 
 /**
  * How a provider may have encrypted for us (RFC 7518 §4.1). Not `RSA1_5`: it tells who asks often
@@ -22,7 +22,7 @@ const longestToken = 64 * 1024;
  * them: what is inside is signed, and judged like any other. What cannot be opened stays as it is,
  * and is refused as what it is, no signed token.
  */
-export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): AnswerReader {
+export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
   return async (_url, answer) => {
     const fields = answer.body.includes('"id_token"') ? readFields(answer) : undefined;
     const encrypted = fields?.['id_token'];
@@ -51,7 +51,7 @@ async function open(token: string, keys: readonly KeyObject[]): Promise<string |
   return undefined;
 }
 
-function readFields({ body }: Answer): Record<string, unknown> | undefined {
+function readFields({ body }: ProviderResponse): Record<string, unknown> | undefined {
   try {
     const json: unknown = JSON.parse(body);
     return typeof json === 'object' && json !== null

@@ -13,7 +13,7 @@ import { isUnknownKey, toBffError } from '../errors.ts';
 import { checkAcr, readAuthentication } from './acr.ts';
 import { checkFreshness, checkIdToken, readSessionExpiry } from './id-token.ts';
 import { createPkcePair } from './pkce.ts';
-import { redeemPlainCode, withoutUnknownIssuer } from '../non-oidc/login.ts';
+import { redeemNonOidcCode, withoutUnknownIssuer } from '../non-oidc/login.ts';
 import type { Provider } from '../provider/provider.ts';
 import { requestParameters } from '../provider/request-parameters.ts';
 import { verifySignature } from '../client/signature.ts';
@@ -164,7 +164,7 @@ async function redeemCode(
   now: number,
 ): Promise<SignIn> {
   if (provider.options.type === 'oauth2')
-    return redeemPlainCode(provider.options, configuration, secrets, response, now);
+    return redeemNonOidcCode(provider.options, configuration, secrets, response, now);
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
   const { dpopKey } = secrets;

@@ -1,14 +1,14 @@
 import { authorizationCodeGrant, type Configuration } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
 import type { LoginSecrets, SignIn } from '../login/login.ts';
-import { readPlainUser } from './user.ts';
+import { readNonOidcUser } from './user.ts';
 import { readTokenSet } from '../tokens/token-set.ts';
 
 /**
  * Redeems a code at a plain OAuth 2 service and asks it who has signed in. `state` and PKCE bind
  * the answer to the browser that asked; there is no ID token and no nonce.
  */
-export async function redeemPlainCode(
+export async function redeemNonOidcCode(
   options: ProviderOptions,
   configuration: Configuration,
   secrets: LoginSecrets,
@@ -21,7 +21,7 @@ export async function redeemPlainCode(
     expectedState: secrets.state,
   });
   const tokens = readTokenSet(answer, now);
-  const { sub, claims } = await readPlainUser(configuration, options, tokens);
+  const { sub, claims } = await readNonOidcUser(configuration, options, tokens);
   const { issuer, clientId } = options;
   return { issuer, clientId, sub, claims, tokens };
 }

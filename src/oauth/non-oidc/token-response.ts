@@ -1,6 +1,6 @@
 import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
-import type { Answer, AnswerReader } from '../provider/fetch.ts';
+import type { ProviderResponse, ResponseReader } from '../provider/fetch.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -10,7 +10,7 @@ type Fields = Record<string, unknown>;
  * `token_type`, an `expires_in` that says nothing. What the answer means does not change, and what
  * means nothing stays as it is.
  */
-export function tokenAnswers(options: ProviderOptions): AnswerReader {
+export function tokenResponses(options: ProviderOptions): ResponseReader {
   const errors = presetOf(options)?.errors ?? {};
   return (url, answer) => {
     const isAboutTokens = url === options.tokenEndpoint && !isElsewhereOrLater(answer);
@@ -21,11 +21,11 @@ export function tokenAnswers(options: ProviderOptions): AnswerReader {
 }
 
 /** Redirects, outages and requests to come later are for others to judge. */
-function isElsewhereOrLater({ status }: Answer): boolean {
+function isElsewhereOrLater({ status }: ProviderResponse): boolean {
   return status >= 500 || status === 429 || (status >= 300 && status < 400);
 }
 
-function readFields({ body }: Answer): Fields | undefined {
+function readFields({ body }: ProviderResponse): Fields | undefined {
   try {
     const json: unknown = JSON.parse(body);
     return isFields(json) ? json : undefined;
@@ -45,7 +45,11 @@ function isRefusal({ error }: Fields): boolean {
   return error !== undefined && error !== null && error !== '' && error !== false;
 }
 
-function refusal(answer: Answer, fields: Fields, names: Readonly<Record<string, string>>): Answer {
+function refusal(
+  answer: ProviderResponse,
+  fields: Fields,
+  names: Readonly<Record<string, string>>,
+): ProviderResponse {
   const said = typeof fields['error'] === 'string' ? fields['error'] : 'invalid_request';
   const error = Object.hasOwn(names, said) ? names[said] : said;
   const { error_description: description } = fields;
@@ -53,7 +57,7 @@ function refusal(answer: Answer, fields: Fields, names: Readonly<Record<string, 
   return asJson(answer, answer.status < 400 ? 400 : answer.status, { error, ...text });
 }
 
-function success(answer: Answer, fields: Fields): Answer {
+function success(answer: ProviderResponse, fields: Fields): ProviderResponse {
   // Nobody asked for it, and nobody would verify it.
   const { id_token: _idToken, expires_in: lifetime, scope, ...rest } = fields;
   const seconds = typeof lifetime === 'string' ? Number(lifetime) : lifetime;
@@ -68,7 +72,7 @@ function success(answer: Answer, fields: Fields): Answer {
   });
 }
 
-function asJson({ headers }: Answer, status: number, fields: Fields): Answer {
+function asJson({ headers }: ProviderResponse, status: number, fields: Fields): ProviderResponse {
   const changed = new Headers(headers);
   changed.set('content-type', 'application/json');
   return { status, headers: changed, body: JSON.stringify(fields) };

@@ -5,11 +5,11 @@ import { fillIn } from '../../config/values/user-fields.ts';
 import { BffError } from '../../errors.ts';
 import { checkSubject, type Claims, withinLimits } from '../login/claims.ts';
 import { Outage } from '../errors.ts';
-import type { AnswerReader } from '../provider/fetch.ts';
+import type { ResponseReader } from '../provider/fetch.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 
 /** Who a plain OAuth 2 service says the user is. */
-export interface PlainUser {
+export interface NonOidcUser {
   readonly sub: string;
   readonly claims: Claims;
 }
@@ -19,11 +19,11 @@ export interface PlainUser {
  * says; fields nobody asked for stay behind. Throws `login_failed` where it refuses, or names
  * nobody.
  */
-export async function readPlainUser(
+export async function readNonOidcUser(
   configuration: Configuration,
   options: ProviderOptions,
   tokens: TokenSet,
-): Promise<PlainUser> {
+): Promise<NonOidcUser> {
   const { userinfoEndpoint = '', user = {} } = options;
   const answer = await ask(configuration, userinfoEndpoint, tokens);
   if (answer.status !== 200) throw refused(`status ${answer.status} at the user endpoint`);
@@ -42,7 +42,7 @@ export async function readPlainUser(
  * Treats `403` and `404` from the e-mail endpoint as "no e-mail", whatever their body and challenge
  * (RFC 6750 §3): the user signs in without an address. All other responses go to `read`.
  */
-export function emailAnswers(options: ProviderOptions, read: AnswerReader): AnswerReader {
+export function emailAnswers(options: ProviderOptions, read: ResponseReader): ResponseReader {
   const endpoint = emailEndpoint(options);
   return (url, answer) => {
     if (url !== endpoint || (answer.status !== 403 && answer.status !== 404))

@@ -14,14 +14,17 @@ export interface ProviderFetchOptions extends ProviderTlsOptions {
 }
 
 /** Reads the answer of an address differently than it was written. */
-export type AnswerReader = (url: string, answer: Answer) => Answer | Promise<Answer>;
+export type ResponseReader = (
+  url: string,
+  answer: ProviderResponse,
+) => ProviderResponse | Promise<ProviderResponse>;
 
 /** What hears the answers. */
 export interface ProviderFetchParts {
   /** Remembers what proofs need. Absent: nobody proves anything. */
   readonly nonces?: DpopNonces;
   /** Absent: answers are what they are. */
-  readonly read?: AnswerReader;
+  readonly read?: ResponseReader;
 }
 
 /**
@@ -48,7 +51,7 @@ export function createProviderFetch(
 }
 
 /** What came back, read whole. */
-export interface Answer {
+export interface ProviderResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
@@ -59,7 +62,7 @@ async function send(
   init: CustomFetchOptions,
   options: ProviderFetchOptions,
   agent: Agent | undefined,
-): Promise<Answer> {
+): Promise<ProviderResponse> {
   try {
     const response = await request(routeInternally(url, options), {
       method: init.method as Dispatcher.HttpMethod,
@@ -111,7 +114,7 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
  * its status (RFC 7009 §2.2).
  */
 function whyUnavailable(
-  { status, headers, body }: Answer,
+  { status, headers, body }: ProviderResponse,
   asksForJson: boolean,
 ): string | undefined {
   if (status >= 500 || status === 429) return `answered ${status}`;

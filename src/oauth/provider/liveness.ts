@@ -56,7 +56,7 @@ export class Liveness {
 }
 
 /** What comes in time. Throws `provider_unavailable` when nothing does; the work goes on. */
-export async function patiently<T>(work: Promise<T>): Promise<T> {
+export async function withDeadline<T>(work: Promise<T>): Promise<T> {
   const done = await within(discoveryPatience, work);
   if (!done) throw silence(discoveryPatience).toBffError();
   return done.value;

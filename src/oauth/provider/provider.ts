@@ -5,14 +5,14 @@ import { clientAuthentication, type SigningKey, signingKey } from '../client/aut
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
 import { type DpopKey, DpopNonces, provingKey } from '../client/dpop.ts';
 import { toBffError } from '../errors.ts';
-import { Liveness, patiently } from './liveness.ts';
+import { Liveness, withDeadline } from './liveness.ts';
 import { openingIdTokens } from '../login/encrypted-id-token.ts';
 import { emailAnswers } from '../non-oidc/user.ts';
-import { type AnswerReader, createProviderFetch } from './fetch.ts';
+import { type ResponseReader, createProviderFetch } from './fetch.ts';
 import { type KeysListener, ProviderKeys } from './keys.ts';
 import { discoverConfiguration } from './metadata.ts';
 import { probeProvider } from './probe.ts';
-import { tokenAnswers } from '../non-oidc/token-response.ts';
+import { tokenResponses } from '../non-oidc/token-response.ts';
 import type { RouteNeeds } from '../tokens/token-policy.ts';
 
 /** Metadata is asked for again after this time; a failing renewal keeps what is known. */
@@ -74,7 +74,7 @@ export class Provider {
    * that must not be used.
    */
   async configuration(): Promise<Configuration> {
-    return patiently(this.discovered());
+    return withDeadline(this.discovered());
   }
 
   /** The same, however long it takes: for work that nobody waits for without {@link whileAlive}. */
@@ -143,7 +143,7 @@ export class Provider {
     const isOver = () => {
       if (this.#discovering === discovery) this.#discovering = undefined;
     };
-    void patiently(discovery).then(isOver, isOver);
+    void withDeadline(discovery).then(isOver, isOver);
     return discovery;
   }
 
@@ -184,7 +184,7 @@ export class Provider {
 function answerReader(
   options: ProviderOptions,
   keyFile: ClientKeyFile | undefined,
-): AnswerReader | undefined {
-  if (options.type === 'oauth2') return emailAnswers(options, tokenAnswers(options));
+): ResponseReader | undefined {
+  if (options.type === 'oauth2') return emailAnswers(options, tokenResponses(options));
   return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
 }

@@ -12,31 +12,31 @@ import { CLOCK, type Clock } from '../../clock.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
-import type { AfterRefusal } from '../forward/forward.ts';
+import type { OnUnauthorized } from '../forward/forward.ts';
 import type { HeaderList } from '../headers/request-headers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
-import { RouteAuthorization } from './route-authorization.service.ts';
-import { type SenderProof, SenderProofs } from './dpop-signer.ts';
-import { loginUrl, type StepUpAnswer } from './step-up.ts';
+import { RouteAuthorizationService } from './route-authorization.service.ts';
+import { type DpopSigner, DpopSigners } from './dpop-signer.ts';
+import { loginUrl, type StepUpResponse } from './step-up.ts';
 import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
 
 /** The headers an upstream gets, and others to ask it once more with. */
 export interface AuthorizedRequest {
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: their token needs no proof. */
-  readonly proof?: SenderProof | undefined;
+  readonly proof?: DpopSigner | undefined;
   /**
    * Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not
    * fail.
    */
-  readonly afterRefusal?: AfterRefusal | undefined;
+  readonly onUnauthorized?: OnUnauthorized | undefined;
   /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
-  readonly stepUp?: StepUpAnswer | undefined;
+  readonly stepUp?: StepUpResponse | undefined;
 }
 
 /** Who asks. */
-export interface WhoAsks {
+export interface Caller {
   /** Theirs. Absent: they are not signed in, or nobody looked. */
   readonly presented: Session | undefined;
   /** The same, or an account connected to it, if the upstream is to be told. */
@@ -50,42 +50,42 @@ const noToken: AccessToken = { kind: 'none' };
  * wants one.
  */
 @Injectable()
-export class AuthorizedHeaders {
-  readonly #logger = new Logger(AuthorizedHeaders.name);
+export class AuthorizedHeadersService {
+  readonly #logger = new Logger(AuthorizedHeadersService.name);
   /** Routes and header names that were logged in a warning. Bounded by the configuration. */
   readonly #leftOut = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
-  readonly #proofs: SenderProofs;
+  readonly #proofs: DpopSigners;
 
   constructor(
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) clock: Clock,
     private readonly accessTokens: AccessTokenService,
-    private readonly routeAuthorization: RouteAuthorization,
+    private readonly routeAuthorization: RouteAuthorizationService,
   ) {
-    this.#proofs = new SenderProofs(clock);
+    this.#proofs = new DpopSigners(clock);
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
   }
 
   /** Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is not. */
-  async of(request: Request, route: ProxyRoute, who: WhoAsks): Promise<AuthorizedRequest> {
+  async of(request: Request, route: ProxyRoute, who: Caller): Promise<AuthorizedRequest> {
     return this.#with(await this.#token(route, who.session), request, route, who);
   }
 
   /** The same, if the token is here and nothing is to be done about it. Absent: there is. */
-  atOnce(request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest | undefined {
+  atOnce(request: Request, route: ProxyRoute, who: Caller): AuthorizedRequest | undefined {
     if (route.wants) return undefined;
     const token = who.session ? this.accessTokens.certainTokenFor(who.session) : noToken;
     return token && this.#with(token, request, route, who);
   }
 
-  #with(answer: AccessToken, request: Request, route: ProxyRoute, who: WhoAsks): AuthorizedRequest {
+  #with(answer: AccessToken, request: Request, route: ProxyRoute, who: Caller): AuthorizedRequest {
     const { session } = who;
     const token = usable(answer, route, who);
     const headers = this.#headers(request, route, session, token?.authorization);
     if (!session && !route.wants) return { headers };
     const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
-    const afterRefusal = async (refusal: IncomingHttpHeaders) => {
+    const onUnauthorized = async (refusal: IncomingHttpHeaders) => {
       // The same once more: the next proof will have the nonce.
       if (proof && wantsNonce(refusal)) return headers;
       if (!token) return undefined;
@@ -96,7 +96,12 @@ export class AuthorizedHeaders {
         : undefined;
     };
     const whose = session && isConnection(session) ? 'connected' : 'signedIn';
-    return { headers, proof, afterRefusal, stepUp: session && route.stepUp?.[whose] };
+    return {
+      headers,
+      proof,
+      onUnauthorized,
+      stepUp: session && route.stepUp?.[whose],
+    };
   }
 
   #headers(
@@ -154,7 +159,7 @@ export class AuthorizedHeaders {
 function usable(
   answer: AccessToken,
   { options, signInPlace }: ProxyRoute,
-  { session, presented }: WhoAsks,
+  { session, presented }: Caller,
 ): SentToken | undefined {
   if (answer.kind === 'token') return answer;
   if (options.token === 'none' || options.token === 'optional') return undefined;
@@ -167,7 +172,7 @@ function usable(
 /**
  * Whether a token can be sent in the place of another, whose proofs are for its key from now on.
  */
-function isProvable({ dpopKey }: SentToken, proof: SenderProof | undefined): boolean {
+function isProvable({ dpopKey }: SentToken, proof: DpopSigner | undefined): boolean {
   if (dpopKey) proof?.change(dpopKey);
   return (dpopKey === undefined) === (proof === undefined);
 }

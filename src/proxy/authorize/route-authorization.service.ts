@@ -16,7 +16,7 @@ import { stepUpFor } from './step-up.ts';
  * sign-in.
  */
 @Injectable()
-export class RouteAuthorization {
+export class RouteAuthorizationService {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly accessTokens: AccessTokenService,

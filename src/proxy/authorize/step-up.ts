@@ -41,13 +41,13 @@ export function stepUpFor(place: SignInPlace, session: Session, demand: Demand):
 }
 
 /** An upstream's answer that it wants another sign-in, as ours. Absent: it says something else. */
-export type StepUpAnswer = (refusal: IncomingHttpHeaders) => BffError | undefined;
+export type StepUpResponse = (refusal: IncomingHttpHeaders) => BffError | undefined;
 
 /**
  * Reads the challenge of an upstream (RFC 9470 §3), for who is signed in, or for an account that is
  * connected.
  */
-export function stepUpAnswer(place: SignInPlace, isConnected: boolean): StepUpAnswer {
+export function stepUpResponse(place: SignInPlace, isConnected: boolean): StepUpResponse {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;

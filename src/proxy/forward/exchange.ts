@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
-import { Answer } from './response.ts';
+import { ResponseWriter } from './response.ts';
 import type { UpstreamRequest } from './forward.ts';
 import type { HeaderList } from '../headers/request-headers.ts';
 import { hasBody, letFinish, limitedBody } from './request-body.ts';
@@ -31,7 +31,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #asked: UpstreamRequest;
   readonly #settle: (failure?: Error) => void;
   readonly #body: Readable | Buffer | null;
-  readonly #answer: Answer;
+  readonly #answer: ResponseWriter;
   #headers: HeaderList;
   #retriesLeft: number;
   #mayAskAgain: boolean;
@@ -57,9 +57,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#asked = asked;
     this.#settle = settle;
     this.#headers = asked.headers;
-    this.#answer = new Answer(response);
+    this.#answer = new ResponseWriter(response);
     this.#body = asked.body ?? (hasBody(request) ? limitedBody(request, asked.maxBody) : null);
-    this.#mayAskAgain = !(this.#body instanceof Readable) && asked.afterRefusal !== undefined;
+    this.#mayAskAgain = !(this.#body instanceof Readable) && asked.onUnauthorized !== undefined;
     const isRepeatable = this.#body === null && idempotent.has(request.method ?? '');
     this.#retriesLeft = isRepeatable ? asked.retry : 0;
   }
@@ -88,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     this.#server?.answered();
-    this.#asked.proof?.learn(headers, this.#server?.address.origin ?? '');
+    this.#asked.proof?.updateNonce(headers, this.#server?.address.origin ?? '');
     const stepUp = status === 401 ? this.#asked.stepUp?.(headers) : undefined;
     if (stepUp) return this.#end(stepUp);
     if (status !== 401 || !this.#mayAskAgain) return this.#begin(controller, status, headers);
@@ -167,9 +167,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): Promise<void> {
     const undecided: Meanwhile = {};
     this.#undecided = undecided;
-    const { afterRefusal, behalf } = this.#asked;
-    const ask = () => afterRefusal?.(headers);
-    const others = await (behalf ? behalf.within(ask) : ask());
+    const { onUnauthorized, logContext } = this.#asked;
+    const ask = () => onUnauthorized?.(headers);
+    const others = await (logContext ? logContext.within(ask) : ask());
     this.#undecided = undefined;
     if (this.#isOver) return;
     const { hasEnded, failure } = undecided;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { BffError } from '../../errors.ts';
 import { Exchange } from './exchange.ts';
 import type { HeaderList } from '../headers/request-headers.ts';
-import type { SenderProof } from '../authorize/dpop-signer.ts';
+import type { DpopSigner } from '../authorize/dpop-signer.ts';
 import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -14,7 +14,7 @@ export interface UpstreamRequest {
   /** All but `host`, which is the server's. */
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
-  readonly proof?: SenderProof | undefined;
+  readonly proof?: DpopSigner | undefined;
   /**
    * The whole body, where it has been read to be sent twice if need be. Absent: it streams, or
    * there is none.
@@ -24,9 +24,9 @@ export interface UpstreamRequest {
    * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to
    * ask it once more with. Absent, now or then: its answer stands. It must not fail.
    */
-  readonly afterRefusal?: AfterRefusal | undefined;
+  readonly onUnauthorized?: OnUnauthorized | undefined;
   /** On whose behalf that is asked. Absent: on that of the request under way. */
-  readonly behalf?: Behalf | undefined;
+  readonly logContext?: LogContext | undefined;
   /**
    * Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or
    * then: nothing.
@@ -45,12 +45,12 @@ export interface UpstreamRequest {
 }
 
 /** Does something on behalf of a request: what is logged meanwhile names it. */
-export interface Behalf {
+export interface LogContext {
   within<Result>(work: () => Result): Result;
 }
 
 /** Asked when an upstream answers `401`, with the headers of its answer. */
-export type AfterRefusal = (refusal: IncomingHttpHeaders) => Promise<HeaderList | undefined>;
+export type OnUnauthorized = (refusal: IncomingHttpHeaders) => Promise<HeaderList | undefined>;
 
 /**
  * Sends a request on and its answer back, both streamed. A browser that goes away ends the

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { BffError } from '../../errors.ts';
-import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
+import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
@@ -10,11 +10,11 @@ const goingAway = 1001;
 const signedOut = 4401;
 
 /** A place among the WebSockets of a session, taken before the upstream is asked. */
-export interface Place {
+export interface Slot {
   /** Absent: the WebSocket belongs to no session. */
   readonly sessionId: string | undefined;
   /** Gives it back. Once is enough. */
-  readonly leave: () => void;
+  readonly release: () => void;
 }
 
 /** What joins the two connections of a WebSocket. */
@@ -35,13 +35,13 @@ export class OpenSockets {
 
   /** `mostPerSession` 0: any number. */
   constructor(
-    private readonly ends: SessionEnds,
+    private readonly ends: EndNotifier,
     private readonly mostPerSession: number,
   ) {}
 
   /** Throws `rate_limited` if the session has all it may have. */
-  take(sessionId: string | undefined): Place {
-    if (sessionId === undefined) return { sessionId, leave: () => {} };
+  take(sessionId: string | undefined): Slot {
+    if (sessionId === undefined) return { sessionId, release: () => {} };
     const count = this.#counts.get(sessionId) ?? 0;
     if (this.mostPerSession > 0 && count >= this.mostPerSession) {
       const cause = new Error(`the session has ${count} WebSockets open already`);
@@ -53,13 +53,13 @@ export class OpenSockets {
       if (isTaken) this.#release(sessionId);
       isTaken = false;
     };
-    return { sessionId, leave };
+    return { sessionId, release: leave };
   }
 
   /**
    * Lets bytes pass between both connections until one of them, the session or this server ends.
    */
-  join({ browser, upstream, idleTimeout }: Joined, { sessionId, leave }: Place): void {
+  join({ browser, upstream, idleTimeout }: Joined, { sessionId, release: leave }: Slot): void {
     let forget: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
       forget?.();

@@ -10,7 +10,7 @@ const noBytes = Buffer.alloc(0);
 /**
  * An answer on its way to the browser, which an upstream is told to wait for when it falls behind.
  */
-export class Answer {
+export class ResponseWriter {
   hasBegun = false;
   readonly #response: ServerResponse;
   /**

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { SessionEnds } from '../../session/sessions/end-notifier.ts';
+import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
 
 /**
  * Milliseconds between two sweeps. An answer that the second of them still finds is looked after.
@@ -10,7 +10,7 @@ const sweepTime = 500;
 const longPoll = 10_000;
 
 /** An answer made for a session, and what is known of both. */
-export interface RunningAnswer {
+export interface StreamingResponse {
   readonly sessionId: string;
   readonly response: ServerResponse;
   /** When the first sweep saw it. Absent: none has. */
@@ -29,23 +29,23 @@ export interface RunningAnswer {
  * whether an order was taken. Short ones, which are nearly all, are only noted: to listen for the
  * end of their sessions would cost more than they do.
  */
-export class LongAnswers {
+export class StreamingResponses {
   /**
    * A list without holes, not a `Map`: of what a map has let go, much stays in memory until the
    * next full collection.
    */
-  readonly #running: RunningAnswer[] = [];
+  readonly #running: StreamingResponse[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly ends: SessionEnds) {}
+  constructor(private readonly ends: EndNotifier) {}
 
   /**
    * From now on the answer is broken off when the session ends, if it could go on for ever. Its
    * headers are noted in what this returns.
    */
-  begin(sessionId: string, response: ServerResponse): RunningAnswer {
+  begin(sessionId: string, response: ServerResponse): StreamingResponse {
     this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
-    const running: RunningAnswer = {
+    const running: StreamingResponse = {
       sessionId,
       response,
       seenAt: undefined,
@@ -59,7 +59,7 @@ export class LongAnswers {
   }
 
   /** It is over. */
-  end(running: RunningAnswer): void {
+  end(running: StreamingResponse): void {
     const last = this.#running.pop();
     if (last && last !== running) {
       this.#running[running.place] = last;
@@ -82,7 +82,7 @@ export class LongAnswers {
     }
   }
 
-  #listen(running: RunningAnswer): void {
+  #listen(running: StreamingResponse): void {
     running.forget = this.ends.onEnd(running.sessionId, () => {
       running.sessionHasEnded = true;
       endIfEndless(running);
@@ -91,7 +91,7 @@ export class LongAnswers {
 }
 
 /** One that has not begun may still become endless: the next sweep looks again. */
-function endIfEndless({ response, seenAt, headers }: RunningAnswer): void {
+function endIfEndless({ response, seenAt, headers }: StreamingResponse): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers
     ? isEventStream(headers) || (isReading && headers['content-length'] === undefined)

@@ -7,7 +7,7 @@ import { type CloseCode, closeFrame, FrameBoundary } from './frames.ts';
 const restOfFrameTime = 200;
 
 /** How long both ends have to hang up once one of them has, in milliseconds. */
-const farewellTime = 2000;
+const closeTimeout = 2000;
 
 /** Dead peers, a closed laptop's for example, are asked for after this time, in milliseconds. */
 const keepAliveDelay = 60_000;
@@ -66,7 +66,7 @@ export class Tunnel {
   }
 
   #hangUpSoon(): void {
-    this.#deadline ??= setTimeout(() => this.destroy(), farewellTime);
+    this.#deadline ??= setTimeout(() => this.destroy(), closeTimeout);
   }
 }
 

@@ -9,11 +9,11 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { BffError } from '../../errors.ts';
-import type { AfterRefusal } from './forward.ts';
+import type { OnUnauthorized } from './forward.ts';
 import type { Handshake } from './websocket-handshakes.ts';
 import { type HeaderList, valueOf, without } from '../headers/request-headers.ts';
-import type { SenderProof } from '../authorize/dpop-signer.ts';
-import type { OpenSockets, Place } from './open-sockets.ts';
+import type { DpopSigner } from '../authorize/dpop-signer.ts';
+import type { OpenSockets, Slot } from './open-sockets.ts';
 import type { Upstream, UpstreamServer } from '../upstream/upstream.ts';
 
 /** One opening handshake for an upstream, decided in every part. */
@@ -24,12 +24,12 @@ export interface UpstreamHandshake {
   /** All but `host`, which is the server's. */
   readonly headers: HeaderList;
   /** Goes with each sending of the headers. Absent: nothing does. */
-  readonly proof?: SenderProof | undefined;
+  readonly proof?: DpopSigner | undefined;
   /**
    * Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or
    * then: its answer stands.
    */
-  readonly afterRefusal?: AfterRefusal | undefined;
+  readonly onUnauthorized?: OnUnauthorized | undefined;
   /** Asked first: what is thrown in the place of a `401`. Absent, now or then: nothing. */
   readonly stepUp?: ((refusal: IncomingMessage['headers']) => BffError | undefined) | undefined;
   /** Milliseconds to the upstream's answer. */
@@ -67,14 +67,14 @@ export async function openWebSocket(
   { handshake, response }: Asking,
   upstream: UpstreamHandshake,
   sockets: OpenSockets,
-  place: Place,
+  place: Slot,
 ): Promise<void> {
   let answer: Answer | undefined;
   try {
     answer = await askTwice(upstream, response);
     if (!answer.socket) {
       await relay(answer.message, response, upstream);
-      return place.leave();
+      return place.release();
     }
     requireAcceptance(answer, upstream);
     switchProtocols(answer.message, response, upstream);
@@ -83,7 +83,7 @@ export async function openWebSocket(
   } catch (error) {
     answer?.message.destroy();
     answer?.socket?.destroy();
-    place.leave();
+    place.release();
     // Nobody is left to be told.
     if (!response.closed) throw error;
   }
@@ -92,7 +92,7 @@ export async function openWebSocket(
 async function askTwice(upstream: UpstreamHandshake, response: ServerResponse): Promise<Answer> {
   const answer = refuseWeakSignIn(upstream, await ask(upstream, upstream.headers, response));
   if (answer.message.statusCode !== 401) return answer;
-  const others = await upstream.afterRefusal?.(answer.message.headers);
+  const others = await upstream.onUnauthorized?.(answer.message.headers);
   if (!others) return answer;
   answer.message.destroy();
   return refuseWeakSignIn(upstream, await ask(upstream, others, response));
@@ -168,13 +168,13 @@ function askServer(
       settled();
     };
     request.once('response', (message) => {
-      proof?.learn(message.headers, address.origin);
+      proof?.updateNonce(message.headers, address.origin);
       settle(() => resolve({ message }));
     });
     request.once('upgrade', (message, socket: Socket, head) => {
       // From here on it is none of Node's, and an error nobody hears would end the process.
       socket.on('error', ignored);
-      proof?.learn(message.headers, address.origin);
+      proof?.updateNonce(message.headers, address.origin);
       settle(() => resolve({ message, socket, head }));
     });
     request.on('error', (error) => settle(() => reject(error)));
@@ -218,7 +218,7 @@ function join(
   { socket, head }: Answer,
   { idleTimeout }: UpstreamHandshake,
   sockets: OpenSockets,
-  place: Place,
+  place: Slot,
 ): void {
   if (!socket) return;
   if (handshake.head.length > 0) handshake.socket.unshift(handshake.head);

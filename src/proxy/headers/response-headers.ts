@@ -49,7 +49,7 @@ const fromApplicationOnly = new Set([
 const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$/;
 
 /** What a route decides over the headers of its answers. */
-export interface AnswerHeaderRules {
+export interface UpstreamResponseHeaderRules {
   /** What every answer carries; an upstream's own win over them. Names are in lower case. */
   readonly ours: Readonly<Record<string, string>>;
   readonly ourCookies: readonly string[];
@@ -70,7 +70,7 @@ const isNotPersonal = (name: string) =>
 type Verdict = 'passed' | 'considered' | 'dropped';
 
 /** The rules for the answers of one route. Names are judged once, not with every answer. */
-export class AnswerHeaders {
+export class UpstreamResponseHeaders {
   readonly #ours: HeaderList;
   /** Where in ours the value of a name is. */
   readonly #places: ReadonlyMap<string, number>;
@@ -79,7 +79,7 @@ export class AnswerHeaders {
   readonly #withoutOurs: CookieFilter;
   readonly #verdictOn: (name: string) => Verdict;
 
-  constructor({ ours, ourCookies, isPersonal, isFrontend }: AnswerHeaderRules) {
+  constructor({ ours, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
     // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC
     // 9111 §3.5).
     const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };

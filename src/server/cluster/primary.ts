@@ -4,17 +4,17 @@ import type { Options } from '../../config/options.ts';
 import { type PlainLog, plainLog } from '../../telemetry/log-lines.ts';
 import { StandardOutput } from '../../telemetry/standard-output.ts';
 import {
-  type Answer,
+  type ManagementResponse,
   draining,
   pathOf,
-  type Question,
+  type ManagementRequest,
   refuseToChange,
-  told,
+  jsonResponse,
 } from '../../management/management-request.ts';
 import { ManagementListener } from '../../management/management-listener.ts';
-import { metricsAnswer } from '../../telemetry/metrics.ts';
+import { metricsResponse } from '../../telemetry/metrics.ts';
 import { type Exit, exitAfter, logStrayErrors, stopper } from '../shutdown.ts';
-import { whereabouts } from '../listen-addresses.ts';
+import { listenAddresses } from '../listen-addresses.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /**
@@ -42,7 +42,7 @@ export async function serveByWorkers(
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('SIGHUP', () => void primary.reload());
   const workers = options.server.workers;
-  log.info({ msg: 'listening', ...whereabouts(options), configuration: source, workers });
+  log.info({ msg: 'listening', ...listenAddresses(options), configuration: source, workers });
 }
 
 /** The one process that the operator, and whoever started it, has to do with. */
@@ -60,7 +60,7 @@ class Primary {
     write: (lines: string) => void,
   ) {
     this.#workers = new WorkerGroup(options, log, write);
-    const answer = (question: Question) => this.#answer(question);
+    const answer = (question: ManagementRequest) => this.#answer(question);
     const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
     this.#listener = new ManagementListener(options.management, answer, onError);
   }
@@ -113,17 +113,17 @@ class Primary {
     return [`management stays at ${management.host}:${management.port} until a restart`];
   }
 
-  async #answer(question: Question): Promise<Answer> {
+  async #answer(question: ManagementRequest): Promise<ManagementResponse> {
     const path = pathOf(question);
-    if (path === '/livez') return refuseToChange(question) ?? told(200, 'ok');
+    if (path === '/livez') return refuseToChange(question) ?? jsonResponse(200, 'ok');
     if (path === '/metrics')
-      return refuseToChange(question) ?? metricsAnswer(await this.#workers.figures());
+      return refuseToChange(question) ?? metricsResponse(await this.#workers.figures());
     if (path === '/readyz' && this.#isDraining) return draining();
     return (await this.#workers.next()?.ask(question)) ?? noWorker();
   }
 }
 
-function noWorker(): Answer {
+function noWorker(): ManagementResponse {
   const workers = { status: 'unavailable', reason: 'no worker answers' };
-  return told(503, 'unavailable', { checks: { workers } });
+  return jsonResponse(503, 'unavailable', { checks: { workers } });
 }

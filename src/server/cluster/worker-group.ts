@@ -1,7 +1,7 @@
 import type { PlainLog } from '../../telemetry/log-lines.ts';
 import { setTimeout as passed } from 'node:timers/promises';
 import type { Options } from '../../config/options.ts';
-import { addUp, type Figure, gauge } from '../../telemetry/metric.ts';
+import { aggregate, type Metric, gauge } from '../../telemetry/metric.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A worker that lived longer, in milliseconds, did not die of its start. */
@@ -27,7 +27,7 @@ export class WorkerGroup {
    * What those that are gone had counted: a sum over those that live would fall, and look like a
    * restart.
    */
-  #past: readonly Figure[] = [];
+  #past: readonly Metric[] = [];
 
   /** `write` gets the workers' own log. */
   constructor(
@@ -90,7 +90,7 @@ export class WorkerGroup {
   }
 
   /** What each worker says, what those that are gone had counted, and how many there are. */
-  async figures(): Promise<(readonly Figure[])[]> {
+  async figures(): Promise<(readonly Metric[])[]> {
     // Before they are asked: one that ends meanwhile is counted once.
     const past = this.#past;
     const all = [...this.#workers];
@@ -119,7 +119,7 @@ export class WorkerGroup {
   async #lookAfter(worker: WorkerProcess): Promise<void> {
     const ending = await worker.gone;
     this.#workers.delete(worker);
-    this.#past = addUp([...this.#past, ...worker.figures]);
+    this.#past = aggregate([...this.#past, ...worker.figures]);
     if (worker.hasServed && !worker.isLeaving) await this.#replace(worker, ending);
   }
 

@@ -1,14 +1,14 @@
 import type { SpelledMistake } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
-import type { Answer, Question } from '../../management/management-request.ts';
-import type { Figure } from '../../telemetry/metric.ts';
+import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
+import type { Metric } from '../../telemetry/metric.ts';
 
 /** What the primary tells a worker. */
 export type ToWorker =
   | { readonly kind: 'start'; readonly options: Options }
   | { readonly kind: 'stop' | 'retire' }
   | { readonly kind: 'figures'; readonly id: number }
-  | { readonly kind: 'question'; readonly id: number; readonly question: Question };
+  | { readonly kind: 'question'; readonly id: number; readonly question: ManagementRequest };
 
 /** What a worker tells the primary. */
 export type FromWorker =
@@ -18,6 +18,10 @@ export type FromWorker =
   | { readonly kind: 'mistakes'; readonly mistakes: readonly SpelledMistake[] }
   /** It cannot start, for another reason. */
   | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer | readonly Figure[] }
+  | {
+      readonly kind: 'answer';
+      readonly id: number;
+      readonly answer: ManagementResponse | readonly Metric[];
+    }
   /** What it has counted, when it ends. */
-  | { readonly kind: 'farewell'; readonly figures: readonly Figure[] };
+  | { readonly kind: 'farewell'; readonly figures: readonly Metric[] };

@@ -2,8 +2,8 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as passed } from 'node:timers/promises';
 import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
-import type { Answer, Question } from '../../management/management-request.ts';
-import type { Figure } from '../../telemetry/metric.ts';
+import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
+import type { Metric } from '../../telemetry/metric.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** How a worker ended. */
@@ -12,7 +12,7 @@ export interface Ending {
   readonly signal: string | null;
 }
 
-type Reply = (answer: Answer | readonly Figure[]) => void;
+type Reply = (answer: ManagementResponse | readonly Metric[]) => void;
 
 /**
  * A worker may take as long to answer, in milliseconds: a little longer than what is asked of it
@@ -44,7 +44,7 @@ export class WorkerProcess {
   readonly #worker: Worker;
   readonly #start = Promise.withResolvers<void>();
   readonly #replies = new Map<number, Reply>();
-  readonly #figures = new Map<string, Figure>();
+  readonly #figures = new Map<string, Metric>();
   #lastQuestion = 0;
 
   /** Starts one. `write` gets its log, in whole lines. */
@@ -77,22 +77,22 @@ export class WorkerProcess {
   }
 
   /** What it has counted, as far as it is known. */
-  get figures(): Figure[] {
+  get figures(): Metric[] {
     return [...this.#figures.values()];
   }
 
   /** Absent: it does not answer. */
-  async askFigures(): Promise<readonly Figure[] | undefined> {
+  async askFigures(): Promise<readonly Metric[] | undefined> {
     const figures = await this.#ask((id) => ({ kind: 'figures', id }));
     if (!Array.isArray(figures)) return undefined;
-    this.#note(figures as Figure[]);
-    return figures as Figure[];
+    this.#note(figures as Metric[]);
+    return figures as Metric[];
   }
 
   /** Absent: it does not answer. */
-  async ask(question: Question): Promise<Answer | undefined> {
+  async ask(question: ManagementRequest): Promise<ManagementResponse | undefined> {
     const answer = await this.#ask((id) => ({ kind: 'question', id, question }));
-    return answer as Answer | undefined;
+    return answer as ManagementResponse | undefined;
   }
 
   /** Lets it finish what is under way; told again after a moment, it hurries. */
@@ -138,7 +138,7 @@ export class WorkerProcess {
 
   async #ask(make: (id: number) => ToWorker) {
     const id = (this.#lastQuestion += 1);
-    const { promise, resolve } = Promise.withResolvers<Answer | readonly Figure[]>();
+    const { promise, resolve } = Promise.withResolvers<ManagementResponse | readonly Metric[]>();
     this.#replies.set(id, resolve);
     this.#tell(make(id));
     const answer = await Promise.race([
@@ -154,7 +154,7 @@ export class WorkerProcess {
     if (this.#worker.isConnected()) this.#worker.send(message);
   }
 
-  #note(figures: readonly Figure[]): void {
+  #note(figures: readonly Metric[]): void {
     for (const figure of figures) this.#figures.set(figure.name, figure);
   }
 

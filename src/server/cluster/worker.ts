@@ -1,8 +1,8 @@
 import cluster from 'node:cluster';
 import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
-import type { Answer } from '../../management/management-request.ts';
-import type { Figure } from '../../telemetry/metric.ts';
+import type { ManagementResponse } from '../../management/management-request.ts';
+import type { Metric } from '../../telemetry/metric.ts';
 import { ManagementServer } from '../../management/management.service.ts';
 import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
@@ -26,8 +26,8 @@ export function work(): void {
 async function start(options: Options): Promise<RunningServer | undefined> {
   const worker = cluster.worker?.id ?? 0;
   try {
-    const farewell = () => tell({ kind: 'farewell', figures: management(server).counts() });
-    const server: RunningServer = await startServer(options, { worker, farewell });
+    const beforeExit = () => tell({ kind: 'farewell', figures: management(server).counts() });
+    const server: RunningServer = await startServer(options, { worker, beforeExit });
     tell({ kind: 'listening' });
     return server;
   } catch (error) {
@@ -56,7 +56,7 @@ async function obey(
   }
 }
 
-function reply(id: number, answer: Answer | readonly Figure[]): void {
+function reply(id: number, answer: ManagementResponse | readonly Metric[]): void {
   tell({ kind: 'answer', id, answer });
 }
 

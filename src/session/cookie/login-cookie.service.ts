@@ -30,7 +30,7 @@ export interface NewBinding {
  * cannot complete it.
  */
 @Injectable()
-export class LoginCookie {
+export class LoginCookieService {
   readonly #cookie: SignedCookie;
 
   constructor(@Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions) {

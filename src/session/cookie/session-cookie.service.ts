@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { Connections } from '../sessions/linked-accounts.service.ts';
+import { LinkedAccountsService } from '../sessions/linked-accounts.service.ts';
 import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
-import { SignedInSessions } from '../sessions/signed-in-sessions.service.ts';
+import { SignedInSessionsService } from '../sessions/signed-in-sessions.service.ts';
 import { SessionStore } from '../sessions/session-store.ts';
 import { recordNameOf } from '../store/sealed-records.ts';
 import type { NewSession, Session } from '../sessions/session.ts';
@@ -13,12 +13,12 @@ import { SignedCookie } from './signed-cookie.ts';
  * Issues and ends sessions together with their cookie, for requests that express-session has seen.
  */
 @Injectable()
-export class SessionCookie {
+export class SessionCookieService {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     private readonly store: SessionStore,
-    private readonly sessions: SignedInSessions,
-    private readonly connections: Connections,
+    private readonly sessions: SignedInSessionsService,
+    private readonly connections: LinkedAccountsService,
   ) {}
 
   /**

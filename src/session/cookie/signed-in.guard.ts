@@ -4,7 +4,7 @@ import type { Claims } from '../../oauth/login/claims.ts';
 import { BffError } from '../../errors.ts';
 import { refuseForgery } from './csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
-import { SessionReader } from '../sessions/session-reader.service.ts';
+import { SessionReaderService } from '../sessions/session-reader.service.ts';
 
 /** Who is signed in, for the controllers of a host application. There is no token in it. */
 export interface User {
@@ -28,7 +28,7 @@ export function userOf(request: Request): User | undefined {
 @Injectable()
 export class SignedInGuard implements CanActivate {
   constructor(
-    private readonly reader: SessionReader,
+    private readonly reader: SessionReaderService,
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
   ) {}
 

@@ -22,7 +22,7 @@ interface KnownCookie {
 }
 
 /** Caches verified session cookies and the ids of their sessions. */
-export class KnownCookies {
+export class VerifiedCookies {
   /** Keyed by the first characters of the value. */
   readonly #known = new Map<string, KnownCookie>();
 

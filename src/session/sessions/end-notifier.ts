@@ -27,7 +27,7 @@ interface Waiting {
  * request. Whoever changes a session makes us look at it at once, and nobody has to look when
  * nothing happens but at the end of its time. A store that does not answer ends nothing.
  */
-export class SessionEnds {
+export class EndNotifier {
   readonly #waiting = new Map<string, Waiting>();
   #isLookingAtAll = false;
   #mustLookAtAll = false;

@@ -14,7 +14,7 @@ import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
 /** The session and provider of a connection in progress, and when it began by the store's clock. */
-export interface Connecting {
+export interface LinkRequest {
   readonly id: string;
   readonly provider: string;
   readonly begunAt: number;
@@ -22,8 +22,8 @@ export interface Connecting {
 
 /** Accounts at further providers: whoever is signed in may have some, in the same session. */
 @Injectable()
-export class Connections {
-  readonly #logger = new Logger(Connections.name);
+export class LinkedAccountsService {
+  readonly #logger = new Logger(LinkedAccountsService.name);
   readonly #places: SessionPlaces;
 
   constructor(
@@ -38,7 +38,7 @@ export class Connections {
    * Throws `session_mismatch` or `login_expired`; the tokens of the sign-in are revoked then, as
    * are those it replaces.
    */
-  async connect({ id, provider, begunAt }: Connecting, signIn: SignIn): Promise<void> {
+  async connect({ id, provider, begunAt }: LinkRequest, signIn: SignIn): Promise<void> {
     const connection = connectionOf(signIn);
     try {
       const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });

@@ -41,7 +41,7 @@ export async function addConnection(
   const { issuer, clientId, sub, sid } = connection;
   const at = { issuer, clientId, sub, ...(sid !== undefined && { sid }) };
   const entry = { id, createdAt: begunAt, begunAt, ...at };
-  if (!(await index.enter(entry))) throw ended();
+  if (!(await index.add(entry))) throw ended();
   let replaced: Session | undefined;
   const session = await store.changeNow(id, (before) => {
     if (before.provider === provider) return before;
@@ -53,7 +53,7 @@ export async function addConnection(
     const cause = new Error(session ? 'it is signed in at that provider' : 'the session is over');
     throw new BffError('session_mismatch', { cause });
   }
-  if (await index.isWelcome(entry)) return replaced;
+  if (await index.isStillValid(entry)) return replaced;
   await removeConnection({ store, index }, id, provider);
   throw ended();
 }

@@ -71,18 +71,18 @@ export class SessionIndex {
    * Enters a session that is about to begin; `false` if one of its groups was ended after the
    * sign-in began.
    */
-  async enter(session: Listed): Promise<boolean> {
+  async add(session: Listed): Promise<boolean> {
     const times = { ...this.#times(this.clock()), since: session.begunAt };
-    return this.#inAllGroups(session, (list) => this.store.enlist(list, session.id, times));
+    return this.#inAllGroups(session, (list) => this.store.addMember(list, session.id, times));
   }
 
   /**
    * Whether a session that was entered may go on: nobody has ended it or one of its groups since
    * the sign-in began.
    */
-  async isWelcome(session: Listed): Promise<boolean> {
+  async isStillValid(session: Listed): Promise<boolean> {
     const { id, begunAt } = session;
-    return this.#inAllGroups(session, (list) => this.store.isEnlisted(list, id, begunAt));
+    return this.#inAllGroups(session, (list) => this.store.hasMember(list, id, begunAt));
   }
 
   /**
@@ -96,12 +96,12 @@ export class SessionIndex {
     const isNew = period === 0 && createdAt >= this.#openedAt;
     if (isNew || this.#renewedIn.get(id) === period) return;
     const times = this.#times(this.clock());
-    await this.#everywhere(session, (list) => this.store.seen(list, id, times));
+    await this.#everywhere(session, (list) => this.store.renewMember(list, id, times));
     remember(this.#renewedIn, id, period, mostRemembered);
   }
 
   async remove(session: Listed): Promise<void> {
-    await this.#everywhere(session, (list) => this.store.strikeOff(list, session.id));
+    await this.#everywhere(session, (list) => this.store.removeMember(list, session.id));
   }
 
   /**
@@ -118,7 +118,7 @@ export class SessionIndex {
     let after: ListEntry | undefined;
     let entries: readonly ListEntry[];
     do {
-      entries = await this.store.enlisted(list, staleBefore, { after, atMost: mostAtOnce });
+      entries = await this.store.members(list, staleBefore, { after, atMost: mostAtOnce });
       if (entries.length > 0) yield entries.map(({ member }) => member);
       after = entries.at(-1);
     } while (entries.length === mostAtOnce);
@@ -132,10 +132,10 @@ export class SessionIndex {
   }
 
   /** Refuses sign-ins to this group that began before now, by the store's clock. */
-  async close(group: SessionGroup): Promise<void> {
+  async revokeBefore(group: SessionGroup): Promise<void> {
     const now = await this.store.time();
     await Promise.all(
-      this.#lists(group).map((list) => this.store.closeList(list, now, longestSignIn)),
+      this.#lists(group).map((list) => this.store.revokeBefore(list, now, longestSignIn)),
     );
   }
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { KnownCookies } from '../cookie/verified-cookies.ts';
+import { VerifiedCookies } from '../cookie/verified-cookies.ts';
 import { SessionCache } from './session-cache.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import type { Session } from './session.ts';
@@ -10,14 +10,14 @@ import { SignedCookie } from '../cookie/signed-cookie.ts';
  * write one back by accident, and costs what it must.
  */
 @Injectable()
-export class SessionReader {
-  readonly #cookies: KnownCookies;
+export class SessionReaderService {
+  readonly #cookies: VerifiedCookies;
 
   constructor(
     private readonly cache: SessionCache,
     @Inject(SESSION_OPTIONS) { cookies, session }: SessionRoomOptions,
   ) {
-    this.#cookies = new KnownCookies(new SignedCookie(cookies.session, session.secrets));
+    this.#cookies = new VerifiedCookies(new SignedCookie(cookies.session, session.secrets));
   }
 
   /**

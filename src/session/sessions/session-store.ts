@@ -67,9 +67,9 @@ export class SessionStore extends RedisStore {
   async begin(secret: string, data: SessionData): Promise<void> {
     const session = data.signedIn;
     if (!session) return;
-    if (await this.index.enter(session)) {
+    if (await this.index.add(session)) {
       await super.set(secret, data);
-      if (await this.index.isWelcome(session)) return;
+      if (await this.index.isStillValid(session)) return;
     }
     await this.records.remove(session.id);
     // It may be on one of its lists still.

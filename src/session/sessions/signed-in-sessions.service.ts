@@ -31,8 +31,8 @@ const endsAtOnce = 100;
  * `session_store_unavailable`.
  */
 @Injectable()
-export class SignedInSessions {
-  readonly #logger = new Logger(SignedInSessions.name);
+export class SignedInSessionsService {
+  readonly #logger = new Logger(SignedInSessionsService.name);
 
   constructor(
     private readonly store: SessionStore,
@@ -112,7 +112,7 @@ export class SignedInSessions {
    * Says how many sessions were ended.
    */
   async endGroup(group: SessionGroup, revocation: Revocation): Promise<number> {
-    await this.index.close(group);
+    await this.index.revokeBefore(group);
     const revocations = this.#revocations();
     let ended = 0;
     for await (const members of this.#portionsOf(group)) {

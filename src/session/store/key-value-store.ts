@@ -82,7 +82,7 @@ export interface KeyValueStore {
    * Adds or renews a member of a list and removes stale members. Writes nothing and returns `false`
    * if the list was closed at or after `since`, which is a `time` of the store.
    */
-  enlist(
+  addMember(
     list: string,
     member: string,
     times: SeenAt & { readonly since: number },
@@ -90,23 +90,23 @@ export interface KeyValueStore {
   /**
    * Whether a list has this member and was not closed at or after `since`, a `time` of the store.
    */
-  isEnlisted(list: string, member: string, since: number): Promise<boolean>;
+  hasMember(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member; one that was struck off stays so. */
-  seen(list: string, member: string, times: SeenAt): Promise<void>;
-  strikeOff(list: string, member: string): Promise<void>;
+  renewMember(list: string, member: string, times: SeenAt): Promise<void>;
+  removeMember(list: string, member: string): Promise<void>;
   /**
    * A page of the members seen since `staleBefore` (epoch milliseconds), least recently seen first.
    * Consecutive pages include every member that stays in the list; a member that is renewed in
    * between may appear twice.
    */
-  enlisted(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
+  members(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
   /** The number of members seen since `staleBefore`, in epoch milliseconds. */
   countEnlisted(list: string, staleBefore: number): Promise<number>;
   /**
    * Records that the list was closed `at` a `time` of the store, for `ttl` milliseconds. Its
    * members stay.
    */
-  closeList(list: string, at: number, ttl: number): Promise<void>;
+  revokeBefore(list: string, at: number, ttl: number): Promise<void>;
   /**
    * Atomically takes one of `most` places for `ttl` milliseconds by the store's clock. Returns
    * `false` if all are taken. Expired places are free again. All members of one key must have the

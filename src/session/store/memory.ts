@@ -87,7 +87,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return this.clock();
   }
 
-  async enlist(
+  async addMember(
     list: string,
     member: string,
     { since, ...times }: SeenAt & { readonly since: number },
@@ -97,21 +97,21 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return true;
   }
 
-  async isEnlisted(list: string, member: string, since: number): Promise<boolean> {
+  async hasMember(list: string, member: string, since: number): Promise<boolean> {
     return !this.#isClosed(list, since) && this.#membersOf(list).has(member);
   }
 
-  async seen(list: string, member: string, times: SeenAt): Promise<void> {
+  async renewMember(list: string, member: string, times: SeenAt): Promise<void> {
     if (this.#membersOf(list).has(member)) this.#renew(list, member, times);
   }
 
-  async strikeOff(list: string, member: string): Promise<void> {
+  async removeMember(list: string, member: string): Promise<void> {
     const members = this.#membersOf(list);
     members.delete(member);
     if (members.size === 0) this.#lists.delete(list);
   }
 
-  async enlisted(
+  async members(
     list: string,
     staleBefore: number,
     { after, atMost }: Portion,
@@ -125,7 +125,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return this.#seenSince(list, staleBefore).length;
   }
 
-  async closeList(list: string, at: number, ttl: number): Promise<void> {
+  async revokeBefore(list: string, at: number, ttl: number): Promise<void> {
     this.#write(closedKey(list), { value: String(at), expiresAt: this.clock() + ttl });
   }
 

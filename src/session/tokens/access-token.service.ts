@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '../../clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import type { Session } from '../sessions/session.ts';
 import { TokenRefresher } from './token-refresher.ts';
-import type { WantedToken } from './token-request.ts';
+import type { TokenRequest } from './token-request.ts';
 
 /** A token as it is sent. */
 export interface SentToken {
@@ -68,7 +68,7 @@ export class AccessTokenService implements OnApplicationShutdown {
     return this.#replaced(isOver ? { session } : { session, refused: refused.tokens });
   }
 
-  async #replaced(wanted: WantedToken): Promise<AccessToken> {
+  async #replaced(wanted: TokenRequest): Promise<AccessToken> {
     if (!wanted.session.tokens.refreshToken) return { kind: 'none' };
     const outcome = await this.refresher.refresh(wanted);
     switch (outcome.kind) {

@@ -19,7 +19,7 @@ interface Pause {
  * What has just failed, by name, and is left alone for a while: twice as long each time, so that an
  * outage is not made worse by everybody who waits for its end.
  */
-export class Pauses {
+export class Backoff {
   readonly #byName = new Map<string, Pause>();
 
   constructor(private readonly clock: Clock) {}

@@ -7,7 +7,7 @@ import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import type { Clock } from '../../clock.ts';
 import type { KeyValueStore } from '../store/key-value-store.ts';
-import { Pauses } from './backoff.ts';
+import { Backoff } from './backoff.ts';
 import { RefreshLock } from './refresh-lock.ts';
 import {
   betweenReplacements,
@@ -48,7 +48,7 @@ interface WantedClientToken {
 export class ClientTokens {
   readonly #known = new Map<string, TokenSet>();
   readonly #running = new Map<string, Promise<TokenSet>>();
-  readonly #pauses: Pauses;
+  readonly #pauses: Backoff;
 
   constructor(
     private readonly records: SealedRecords,
@@ -57,7 +57,7 @@ export class ClientTokens {
     private readonly clock: Clock,
     private readonly listeners: ClientTokenListeners,
   ) {
-    this.#pauses = new Pauses(clock);
+    this.#pauses = new Backoff(clock);
   }
 
   /** The token this process remembers, however near its end. Absent: none, or its time is over. */

@@ -31,7 +31,7 @@ export interface FreshTokens {
  * Puts fresh tokens into the store. When the provider has given them out they are all their session
  * has, so a store that fails just then is offered them until it takes them.
  */
-export class TokenKeeper {
+export class PendingWrites {
   readonly #offers = new Map<string, Promise<unknown>>();
 
   constructor(
@@ -42,7 +42,7 @@ export class TokenKeeper {
   /**
    * Whether tokens of this name are still on their way into the store: the stored ones are spent.
    */
-  isOffering(name: string): boolean {
+  hasPendingWrite(name: string): boolean {
     return this.#offers.has(name);
   }
 

@@ -6,8 +6,8 @@ import {
 } from '../../oauth/tokens/refresh.ts';
 import type { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import { Pauses } from './backoff.ts';
-import { nameOf, type WantedToken } from './token-request.ts';
+import { Backoff } from './backoff.ts';
+import { nameOf, type TokenRequest } from './token-request.ts';
 
 /** A token request that returned no token and did not end its session. */
 export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
@@ -19,19 +19,19 @@ export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
  * shared pause, a single trial request is made first.
  */
 export class RefreshBackoff {
-  readonly #ofTokens: Pauses;
+  readonly #ofTokens: Backoff;
   /** Shared pauses, named by kind of request and by provider. */
-  readonly #shared: Pauses;
+  readonly #shared: Backoff;
   /** Trial requests after a shared pause, by the names of `#shared`. */
   readonly #trials = new Map<string, Promise<unknown>>();
 
   constructor(clock: Clock) {
-    this.#ofTokens = new Pauses(clock);
-    this.#shared = new Pauses(clock);
+    this.#ofTokens = new Backoff(clock);
+    this.#shared = new Backoff(clock);
   }
 
   /** The failure whose pause applies to this token, or `undefined` if a request may be made. */
-  pauseOf(wanted: WantedToken): Failure | undefined {
+  pauseOf(wanted: TokenRequest): Failure | undefined {
     const own = this.#ofTokens.at(nameOf(wanted));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
@@ -43,20 +43,20 @@ export class RefreshBackoff {
   }
 
   /** The trial request in progress of another session, or `undefined` if there is none. */
-  trialFor(wanted: WantedToken): Promise<unknown> | undefined {
+  trialFor(wanted: TokenRequest): Promise<unknown> | undefined {
     const names = sharedNamesOf(wanted);
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
   }
 
   /** Makes this the trial request if the previous request of its kind failed. */
-  noteRequest(wanted: WantedToken, request: Promise<unknown>): void {
+  noteRequest(wanted: TokenRequest, request: Promise<unknown>): void {
     for (const name of sharedNamesOf(wanted)) {
       if (this.#shared.hasFailed(name)) this.#try(name, request);
     }
   }
 
   /** Records a failure and returns the failure of the pause that now applies. */
-  noteFailure(wanted: WantedToken, failure: Failure): Failure {
+  noteFailure(wanted: TokenRequest, failure: Failure): Failure {
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
       this.#pauseOthers(wanted, failure.error);
     } else {
@@ -67,16 +67,16 @@ export class RefreshBackoff {
   }
 
   /** Records that the provider serves this kind of request. */
-  noteResponse(wanted: WantedToken): void {
+  noteResponse(wanted: TokenRequest): void {
     for (const name of sharedNamesOf(wanted)) this.#shared.end(name);
   }
 
   /** Records that this token was fetched. */
-  noteToken(wanted: WantedToken): void {
+  noteToken(wanted: TokenRequest): void {
     this.#ofTokens.end(nameOf(wanted));
   }
 
-  #pauseOthers(wanted: WantedToken, error: BffError): void {
+  #pauseOthers(wanted: TokenRequest, error: BffError): void {
     const { provider } = wanted.session;
     if (hasResponded(error)) this.#shared.end(provider);
     const name = isUnreachable(error) ? provider : kindOf(wanted);
@@ -95,11 +95,11 @@ export class RefreshBackoff {
 }
 
 /** The names of the shared pauses of a request: its kind, then its provider. */
-function sharedNamesOf(wanted: WantedToken): readonly string[] {
+function sharedNamesOf(wanted: TokenRequest): readonly string[] {
   return [kindOf(wanted), wanted.session.provider];
 }
 
 /** The kind of a request: refreshes at a provider, or the tokens of one policy. */
-function kindOf({ session: { provider }, policy }: WantedToken): string {
+function kindOf({ session: { provider }, policy }: TokenRequest): string {
   return policy?.name ?? `${provider}:refresh`;
 }

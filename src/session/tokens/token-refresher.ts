@@ -16,8 +16,8 @@ import type { RefreshLock } from './refresh-lock.ts';
 import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
-import type { TokenKeeper } from './pending-writes.ts';
-import { isFetched, lockNameOf, nameOf, type WantedToken, withFetched } from './token-request.ts';
+import type { PendingWrites } from './pending-writes.ts';
+import { isFetched, lockNameOf, nameOf, type TokenRequest, withFetched } from './token-request.ts';
 
 /** What a request that needs fresh tokens gets. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
@@ -44,7 +44,7 @@ export class TokenRefresher {
 
   constructor(
     private readonly store: SessionStore,
-    private readonly keeper: TokenKeeper,
+    private readonly keeper: PendingWrites,
     private readonly providers: Providers,
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
@@ -63,7 +63,7 @@ export class TokenRefresher {
    * `refused` for a refused token if one was already replaced within the last 30 seconds. Throws
    * `session_store_unavailable`.
    */
-  async refresh(wanted: WantedToken): Promise<Refreshed> {
+  async refresh(wanted: TokenRequest): Promise<Refreshed> {
     const { refused } = wanted;
     if (refused && isJustReplaced(refused, this.clock())) {
       const fresh = await this.#freshInStore(wanted);
@@ -79,10 +79,10 @@ export class TokenRefresher {
   }
 
   /** Throws `provider_unavailable` when the provider hangs. */
-  async #inTurn(wanted: WantedToken): Promise<Refreshed> {
+  async #inTurn(wanted: TokenRequest): Promise<Refreshed> {
     const { provider } = wanted.session;
     const name = nameOf(wanted);
-    if (this.keeper.isOffering(name)) throw new BffError('session_store_unavailable');
+    if (this.keeper.hasPendingWrite(name)) throw new BffError('session_store_unavailable');
     for (;;) {
       const paused = this.#backoff.pauseOf(wanted);
       if (paused) return paused;
@@ -97,7 +97,7 @@ export class TokenRefresher {
     return this.providers.find(provider)?.whileAlive(work) ?? work;
   }
 
-  #shared(wanted: WantedToken, name: string): Promise<Refreshed> {
+  #shared(wanted: TokenRequest, name: string): Promise<Refreshed> {
     const running = this.#running.get(name);
     if (running) return running;
     const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
@@ -106,7 +106,7 @@ export class TokenRefresher {
     return begun;
   }
 
-  async #refresh(wanted: WantedToken): Promise<Refreshed> {
+  async #refresh(wanted: TokenRequest): Promise<Refreshed> {
     for (;;) {
       const done = (await this.#freshInStore(wanted)) ?? (await this.#tryToSpend(wanted));
       if (done) return done;
@@ -118,7 +118,7 @@ export class TokenRefresher {
    * What somebody else has left in the store since the stale token was read. Absent: it is still
    * that one.
    */
-  async #freshInStore(wanted: WantedToken): Promise<Refreshed | undefined> {
+  async #freshInStore(wanted: TokenRequest): Promise<Refreshed | undefined> {
     const { id, provider } = wanted.session;
     const stored = await this.store.readStored(id);
     const session = stored && sessionAt(stored.session, provider);
@@ -126,7 +126,7 @@ export class TokenRefresher {
     return isFetched(wanted, stored.session) ? { kind: 'refreshed', session } : undefined;
   }
 
-  async #tryToSpend(wanted: WantedToken): Promise<Refreshed | undefined> {
+  async #tryToSpend(wanted: TokenRequest): Promise<Refreshed | undefined> {
     const { id, provider } = wanted.session;
     const lock = await this.store.lockRefresh(id, lockNameOf(wanted));
     if (!lock) return undefined;
@@ -141,12 +141,12 @@ export class TokenRefresher {
       return outcome;
     } finally {
       // Otherwise the keeper holds on to it.
-      if (!this.keeper.isOffering(nameOf(wanted))) await lock.release();
+      if (!this.keeper.hasPendingWrite(nameOf(wanted))) await lock.release();
     }
   }
 
   async #spend(
-    wanted: WantedToken,
+    wanted: TokenRequest,
     session: Session,
     stored: StoredSession,
     lock: RefreshLock,
@@ -174,7 +174,7 @@ export class TokenRefresher {
    * Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written.
    */
   async #keep(
-    wanted: WantedToken,
+    wanted: TokenRequest,
     stored: StoredSession,
     fresh: Fresh,
     lock: RefreshLock,

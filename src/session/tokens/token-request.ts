@@ -12,7 +12,7 @@ import { type Session, type SessionLimits, withTokens } from '../sessions/sessio
 const mostRouteTokens = 32;
 
 /** One of a session's access tokens that is to be fetched, and what it is to replace. */
-export interface WantedToken {
+export interface TokenRequest {
   readonly session: Session;
   /** Whose own token it is. Absent: the token of the sign-in. */
   readonly policy?: TokenPolicy | undefined;
@@ -29,7 +29,7 @@ export function tokensIn(session: Session, policy: TokenPolicy | undefined): Tok
 
 /** The same in a session as it is stored now. */
 function storedTokens(
-  { session: { provider }, policy }: WantedToken,
+  { session: { provider }, policy }: TokenRequest,
   stored: Session,
 ): TokenSet | undefined {
   const there = sessionAt(stored, provider);
@@ -37,7 +37,7 @@ function storedTokens(
 }
 
 /** Whether another request fetched the token after it was found missing, stale or refused. */
-export function isFetched(wanted: WantedToken, stored: Session): boolean {
+export function isFetched(wanted: TokenRequest, stored: Session): boolean {
   const found = storedTokens(wanted, stored);
   const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);
   if (!found || !stale) return found !== undefined;
@@ -45,7 +45,7 @@ export function isFetched(wanted: WantedToken, stored: Session): boolean {
 }
 
 /** One name for each token of each session. */
-export function nameOf({ session: { id, provider }, policy }: WantedToken): string {
+export function nameOf({ session: { id, provider }, policy }: TokenRequest): string {
   return [id, policy?.name ?? provider].join(' ');
 }
 
@@ -53,7 +53,7 @@ export function nameOf({ session: { id, provider }, policy }: WantedToken): stri
  * Names what only one may spend at a time, within a session. Absent: the refresh token of its
  * sign-in.
  */
-export function lockNameOf({ session, policy }: WantedToken): string | undefined {
+export function lockNameOf({ session, policy }: TokenRequest): string | undefined {
   if (policy?.kind === 'exchange') return policy.name;
   return isConnection(session) ? session.provider : undefined;
 }
@@ -62,7 +62,7 @@ type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
 /** The stored session with what has been fetched. */
 export function withFetched(
-  { session: { provider }, policy, refused }: WantedToken,
+  { session: { provider }, policy, refused }: TokenRequest,
   { tokens: fetched, sessionExpiry }: Fresh,
   stored: Session,
   limits: SessionLimits,

@@ -37,7 +37,7 @@ const forAll = ['errors.ts', 'clock.ts'];
  * import it.
  */
 const module = ['bff.module.ts', 'bff.providers.ts'];
-const rightOfModule = ['server', 'cli'];
+const rightOfModule = new Set(['server', 'cli']);
 
 /** Everything that may stand outside a room. */
 const loose = new Set([...forAll, ...module, 'main.ts', 'index.ts', 'version.ts']);
@@ -152,8 +152,8 @@ function mayImport(from: string, to: string): boolean {
   if (forAll.includes(to)) return true;
   if (to === 'main.ts' || to === 'index.ts' || to.startsWith('..')) return false;
   const [room, other] = [roomOf(from), roomOf(to)];
-  if (other === '') return room === '' || rightOfModule.includes(room);
-  if (module.includes(from)) return !rightOfModule.includes(other);
+  if (other === '') return room === '' || rightOfModule.has(room);
+  if (module.includes(from)) return !rightOfModule.has(other);
   return room === '' || room === other || rowOf(other) < rowOf(room);
 }
 

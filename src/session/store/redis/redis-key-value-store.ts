@@ -95,7 +95,7 @@ export class RedisKeyValueStore implements KeyValueStore {
     return Number(await this.#connection.ask((client) => client.eval(timeScript, { keys })));
   }
 
-  async enlist(
+  async addMember(
     list: string,
     member: string,
     times: SeenAt & { readonly since: number },
@@ -104,19 +104,19 @@ export class RedisKeyValueStore implements KeyValueStore {
     return this.#run(enlistScript, [list, closedKey(list)], values);
   }
 
-  async isEnlisted(list: string, member: string, since: number): Promise<boolean> {
+  async hasMember(list: string, member: string, since: number): Promise<boolean> {
     return this.#run(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
   }
 
-  async seen(list: string, member: string, times: SeenAt): Promise<void> {
+  async renewMember(list: string, member: string, times: SeenAt): Promise<void> {
     await this.#run(seenScript, [list], [member, ...argumentsOf(times)]);
   }
 
-  async strikeOff(list: string, member: string): Promise<void> {
+  async removeMember(list: string, member: string): Promise<void> {
     await this.#connection.ask((client) => client.zRem(list, member));
   }
 
-  async enlisted(
+  async members(
     list: string,
     staleBefore: number,
     { after, atMost }: Portion,
@@ -135,7 +135,7 @@ export class RedisKeyValueStore implements KeyValueStore {
     return this.#connection.ask((client) => client.zCount(list, staleBefore, '+inf'));
   }
 
-  async closeList(list: string, at: number, ttl: number): Promise<void> {
+  async revokeBefore(list: string, at: number, ttl: number): Promise<void> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
     await this.#connection.ask((client) => client.set(closedKey(list), String(at), { expiration }));
   }
