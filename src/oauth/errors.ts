@@ -1,6 +1,6 @@
 import { BffError } from '../errors.ts';
 
-/** The longest `Retry-After` a provider is believed, in seconds. */
+/** The maximum `Retry-After` that is accepted from a provider, in seconds. */
 const longestRetryAfter = 300;
 
 /** Error codes of Node.js and undici for a connection that was not established. */
@@ -14,21 +14,18 @@ const notConnected = new Set<unknown>([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** What `openid-client` and `jose` call a key they cannot find. */
+/** Error codes of `openid-client` and `jose` for a key that was not found. */
 const unknownKey = new Set<unknown>(['OAUTH_KEY_SELECTION_FAILED', 'ERR_JWKS_NO_MATCHING_KEY']);
 
-/** Why a provider is unavailable: the cause of a `provider_unavailable`. */
+/** Why a provider is unavailable. It is the cause of a `provider_unavailable`. */
 export class Outage extends Error {
-  /**
-   * The status it answered with, although not with anything of use. Absent: it did not answer at
-   * all.
-   */
+  /** The status of a response that was not usable. `undefined` if there was no response. */
   readonly status?: number;
   /** Whether the provider accepts no connections or responds to no request. */
   readonly isUnreachable: boolean;
   /**
-   * For how many seconds it wants to be left alone. Absent: it does not say, or nothing sane (RFC
-   * 9110 §10.2.3).
+   * The seconds to wait before the next request. `undefined` if the provider sent no valid
+   * `Retry-After` (RFC 9110 §10.2.3).
    */
   readonly retryAfter?: number;
 
@@ -42,7 +39,7 @@ export class Outage extends Error {
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
-  /** The same, as the outside may see it. */
+  /** The public error for this outage. */
   toBffError(): BffError {
     const { retryAfter } = this;
     const headers = retryAfter && { headers: { 'Retry-After': String(retryAfter) } };
@@ -56,21 +53,21 @@ interface OutageFacts {
   readonly isUnreachable?: boolean;
 }
 
-/** The part of an answer that tells what an outage is like. */
+/** The status and headers of a response, which describe an outage. */
 interface AnswerHead {
   readonly status: number;
   readonly headers: Headers;
 }
 
 /**
- * Translates what `openid-client` throws. What did not answer is `provider_unavailable`; what
- * answered wrongly, with a refusal or with a token that does not hold, is `login_failed`.
+ * Translates an error of `openid-client`. A missing response becomes `provider_unavailable`. A
+ * refusal, an invalid response or an invalid token becomes `login_failed`.
  */
 export function toBffError(error: unknown): BffError {
   return unavailability(error) ?? new BffError('login_failed', { cause: error });
 }
 
-/** The outage behind an error, however deep. Absent: something else went wrong. */
+/** The outage in the cause chain of an error, or `undefined` if there is none. */
 export function outageBehind(error: unknown): Outage | undefined {
   return causes(error).find((link) => link instanceof Outage);
 }
@@ -80,15 +77,12 @@ export function isConnectFailure(error: unknown): boolean {
   return notConnected.has((error as { readonly code?: unknown } | undefined)?.code);
 }
 
-/** Whether a token was signed with a key that the provider's published keys do not contain. */
+/** Whether a token was signed with a key that is not among the provider's published keys. */
 export function isUnknownKey(error: unknown): boolean {
   return causes(error).some((link) => 'code' in link && unknownKey.has(link.code));
 }
 
-/**
- * openid-client wraps what a custom fetch throws, so our own error may stand anywhere in the chain
- * of causes.
- */
+/** Finds our own error in the cause chain. openid-client wraps the errors of a custom fetch. */
 function unavailability(error: unknown): BffError | undefined {
   for (const link of causes(error)) {
     if (link instanceof BffError) return link;
@@ -99,12 +93,12 @@ function unavailability(error: unknown): BffError | undefined {
   return undefined;
 }
 
-/** An error, what caused it, and so on. */
+/** An error and its chain of causes. */
 function causes(error: unknown): Error[] {
   return error instanceof Error ? [error, ...causes(error.cause)] : [];
 }
 
-/** A date is not looked at: whose clock it is by, we do not know. */
+/** Ignores dates, because the provider's clock may differ from ours. */
 function readRetryAfter({ status, headers }: AnswerHead): number | undefined {
   if (status !== 429 && status !== 503) return undefined;
   const text = headers.get('retry-after') ?? '';

@@ -5,12 +5,12 @@ import { Providers } from './providers.ts';
 import { routeNeedsOf } from './tokens/token-policy.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 
-/** The authorization servers of a configuration, which is injected by `options`. */
+/** Provides the authorization servers of the configuration that is injected by `options`. */
 export function oauthProvider(options: symbol): NestProvider {
   return { provide: Providers, inject: [options, CLOCK], useFactory: createProviders };
 }
 
-/** Where our own endpoints are, as browsers see them. */
+/** The public base URL of our own endpoints, as browsers see it. */
 export function baseUrl({ publicUrl, basePath }: Options): string {
   return publicUrl + basePath;
 }
@@ -30,13 +30,13 @@ function createProviders(options: Options, clock: Clock): Providers {
   return new Providers(all, baseUrl(options));
 }
 
-/** Logs that the keys of a provider could not be fetched again. */
+/** Logs that the keys of a provider could not be refreshed. */
 function logMissingKeys(provider: string) {
   const msg = 'keys not fetched; the last ones serve on';
   return (error: unknown) => new Logger('Provider').warn({ msg, provider, err: error });
 }
 
-/** Logs that a new client key cannot be used. */
+/** Logs that a new client key is not usable. */
 function logBadKey(provider: string) {
   const msg = 'the file of clientKey cannot be used; the last good key serves on';
   return (error: unknown) => new Logger('Provider').error({ msg, provider, err: error });

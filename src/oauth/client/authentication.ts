@@ -12,7 +12,7 @@ import type { ProviderOptions } from '../../config/options.ts';
 import type { ClientKey } from './key.ts';
 import { clientSecretBasic } from './client-secret-basic.ts';
 
-/** How we prove to a provider which client we are: in exactly one way (RFC 6749 §2.3). */
+/** How the client authenticates at a provider: with exactly one method (RFC 6749 §2.3). */
 export function clientAuthentication(
   options: ProviderOptions,
   newestKey: () => Promise<SigningKey>,
@@ -32,25 +32,25 @@ export function clientAuthentication(
   }
 }
 
-/** A key as `openid-client` signs with it. */
+/** A signing key in the form that `openid-client` accepts. */
 export interface SigningKey {
   readonly key: { readonly key: CryptoKey; readonly kid?: string };
   readonly options: ModifyAssertionOptions;
 }
 
-/** Prepares a key for `openid-client`, which knows its algorithm by the key alone. */
+/** Converts a client key for `openid-client`, which derives the algorithm from the key alone. */
 export function signingKey({ privateKey, alg, kid }: ClientKey): SigningKey {
   const key = privateKey.toCryptoKey(subtleAlgorithm(alg), false, ['sign']) as CryptoKey;
   return {
     key: { key, ...(kid !== undefined && { kid }) },
-    // It would call both names of the algorithm Ed25519, which older servers do not know.
+    // The library would write `Ed25519` as the algorithm, which older servers do not know.
     options: { [modifyAssertion]: (header) => void (header['alg'] = alg) },
   };
 }
 
 /**
- * The assertion is for the issuer alone, so that no other server can use it here (RFC 9700,
- * audience injection).
+ * Authenticates with `private_key_jwt`. The audience is the issuer alone, so that no other server
+ * can use the assertion here (RFC 9700, audience injection).
  */
 function privateKeyJwt(newestKey: () => Promise<SigningKey>): ClientAuth {
   return async (...call) => {

@@ -1,9 +1,9 @@
 import type { ClientAuth } from 'openid-client';
 
 /**
- * The client identifier and its secret in the `Authorization` header, each encoded as in a form
- * (RFC 6749 §2.3.1). The library escapes `-`, `.`, `_` and `*` too, which a form does not (Appendix
- * B); servers that decode nothing refuse that.
+ * Authenticates with the client identifier and secret in the `Authorization` header, each
+ * form-encoded (RFC 6749 §2.3.1). The library also escapes `-`, `.`, `_` and `*`, which form
+ * encoding does not (Appendix B). Servers that do not decode the header refuse that.
  */
 export function clientSecretBasic(clientSecret: string): ClientAuth {
   return (_server, { client_id: clientId }, _body, headers) => {

@@ -17,8 +17,8 @@ import {
 } from 'openid-client';
 
 /**
- * The key that the tokens of one sign-in are bound to, a private P-256 JWK. It is kept where they
- * are.
+ * The private P-256 JWK that the tokens of one sign-in are bound to. It is stored with these
+ * tokens.
  */
 export interface DpopKey {
   readonly kty: 'EC';
@@ -28,33 +28,37 @@ export interface DpopKey {
   readonly d: string;
 }
 
-/** What a key signs with; every server with DPoP knows it. */
+/** The algorithm of DPoP proofs. Every server that supports DPoP supports it. */
 export const dpopAlgorithm = 'ES256';
 
-/** A new key, for one sign-in. */
+/** Generates a DPoP key for one sign-in. */
 export function newDpopKey(): DpopKey {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return privateKey.export({ format: 'jwk' }) as unknown as DpopKey;
 }
 
-/** The name of a key, which binds a code to it: `dpop_jkt` (RFC 9449 §10, RFC 7638). */
+/**
+ * The JWK thumbprint of a key (RFC 7638). As `dpop_jkt` it binds a code to the key (RFC 9449 §10).
+ */
 export function thumbprintOf({ crv, kty, x, y }: DpopKey): string {
   return base64urlHash(JSON.stringify({ crv, kty, x, y }));
 }
 
-/** More servers than anybody has; the oldest is forgotten. */
+/** The maximum number of servers whose nonces are kept. The oldest entry is dropped first. */
 const mostServers = 100;
 
-/** The newest nonce of each server that wants them in proofs, by origin (RFC 9449 §8.2, §9). */
+/**
+ * The newest nonce of each server that requires nonces in proofs, by origin (RFC 9449 §8.2, §9).
+ */
 export class DpopNonces {
   readonly #nonces = new Map<string, string>();
 
-  /** Absent: the server has not said any. */
+  /** The newest nonce of this origin, or `undefined` if the server has not sent one. */
   of(origin: string): string | undefined {
     return this.#nonces.get(origin);
   }
 
-  /** Notes what an answer's `DPoP-Nonce` says. Absent: nothing new. */
+  /** Stores the `DPoP-Nonce` of a response. Does nothing if the response has none. */
   learn(origin: string, nonce: string | readonly string[] | null | undefined): void {
     if (typeof nonce !== 'string' || nonce === this.#nonces.get(origin)) return;
     this.#nonces.delete(origin);
@@ -64,19 +68,19 @@ export class DpopNonces {
   }
 }
 
-/** One request that a proof is for. */
+/** A request that a DPoP proof is made for. */
 export interface ProvenRequest {
   readonly method: string;
-  /** Without query and fragment. */
+  /** The URL without query and fragment. */
   readonly target: string;
   readonly accessToken: string;
-  /** Absent: the server wants none, as far as is known. */
+  /** Optional. Set if the server is known to require a nonce. */
   readonly nonce?: string | undefined;
-  /** Epoch milliseconds. */
+  /** The current time in epoch milliseconds. */
   readonly now: number;
 }
 
-/** A proof for one request to a resource server, good for that one alone (RFC 9449 §4.2). */
+/** A proof that is valid for one request to a resource server only (RFC 9449 §4.2). */
 export function dpopProof(key: DpopKey, request: ProvenRequest): string {
   const prover = proverOf(key);
   const payload = JSON.stringify({
@@ -93,18 +97,22 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
 }
 
 /**
- * Whether a server refused a request because it wants a nonce in its proof, which it has named (RFC
- * 9449 §9).
+ * Whether a server refused a request because its proof needs a nonce. The refusal contains the
+ * nonce to use (RFC 9449 §9).
  */
 export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
-  // Node.js joins several header fields with commas.
+  // Node.js joins repeated header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
   const scheme = challenges.search(/\bDPoP\b/i);
-  // One expression for both would search to the end of the challenge from every word of it.
+  // A single regular expression would rescan the rest of the challenge from every match of its
+  // start.
   return scheme >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenges.slice(scheme));
 }
 
-/** What makes `openid-client` prove that we have the key. Absent key: nothing does. */
+/**
+ * The `openid-client` options that add DPoP proofs to its requests. Without a key no proof is
+ * added.
+ */
 export function provingKey(
   configuration: Configuration,
   key: DpopKey | undefined,
@@ -118,7 +126,7 @@ export function provingKey(
     publicKey: createPublicKey(signingKey.key).toCryptoKey(ecdsa, true, ['verify']) as CryptoKey,
   };
   const handle = getDPoPHandle(configuration, keyPair, {
-    // The library remembers nonces for one key; ours are for the server, whoever asks it next.
+    // The library keeps nonces per key. Ours are kept per server and shared by all keys.
     [modifyAssertion]: (_header, payload) => {
       const nonce = nonces.of(new URL(String(payload['htu'])).origin);
       if (nonce !== undefined) payload['nonce'] = nonce;
@@ -128,8 +136,7 @@ export function provingKey(
 }
 
 /**
- * What is the same in every proof by one key, worked out once for as long as its session is
- * remembered.
+ * The parts that all proofs of one key share. They are computed once and cached for the session.
  */
 class Prover {
   readonly signingKey: { readonly key: KeyObject; readonly dsaEncoding: 'ieee-p1363' };

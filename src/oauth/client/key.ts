@@ -2,23 +2,23 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 
-/** The client's private key, and how it signs (RFC 7523 §3). */
+/** The client's private key and its signature algorithm (RFC 7523 §3). */
 export interface ClientKey {
   readonly privateKey: KeyObject;
-  /** The one algorithm it signs with, whatever a provider announces. */
+  /** The only algorithm the client signs with, regardless of what the provider announces. */
   readonly alg: string;
-  /** Absent: the file does not name it. */
+  /** `undefined` if the file does not contain a `kid`. */
   readonly kid?: string;
-  /** What opens tokens that were encrypted for us, in the order of the file. */
+  /** Keys that decrypt tokens encrypted for this client, in file order. */
   readonly decryptionKeys: readonly KeyObject[];
 }
 
-/** Kinds of keys that something can be encrypted for (RFC 7518 §4.1). */
+/** Key types that support encryption (RFC 7518 §4.1). */
 const forEncryption = new Set(['rsa', 'prime256v1', 'secp384r1', 'secp521r1', 'x25519']);
 
 /**
- * What a key's kind may sign with (RFC 7518 §3.1, RFC 8037 §3.1); without a word in the file it is
- * the first.
+ * The signature algorithms of each key type (RFC 7518 §3.1, RFC 8037 §3.1). The first is the
+ * default if the file names none.
  */
 const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
   rsa: ['RS256', 'PS256', 'RS384', 'RS512', 'PS384', 'PS512'],
@@ -31,9 +31,9 @@ const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
 type Jwk = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a private key: a JWK, a JWK Set, of which the first private key for signatures counts, or
- * PEM. `rsa` is the algorithm of an RSA key that names none. Throws a sentence about the file that
- * quotes nothing of it.
+ * Parses a private key from a JWK, a JWK Set (its first private signature key) or PEM. `rsa` is the
+ * default algorithm of an RSA key. Throws an error that describes the problem and never quotes the
+ * file.
  */
 export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): ClientKey {
   const jwks = text.trimStart().startsWith('{') ? privateJwksIn(text) : undefined;
@@ -52,19 +52,19 @@ export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): 
   return { privateKey, alg, ...(typeof kid === 'string' && { kid }), decryptionKeys };
 }
 
-/** The private key in a file, in PEM, as TLS wants it. Throws what is wrong with the file. */
+/** Reads a private key file and returns it as PEM, for TLS. Throws if the file is not usable. */
 export function readPrivateKeyPem(path: string): string {
   const { privateKey } = parseClientKey(readFileSync(path, 'utf8'));
   return String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
 }
 
-/** Told when the file of a key has changed and cannot be used; the last good key serves on. */
+/** Called when a changed key file is not usable. The last good key stays in use. */
 export type BadFileListener = (error: unknown) => void;
 
 /**
- * The key in a file. The file is looked at for every signature, so that a key which takes the place
- * of another is used without a restart; one that cannot be used is told of once, and the last good
- * one serves on.
+ * A client key that is read from a file. The file is checked before every signature, so a new key
+ * is used without a restart. If a new file is not usable, the listener is called once and the last
+ * good key stays in use.
  */
 export class ClientKeyFile {
   #known?: { readonly key: ClientKey; readonly stamp: string };
@@ -76,7 +76,7 @@ export class ClientKeyFile {
     private readonly listener: BadFileListener,
   ) {}
 
-  /** The newest key that can be used. Throws while there has not been one. */
+  /** The newest usable key. Throws if no usable key has been read yet. */
   async current(): Promise<ClientKey> {
     const known = this.#known;
     try {
@@ -86,7 +86,7 @@ export class ClientKeyFile {
       return await this.#read(stamp);
     } catch (error) {
       if (!known) throw error;
-      // It is gone for a moment, perhaps, while another takes its place.
+      // The file may be missing for a moment while it is replaced.
       this.#refuse('gone', error);
       return known.key;
     }
@@ -126,7 +126,7 @@ function isForDecryption(jwk: Jwk): boolean {
   return isFor(jwk, 'enc', ['decrypt', 'unwrapKey', 'deriveKey', 'deriveBits']);
 }
 
-/** A key that does not say what it is for is for anything (RFC 7517 §4.2, §4.3). */
+/** A key that names no purpose may be used for any (RFC 7517 §4.2, §4.3). */
 function isFor({ use, key_ops: given }: Jwk, wanted: string, operations: string[]): boolean {
   if (use !== undefined && use !== wanted) return false;
   return !Array.isArray(given) || operations.some((operation) => given.includes(operation));
@@ -136,7 +136,7 @@ function parseJson(text: string): Jwk {
   try {
     return JSON.parse(text) as Jwk;
   } catch {
-    throw new Error('begins like JSON, but is none'); // the parser's own words would quote it
+    throw new Error('begins like JSON, but is none'); // the parser's message would quote the file
   }
 }
 
@@ -162,7 +162,7 @@ function importPem(text: string): KeyObject {
 
 class TooShort extends Error {}
 
-/** "RSA keys of at least 2048 bits" (RFC 7518 §3.3). */
+/** Requires "RSA keys of at least 2048 bits" (RFC 7518 §3.3). */
 function strongEnough(key: KeyObject): KeyObject {
   const { modulusLength = Infinity } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < 2048) throw new TooShort('has an RSA key of less than 2048 bits');

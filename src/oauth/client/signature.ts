@@ -3,10 +3,10 @@ import type { Provider } from '../provider/provider.ts';
 import type { KeySource } from '../provider/keys.ts';
 
 /**
- * Verifies a signature with a key that its provider publishes, by one of the algorithms, or those
- * of its ID tokens where none are named, and gives back what is signed; `jku`, `jwk`, `x5c` and
- * `x5u` are what whoever made the token says, and are not looked at (RFC 8725 §3.1, §3.10). Throws
- * what `jose` throws, or `provider_unavailable` while the keys cannot be had.
+ * Verifies a JWS with the published keys of its provider and returns the payload. The accepted
+ * algorithms default to those for ID tokens. The header's `jku`, `jwk`, `x5c` and `x5u` are
+ * ignored, because the sender chooses them (RFC 8725 §3.1, §3.10). Throws the errors of `jose`, or
+ * `provider_unavailable` if the keys cannot be fetched.
  */
 export async function verifySignature(
   provider: Provider,
@@ -24,7 +24,7 @@ export async function verifySignature(
   return payload;
 }
 
-/** The configured ones that the provider announces. */
+/** The configured algorithms that the provider announces. */
 async function idTokenAlgorithms(provider: Provider): Promise<readonly string[]> {
   const metadata = (await provider.discovered()).serverMetadata();
   return metadata.id_token_signing_alg_values_supported ?? [];

@@ -1,22 +1,24 @@
 import type { IDToken } from 'openid-client';
 import { BffError } from '../../errors.ts';
 
-/** How and when a user has signed in, as the provider says. */
+/** How and when the user authenticated, according to the provider. */
 export interface AuthenticationContext {
   readonly acr?: string;
   /** Epoch milliseconds. */
   readonly authTime?: number;
 }
 
-/** How a user must have signed in. */
+/** Requirements for how and when the user authenticated. */
 export interface Demand {
-  /** Of these `acr` values, separated by spaces, one is enough. Absent: any. */
+  /** Accepted `acr` values, separated by spaces. One of them is enough. Optional. */
   readonly acr?: string | undefined;
-  /** How long ago that may be, in milliseconds. Absent: any time. */
+  /** The maximum age of the authentication, in milliseconds. Optional. */
   readonly maxAge?: number | undefined;
 }
 
-/** The word of an ID token (OIDC Core §2). UserInfo has none in this. */
+/**
+ * Reads `acr` and `auth_time` from an ID token (OIDC Core §2). UserInfo is not trusted for these.
+ */
 export function readAuthentication({ acr, auth_time: seconds }: IDToken): AuthenticationContext {
   return {
     ...(typeof acr === 'string' && { acr }),
@@ -24,7 +26,7 @@ export function readAuthentication({ acr, auth_time: seconds }: IDToken): Authen
   };
 }
 
-/** Whether a sign-in is what is demanded. What the provider did not say is not. */
+/** Whether an authentication meets the demand. A value that the provider did not send does not. */
 export function satisfies(
   { acr, authTime }: AuthenticationContext,
   demand: Demand,
@@ -36,7 +38,7 @@ export function satisfies(
 
 /**
  * "If the acr Claim was requested, the Client SHOULD check that the asserted Claim Value is
- * appropriate" (OIDC Core §3.1.3.7 item 12); for `max_age` the library does. Throws `login_failed`.
+ * appropriate" (OIDC Core §3.1.3.7 item 12). The library checks `max_age`. Throws `login_failed`.
  */
 export function checkAcr(acr: string | undefined, acrValues: string | undefined): void {
   if (acrValues === undefined || isOneOf(acr, acrValues)) return;

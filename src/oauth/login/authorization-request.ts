@@ -7,13 +7,13 @@ import {
 import { toBffError } from '../errors.ts';
 import type { Provider } from '../provider/provider.ts';
 
-/** Of a request that was pushed, in characters. */
+/** The maximum length of the URL of a pushed request, in characters. */
 const longestAddress = 4096;
 
 /**
- * Where to send the browser with an authorization request: open, signed (RFC 9101) or only named
- * because it was pushed before (RFC 9126), as provider and configuration want it. None falls back
- * to another when it fails. Throws `login_failed` or `provider_unavailable`.
+ * The URL of an authorization request. Its parameters are plain, signed (RFC 9101) or pushed (RFC
+ * 9126), depending on the provider and the configuration. A failed method never falls back to
+ * another. Throws `login_failed` or `provider_unavailable`.
  */
 export async function authorizationUrl(
   provider: Provider,
@@ -32,7 +32,7 @@ export async function authorizationUrl(
   }
 }
 
-/** How the answer comes back. Absent: as a query, the default of `response_type=code`. */
+/** The response mode. Empty for the default of `response_type=code`, which is `query`. */
 function responseMode({ options: { responseMode: mode, jarm } }: Provider): [string, string][] {
   if (mode === 'form_post') return [['response_mode', jarm ? 'form_post.jwt' : mode]];
   return jarm ? [['response_mode', 'jwt']] : [];
@@ -49,13 +49,15 @@ async function signedUrl(
 
 async function pushedUrl(configuration: Configuration, parameters: URLSearchParams): Promise<URL> {
   const url = await buildAuthorizationUrlWithPAR(configuration, parameters);
-  // It names a request in a few characters (RFC 9126 §2.2); a header that holds it must pass every
-  // proxy on its way.
+  // A `request_uri` is short (RFC 9126 §2.2). The `Location` header must pass every proxy on its
+  // way.
   if (url.href.length > longestAddress) throw new Error('the request_uri has no end');
   return url;
 }
 
-/** Where the provider insists, unless `par` decides otherwise (RFC 9126 §5). */
+/**
+ * By default requests are pushed if the provider requires it. `par` overrides this (RFC 9126 §5).
+ */
 function isPushed(provider: Provider, configuration: Configuration): boolean {
   const { par } = provider.options;
   if (par !== 'auto') return par === 'required';

@@ -2,17 +2,15 @@ import type { Configuration } from 'openid-client';
 import { BffError, type ErrorCode } from '../../errors.ts';
 
 /**
- * Refuses an authorization response that must not be answered with a token request. The caller has
- * already found the pending login its `state` names. Throws `invalid_request` for a malformed
- * response and what the error codes of RFC 6749 §4.1.2.1 and OIDC Core §3.1.2.6 mean to a user for
- * a well-formed refusal.
+ * Checks an authorization response before the token request. The caller has already found the
+ * pending login of its `state`. Throws `invalid_request` for a malformed response, and the error
+ * that matches the `error` code of a valid one (RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6).
  */
 export function checkAuthorizationResponse(
   parameters: URLSearchParams,
   configuration: Configuration,
 ): void {
-  // Before `error` is believed: a refusal from somebody else is not this server's refusal (RFC 9207
-  // §2.4).
+  // `iss` comes before `error`: an error response of another server must not count (RFC 9207 §2.4).
   checkIssuer(parameters, configuration);
   for (const name of ['response', 'id_token', 'access_token', 'token']) {
     if (parameters.has(name)) throw malformed(`${name} was not asked for`);

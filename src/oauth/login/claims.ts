@@ -2,12 +2,12 @@ import { type Configuration, type DPoPOptions, fetchUserInfo, type IDToken } fro
 import { BffError } from '../../errors.ts';
 import { verifying } from '../provider/metadata.ts';
 
-/** What is known about a user: claims as the provider named them (OIDC Core §5.1). */
+/** The claims about a user, with the names that the provider uses (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * What a scope promises (OIDC Core §5.4); any one of them in the ID token is taken as a sign that
- * the provider puts them there.
+ * The claims of each scope (OIDC Core §5.4). If the ID token has any one of them, the provider is
+ * assumed to put all of them there.
  */
 const promisedBy: Readonly<Record<string, readonly string[]>> = {
   profile: ['name', 'given_name', 'family_name', 'nickname', 'preferred_username', 'picture'],
@@ -16,7 +16,7 @@ const promisedBy: Readonly<Record<string, readonly string[]>> = {
   phone: ['phone_number'],
 };
 
-/** Claims that are about the token, not about the user. */
+/** Claims about the token, not about the user. */
 const protocolClaims = new Set(
   ['iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'jti', 'nonce'].concat([
     'at_hash',
@@ -30,9 +30,9 @@ const protocolClaims = new Set(
 const maxClaimsLength = 64 * 1024;
 
 /**
- * The user's claims: those of the ID token and, where it leaves out what the scopes promised, those
- * of UserInfo. The ID token wins where both speak; UserInfo of another subject is refused (OIDC
- * Core §5.3.2). Throws `login_failed`.
+ * The user's claims from the ID token. UserInfo is requested only if the ID token lacks the claims
+ * of a scope. The ID token takes precedence. Throws `login_failed`, also if UserInfo has another
+ * subject (OIDC Core §5.3.2).
  */
 export async function readClaims(
   configuration: Configuration,
@@ -51,7 +51,7 @@ export async function readClaims(
   return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
 }
 
-/** The same claims, if a session can keep them. Throws `login_failed`. */
+/** Returns the claims if they fit into a session. Throws `login_failed` if they do not. */
 export function withinLimits(claims: Claims): Claims {
   if (JSON.stringify(claims).length > maxClaimsLength) {
     throw refused(`claims of more than ${maxClaimsLength} characters`);

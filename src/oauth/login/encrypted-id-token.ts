@@ -3,8 +3,8 @@ import { compactDecrypt } from 'jose';
 import type { ProviderResponse, ResponseReader } from '../provider/fetch.ts';
 
 /**
- * How a provider may have encrypted for us (RFC 7518 §4.1). Not `RSA1_5`: it tells who asks often
- * enough (RFC 8725 §3.2).
+ * The accepted key management algorithms (RFC 7518 §4.1). `RSA1_5` is excluded: it allows padding
+ * oracle attacks (RFC 8725 §3.2).
  */
 const keyManagementAlgorithms = [
   'RSA-OAEP',
@@ -18,9 +18,9 @@ const keyManagementAlgorithms = [
 const longestToken = 64 * 1024;
 
 /**
- * Opens ID tokens that were encrypted for us (OIDC Core §3.1.3.7 item 1), before anybody looks at
- * them: what is inside is signed, and judged like any other. What cannot be opened stays as it is,
- * and is refused as what it is, no signed token.
+ * Decrypts ID tokens (OIDC Core §3.1.3.7 item 1) before the response is validated. The signed token
+ * inside is verified like any other. A token that cannot be decrypted stays as it is and is refused
+ * later, because it is not a signed token.
  */
 export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
   return async (_url, answer) => {
@@ -38,14 +38,14 @@ function isEncrypted(token: string): boolean {
   return token.length <= longestToken && token.split('.').length === 5;
 }
 
-/** With the first key that fits. Absent: none does. */
+/** Tries every key. `undefined` if none can decrypt the token. */
 async function open(token: string, keys: readonly KeyObject[]): Promise<string | undefined> {
   for (const key of keys) {
     try {
       const { plaintext } = await compactDecrypt(token, key, { keyManagementAlgorithms });
       return new TextDecoder().decode(plaintext);
     } catch {
-      continue; // another one may
+      continue; // the next key may decrypt it
     }
   }
   return undefined;
@@ -58,6 +58,6 @@ function readFields({ body }: ProviderResponse): Record<string, unknown> | undef
       ? (json as Record<string, unknown>)
       : undefined;
   } catch {
-    return undefined; // not JSON; the caller of the provider says so
+    return undefined; // not JSON: the caller reports it
   }
 }

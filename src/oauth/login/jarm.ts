@@ -6,7 +6,7 @@ import { verifySignature } from '../client/signature.ts';
 /** How far the provider's clock may be behind ours, in milliseconds. */
 const clockTolerance = 30_000;
 
-/** About the token itself, not parameters of the response. */
+/** Claims about the token that are not parameters of the response. */
 const aboutTheToken = new Set(['aud', 'exp', 'iat', 'nbf', 'jti']);
 
 /** The maximum length of a signed response that is decoded before verification, in characters. */
@@ -15,10 +15,10 @@ const longestUnverified = 16 * 1024;
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * The parameters of an authorization response: as they came, or what the signed one says where the
- * provider was asked for that (JARM §2.4); then nothing beside it counts. Throws `invalid_request`
- * for one that is missing or does not hold, `login_expired` for one that is too old,
- * `provider_unavailable` while the keys cannot be had.
+ * The parameters of an authorization response. If the provider is configured to sign responses,
+ * only the signed parameters count (JARM §2.4). Throws `invalid_request` if the signed response is
+ * missing or invalid, `login_expired` if it has expired, and `provider_unavailable` if the keys
+ * cannot be fetched.
  */
 export async function readAuthorizationResponse(
   provider: Provider,
@@ -53,7 +53,7 @@ export function claimedState(
     const { state } = decodeJwt(encoded);
     return typeof state === 'string' ? state : undefined;
   } catch {
-    return undefined; // no JWT names nothing
+    return undefined; // not a JWT
   }
 }
 

@@ -20,26 +20,26 @@ import { verifySignature } from '../client/signature.ts';
 import { readTokenSet, type TokenSet } from '../tokens/token-set.ts';
 
 /**
- * What one authorization request must remember until its response comes back. Secret: it never
- * reaches the browser whole.
+ * The values of one authorization request that are needed when its response arrives. They are
+ * secret and must not reach the browser unencrypted.
  */
 export interface LoginSecrets {
   readonly state: string;
   readonly nonce: string;
   readonly codeVerifier: string;
   readonly redirectUri: string;
-  /** Seconds. Absent: no `max_age` was asked for, so `auth_time` is not judged. */
+  /** Seconds. Optional. `auth_time` is checked only if `max_age` was requested. */
   readonly maxAge?: number;
-  /** The key the tokens will be bound to. Absent: they will not be. */
+  /** The key to bind the tokens to. Optional. */
   readonly dpopKey?: DpopKey;
   /**
-   * One of these, separated by spaces. Absent: no `acr_values` were asked for, so `acr` is not
-   * judged.
+   * Accepted `acr` values, separated by spaces. Optional. `acr` is checked only if `acr_values` was
+   * requested.
    */
   readonly acrValues?: string;
 }
 
-/** A user who has just signed in. */
+/** The result of a successful sign-in. */
 export interface SignIn {
   readonly issuer: string;
   /** The client that the tokens were issued to. */
@@ -48,32 +48,32 @@ export interface SignIn {
   readonly claims: Claims;
   readonly tokens: TokenSet;
   /**
-   * The provider's own session identifier, for its logout tokens. Absent: the provider sent none.
+   * The provider's session identifier, which its logout tokens contain. `undefined` if the provider
+   * sent none.
    */
   readonly sid?: string;
   /**
-   * When the provider's session ends (`session_expiry`), in epoch milliseconds. Absent: it does not
-   * say.
+   * When the provider's session ends (`session_expiry`), in epoch milliseconds. `undefined` if the
+   * provider sent none.
    */
   readonly sessionExpiry?: number;
-  /** OIDC Session Management `session_state`. Absent: the provider sent none. */
+  /** OIDC Session Management `session_state`. `undefined` if the provider sent none. */
   readonly sessionState?: string;
-  /** How the user has signed in (`acr` of the ID token). Absent: the provider does not say. */
+  /** How the user authenticated (`acr` of the ID token). `undefined` if the provider sent none. */
   readonly acr?: string;
-  /** When that was (`auth_time`), in epoch milliseconds. Absent: the provider does not say. */
+  /** When the user authenticated (`auth_time`), in epoch milliseconds. `undefined` if not sent. */
   readonly authTime?: number;
 }
 
 /**
- * What a sign-in asks of the authorization server beside the protocol: `prompt`, `login_hint`,
- * `max_age` and their like.
+ * Optional parameters of an authorization request, such as `prompt`, `login_hint` and `max_age`.
  */
 export type LoginParameters = Readonly<Record<string, string>>;
 
-/** The maximum size of one parameter of a sign-in, in octets. */
+/** The maximum size of one login parameter, in octets. */
 export const longestLoginParameter = 1024;
 
-/** A new `state`. A mark at its end can be read before the response is verified. */
+/** Generates a `state`. `mark` is appended and can be read before the response is verified. */
 export function newState(mark = ''): string {
   return randomState() + mark;
 }
@@ -118,13 +118,13 @@ export async function startLogin(
     ...asked,
     redirect_uri: redirectUri,
     state: secrets.state,
-    // A plain OAuth 2 service has no ID token to repeat it in.
+    // An OAuth 2 provider without OpenID Connect has no ID token that could repeat the nonce.
     ...(provider.options.type !== 'oauth2' && { nonce: secrets.nonce }),
-    // Sent whether or not the provider advertises it: one that knows nothing of PKCE ignores it
-    // (RFC 6749 §3.1).
+    // Sent even if the provider does not advertise PKCE: one without support ignores it (RFC 6749
+    // §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
-    // From here on the code is worth nothing without the key (RFC 9449 §10).
+    // The code can then be redeemed only with this key (RFC 9449 §10).
     ...(dpopKey && { dpop_jkt: thumbprintOf(dpopKey) }),
   });
   for (const resource of resources) request.append('resource', resource);
@@ -133,10 +133,9 @@ export async function startLogin(
 }
 
 /**
- * Ends an authorization code flow: judges the response, redeems the code with the verifier and
- * judges the tokens. `secrets` must have been taken from where they were kept, so that no second
- * response can use them. Throws `invalid_request`, `login_denied`, `login_failed` or
- * `provider_unavailable`; after any of them nobody is signed in.
+ * Ends an authorization code flow: checks the response, redeems the code and verifies the tokens.
+ * Remove `secrets` from their store before the call, so that no second response can use them.
+ * Throws `invalid_request`, `login_denied`, `login_failed` or `provider_unavailable`.
  */
 export async function finishLogin(
   provider: Provider,
@@ -150,7 +149,8 @@ export async function finishLogin(
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
   } catch (error) {
-    // The provider has new keys. The code is spent, but the next sign-in shall find them.
+    // The provider has rotated its keys. The code is spent, but the next sign-in finds the new
+    // keys.
     if (isUnknownKey(error)) provider.renew();
     throw toBffError(error);
   }
@@ -181,8 +181,8 @@ async function redeemCode(
   const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
   if (!idToken || !encoded) throw new BffError('login_failed', { cause: new Error('no ID token') });
-  // The library takes TLS for a signature in the code flow (OIDC Core §3.1.3.7 item 6); we always
-  // verify it.
+  // In the code flow the library accepts TLS instead of a signature (OIDC Core §3.1.3.7 item 6). We
+  // always verify the signature.
   await verifySignature(provider, encoded, 'provider');
   checkIdToken(idToken, { encoded, accessToken, clientId: provider.options.clientId, now });
   checkFreshness(idToken, now);

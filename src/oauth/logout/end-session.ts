@@ -5,7 +5,7 @@ import { revokeByDelete } from '../non-oidc/revocation.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 
-/** What the authorization server needs to end its own session and to send the browser back. */
+/** The parameters of a logout request to the authorization server. */
 export interface EndSessionRequest {
   readonly idToken?: string | undefined;
   readonly postLogoutRedirectUri: string;
@@ -13,8 +13,8 @@ export interface EndSessionRequest {
 }
 
 /**
- * Where to send the browser to sign out at the authorization server (OIDC RP-Initiated Logout §2).
- * Absent: the provider has no such endpoint. Throws `provider_unavailable`.
+ * The URL that signs the user out at the authorization server (OIDC RP-Initiated Logout §2).
+ * `undefined` if the provider has no such endpoint. Throws `provider_unavailable`.
  */
 export async function endSessionUrl(
   provider: Provider,
@@ -30,9 +30,9 @@ export async function endSessionUrl(
 }
 
 /**
- * Revokes the refresh token, which ends the access tokens made from it too, or else the access
- * token (RFC 7009 §2.1). Without a revocation endpoint there is nothing to do. Throws what the
- * provider's failure is.
+ * Revokes the refresh token, which also ends its access tokens. Revokes the access token if there
+ * is no refresh token (RFC 7009 §2.1). Does nothing if the provider has no revocation endpoint.
+ * Throws if the provider fails.
  */
 export async function revokeTokens(provider: Provider, tokens: TokenSet): Promise<void> {
   const { accessToken, refreshToken } = tokens;
@@ -41,8 +41,8 @@ export async function revokeTokens(provider: Provider, tokens: TokenSet): Promis
 }
 
 /**
- * Revokes the access token only. Unlike revoking the refresh token, this need not end the other
- * tokens of the grant, although a server may do so (RFC 7009 §2.1). Throws if the provider fails.
+ * Revokes the access token only. The other tokens of the grant usually stay valid, although a
+ * server may revoke them too (RFC 7009 §2.1). Throws if the provider fails.
  */
 export async function revokeAccessToken(
   provider: Provider,

@@ -5,16 +5,16 @@ import type { Provider } from '../provider/provider.ts';
 import { verifySignature } from '../client/signature.ts';
 
 /**
- * Whom a provider wants signed out (OIDC Back-Channel Logout §2.4). At least one of `sub` and `sid`
- * is there.
+ * The claims of a verified logout token (OIDC Back-Channel Logout §2.4). At least one of `sub` and
+ * `sid` is set.
  */
 export interface LogoutToken {
   readonly issuer: string;
   readonly sub?: string;
   readonly sid?: string;
-  /** Unique for the issuer: a second token with it is a replay. */
+  /** Unique per issuer. A second token with the same `jti` is a replay. */
   readonly jti: string;
-  /** Epoch milliseconds. From then on the token is refused for its age, replayed or not. */
+  /** Epoch milliseconds. From this time on the token is refused as expired. */
   readonly expiresAt: number;
 }
 
@@ -22,13 +22,13 @@ type Members = Readonly<Record<string, unknown>>;
 
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout';
 
-/** Nothing longer is looked at, in characters. */
+/** The maximum length of a logout token, in characters. */
 const maxLength = 16 * 1024;
 
 /** How far the provider's clock may be ahead of ours, in seconds. */
 const clockTolerance = 60;
 
-/** How long a token without `exp` counts, in seconds. */
+/** The lifetime of a token without `exp`, in seconds. */
 const lifetimeWithoutExp = 120;
 
 /**
@@ -44,10 +44,10 @@ export function partiesOf(encoded: string): {
 }
 
 /**
- * What a logout token says, once every rule of OIDC Back-Channel Logout §2.6 but the one about
- * replays has been kept. What costs nothing is judged first, so that strangers can make us neither
- * compute nor fetch keys at will. Throws `invalid_logout_token`, with the broken rule as its cause,
- * or `provider_unavailable` while its keys cannot be had.
+ * Verifies a logout token by all rules of OIDC Back-Channel Logout §2.6 except replay detection.
+ * Cheap checks come first, so that anonymous clients cannot trigger signature checks or key
+ * requests at will. Throws `invalid_logout_token` with the broken rule as cause, or
+ * `provider_unavailable` if the keys cannot be fetched.
  */
 export async function verifyLogoutToken(
   provider: Provider,
@@ -84,14 +84,14 @@ function readObject(part: string, name: string): Members {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;
   } catch {
-    // The text of a parser's error quotes what it read; that it is wrong is all there is to know.
+    // The parser's message quotes its input, so it is dropped.
   }
   return refuse(`the ${name} is no JSON object`);
 }
 
 /**
- * The algorithm is one we chose, the token says what it is for (RFC 8725 §3.1, §3.11), and brings
- * no rules of its own.
+ * Requires an accepted algorithm and an explicit type (RFC 8725 §3.1, §3.11). Refuses header
+ * parameters that would change these rules.
  */
 function checkHeader({ alg, typ, crit }: Members, options: ProviderOptions): void {
   if (!options.idTokenAlgorithms.some((accepted) => accepted === alg)) {
@@ -113,8 +113,8 @@ function checkParties({ iss, aud }: Members, { issuer, clientId }: ProviderOptio
 }
 
 /**
- * "Verify that the Logout Token does not contain a nonce Claim", whatever its value: that would be
- * an ID token.
+ * "Verify that the Logout Token does not contain a nonce Claim", whatever its value: a token with a
+ * nonce is an ID token.
  */
 function checkEvent({ events, ...others }: Members): void {
   if (!isObject(events)) return refuse('events is no object');
@@ -123,7 +123,7 @@ function checkEvent({ events, ...others }: Members): void {
   if ('nonce' in others) refuse('there is a nonce, as in an ID token');
 }
 
-/** When the token ends, in epoch milliseconds. */
+/** The expiry of the token, in epoch milliseconds. */
 function checkTimes({ iat, exp, nbf }: Members, options: ProviderOptions, now: number): number {
   if (!isTime(iat)) return refuse('iat is missing or no time');
   const latest = now / 1000 + clockTolerance;
@@ -166,7 +166,7 @@ function whyUnverified(error: unknown): string {
   return 'its signature does not hold';
 }
 
-/** Whatever is wrong with the provider's metadata or keys, the token may be good. */
+/** Any problem with the provider's metadata or keys says nothing about the token itself. */
 function unavailable(error: BffError): BffError {
   if (error.code === 'provider_unavailable') return error;
   return new BffError('provider_unavailable', { cause: error });
@@ -180,7 +180,7 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-/** Seconds since the epoch (RFC 7519 §2 NumericDate), within what a clock could show. */
+/** Seconds since the epoch (RFC 7519 §2 NumericDate), in the range of a valid date. */
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value < 1e11;
 }

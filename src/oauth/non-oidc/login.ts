@@ -5,8 +5,8 @@ import { readNonOidcUser } from './user.ts';
 import { readTokenSet } from '../tokens/token-set.ts';
 
 /**
- * Redeems a code at a plain OAuth 2 service and asks it who has signed in. `state` and PKCE bind
- * the answer to the browser that asked; there is no ID token and no nonce.
+ * Redeems a code at an OAuth 2 provider without OpenID Connect and reads the user from its user
+ * endpoint. `state` and PKCE bind the response to the browser, as there is no ID token or nonce.
  */
 export async function redeemNonOidcCode(
   options: ProviderOptions,
@@ -27,8 +27,8 @@ export async function redeemNonOidcCode(
 }
 
 /**
- * The response without an `iss` that there is nothing to compare with. Each provider has a redirect
- * URI of its own, which keeps their responses apart without it (RFC 9207 §2.4, RFC 9700 §4.4.2).
+ * Removes an `iss` that cannot be compared with a known issuer. Responses of several providers are
+ * still kept apart, because each has its own redirect URI (RFC 9207 §2.4, RFC 9700 §4.4.2).
  */
 export function withoutUnknownIssuer(
   { type, issuer, userinfoEndpoint }: ProviderOptions,

@@ -2,8 +2,8 @@ import { type Configuration, customFetch } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
 
 /**
- * Revokes an access token by `DELETE`, with our own credentials and the token as JSON, as GitHub
- * wants it.
+ * Revokes an access token as GitHub requires it: a `DELETE` request with the client's credentials
+ * and the token as JSON.
  */
 export async function revokeByDelete(
   configuration: Configuration,
@@ -22,7 +22,7 @@ export async function revokeByDelete(
     body: JSON.stringify({ access_token: accessToken }),
     redirect: 'manual',
   });
-  // A token that is not there any more is what was wanted.
+  // A token that no longer exists counts as revoked.
   const isGone = answer?.status === 204 || answer?.status === 404;
   if (!isGone) throw new Error(`DELETE ${revocationEndpoint} answered ${answer?.status}`);
 }

@@ -5,10 +5,9 @@ import type { ProviderResponse, ResponseReader } from '../provider/fetch.ts';
 type Fields = Record<string, unknown>;
 
 /**
- * Reads what a plain OAuth 2 service says at its token endpoint as RFC 6749 §5 would have it said:
- * a form in the place of JSON, an error with status 200 or under a name of its own, no
- * `token_type`, an `expires_in` that says nothing. What the answer means does not change, and what
- * means nothing stays as it is.
+ * Normalizes token responses of OAuth 2 providers without OpenID Connect to RFC 6749 §5. It
+ * converts forms to JSON, errors with status 200 or non-standard names, a missing `token_type` and
+ * an invalid `expires_in`. Everything else stays unchanged.
  */
 export function tokenResponses(options: ProviderOptions): ResponseReader {
   const errors = presetOf(options)?.errors ?? {};
@@ -20,7 +19,7 @@ export function tokenResponses(options: ProviderOptions): ResponseReader {
   };
 }
 
-/** Redirects, outages and requests to come later are for others to judge. */
+/** Redirects, outages and rate limits are handled by the caller. */
 function isElsewhereOrLater({ status }: ProviderResponse): boolean {
   return status >= 500 || status === 429 || (status >= 300 && status < 400);
 }
@@ -30,7 +29,7 @@ function readFields({ body }: ProviderResponse): Fields | undefined {
     const json: unknown = JSON.parse(body);
     return isFields(json) ? json : undefined;
   } catch {
-    // Some label a form as text or as HTML, so what it says counts and not what it is called.
+    // Some providers label a form as text or HTML, so the content type does not count.
     const form = Object.fromEntries(new URLSearchParams(body));
     return 'access_token' in form || 'error' in form ? form : undefined;
   }
@@ -40,7 +39,7 @@ function isFields(json: unknown): json is Fields {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** An answer that says both is a refusal: a token beside an error is nothing to rely on. */
+/** A response with both a token and an error is a refusal. */
 function isRefusal({ error }: Fields): boolean {
   return error !== undefined && error !== null && error !== '' && error !== false;
 }
@@ -58,7 +57,7 @@ function refusal(
 }
 
 function success(answer: ProviderResponse, fields: Fields): ProviderResponse {
-  // Nobody asked for it, and nobody would verify it.
+  // Drops `id_token`: it was not requested and would not be verified.
   const { id_token: _idToken, expires_in: lifetime, scope, ...rest } = fields;
   const seconds = typeof lifetime === 'string' ? Number(lifetime) : lifetime;
   const isLifetime = typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0;

@@ -8,16 +8,16 @@ import { Outage } from '../errors.ts';
 import type { ResponseReader } from '../provider/fetch.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 
-/** Who a plain OAuth 2 service says the user is. */
+/** The user as an OAuth 2 provider without OpenID Connect describes them. */
 export interface NonOidcUser {
   readonly sub: string;
   readonly claims: Claims;
 }
 
 /**
- * Reads the user endpoint of a plain OAuth 2 service, and turns its fields into claims as `user`
- * says; fields nobody asked for stay behind. Throws `login_failed` where it refuses, or names
- * nobody.
+ * Reads the user endpoint of an OAuth 2 provider without OpenID Connect and maps its fields to
+ * claims by the `user` option. Other fields are dropped. Throws `login_failed` if the endpoint
+ * refuses the request or returns no subject.
  */
 export async function readNonOidcUser(
   configuration: Configuration,
@@ -62,7 +62,7 @@ async function ask(
   const url = new URL(address);
   const args = [accessToken, url, 'GET', undefined, headers] as const;
   const answer = await fetchProtectedResource(configuration, ...args);
-  // GitHub says "too many" like this.
+  // GitHub reports a rate limit with status 403.
   if (answer.status === 403 && answer.headers.get('x-ratelimit-remaining') === '0') {
     throw new Outage(`GET ${address} answered 403: too many requests`, { answer }).toBffError();
   }
@@ -84,7 +84,7 @@ function fieldAt(fields: unknown, path: string): unknown {
   }, fields);
 }
 
-/** Services count their users. A number too large to be exact might be somebody else's. */
+/** Accepts numeric user ids. An unsafe integer is refused: rounding could name another user. */
 function subjectOf(value: unknown): string {
   const isNumber = typeof value === 'number' && Number.isSafeInteger(value);
   if (!isNumber && typeof value !== 'string') throw refused('a user without a usable sub');
@@ -93,10 +93,7 @@ function subjectOf(value: unknown): string {
   return sub;
 }
 
-/**
- * The main address where the service keeps addresses apart; one that is not verified is said to be
- * so.
- */
+/** Reads the primary address from a separate e-mail endpoint, verified or not. */
 async function readAddress(
   configuration: Configuration,
   options: ProviderOptions,
@@ -107,7 +104,7 @@ async function readAddress(
   const granted = tokens.scope?.split(' ') ?? options.scopes;
   if (!endpoint || !emails?.scopes.some((scope) => granted.includes(scope))) return {};
   const answer = await ask(configuration, endpoint, tokens);
-  // An app without that permission still signs people in.
+  // An app without the e-mail permission can still sign users in.
   if (answer.status === 403 || answer.status === 404) return {};
   if (answer.status !== 200) throw refused(`status ${answer.status} where addresses are`);
   const listed: unknown = await answer.json();
@@ -125,7 +122,7 @@ function emailEndpoint(options: ProviderOptions): string | undefined {
   return emails && new URL(`${options.userinfoEndpoint}/${emails.path}`).href;
 }
 
-/** A flag without the address it is about says nothing. */
+/** Drops a verification flag without the value that it belongs to. */
 function consistent(claims: Claims): Claims {
   const { email_verified: _flag, ...rest } = claims;
   return claims['email'] === undefined ? rest : claims;
