@@ -12,24 +12,21 @@ export interface AccountProvider {
   readonly clientId: string;
 }
 
-/** The configured providers, in the order of the configuration; the first is the default one. */
+/** The configured providers, in the order of the configuration. The first one is the default. */
 export class Providers {
   readonly #byId: ReadonlyMap<string, Provider>;
 
-  /** Throws `ConfigurationError` for keys and certificates that cannot be used. */
+  /** Throws `ConfigurationError` if keys or certificates are not usable. */
   constructor(
     readonly all: readonly Provider[],
-    /**
-     * `{publicUrl}{basePath}`: our own endpoints are announced below it, never below what a request
-     * claims.
-     */
+    /** `{publicUrl}{basePath}`, the base of our own URLs. It never comes from a request. */
     private readonly baseUrl: string,
   ) {
     refuseBadFiles(all.map(({ options }) => options));
     this.#byId = new Map(all.map((provider) => [provider.id, provider]));
   }
 
-  /** The provider of that name, or `undefined` if the configuration has none (any more). */
+  /** The provider with this `id`, or `undefined` if it is not, or no longer, configured. */
   find(id: string): Provider | undefined {
     return this.#byId.get(id);
   }
@@ -53,7 +50,7 @@ export class Providers {
     return this.find(account.provider) !== undefined && this.ofAccount(account) === undefined;
   }
 
-  /** The named provider. Absent name: the default one. Throws `unknown_provider`. */
+  /** The provider with this `id`, by default the first one. Throws `unknown_provider`. */
   get(id: string | undefined): Provider {
     const provider = id === undefined ? this.all[0] : this.find(id);
     if (!provider) throw new BffError('unknown_provider');
@@ -76,7 +73,7 @@ export class Providers {
   }
 
   /**
-   * The provider of a callback address: the default one has none of its own in it. Throws
+   * The provider of a callback URL. The URL of the default provider contains no `id`. Throws
    * `unknown_provider`.
    */
   atCallback(id: string | undefined): Provider {
@@ -87,8 +84,8 @@ export class Providers {
   }
 
   /**
-   * Each provider has a redirect URI of its own, so that a response cannot be taken for another's
-   * (RFC 9700 §4.4.2).
+   * The redirect URI of a provider. Each provider has its own, so that a response cannot be taken
+   * for another provider's (RFC 9700 §4.4.2).
    */
   redirectUri(provider: Provider): string {
     const callback = `${this.baseUrl}/callback`;

@@ -3,15 +3,15 @@ import { probeProvider } from './probe.ts';
 import type { Provider } from './provider.ts';
 import { disagreements } from './security-diagnosis.ts';
 
-/** Something an operator should know of a provider that can be discovered. */
+/** A finding about a provider's metadata, for the operator. */
 export interface Remark {
   readonly status: 'warning' | 'error';
   readonly message: string;
 }
 
 /**
- * What in a provider's metadata will stop sign-ins or deserves a second look. Throws what discovery
- * throws.
+ * Reports metadata that will break sign-ins or needs the operator's attention. Throws if discovery
+ * fails.
  */
 export async function diagnoseProvider(provider: Provider): Promise<Remark[]> {
   const { options } = provider;
@@ -35,7 +35,7 @@ export async function diagnoseProvider(provider: Provider): Promise<Remark[]> {
   }
 }
 
-/** openid-client says which issuer it found only in what it keeps beside its message. */
+/** openid-client reports the issuer it found only in the cause of its error. */
 function announcedIssuer(error: unknown): string | undefined {
   for (let link = error; link instanceof Error; link = link.cause) {
     const { attribute, body } = (link.cause ?? {}) as { attribute?: string; body?: ServerMetadata };

@@ -5,11 +5,11 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { dpopAlgorithm } from '../client/dpop.ts';
 import type { Provider } from './provider.ts';
 
-/** A provider whose metadata fall short of the profile it is configured with. */
+/** The metadata of a provider do not meet its configured profile. */
 class ProfileShortfall extends Error {}
 
 /**
- * Throws what is missing in a provider's metadata for its profile, every point at once (FAPI 2.0
+ * Throws one error that lists everything a provider's metadata lack for its profile (FAPI 2.0
  * Security Profile §5.3.2).
  */
 export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOptions): void {
@@ -21,9 +21,9 @@ export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOpti
 }
 
 /**
- * Asks providers with a profile for their metadata before anybody signs in. Throws a
- * `ConfigurationError` with all that falls short; one that cannot be asked now is asked at its
- * first sign-in, as all others are.
+ * Checks the metadata of all providers with a profile at startup. Throws a `ConfigurationError`
+ * that lists every shortfall. A provider that is unavailable is checked at its first sign-in
+ * instead.
  */
 export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
   const asked = providers.map(async (provider, index) => {
@@ -40,7 +40,7 @@ async function shortfallOf(provider: Provider): Promise<string | undefined> {
     await provider.configuration();
     return undefined;
   } catch (error) {
-    // Whatever else is wrong is told to whoever signs in; it may be right by then.
+    // Other problems may be temporary. They are reported at the next sign-in.
     const { cause } = error as Error;
     return cause instanceof ProfileShortfall ? cause.message : undefined;
   }

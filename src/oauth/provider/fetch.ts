@@ -4,33 +4,33 @@ import type { DpopNonces } from '../client/dpop.ts';
 import { isConnectFailure, Outage } from '../errors.ts';
 import { type ProviderTlsOptions, readProviderTls } from './tls.ts';
 
-/** What bounds and directs the calls to one provider. */
+/** Limits and settings of the requests to one provider. */
 export interface ProviderFetchOptions extends ProviderTlsOptions {
   readonly issuer: string;
-  /** Where the issuer's own origin is reached from here. Absent: at the issuer's origin itself. */
+  /** An internal URL that replaces the issuer's origin for server requests. Optional. */
   readonly internalUrl?: string | undefined;
-  /** Largest answer that is read, in bytes. */
+  /** The maximum size of a response, in bytes. */
   readonly maxResponse: number;
 }
 
-/** Reads the answer of an address differently than it was written. */
+/** Rewrites the response of a provider endpoint. */
 export type ResponseReader = (
   url: string,
   answer: ProviderResponse,
 ) => ProviderResponse | Promise<ProviderResponse>;
 
-/** What hears the answers. */
+/** Optional parts of a provider's fetch. */
 export interface ProviderFetchParts {
-  /** Remembers what proofs need. Absent: nobody proves anything. */
+  /** Stores the DPoP nonces of responses. Without it they are ignored. */
   readonly nonces?: DpopNonces;
-  /** Absent: answers are what they are. */
+  /** Rewrites responses. By default they stay unchanged. */
   readonly read?: ResponseReader;
 }
 
 /**
- * A fetch for `openid-client` that trusts a provider with nothing: no redirect is followed, no
- * answer larger than `maxResponse` is read, and whatever says "not now" (unreachable, `5xx`, `429`,
- * not JSON) becomes `provider_unavailable`.
+ * Creates a fetch for `openid-client` that does not trust the provider: it follows no redirects and
+ * reads no response larger than `maxResponse`. Connection failures, `5xx`, `429` and responses that
+ * are not JSON become `provider_unavailable`.
  */
 export function createProviderFetch(
   options: ProviderFetchOptions,
@@ -50,7 +50,7 @@ export function createProviderFetch(
   };
 }
 
-/** What came back, read whole. */
+/** A response with its complete body. */
 export interface ProviderResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -66,8 +66,7 @@ async function send(
   try {
     const response = await request(routeInternally(url, options), {
       method: init.method as Dispatcher.HttpMethod,
-      // The provider must see its public name, wherever we reach it: it builds its own URLs from
-      // it.
+      // The provider builds its own URLs from `Host`, so it must see its public name.
       headers: { ...init.headers, host: new URL(url).host },
       body: init.body instanceof URLSearchParams ? init.body.toString() : (init.body as string),
       signal: init.signal ?? null,
@@ -82,8 +81,8 @@ async function send(
 }
 
 /**
- * Connections with the provider's own authorities and certificate. Absent: it has none, and shares
- * those of all.
+ * A connection pool with the provider's own certificate authorities and client certificate.
+ * `undefined` if the provider has none and uses the shared pool.
  */
 function ownConnections(options: ProviderFetchOptions): Agent | undefined {
   const tls = readProviderTls(options);
@@ -100,7 +99,7 @@ function routeInternally(url: string, { issuer, internalUrl }: ProviderFetchOpti
 async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Leaving the loop early destroys the stream, and with it the connection.
+  // Leaving the loop early destroys the stream and its connection.
   for await (const chunk of body) {
     size += chunk.length;
     if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
@@ -110,8 +109,8 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
 }
 
 /**
- * The library names what it accepts in every call but revocation, whose answer means nothing but
- * its status (RFC 7009 §2.2).
+ * Why a response counts as an outage, or `undefined`. The library sends `Accept` with every request
+ * except revocation, where only the status counts (RFC 7009 §2.2).
  */
 function whyUnavailable(
   { status, headers, body }: ProviderResponse,
@@ -120,7 +119,7 @@ function whyUnavailable(
   if (status >= 500 || status === 429) return `answered ${status}`;
   if (status >= 300 && status < 400) return `answered ${status} instead of an answer`;
   const isJwt = /^application\/([\w.-]+\+)?jwt\b/i.test(headers.get('content-type') ?? '');
-  // A refusal may be in the header alone (RFC 6750 §3).
+  // A refusal may consist of the header alone (RFC 6750 §3).
   const isRefusal = status >= 400 && headers.has('www-authenticate');
   if (!asksForJson || isJwt || isRefusal || isJson(body)) return undefined;
   return `answered ${status} without JSON`;
@@ -131,7 +130,7 @@ function isJson(text: string): boolean {
     JSON.parse(text);
     return true;
   } catch {
-    return false; // the question was exactly this
+    return false;
   }
 }
 

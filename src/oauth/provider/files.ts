@@ -9,8 +9,7 @@ import { readCertificates, refuseMismatch } from './tls.ts';
 type FileOption = 'clientKey' | 'clientCert' | 'ca';
 
 /**
- * Throws a `ConfigurationError` that names every file of a provider that cannot be used, and what
- * is wrong with it.
+ * Throws a `ConfigurationError` that lists every unusable file of the providers with its problem.
  */
 export function refuseBadFiles(providers: readonly ProviderOptions[]): void {
   const mistakes = providers.flatMap((options, index) =>

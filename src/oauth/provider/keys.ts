@@ -12,36 +12,32 @@ import type { BffError } from '../../errors.ts';
 import { toBffError } from '../errors.ts';
 
 /**
- * Keys are asked for again after this time, so that one that was withdrawn is not believed for
- * longer, in milliseconds.
+ * The maximum age of cached keys, in milliseconds. It limits how long a withdrawn key is accepted.
  */
 const keysLifetime = 5 * 60 * 1000;
 
-/** How long the last good keys serve on while no others can be had, in milliseconds. */
+/** How long cached keys stay in use during an outage, in milliseconds. */
 const longestOutage = 24 * 60 * 60 * 1000;
 
-/** How long new keys are waited for while there are older ones, in milliseconds. */
+/** How long to wait for new keys while cached keys exist, in milliseconds. */
 const patience = 1000;
 
-/** A provider that did not answer is left alone for this long, in milliseconds. */
+/** The backoff after a failed request, in milliseconds. */
 const pauseAfterFailure = 1000;
 
-/**
- * Who hands us a token: the provider at its token endpoint, or anyone who finds an endpoint of
- * ours.
- */
+/** Where a token came from: the provider's token endpoint, or any client of a public endpoint. */
 export type KeySource = 'provider' | 'anyone';
 
 /**
- * Whoever sends tokens with invented key ids makes us ask once in this time, in milliseconds. Each
- * source has its own, so that no flood of strangers' tokens hides that the provider has new keys.
+ * The minimum time between requests for unknown key ids, in milliseconds. Each source has its own
+ * limit, so that a flood of invented key ids from clients cannot hide a key rotation.
  */
 const betweenUnknownKeys: Readonly<Record<KeySource, number>> = {
   provider: 10 * 1000,
   anyone: 60 * 1000,
 };
 
-/** Told when keys cannot be fetched and the last good ones serve on, once an outage. */
+/** Called once per outage, when keys cannot be fetched and cached ones stay in use. */
 export type KeysListener = (error: BffError) => void;
 
 interface KnownKeys {
@@ -51,9 +47,8 @@ interface KnownKeys {
 }
 
 /**
- * The keys a provider publishes (RFC 7517 §5), for everything of it that is verified. Calls at the
- * same time share one request. While the provider does not answer, the last good keys serve on for
- * a day: an outage of an endpoint that hardly ever changes need not be one of signing in.
+ * The published keys of a provider (RFC 7517 §5), for all its signatures. Concurrent calls share
+ * one request. During an outage cached keys stay in use for a day, so that sign-ins keep working.
  */
 export class ProviderKeys {
   readonly url: string;
@@ -65,7 +60,7 @@ export class ProviderKeys {
   constructor(
     jwksUri: string,
     private readonly send: CustomFetch,
-    /** Of one request, in milliseconds. */
+    /** The timeout of one request, in milliseconds. */
     private readonly timeout: number,
     private readonly clock: () => number,
     private readonly listener: KeysListener,
@@ -73,17 +68,16 @@ export class ProviderKeys {
     this.url = new URL(jwksUri).href;
   }
 
-  /** A fetch for `openid-client`: what it asks of the address of the keys is answered from here. */
+  /** A fetch for `openid-client` that serves the key set's URL from this cache. */
   readonly fetch: CustomFetch = async (url, init) => {
     if (url !== this.url) return this.send(url, init);
     return Response.json((await this.#newest()).set);
   };
 
   /**
-   * The key that a signature's header names, for `jose`. One that is not known may have been
-   * published a moment ago (OIDC Core §10.1.1), so the keys are asked for once more, but not for
-   * every token. Throws `provider_unavailable` without any keys at all, `JWKSNoMatchingKey` or
-   * `JWKSMultipleMatchingKeys`.
+   * The key for a signature's header, for `jose`. A key id that is not known may be new (OIDC Core
+   * §10.1.1), so the keys are fetched again, at a limited rate. Throws `provider_unavailable`
+   * without any keys, `JWKSNoMatchingKey` or `JWKSMultipleMatchingKeys`.
    */
   async keyFor(
     header: JWSHeaderParameters,
@@ -100,10 +94,7 @@ export class ProviderKeys {
     }
   }
 
-  /**
-   * New keys, or the known ones if it is too early to ask again. Whoever asks while others do gets
-   * what they get.
-   */
+  /** Fetches new keys, or returns the cached ones if it is too early. Joins a running request. */
   async #newer(source: KeySource): Promise<KnownKeys | undefined> {
     const sinceLast = this.clock() - this.#lookedForUnknownAt[source];
     if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#known;
@@ -117,13 +108,13 @@ export class ProviderKeys {
       if (this.#mayServe(this.#known)) return this.#known;
       throw this.#failure.error;
     }
-    // What comes now is as new as can be: strangers cannot have it asked for again at once. The
-    // provider may have made a key between this answer and its next token.
+    // These keys are new, so tokens from clients must not trigger another request soon. The
+    // provider's own tokens may: it can rotate its keys right after this response.
     this.#lookedForUnknownAt.anyone = this.clock();
     return this.#newest();
   }
 
-  /** New keys, or the last good ones if those do not come, or not soon. */
+  /** Fetches new keys. Falls back to the cached ones if that fails or takes too long. */
   async #newest(): Promise<KnownKeys> {
     const fetched = this.#fetchOnce();
     const known = this.#known;
@@ -162,7 +153,7 @@ export class ProviderKeys {
       signal: AbortSignal.timeout(this.timeout),
     });
     if (response.status !== 200) throw new Error(`GET ${this.url} answered ${response.status}`);
-    // Judged by createLocalJWKSet.
+    // `createLocalJWKSet` validates this.
     return (await response.json()) as JSONWebKeySet;
   }
 

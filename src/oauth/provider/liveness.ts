@@ -1,22 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
 import { Outage, outageBehind } from '../errors.ts';
 
-/**
- * How long a call may take before the provider is asked whether it is there at all, in
- * milliseconds.
- */
+/** How long a call may take before the provider is probed, in milliseconds. */
 const beforeProbe = 700;
 
-/** How long it may take to say so, in milliseconds. */
+/** The timeout of a probe, in milliseconds. */
 const probePatience = 1000;
 
-/** How long discovery is waited for, which is a probe itself, in milliseconds. */
+/** The timeout of discovery, which is not probed, in milliseconds. */
 const discoveryPatience = 1600;
 
 /**
- * Tells a provider that is slow from one that hangs, which accepts connections and never answers:
- * the one is waited for, the other is not. A probe asks for something cheap; there is one at a
- * time, however many wait.
+ * Distinguishes a slow provider from a hanging one, which accepts connections and never responds.
+ * Calls wait for a slow provider only. A probe is a cheap request, and all waiting calls share one.
  */
 export class Liveness {
   #probing?: Promise<void> | undefined;
@@ -25,9 +21,8 @@ export class Liveness {
   constructor(private readonly probe: (signal: AbortSignal) => Promise<void>) {}
 
   /**
-   * What the work comes to, as long as the provider shows signs of life. Throws
-   * `provider_unavailable` when it does not; the work goes on, and what becomes of it then is
-   * nobody's concern here.
+   * Waits for `work` while the provider responds to probes. Throws `provider_unavailable` if it
+   * does not. The work continues, but its result is ignored.
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     for (;;) {
@@ -40,13 +35,12 @@ export class Liveness {
 
   async #askForLife(): Promise<void> {
     const patience = new AbortController();
-    // A process that was busy comes to its timers before it comes to its sockets, where the answer
-    // may have waited for long.
+    // After a busy period Node.js runs timers before sockets, where the response may be ready.
     const timer = globalThis.setTimeout(() => setImmediate(() => patience.abort()), probePatience);
     try {
       await this.probe(patience.signal);
     } catch (error) {
-      // Whatever it said, it said something: the call itself will tell what is wrong.
+      // Any response shows that the provider is alive. The call itself will report what is wrong.
       if (outageBehind(error)?.status !== undefined) return;
       throw silence(beforeProbe + probePatience, error).toBffError();
     } finally {
@@ -55,14 +49,14 @@ export class Liveness {
   }
 }
 
-/** What comes in time. Throws `provider_unavailable` when nothing does; the work goes on. */
+/** Throws `provider_unavailable` if `work` misses the discovery timeout. The work continues. */
 export async function withDeadline<T>(work: Promise<T>): Promise<T> {
   const done = await within(discoveryPatience, work);
   if (!done) throw silence(discoveryPatience).toBffError();
   return done.value;
 }
 
-/** The value, in an object to tell it from none at all. */
+/** Wraps the value in an object, to distinguish it from a timeout. */
 async function within<T>(
   milliseconds: number,
   work: Promise<T>,

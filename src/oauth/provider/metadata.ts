@@ -14,9 +14,9 @@ import { presetOf } from '../../config/presets/presets.ts';
 import { refuseShortfalls } from './fapi2.ts';
 
 /**
- * What a provider says of itself (OIDC Discovery §4), as far as we believe it, ready for
- * `openid-client`; of a plain OAuth 2 service, what the configuration says. Throws what the library
- * throws, or an error that names the mistake.
+ * The metadata of a provider (OIDC Discovery §4) for `openid-client`, restricted to what is safe to
+ * accept. For a provider without OpenID Connect they come from the options. Throws the library's
+ * errors, or an error that names the problem.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
@@ -61,8 +61,8 @@ function configurationOf(
 }
 
 /**
- * The same for a call whose answer may be signed, as UserInfo is for some clients: openid-client
- * then verifies that, with the algorithms of ID tokens and keys asked for anew (OIDC Core §5.3.2).
+ * A configuration for responses that may be signed, such as UserInfo. openid-client verifies them
+ * with the algorithms of ID tokens and freshly fetched keys (OIDC Core §5.3.2).
  */
 export function verifying(configuration: Configuration): Configuration {
   const metadata: ServerMetadata = configuration.serverMetadata();
@@ -70,7 +70,7 @@ export function verifying(configuration: Configuration): Configuration {
   const strict = new Configuration(
     { ...metadata, ...(algorithms && { userinfo_signing_alg_values_supported: algorithms }) },
     configuration.clientMetadata().client_id,
-    // Where it asks with a certificate.
+    // Selects the mutual TLS endpoints if there is a client certificate.
     configuration.clientMetadata(),
   );
   const { timeout, [customFetch]: fetch } = configuration;
@@ -80,7 +80,7 @@ export function verifying(configuration: Configuration): Configuration {
   return strict;
 }
 
-/** On a loopback host: nothing else may be without TLS. */
+/** Whether HTTP without TLS is allowed, which is only so on a loopback host. */
 function isUnencrypted({
   type,
   issuer,
@@ -92,8 +92,8 @@ function isUnencrypted({
 }
 
 function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): ServerMetadata {
-  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3); the library compares
-  // normalised URLs, and not always.
+  // "The issuer value returned MUST be identical" (OIDC Discovery §4.3). The library compares
+  // normalized URLs, and not in every case.
   if (metadata.issuer !== options.issuer) {
     throw new Error(
       `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
@@ -141,14 +141,14 @@ function endpointOverrides(options: ProviderOptions): Partial<ServerMetadata> {
 }
 
 /**
- * What the library should know of us: with a certificate it goes where certificates are asked for
+ * The client metadata for the library. With a client certificate it uses the mutual TLS endpoints
  * (RFC 8705 §5).
  */
 function clientMetadata({ clientCert }: ProviderOptions): Partial<ClientMetadata> {
   return clientCert ? { use_mtls_endpoint_aliases: true } : {};
 }
 
-/** An endpoint that the operator names is not replaced by an alias of the provider's. */
+/** An endpoint from the configuration takes precedence over the provider's mutual TLS alias. */
 function mtlsAliases(metadata: ServerMetadata, options: ProviderOptions): Partial<ServerMetadata> {
   const { mtls_endpoint_aliases: aliases } = metadata;
   if (!aliases) return {};
@@ -157,9 +157,7 @@ function mtlsAliases(metadata: ServerMetadata, options: ProviderOptions): Partia
   return { mtls_endpoint_aliases: Object.fromEntries(kept) };
 }
 
-/**
- * A server that names its internal address in metadata would send browsers where they cannot go.
- */
+/** Replaces internal addresses in the metadata, which browsers cannot reach. */
 function browserEndpoints(
   metadata: ServerMetadata,
   { issuer, internalUrl }: ProviderOptions,

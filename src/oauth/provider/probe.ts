@@ -2,9 +2,9 @@ import { outageBehind } from '../errors.ts';
 import type { Provider } from './provider.ts';
 
 /**
- * Whether a provider answers now, whatever was learned from it before: its metadata are asked for
- * (OIDC Discovery §4) and not looked at. A plain OAuth 2 service has none; there it is enough that
- * something answers. Throws `provider_unavailable`.
+ * Checks whether a provider responds now, without any cache. Requests its metadata (OIDC Discovery
+ * §4) and ignores the content. For a provider without OpenID Connect any response is enough. Throws
+ * `provider_unavailable`.
  */
 export async function probeProvider(provider: Provider, signal: AbortSignal): Promise<void> {
   const { options, fetch } = provider;

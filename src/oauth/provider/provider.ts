@@ -15,28 +15,21 @@ import { probeProvider } from './probe.ts';
 import { tokenResponses } from '../non-oidc/token-response.ts';
 import type { RouteNeeds } from '../tokens/token-policy.ts';
 
-/** Metadata is asked for again after this time; a failing renewal keeps what is known. */
+/** The maximum age of metadata, in milliseconds. It stays in use if a renewal fails. */
 const metadataLifetime = 60 * 60 * 1000;
 
-/**
- * News that somebody else's token asks for are asked for once in this time, however many such
- * tokens come.
- */
+/** The minimum time between renewals that tokens from clients trigger, in milliseconds. */
 const betweenRenewals = 60 * 1000;
 
-/**
- * A provider that did not answer is left alone for this long, so that an outage is not made worse
- * by us.
- */
+/** The backoff after a failed discovery, in milliseconds. It keeps an outage from getting worse. */
 const pauseAfterFailure = 1000;
 
 /**
- * One configured authorization server. It is discovered when it is first needed, not at start, so
- * that the BFF starts while a provider is down; what was discovered serves on while a later
- * discovery fails.
+ * One configured authorization server. It is discovered on first use, so that the BFF can start
+ * while a provider is down. Known metadata stay in use if a later discovery fails.
  */
 export class Provider {
-  /** Every call to it. */
+  /** Makes all requests to this provider. */
   readonly fetch: CustomFetch;
   readonly #nonces = new DpopNonces();
   readonly #keyFile: ClientKeyFile | undefined;
@@ -52,7 +45,7 @@ export class Provider {
     private readonly clock: () => number = Date.now,
     private readonly keysListener: KeysListener = () => undefined,
     badFileListener: BadFileListener = () => undefined,
-    /** What sign-ins ask for beside `scopes`. */
+    /** The resources and scopes that routes need in addition to `scopes`. */
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
   ) {
     const nonces = this.#nonces;
@@ -69,15 +62,15 @@ export class Provider {
   }
 
   /**
-   * What openid-client needs to talk to this provider. Throws `provider_unavailable`, also when
-   * discovery takes longer than somebody should wait (it goes on), or `login_failed` for metadata
-   * that must not be used.
+   * The configuration for openid-client. Throws `provider_unavailable` if the provider is down or
+   * discovery exceeds its timeout (it continues in the background). Throws `login_failed` for
+   * metadata that must not be used.
    */
   async configuration(): Promise<Configuration> {
     return withDeadline(this.discovered());
   }
 
-  /** The same, however long it takes: for work that nobody waits for without {@link whileAlive}. */
+  /** Like {@link configuration}, but without a timeout. Use it inside {@link whileAlive}. */
   async discovered(): Promise<Configuration> {
     if (this.#known && this.clock() - this.#known.discoveredAt < metadataLifetime) {
       return this.#known.configuration;
@@ -91,8 +84,8 @@ export class Provider {
   }
 
   /**
-   * The keys it signs with. Throws what discovery throws, or `provider_unavailable` if it names no
-   * place for them.
+   * The provider's signing keys. Throws if discovery fails, and `provider_unavailable` if its
+   * metadata have no usable `jwks_uri`.
    */
   async keys(): Promise<ProviderKeys> {
     await this.discovered();
@@ -101,29 +94,29 @@ export class Provider {
     throw new BffError('provider_unavailable', { cause });
   }
 
-  /** For calls that are to get, or to use, tokens bound to this key. Absent key: any tokens. */
+  /** Options for calls that get or use tokens bound to this key. Empty without a key. */
   proving(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
     return provingKey(configuration, key, this.#nonces);
   }
 
-  /** Our own key, for what we sign ourselves. Throws if none is configured. */
+  /** The client's own signing key. Throws if none is configured. */
   async signingKey(): Promise<SigningKey> {
     if (!this.#keyFile) throw new Error('there is no clientKey to sign with');
     return signingKey(await this.#keyFile.current());
   }
 
   /**
-   * Waits for something the provider does, as long as it shows signs of life: a slow provider is
-   * waited for, a hanging one is not. Throws `provider_unavailable` for the latter within two
-   * seconds, while the work goes on unattended.
+   * Waits for `work` while the provider responds to probes: a slow provider is waited for, a
+   * hanging one is not. Throws `provider_unavailable` for a hanging one within two seconds. The
+   * work continues in the background.
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     return this.#liveness.whileAlive(work);
   }
 
   /**
-   * Asks for metadata again when they are next needed, however young they are, but not more than
-   * once a minute. What is known serves until then.
+   * Marks the metadata as outdated, at most once a minute. They are discovered again on next use
+   * and stay in use until then.
    */
   renew(): void {
     if (this.clock() - this.#renewedAt < betweenRenewals) return;
@@ -136,8 +129,8 @@ export class Provider {
   }
 
   /**
-   * One at a time; but what hangs may have been lost with the server it was sent to, so the next
-   * one asks anew.
+   * Shares one discovery among callers. After the timeout the next caller starts a new one: the
+   * request may be lost with the server it was sent to.
    */
   #shared(discovery: Promise<Configuration>): Promise<Configuration> {
     const isOver = () => {
@@ -167,8 +160,8 @@ export class Provider {
   }
 
   /**
-   * Known keys stay known as long as the address stays. Absent: there is none, or nobody could
-   * trust what comes from it.
+   * The keys at this URL. Cached keys are kept while the URL stays the same. `undefined` if there
+   * is no URL or it lacks the TLS that the issuer has.
    */
   #keysAt(jwksUri: string | undefined): ProviderKeys | undefined {
     const { issuer, timeout } = this.options;
@@ -180,7 +173,7 @@ export class Provider {
   }
 }
 
-/** Absent: answers are what they are. */
+/** Rewrites responses of this provider. `undefined` if they need no change. */
 function answerReader(
   options: ProviderOptions,
   keyFile: ClientKeyFile | undefined,

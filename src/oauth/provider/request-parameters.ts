@@ -2,8 +2,8 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
 
 /**
- * What a sign-in asks of a provider beside the protocol, the scopes included, further ones too, in
- * the words it understands.
+ * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes` and the
+ * login parameters.
  */
 export function requestParameters(
   options: ProviderOptions,
@@ -23,7 +23,7 @@ export function requestParameters(
   };
 }
 
-/** Without an ID token nothing says whether these were obeyed, so nobody shall believe it. */
+/** Drops parameters whose effect cannot be verified without an ID token. */
 function verifiable(asked: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const { max_age: _maxAge, acr_values: _acrValues, ...rest } = asked;
   return rest;

@@ -2,17 +2,14 @@ import type { ServerMetadata } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
 import { dpopAlgorithm } from '../client/dpop.ts';
 
-/** A choice of ours that a provider announces nothing of. */
+/** A security option that the provider's metadata do not support. */
 interface Disagreement {
   readonly message: string;
-  /** Whether no sign-in will work. */
+  /** Whether every sign-in will fail. */
   readonly isFatal: boolean;
 }
 
-/**
- * Where a provider's metadata do not agree with how requests, answers and tokens are to be
- * protected.
- */
+/** Compares the security options for requests, responses and tokens with a provider's metadata. */
 export function disagreements(
   metadata: ServerMetadata,
   options: ProviderOptions,

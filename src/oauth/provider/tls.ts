@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { readPrivateKeyPem } from '../client/key.ts';
 
-/** The files that decide over a provider's connections. */
+/** The files that configure a provider's TLS connections. */
 export interface ProviderTlsOptions {
   readonly ca?: string | undefined;
   readonly clientCert?: string | undefined;
@@ -12,8 +12,8 @@ export interface ProviderTlsOptions {
 }
 
 /**
- * "only … the cipher suites recommended in BCP 195" (FAPI 2.0 Security Profile §5.2.2); those of
- * TLS 1.3 all are.
+ * "only … the cipher suites recommended in BCP 195" (FAPI 2.0 Security Profile §5.2.2). All cipher
+ * suites of TLS 1.3 are recommended.
  */
 const recommendedCiphers = [
   'TLS_AES_128_GCM_SHA256',
@@ -25,7 +25,7 @@ const recommendedCiphers = [
   'ECDHE-RSA-AES256-GCM-SHA384',
 ].join(':');
 
-/** What a provider's connections trust, show, in PEM, and agree to. */
+/** The TLS settings of a provider's connections. Certificates and keys are PEM. */
 interface ProviderTls {
   readonly ca?: string;
   readonly cert?: string;
@@ -34,7 +34,7 @@ interface ProviderTls {
   readonly minVersion: 'TLSv1.2';
 }
 
-/** Reads what a provider's connections trust and show. Absent: what all connections do. */
+/** Reads the provider's own TLS settings, or `undefined` if it uses the defaults. */
 export function readProviderTls(options: ProviderTlsOptions): ProviderTls | undefined {
   const { ca, clientCert, clientKey, profile } = options;
   if (!ca && !clientCert && !profile) return undefined;
@@ -48,8 +48,8 @@ export function readProviderTls(options: ProviderTlsOptions): ProviderTls | unde
 }
 
 /**
- * Throws a sentence if the file has no certificate in PEM: TLS would silently trust nobody, or show
- * nothing.
+ * Reads a file with PEM certificates. Throws if it contains none: TLS would silently trust no
+ * server or send no certificate.
  */
 export function readCertificates(path: string): string {
   const pem = readFileSync(path, 'utf8');
@@ -61,7 +61,7 @@ export function readCertificates(path: string): string {
   return pem;
 }
 
-/** Throws if a certificate and a key do not belong together. */
+/** Throws if a certificate and a key do not match. */
 export function refuseMismatch(cert: string, key: string): void {
   createSecureContext({ cert, key });
 }

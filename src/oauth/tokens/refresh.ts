@@ -13,46 +13,45 @@ import type { Provider } from '../provider/provider.ts';
 import { verifySignature } from '../client/signature.ts';
 import { readTokenSet, type TokenSet } from './token-set.ts';
 
-/**
- * What a refresh comes to without new tokens. Only `ended` ends a session; whatever else goes wrong
- * may go right the next time.
- */
+/** A refresh without new tokens. Only `ended` ends the session. Other failures may be temporary. */
 export type NotRefreshed =
   | { readonly kind: 'ended'; readonly reason: string }
   | {
       readonly kind: 'failed';
       readonly error: BffError;
-      /** Whether anybody else would have fared better. */
+      /** Whether the failure affects this session only or all sessions of the provider. */
       readonly concerns: 'session' | 'provider';
     }
   /**
-   * The provider gives no such token; what there is stays as it is. Its code is `token_refused`.
+   * The provider does not issue this token. The session keeps its tokens. The error is
+   * `token_refused`.
    */
   | { readonly kind: 'refused'; readonly error: BffError };
 
-/** What became of a refresh. */
+/** The outcome of a refresh. */
 export type RefreshOutcome =
   | {
       readonly kind: 'refreshed';
       readonly tokens: TokenSet;
       /**
-       * When the provider's session ends, in epoch milliseconds. Absent: no new ID token says so.
+       * When the provider's session ends, in epoch milliseconds. `undefined` if no new ID token
+       * contains it.
        */
       readonly sessionExpiry?: number;
     }
   | NotRefreshed;
 
-/** Whose tokens are refreshed. */
+/** The user and the tokens to refresh. */
 export interface RefreshSubject {
   readonly sub: string;
   readonly tokens: TokenSet;
 }
 
 /**
- * Spends a refresh token (RFC 6749 §6). A rotated one takes its place, without rotation it is kept;
- * the ID token of the sign-in is kept where no new one comes. The caller sees to it that no refresh
- * token is spent twice, and for how long anybody waits. `parameters` ask for an access token that
- * is another than that of the sign-in, which may be `refused`.
+ * Redeems a refresh token (RFC 6749 §6). The result keeps the old refresh token unless it was
+ * rotated, and the old ID token unless a new one was issued. The caller sets the timeout and
+ * ensures that no refresh token is used twice. `parameters` request a different access token, which
+ * may be `refused`.
  */
 export async function refreshTokens(
   provider: Provider,
@@ -74,7 +73,7 @@ export async function refreshTokens(
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
-    // Before anything it says may end a session.
+    // Verified before any claim can end the session.
     await verifySignature(provider, tokens.idToken, 'provider');
     // "its sub Claim Value MUST be the same" (OIDC Core §12.2): tokens of another user are refused.
     // `auth_time` may differ, because Keycloak updates it when the user authenticates elsewhere.
@@ -84,22 +83,19 @@ export async function refreshTokens(
     const sessionExpiry = readSessionExpiry(idToken);
     return { kind: 'refreshed', tokens, ...(sessionExpiry !== undefined && { sessionExpiry }) };
   } catch (error) {
-    // The provider has new keys, which the next refresh shall find.
+    // The provider has rotated its keys. The next refresh finds the new ones.
     if (isUnknownKey(error)) provider.renew();
     return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
   }
 }
 
-/**
- * The outcome of a request for another token than that of the sign-in. A refusal is about that
- * token alone.
- */
+/** The outcome of a failed request for a route's own token. A refusal affects that token only. */
 export function unfulfilled(error: unknown): RefreshOutcome {
   const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
   return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
 }
 
-/** Another sign-in would bring none either. */
+/** For a route's own token, a new sign-in would not bring a refresh token either. */
 function withoutRefreshToken(isForAnotherToken: boolean): NotRefreshed {
   const reason = 'there is no refresh token';
   return isForAnotherToken ? refused(reason) : { kind: 'ended', reason };
@@ -109,14 +105,12 @@ function refused(reason: string): NotRefreshed {
   return { kind: 'refused', error: new BffError('token_refused', { cause: new Error(reason) }) };
 }
 
-/**
- * Refusals that say nothing of what was asked for: our credentials, or that the server cannot now.
- */
+/** Error codes that are not about the token: our credentials are wrong or the server is down. */
 const notAboutTheToken = new Set(['invalid_client', 'temporarily_unavailable', 'server_error']);
 
 /**
- * "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2), and what holds for every ID
- * token.
+ * "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2). Also makes the checks that
+ * apply to every ID token.
  */
 function checkContinuity(
   claims: IDToken,
@@ -134,9 +128,7 @@ function checkContinuity(
   }
 }
 
-/**
- * Only the authorization server's own word that the grant is over ends a session (RFC 6749 §5.2).
- */
+/** Only an error code that says that the grant is over ends a session (RFC 6749 §5.2). */
 function outcomeOf(error: unknown): NotRefreshed {
   if (isGrantOver(error)) return { kind: 'ended', reason: 'invalid_grant' };
   const cause = toBffError(error);
@@ -152,23 +144,20 @@ function isGrantOver(error: unknown): boolean {
   return error instanceof ResponseBodyError && error.error === 'invalid_grant';
 }
 
-/**
- * No answer at all, `5xx` and `429` are about the server, anything else it said is about what it
- * was asked.
- */
+/** No response, `5xx` and `429` concern the provider. Any other response concerns the session. */
 function whomOutageConcerns(error: BffError): 'session' | 'provider' {
   const { status = 503 } = outageBehind(error) ?? {};
   return status >= 500 || status === 429 ? 'provider' : 'session';
 }
 
-/** Our credentials are everybody's (RFC 6749 §5.2 `invalid_client`). */
+/** Wrong client credentials concern all sessions (RFC 6749 §5.2 `invalid_client`). */
 function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
   if (error instanceof WWWAuthenticateChallengeError) return 'provider';
   const isAboutUs = error instanceof ResponseBodyError && error.error === 'invalid_client';
   return isAboutUs ? 'provider' : 'session';
 }
 
-/** Whether the provider could not be reached, so that every other request would fail as well. */
+/** Whether the provider could not be reached, so that every other request would fail too. */
 export function isUnreachable(error: BffError): boolean {
   return outageBehind(error)?.isUnreachable ?? false;
 }
@@ -178,9 +167,7 @@ export function hasResponded(error: BffError): boolean {
   return outageBehind(error)?.status !== undefined;
 }
 
-/**
- * For how many seconds the provider asked to be left alone when it failed. Absent: it did not say.
- */
+/** The `Retry-After` of a failed provider in seconds, or `undefined` if it sent none. */
 export function requestedPause(error: BffError): number | undefined {
   return outageBehind(error)?.retryAfter;
 }

@@ -10,9 +10,8 @@ const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
 
 /**
- * Asks for the access token of a policy on behalf of a user. By `resource` the user's refresh token
- * is spent, and the tokens that come back have the one that takes its place; by `exchange` they are
- * the exchanged access token alone.
+ * Requests the user's access token for a policy. `resource` uses the refresh token, and the result
+ * contains its successor. `exchange` returns the exchanged access token only.
  */
 export async function fetchUserToken(
   provider: Provider,
@@ -26,7 +25,7 @@ export async function fetchUserToken(
     : refreshTokens(provider, subject, now, tokenParameters(policy));
 }
 
-/** Asks for an access token of our own (RFC 6749 §4.4). */
+/** Requests an access token for the client itself (RFC 6749 §4.4). */
 export async function fetchClientToken(
   provider: Provider,
   policy: TokenPolicy,
@@ -40,7 +39,7 @@ export async function fetchClientToken(
       tokenParameters(policy),
       provider.proving(configuration, dpopKey),
     );
-    // "A refresh token SHOULD NOT be included" (§4.4.3): we have what we need to ask again.
+    // "A refresh token SHOULD NOT be included" (§4.4.3). The client can always request a new token.
     const { refreshToken: _, ...tokens } = readTokenSet(response, now, dpopKey && { dpopKey });
     return { kind: 'refreshed', tokens };
   } catch (error) {
@@ -48,7 +47,9 @@ export async function fetchClientToken(
   }
 }
 
-/** RFC 8693 §2.1. What is exchanged for a token that is bound to a key is bound to the same one. */
+/**
+ * RFC 8693 §2.1. If the subject token is bound to a key, the new token is bound to the same key.
+ */
 async function exchangeToken(
   provider: Provider,
   policy: TokenPolicy,
@@ -77,8 +78,8 @@ async function exchangeToken(
 }
 
 /**
- * "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token in the place of an access
- * token must not reach an API.
+ * "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token must not reach an API as an
+ * access token.
  */
 function checkIssuedType(type: unknown): void {
   const isAccessToken = type === accessTokenType || type === 'urn:ietf:params:oauth:token-type:jwt';

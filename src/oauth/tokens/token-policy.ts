@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { RouteOptions } from '../../config/options.ts';
 
-/** What a route's own access token is asked for. Routes with equal policies share their tokens. */
+/** How a route's own access token is requested. Routes with equal policies share their tokens. */
 export interface TokenPolicy {
   /**
-   * How it is asked for: `resource` by the user's refresh token, for another resource or scope (RFC
-   * 8707, RFC 6749 §6); `exchange` by the user's access token (RFC 8693); `client` by our own
+   * The grant: `resource` uses the user's refresh token with another resource or scope (RFC 8707,
+   * RFC 6749 §6), `exchange` the user's access token (RFC 8693), and `client` the client's
    * credentials (RFC 6749 §4.4).
    */
   readonly kind: 'resource' | 'exchange' | 'client';
-  /** The `id` of the provider that is asked. */
+  /** The `id` of the provider that issues the token. */
   readonly provider: string;
-  /** The same for equal policies, with the provider in front: `corp:…`. */
+  /** Equal for equal policies. Starts with the provider: `corp:…`. */
   readonly name: string;
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
@@ -24,10 +24,7 @@ type RouteTokenOptions = Pick<
   'token' | 'provider' | 'resource' | 'exchange' | 'scope'
 >;
 
-/**
- * The policy of a route. Absent: it has no token of its own, but that of the sign-in, or none at
- * all.
- */
+/** The policy of a route, or `undefined` if the route uses the token of the sign-in or none. */
 export function tokenPolicyOf(
   { token, provider, resource, exchange, scope }: RouteTokenOptions,
   defaultProvider: string | undefined,
@@ -40,21 +37,21 @@ export function tokenPolicyOf(
   return named({ kind: 'resource', provider: whose, resource, scope });
 }
 
-/** The policy of the token by which we say who we are: `actor_token` (RFC 8693 §2.1). */
+/** The policy for the client's own `actor_token` (RFC 8693 §2.1). */
 export function ownTokenPolicy(provider: string): TokenPolicy {
   return named({ kind: 'client', provider });
 }
 
 /**
- * What the sign-ins at a provider must ask for, so that its refresh tokens are good for the routes'
- * own tokens (RFC 8707 §2.1).
+ * The resources and scopes that sign-ins at a provider must request, so that its refresh tokens
+ * work for the routes' own tokens (RFC 8707 §2.1).
  */
 export interface RouteNeeds {
   readonly resources: readonly string[];
   readonly scopes: readonly string[];
 }
 
-/** The needs of all routes that have a user's token of this provider. */
+/** The combined needs of all routes with a user token from this provider. */
 export function routeNeedsOf(
   provider: string,
   routes: readonly RouteTokenOptions[],

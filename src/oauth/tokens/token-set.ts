@@ -2,20 +2,20 @@ import type { TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid
 import { BffError } from '../../errors.ts';
 import type { DpopKey } from '../client/dpop.ts';
 
-/** The tokens of one sign-in. They live in the sealed session and nowhere else. */
+/** The tokens of one sign-in. They are stored only in the encrypted session. */
 export interface TokenSet {
   readonly accessToken: string;
   /**
-   * Epoch milliseconds. Absent: the provider did not say; the token is used until it is refused
-   * (RFC 6749 §5.1).
+   * Epoch milliseconds. `undefined` if the provider did not send `expires_in`. The token is then
+   * used until an upstream refuses it (RFC 6749 §5.1).
    */
   readonly expiresAt?: number;
   /** Epoch milliseconds. */
   readonly obtainedAt: number;
   readonly refreshToken?: string;
   /**
-   * When the refresh token ends, in epoch milliseconds. Absent: there is none, or the provider did
-   * not say.
+   * When the refresh token expires, in epoch milliseconds. `undefined` if there is none or the
+   * provider did not say.
    */
   readonly refreshExpiresAt?: number;
   /** Kept as `id_token_hint` for logout (OIDC RP-Initiated Logout §2). */
@@ -26,28 +26,28 @@ export interface TokenSet {
    * Copied to tokens that are issued in the next 30 seconds.
    */
   readonly refusedAt?: number;
-  /** The key they are bound to (RFC 9449). Absent: whoever has them can use them. */
+  /** The DPoP key of the tokens (RFC 9449). `undefined` for bearer tokens. */
   readonly dpopKey?: DpopKey;
 }
 
 /**
- * More than any server takes in a header; what is longer would make every call fail, and the
- * session a burden. In characters.
+ * The maximum length of an access or refresh token, in characters. Servers refuse longer headers,
+ * and longer tokens would bloat the session.
  */
 const longestToken = 32 * 1024;
 
 /**
- * An ID token holds as many claims as a session may (see `claims.ts`), encoded, with its signature.
- * In characters.
+ * The maximum length of an ID token, in characters. It allows for the largest claims of a session
+ * (see `claims.ts`), encoded and signed.
  */
 const longestIdToken = 128 * 1024;
 
 type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /**
- * Reads a successful token response (RFC 6749 §5.1). What the answer to a refresh leaves out, stays
- * as it was `before` (RFC 6749 §6), the key they are bound to for one. Throws `login_failed` for
- * tokens of another type than was asked for, and for one that could not be sent as a header.
+ * Reads a successful token response (RFC 6749 §5.1). Values that a refresh omits, including the
+ * DPoP key, are taken from `before` (RFC 6749 §6). Throws `login_failed` for a wrong token type or
+ * a token that cannot be sent in a header.
  */
 export function readTokenSet(
   response: TokenResponse,
@@ -55,12 +55,12 @@ export function readTokenSet(
   before: Partial<TokenSet> = {},
 ): TokenSet {
   const { dpopKey } = before;
-  // "If the token type is not DPoP … the client MUST discard the response" (RFC 9449 §5): no key
-  // would protect it.
+  // "If the token type is not DPoP … the client MUST discard the response" (RFC 9449 §5): the token
+  // would not be bound to a key.
   if (response.token_type.toLowerCase() !== (dpopKey ? 'dpop' : 'bearer')) {
     throw unacceptable(`token_type ${response.token_type}`);
   }
-  // A token is sent in a header: visible ASCII only, whatever the provider says it is.
+  // Tokens are sent in a header, so only visible ASCII is allowed.
   if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
     throw unacceptable('an access token with characters that cannot be sent');
   }
@@ -94,8 +94,8 @@ function checkLengths(response: TokenResponse): void {
 }
 
 /**
- * No RFC has a word for it: Keycloak and others say `refresh_expires_in`, Microsoft and GitHub
- * `refresh_token_expires_in`.
+ * The lifetime of the refresh token. No RFC defines it: Keycloak and others send
+ * `refresh_expires_in`, Microsoft and GitHub `refresh_token_expires_in`.
  */
 function refreshExpiry(
   response: TokenResponse,
@@ -109,11 +109,11 @@ function refreshExpiry(
   return isAnother ? undefined : before.refreshExpiresAt;
 }
 
-/** Milliseconds. Zero means "no end that is known", and what is no number says nothing. */
+/** Milliseconds. Zero means no known expiry. A value that is not a number is ignored. */
 function lifetime(seconds: unknown): number | undefined {
   const isNumeral = typeof seconds === 'string' && /^\d+$/.test(seconds);
   const number = isNumeral ? Number(seconds) : seconds;
-  // Longer than that is no statement about a token, and might not be a date any more.
+  // A longer lifetime is not plausible and might exceed the range of dates.
   const isSane = typeof number === 'number' && number > 0 && number < 1e10;
   return isSane ? Math.floor(number * 1000) : undefined;
 }
