@@ -1,24 +1,21 @@
 import { z } from 'zod';
 import type { OptionNotes } from './values/scalar.ts';
 
-/**
- * One option as the schema describes it, for the environment, the documentation and the sentences
- * about mistakes.
- */
+/** One option of the schema, for the environment, the documentation and error messages. */
 export interface Option {
-  /** Keys from the top; `*` stands for every entry of a list of blocks. */
+  /** Keys from the root. `*` stands for every entry of a list of blocks. */
   readonly path: readonly string[];
   readonly kind: 'scalar' | 'list' | 'map' | 'block' | 'blocks';
   readonly description: string;
-  /** The default as an operator would write it; undefined if absence means something else. */
+  /** The default as an operator would write it, or `undefined` if the option has none. */
   readonly fallback: unknown;
   readonly isRequired: boolean;
-  /** Refused today: its feature belongs to a later release. */
+  /** Refused in this release, because its feature belongs to a later one. */
   readonly isLater: boolean;
   readonly notes: OptionNotes;
 }
 
-/** Every option of a schema in the order it was written, blocks before what they contain. */
+/** Every option of a schema in declaration order. A block comes before its options. */
 export function optionsOf(
   schema: z.core.$ZodType,
   path: readonly string[] = [],
@@ -62,7 +59,7 @@ interface Peeled extends Pick<
   readonly core: z.core.$ZodType;
 }
 
-/** What the wrappers around a schema say together; the outermost has the last word. */
+/** The combined metadata of a schema and its wrappers. The outermost takes precedence. */
 function peel(schema: z.core.$ZodType): Peeled {
   const layers = layersOf(schema);
   const notes: OptionNotes & { description?: string } = Object.assign(

@@ -4,7 +4,7 @@ import type { provider } from './blocks/provider.ts';
 import type { route } from './blocks/route.ts';
 import { rule } from './values/rule.ts';
 
-/** The options that other options must agree with. */
+/** The options that must be consistent with others. */
 interface Related {
   readonly publicUrl: string;
   readonly server: { readonly port: number; readonly workers: number };
@@ -140,7 +140,7 @@ const oneOwnerOfTheRoot = rule<Related>(
   },
 );
 
-/** What must hold between the blocks of a configuration. */
+/** Consistency rules between the blocks of a configuration. */
 export const consistency = [
   sharedSessions,
   sharedByWorkers,
@@ -155,7 +155,7 @@ export const consistency = [
   oneOwnerOfTheRoot,
 ] as const;
 
-/** Each entry that was there before, with the index of its first occurrence. */
+/** Each repeated entry, with the index of its first occurrence. */
 function repeated(values: readonly (string | undefined)[]): [index: number, first: number][] {
   return values.flatMap((value, index) => {
     const first = values.indexOf(value);

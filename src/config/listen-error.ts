@@ -8,8 +8,8 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the operator has to change when a listener cannot listen where it is told to; any other
- * error stays what it is.
+ * Translates the error of a failed listener into a hint for the operator. Any other error is
+ * returned unchanged.
  */
 export function listenFailure(
   block: 'server' | 'management',

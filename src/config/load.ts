@@ -14,16 +14,13 @@ import { parseYaml } from './sources/yaml-file.ts';
 
 const catalogue = optionsOf(optionsSchema);
 
-/** A mistake as it is printed: its path is text. */
+/** A mistake with its path as text, ready to print. */
 export interface SpelledMistake {
   readonly path: string;
   readonly message: string;
 }
 
-/**
- * A configuration that cannot be obeyed. It names every mistake at once, each with the path it is
- * at.
- */
+/** The configuration is not valid. The error lists every mistake with its path. */
 export class ConfigurationError extends Error {
   readonly mistakes: readonly SpelledMistake[];
 
@@ -40,20 +37,20 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Where a configuration comes from. Everything may be left out. */
+/** The sources of a configuration. All are optional. */
 export interface Sources {
   /**
-   * The configuration file. Without it `BFF_CONFIG`, else `bff.yaml` if it exists, else the
-   * environment alone.
+   * The configuration file. Defaults to `BFF_CONFIG`, then to `bff.yaml` if it exists. Without a
+   * file only the environment is used.
    */
   readonly file?: string | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly readFile?: (path: string) => string;
-  /** The folder that relative paths of the command line and the environment belong to. */
+  /** The base folder of relative paths in the command line and the environment. */
   readonly cwd?: string;
 }
 
-/** Options, what the operator should know about them, and where they came from. */
+/** The options, their warnings and their source. */
 export interface LoadedOptions {
   readonly options: Options;
   readonly warnings: readonly string[];
@@ -62,8 +59,8 @@ export interface LoadedOptions {
 }
 
 /**
- * Checks options that a host application passes; relative paths belong to `baseDir`, without it to
- * the working directory.
+ * Validates the options of a host application. Relative paths are resolved from `baseDir`, by
+ * default the working directory.
  */
 export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): Options {
   const { options, mistakes } = judge(withAbsolutePaths(input, baseDir));
@@ -72,8 +69,8 @@ export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): 
 }
 
 /**
- * Reads the file and lays the environment over it. Throws a `ConfigurationError` with everything
- * that is wrong.
+ * Reads the configuration file and the environment, which takes precedence. Throws a
+ * `ConfigurationError` with every mistake.
  */
 export function loadOptions(sources: Sources = {}): LoadedOptions {
   const { file, env = process.env, readFile = readText, cwd = process.cwd() } = sources;
@@ -143,7 +140,7 @@ function withAbsolutePaths(input: unknown, baseDir: string): unknown {
   }, input);
 }
 
-/** Says which variable a mistaken value came from, or which one could give a missing value. */
+/** Adds the variable that a wrong value came from, or one that can set a missing value. */
 function withOrigin(
   { path, message }: Mistake,
   tree: unknown,

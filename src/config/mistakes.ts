@@ -2,12 +2,12 @@ import type { z } from 'zod';
 import { type Option, optionsBelow } from './catalogue.ts';
 import { nearest } from './values/spelling.ts';
 
-/** The way to a value: keys, and indexes of lists. */
+/** The path of a value: keys, and indexes of lists. */
 export type Path = readonly (string | number)[];
 
 /**
- * One thing the operator has to change. The message is a sentence about the value at the path and
- * never quotes a secret.
+ * A mistake in the configuration. The message is a sentence about the value at the path. It never
+ * quotes a secret.
  */
 export interface Mistake {
   readonly path: Path;
@@ -15,9 +15,9 @@ export interface Mistake {
 }
 
 /**
- * A path as people write it: `providers[0].clientId`. Keys come from the operator, and
- * `clientSecret:abc` without a blank is one: what follows the first character that no option's name
- * contains is not shown.
+ * Formats a path: `providers[0].clientId`. Keys come from the operator: `clientSecret:abc` without
+ * a space is a key with a secret in it. So a key is cut at the first character that no option name
+ * contains.
  */
 export function spellPath(path: Path): string {
   const spelled = path.map((key) =>
@@ -26,14 +26,14 @@ export function spellPath(path: Path): string {
   return spelled.join('').replace(/^\./, '') || 'configuration';
 }
 
-/** What zod itself finds wrong, in the operator's words. */
+/** Messages for the issues that zod itself detects, in terms of the configuration. */
 export const sentence: z.core.$ZodErrorMap = (issue) => {
   if (issue.code !== 'invalid_type') return undefined;
   if (issue.input === undefined) return 'is required';
   return issue.expected === 'array' ? 'must be a list' : 'must be a block with options of its own';
 };
 
-/** zod's issues as mistakes: one for each unknown key, with the option that was probably meant. */
+/** Converts zod issues to mistakes. Unknown keys get one each, with the most similar option. */
 export function mistakesOf(error: z.ZodError, catalogue: readonly Option[]): Mistake[] {
   return error.issues.flatMap((issue): Mistake[] => {
     const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));

@@ -13,9 +13,9 @@ import { redis, session } from './blocks/session.ts';
 const noProvider = 'needs at least one provider with issuer and clientId (BFF_OIDC_ISSUER, …)';
 
 /**
- * Everything that may be configured: the one source of types, defaults, environment names and the
- * documentation. Unknown keys are refused at every level, because a misspelt option is an option
- * that is not obeyed.
+ * The schema of all options: the only source of types, defaults, environment names and
+ * documentation. Unknown keys are refused at every level, so that a misspelled option is not
+ * ignored.
  */
 export const optionsSchema = z
   .strictObject({
@@ -57,48 +57,40 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
-/**
- * A complete, valid configuration: defaults filled in, durations in milliseconds, sizes in bytes.
- */
+/** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
 
-/**
- * What a host application passes to `BffModule.forRoot`: the same names and spellings as in
- * `bff.yaml`.
- */
+/** The input of `BffModule.forRoot`, with the names and formats of `bff.yaml`. */
 export type OptionsInput = Immutable<z.input<typeof optionsSchema>>;
 
-/** The listener browsers reach. `tls` absent means plain HTTP, behind something that ends TLS. */
+/** The listener for browsers. Without `tls` it serves plain HTTP, behind a TLS proxy. */
 export type ServerOptions = Options['server'];
 
-/** The listener for health. */
+/** The listener for health checks. */
 export type ManagementOptions = Options['management'];
 
-/** One standalone Redis. Absent in `Options`: sessions live in the process's memory. */
+/** The Redis connection. Without it, sessions are stored in the memory of the process. */
 export type RedisOptions = NonNullable<Options['redis']>;
 
-/** Lifetimes in milliseconds, secrets newest first. */
+/** Lifetimes are in milliseconds. Secrets are ordered newest first. */
 export type SessionOptions = Options['session'];
 
-/**
- * One authorization server. Absent endpoints are discovered; `issuer` is exactly what the operator
- * wrote.
- */
+/** One authorization server. Missing endpoints are discovered. `issuer` is exactly as written. */
 export type ProviderOptions = Options['providers'][number];
 
-/** One forwarded path. `provider` absent means the first; `idleTimeout` absent means none. */
+/** One route. `provider` defaults to the first provider, `idleTimeout` to no timeout. */
 export type RouteOptions = Options['routes'][number];
 
 /**
- * Exactly one of `directory` (absolute) and `url` is set; `contentSecurityPolicy` absent means the
- * strict default.
+ * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
+ * strict policy.
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
-/** The header that proves a call comes from our own pages. */
+/** The header that proves that a request comes from our own pages. */
 export type CsrfOptions = Options['csrf'];
 
-/** What `/bff/user` answers. */
+/** The contents of the `/bff/user` response. */
 export type UserOptions = Options['user'];
 
 type Immutable<T> = T extends object ? { readonly [Key in keyof T]: Immutable<T[Key]> } : T;

@@ -1,6 +1,6 @@
 import type { Options } from './options.ts';
 
-/** Choices that are allowed and dangerous, each as a sentence for the log at the start. */
+/** Warnings about dangerous options, as sentences for the startup log. */
 export function warnings({ server, management, providers, routes, frontend }: Options): string[] {
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))

@@ -1,12 +1,12 @@
 import { rule } from '../values/rule.ts';
 
-/** What may be signed with, by us or by the provider (FAPI 2.0 Security Profile §5.4.1). */
+/** The signature algorithms that the profile allows (FAPI 2.0 Security Profile §5.4.1). */
 export const fapi2Algorithms: readonly string[] = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
 
-/** What ID tokens may be signed with where nobody has said anything. */
+/** The default signature algorithms of ID tokens. */
 export const usualAlgorithms: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 
-/** The options of a provider that the profile is about. */
+/** The options of a provider that the profile restricts. */
 interface Related {
   readonly profile?: 'fapi2' | undefined;
   readonly type: string;
@@ -30,15 +30,13 @@ const endpointOptions = [
 
 type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string | undefined };
 
-/**
- * A configuration that falls short of the profile it names is refused, with every point at once.
- */
+/** Refuses a configuration that does not meet its profile, with one message for all points. */
 export const profileIsKept = rule<Related & Endpoints>(
   ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
     endpointOptions,
   ),
   (options, report) => {
-    // It says nothing of a service without OpenID Connect, which is refused for that.
+    // The profile does not apply to OAuth 2 without OpenID Connect. Another rule refuses that.
     if (options.profile !== 'fapi2' || options.type === 'oauth2') return;
     const points = [
       ...secureAddresses(options),
@@ -52,13 +50,13 @@ export const profileIsKept = rule<Related & Endpoints>(
   },
 );
 
-/** The provider with what the profile switches on. Without a profile it is as it was. */
+/** Applies the requirements of the profile to a provider. Does nothing without a profile. */
 export function underProfile<Options extends Related>(options: Options): Options {
   if (options.profile !== 'fapi2') return options;
   return {
     ...options,
     par: 'required',
-    // Tokens are bound in one way or the other; a certificate may be the way.
+    // Tokens are bound by DPoP or by mutual TLS.
     dpop: options.dpop || options.clientCert === undefined,
     idTokenAlgorithms: options.idTokenAlgorithms.filter((alg) => fapi2Algorithms.includes(alg)),
   };
@@ -81,7 +79,7 @@ function ownIdentity({ clientAuth, par }: Related): string[] {
   ];
 }
 
-/** The usual list is narrowed; one that somebody wrote is not quietly another. */
+/** The default list is narrowed to the profile. An explicit list is refused, not changed. */
 function signatures({ idTokenAlgorithms }: Related): string[] {
   const isUsual = idTokenAlgorithms.join() === usualAlgorithms.join();
   const others = idTokenAlgorithms.filter((alg) => !fapi2Algorithms.includes(alg));

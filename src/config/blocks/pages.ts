@@ -5,7 +5,7 @@ import { builtFrontend, localPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
 import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
-/** Everything that is neither an endpoint nor a route: the single-page application. */
+/** The single-page application. It serves every path that is neither an endpoint nor a route. */
 export const frontend = z
   .strictObject({
     directory: builtFrontend()
@@ -38,7 +38,7 @@ export const frontend = z
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** Where a browser may be sent after a sign-in. */
+/** The return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -58,7 +58,7 @@ export const login = z
   .prefault({})
   .describe('What happens around a sign-in.');
 
-/** The header that proves a request comes from our own pages. */
+/** The header that proves that a request comes from our own pages. */
 export const csrf = z
   .strictObject({
     header: text(readCsrfHeader)
@@ -77,7 +77,7 @@ export const csrf = z
   .prefault({})
   .describe('The header that proves a call comes from your own pages.');
 
-/** What the frontend hears about its user. */
+/** The data about the user that the frontend receives. */
 export const user = z
   .strictObject({
     anonymous: oneOf([401, 200])
@@ -95,8 +95,8 @@ export const user = z
   .describe('What `/bff/user` answers.');
 
 /**
- * Headers that another site may send without a preflight (Fetch, CORS-safelisted), or that scripts
- * cannot set at all.
+ * Headers that another site can send without a preflight (Fetch, CORS-safelisted), or that scripts
+ * cannot set.
  */
 const useless =
   /^(accept|accept-language|content-language|content-type|content-length|range|authorization|cookie2?|host|origin|referer|connection|te|upgrade|user-agent|proxy-.*|sec-.*)$/;

@@ -1,7 +1,7 @@
 import { presetOf } from '../presets/presets.ts';
 import { rule } from '../values/rule.ts';
 
-/** The options of one provider that its type and its preset decide over. */
+/** The options of one provider that its type and preset restrict. */
 interface ProviderContext {
   readonly type: string;
   readonly preset?: string | undefined;
@@ -83,7 +83,7 @@ const nothingOfOpenId = rule<ProviderContext>(
   },
 );
 
-/** What a provider must say by its type and its preset, and what it cannot say. */
+/** The options that a provider's type and preset require or exclude. */
 export const providerRules = [
   issuerOfItsOwn,
   sameType,

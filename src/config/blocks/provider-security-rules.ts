@@ -1,6 +1,6 @@
 import { rule } from '../values/rule.ts';
 
-/** The options of one provider that must agree with each other. */
+/** The options of one provider that must be consistent. */
 interface Related {
   readonly type: string;
   readonly issuer?: string | undefined;
@@ -47,7 +47,7 @@ const keyForRequests = rule<Related>(['jar', 'clientKey'], ({ jar, clientKey }, 
 const keyThatIsUsed = rule<Related>(
   ['type', 'clientAuth', 'clientKey', 'clientCert', 'jar'],
   ({ type, clientAuth, clientKey, clientCert, jar }, report) => {
-    // ID tokens may be encrypted for it.
+    // ID tokens can be encrypted for the key.
     const hasUse = type !== 'oauth2' || clientCert || jar;
     if (clientKey && !hasUse && /^(client_secret_|none)/.test(clientAuth))
       report(
@@ -95,7 +95,7 @@ const noSecurityOfOpenId = rule<Related>(
   },
 );
 
-/** What must hold between the options of one provider that are about its and our identity. */
+/** Consistency rules for the client authentication and the TLS options of one provider. */
 export const providerSecurityRules = [
   secretWhereItCounts,
   filesForTheMethod,

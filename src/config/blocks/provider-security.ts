@@ -2,8 +2,8 @@ import { readableFile } from '../values/paths.ts';
 import { flag, oneOf } from '../values/scalar.ts';
 
 /**
- * How a provider knows that it is us, and how we know the provider, beyond a secret and the usual
- * authorities.
+ * Options for mutual authentication with a provider, beyond a client secret and the default
+ * certificate authorities.
  */
 export const providerSecurityOptions = {
   clientKey: readableFile()

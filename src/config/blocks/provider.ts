@@ -8,7 +8,7 @@ import { providerSecurityRules } from './provider-security-rules.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/scalar.ts';
 import { userFields } from '../values/user-fields.ts';
 
-/** Parameters of an authorization request that the BFF itself answers for. */
+/** Parameters of an authorization request that only the BFF sets. */
 const protocolParameters = new Set(
   `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
   request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
@@ -17,7 +17,7 @@ const protocolParameters = new Set(
 const signatureAlgorithms =
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 
-/** One authorization server and our registration there. */
+/** An authorization server and our client registration there. */
 export const provider = z
   .strictObject({
     id: text(readId).describe(
@@ -132,8 +132,8 @@ export const provider = z
   .transform(({ name, issuer, ...rest }) =>
     underProfile({
       name: name ?? rest.id,
-      // A subject is unique at its issuer only; a service without one goes by the address that
-      // knows its users.
+      // A subject is unique per issuer only. Without an issuer, the user endpoint identifies the
+      // provider.
       issuer: issuer ?? rest.userinfoEndpoint ?? '',
       ...rest,
     }),

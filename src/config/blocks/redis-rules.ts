@@ -1,6 +1,6 @@
 import { type Report, rule } from '../values/rule.ts';
 
-/** What the rules below compare; absent means that the operator said nothing. */
+/** The options that the rules below compare. A field is `undefined` if it is not configured. */
 interface Related {
   readonly url?: string | undefined;
   readonly username?: string | undefined;
@@ -43,10 +43,10 @@ const oneDatabase = rule<Related>(['cluster', 'database'], ({ cluster, database 
     report(['database'], `is ${database}, but Redis Cluster has only database 0; remove it`);
 });
 
-/** What must hold within the block `redis`. */
+/** Consistency rules for the `redis` block. */
 export const redisConsistency = [oneTopology, agreesWithUrl, oneDatabase] as const;
 
-/** A user without a password would sign nobody in: Redis takes both together. */
+/** Redis requires a password together with a user name. */
 export function passwordForUser(block: string) {
   return ({ url, username, password }: Related, report: Report): void => {
     const inUrl = url === undefined ? undefined : URL.parse(url)?.password;
@@ -55,10 +55,7 @@ export function passwordForUser(block: string) {
   };
 }
 
-/**
- * Whether both were given and are not the same; an address has an empty text for what it does not
- * name.
- */
+/** Whether both values are set and differ. The URL has an empty string for a missing part. */
 function differ(given: string | undefined, inUrl: string): boolean {
   return given !== undefined && inUrl !== '' && given !== inUrl;
 }

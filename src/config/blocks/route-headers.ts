@@ -5,10 +5,10 @@ import { listOf, refuse, text } from '../values/scalar.ts';
 
 const fieldName = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** A claim in the value of a header: `${claims.sub}`. No value contains any other `${`. */
+/** A claim in a header value: `${claims.sub}`. Header values contain no other `${`. */
 export const claimReference = /\$\{claims\.([^\s{}]+)\}/g;
 
-/** Headers that the BFF itself answers for on the way to an upstream. */
+/** Upstream request headers that only the BFF sets or removes. */
 const ours = new Set([
   ...hopByHop,
   'authorization',
@@ -23,8 +23,8 @@ const ours = new Set([
 ]);
 
 /**
- * What happens to the request headers of a route beyond the rules of `proxy/headers.ts`. Names come
- * out in lower case.
+ * Changes to the request headers of a route, beyond the rules of `proxy/headers.ts`. Names are
+ * converted to lower case.
  */
 export const headers = z
   .strictObject({
@@ -48,12 +48,12 @@ export const headers = z
   .prefault({})
   .describe('What happens to request headers beyond the usual.');
 
-/** A header name (RFC 9110 §5.1), in lower case. */
+/** Validates a header name (RFC 9110 §5.1) and returns it in lower case. */
 export function readName(name: string): string {
   return fieldName.test(name) ? name.toLowerCase() : refuse('is not the name of a header');
 }
 
-/** A header value that cannot begin another header (RFC 9110 §5.5). */
+/** Validates a header value. It cannot start a new header (RFC 9110 §5.5). */
 export function readValue(value: string): string {
   if (value.replaceAll(claimReference, '').includes('${'))
     refuse('may refer to claims only, like ${claims.sub}');
@@ -64,7 +64,7 @@ export function readValue(value: string): string {
 
 const deviceProof = 'it is a proof of the browser for the BFF alone';
 
-/** Why a header cannot be passed on as it is, not even by an operator. */
+/** Why a header must never be passed through, even if an operator asks for it. */
 const neverPassed: Readonly<Record<string, string>> = {
   host: 'the upstream always gets its own Host',
   expect: 'the BFF responds to it itself',

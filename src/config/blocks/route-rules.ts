@@ -1,6 +1,6 @@
 import { rule } from '../values/rule.ts';
 
-/** The options of one route that must agree with each other. */
+/** The options of one route that must be consistent. */
 interface Related {
   readonly upstream: readonly string[];
   readonly token: string;
@@ -112,7 +112,7 @@ const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, re
       report([name], `is set, but the upstream ${route.upstream[0]} is not https; remove it`);
 });
 
-/** What must hold within one route. */
+/** Consistency rules for one route. */
 export const routeRules = [
   ownAuthorization,
   claimsOfSomebody,

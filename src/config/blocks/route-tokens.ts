@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { duration, oneOf, refuse, text } from '../values/scalar.ts';
 
 /**
- * What a route may ask beside "signed in": a token of its own, and how its user must have signed
- * in.
+ * What a route can require beyond a session: its own access token, and how the user authenticated.
  */
 export const routeTokenOptions = {
   session: oneOf(['required', 'none'])

@@ -6,7 +6,7 @@ import { routeRules } from './route-rules.ts';
 import { routeTokenOptions } from './route-tokens.ts';
 import { duration, flag, oneOf, size, text, wholeNumber } from '../values/scalar.ts';
 
-/** One part of the address space that is forwarded to a server of yours. */
+/** A path prefix whose requests are forwarded to an upstream. */
 export const route = z
   .strictObject({
     path: requestPath().describe(

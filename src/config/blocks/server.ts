@@ -13,7 +13,7 @@ const tls = z
   })
   .optional();
 
-/** The listener that browsers reach, directly or through a load balancer. */
+/** The listener for browsers, directly or behind a load balancer. */
 export const server = z
   .strictObject({
     port: port()
@@ -41,7 +41,7 @@ export const server = z
   .prefault({})
   .describe('The listener that browsers reach, directly or through a load balancer.');
 
-/** The listener for the people and machines that operate the BFF. */
+/** The listener for operators and monitoring. */
 export const management = z
   .strictObject({
     port: port()
@@ -80,7 +80,7 @@ function workerCount() {
 function managementToken() {
   return text((token) => {
     const advice = 'make one with: openssl rand -hex 32';
-    // Anything else could be configured, but no client could send it (RFC 6750 §2.1).
+    // No client could send any other token (RFC 6750 §2.1).
     if (!/^[\x21-\x7e]+$/.test(token)) refuse(`may contain only ASCII without spaces; ${advice}`);
     return token;
   });

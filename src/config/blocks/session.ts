@@ -61,7 +61,7 @@ const tls = z
     'Encryption to Redis, to the Sentinels and to every node of a cluster. Present, even empty (`{}`), it is on; the files are read again at every new connection.',
   );
 
-/** Where sessions live: exactly one of `url`, `sentinel` and `cluster`. */
+/** The session store: exactly one of `url`, `sentinel` and `cluster`. */
 export const redis = z
   .strictObject({
     url: redisAddress()
@@ -91,7 +91,7 @@ export const redis = z
   .optional()
   .describe('Where sessions live. Every replica needs the same one.');
 
-/** How long a sign-in lasts and what its cookie looks like. */
+/** The lifetimes and the cookie of sessions. */
 export const session = z
   .strictObject({
     secrets: listOf(sessionSecret(), { missing: `is required; ${advice}` })

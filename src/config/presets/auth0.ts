@@ -1,6 +1,6 @@
 import type { Preset } from './preset.ts';
 
-/** Auth0, whose issuers end with a slash. */
+/** Auth0. Its issuers end with a slash. */
 export const auth0: Preset = {
   options: {
     name: 'Auth0',

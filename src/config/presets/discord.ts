@@ -1,6 +1,6 @@
 import type { Preset } from './preset.ts';
 
-/** Discord. It speaks OAuth 2 by the book, but not enough OpenID Connect to be discovered. */
+/** Discord. It supports standard OAuth 2, but its OpenID Connect cannot be discovered. */
 export const discord: Preset = {
   options: {
     name: 'Discord',

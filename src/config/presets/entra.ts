@@ -1,8 +1,8 @@
 import type { Preset } from './preset.ts';
 
 /**
- * Microsoft Entra ID, one tenant. Its UserInfo is an API of Microsoft Graph, which tokens for your
- * own API cannot call.
+ * Microsoft Entra ID, single tenant. Its UserInfo belongs to Microsoft Graph and does not accept
+ * access tokens for your own API.
  */
 export const entra: Preset = {
   options: {

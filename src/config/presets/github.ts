@@ -1,8 +1,8 @@
 import type { Preset } from './preset.ts';
 
 /**
- * GitHub, OAuth apps and GitHub Apps alike. It answers errors with status 200, OAuth apps get
- * tokens that do not end, and private addresses are on a page of their own.
+ * GitHub, for OAuth apps and GitHub Apps. It reports errors with status 200. Tokens of OAuth apps
+ * do not expire. Private e-mail addresses have a separate endpoint.
  */
 export const github: Preset = {
   options: {

@@ -1,7 +1,7 @@
 import type { Preset } from './preset.ts';
 
 /**
- * GitLab, at gitlab.com unless `issuer` names your own. Its sign-ins always bring a refresh token.
+ * GitLab, by default gitlab.com. Set `issuer` for a self-managed one. Always issues refresh tokens.
  */
 export const gitlab: Preset = {
   options: {

@@ -1,8 +1,8 @@
 import type { Preset } from './preset.ts';
 
 /**
- * Google. It gives refresh tokens for a parameter of its own, and after the first time only with a
- * new consent.
+ * Google. It requires its own parameter for refresh tokens, and issues them again only after a new
+ * consent.
  */
 export const google: Preset = {
   options: {

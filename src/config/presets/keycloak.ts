@@ -1,8 +1,7 @@
 import type { Preset } from './preset.ts';
 
 /**
- * Keycloak. Its sign-ins always bring a refresh token; `offline_access` would make it one that
- * outlives the session.
+ * Keycloak. It always issues refresh tokens. With `offline_access` they would outlive the session.
  */
 export const keycloak: Preset = {
   options: {

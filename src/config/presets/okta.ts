@@ -1,8 +1,8 @@
 import type { Preset } from './preset.ts';
 
 /**
- * Okta. Only a custom authorization server, `default` for example, issues access tokens for your
- * own API.
+ * Okta. Only a custom authorization server, such as `default`, issues access tokens for your own
+ * API.
  */
 export const okta: Preset = {
   options: {

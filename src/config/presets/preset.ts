@@ -1,40 +1,36 @@
 /**
- * What is known of a well-known service, so that an operator need not find it out: options of a
- * provider as `bff.yaml` would say them, and what no option says. Whatever the operator writes wins
- * over it.
+ * The known settings of a provider: option defaults as in `bff.yaml`, and traits that no option
+ * covers. The operator's options take precedence.
  */
 export interface Preset {
   readonly options: PresetOptions;
-  /** What an issuer of one's own looks like. Absent: the service has one address for everybody. */
+  /** An example of a tenant's issuer. Not set if the provider has a single issuer. */
   readonly issuerExample?: string;
-  /** Issuers that belong to nobody in particular, whose metadata name another one. */
+  /** Shared issuers, whose metadata contain a different issuer. */
   readonly sharedIssuers?: RegExp;
-  /** The issuer ends with a slash, and people forget it. */
+  /** Set if issuers end with a slash. A missing slash is added. */
   readonly issuerEndsWithSlash?: true;
-  /** The name of `login_hint` at the service. */
+  /** The provider's name for `login_hint`. Defaults to `login_hint`. */
   readonly loginHint?: string;
-  /**
-   * What the service wants to hear in the place of the scope `offline_access`, which it does not
-   * know.
-   */
+  /** Parameters that replace the scope `offline_access`, if the provider does not support it. */
   readonly offlineAccess?: Readonly<Record<string, string>>;
   /**
-   * The access token is for the service's APIs or for ours, never for UserInfo as well: the ID
-   * token has to say it all.
+   * Set if UserInfo does not accept access tokens for other APIs. All claims must then be in the ID
+   * token.
    */
   readonly withoutUserInfo?: true;
   /**
-   * Where further addresses of the user are, below the user endpoint, if one of these scopes was
+   * The path of the e-mail endpoint below the user endpoint. It is used if one of the scopes was
    * granted.
    */
   readonly emails?: { readonly path: string; readonly scopes: readonly string[] };
-  /** The service's own names for the errors of RFC 6749 §5.2. */
+  /** Maps the provider's own error codes to those of RFC 6749 §5.2. */
   readonly errors?: Readonly<Record<string, string>>;
-  /** Tokens are not revoked as RFC 7009 says, but by a `DELETE` with the access token as JSON. */
+  /** Set if tokens are revoked by `DELETE` with the access token as JSON instead of RFC 7009. */
   readonly revokesByDelete?: true;
 }
 
-/** The options a preset may give. `{clientId}` in an address stands for the client identifier. */
+/** The options a preset can set. `{clientId}` in a URL is replaced by the client identifier. */
 export interface PresetOptions {
   readonly name: string;
   readonly type: 'oidc' | 'oauth2';

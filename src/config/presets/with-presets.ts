@@ -4,7 +4,7 @@ import { isBlock, valueAt, withValue } from '../sources/tree.ts';
 
 type Block = Readonly<Record<string, unknown>>;
 
-/** The configuration with what presets say where the operator says nothing. */
+/** Adds the defaults of presets to a configuration. Options that are set stay unchanged. */
 export function withPresets(tree: unknown): unknown {
   const providers = valueAt(tree, ['providers']);
   if (!Array.isArray(providers)) return tree;
@@ -13,7 +13,7 @@ export function withPresets(tree: unknown): unknown {
 
 function withPreset(provider: unknown): unknown {
   if (!isBlock(provider)) return provider;
-  // A key without a value says nothing, but a misspelt one has to be seen.
+  // A key without a value counts as not set, but a misspelled one must be reported.
   const written: Block = Object.fromEntries(
     Object.entries(provider).filter(([, value]) => value !== undefined),
   );
@@ -25,8 +25,8 @@ function withPreset(provider: unknown): unknown {
 }
 
 /**
- * The preset's options, without those that would send the tokens of another server to the service:
- * who names a token endpoint elsewhere has to name the other places for its tokens too.
+ * The preset's defaults. If the operator sets an endpoint on another server, the defaults that
+ * would send its tokens to the preset's service are dropped and must be set too.
  */
 function defaultsOf({ options }: Preset, written: Block): Block {
   const { user: _user, ...defaults } = options;
@@ -45,7 +45,7 @@ function defaultsOf({ options }: Preset, written: Block): Block {
   );
 }
 
-/** Each claim on its own: one more field does not mean that the others are unknown. */
+/** Merges claim by claim, so that one additional field does not drop the others. */
 function fieldsOf({ options }: Preset, { user = {} }: Block): Block {
   return options.user && isBlock(user) ? { user: { ...options.user, ...user } } : {};
 }

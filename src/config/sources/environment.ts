@@ -2,13 +2,13 @@ import type { Option } from '../catalogue.ts';
 import { nearest } from '../values/spelling.ts';
 import { variablesOf } from './variables.ts';
 
-/** The environment of a process, and the reading of the files it names. */
+/** The environment variables of a process, and a reader for the files that they name. */
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly readFile: (path: string) => string;
 }
 
-/** What an environment variable gives to an option: a value, or a mistake in its place. */
+/** The value of an option from an environment variable, or the mistake in it. */
 export interface Setting {
   readonly option: Option;
   readonly variable: string;
@@ -16,15 +16,15 @@ export interface Setting {
   readonly mistake?: string;
 }
 
-/** What a variable holds: nothing, a value, or a mistake. */
+/** The result of reading a variable: not set, a value or a mistake. */
 export type Reading =
   | { readonly kind: 'unset' }
   | { readonly kind: 'value'; readonly value: string; readonly variable: string }
   | { readonly kind: 'mistake'; readonly message: string };
 
 /**
- * `NAME`, or the content of the file that `NAME_FILE` names, without its final line break. An empty
- * variable counts as unset, because compose files and charts cannot leave one out.
+ * Reads `NAME`, or the file that `NAME_FILE` names, without its final line break. An empty variable
+ * counts as not set, because compose files and charts cannot omit one.
  */
 export function readVariable({ variables, readFile }: Environment, name: string): Reading {
   const value = variables[name];
@@ -59,8 +59,8 @@ export function readSettings(catalogue: readonly Option[], environment: Environm
 }
 
 /**
- * Variables that look like ours and change nothing. Kubernetes makes some for a service called
- * `bff`: no mistake.
+ * Variables that have our prefix but match no option. Those that Kubernetes creates for a service
+ * named `bff` are ignored.
  */
 export function unknownVariables(
   catalogue: readonly Option[],
@@ -90,7 +90,7 @@ function settingsFrom(option: Option, name: string, reading: Reading): Setting[]
   }
 }
 
-/** A list is separated by commas, except for the one variable that carries a single entry. */
+/** Splits a list at commas, except for the one variable that holds a single entry. */
 function entriesOf(option: Option, name: string, value: string): string | readonly string[] {
   if (option.kind !== 'list') return value;
   if (name === 'BFF_SESSION_SECRET') return [value];

@@ -6,9 +6,8 @@ import { mapStrings } from './tree.ts';
 const reference = /\$\{([A-Z_][A-Z0-9_]*)\}/g;
 
 /**
- * `${VAR}` inside the strings of a parsed file. It works on values, not on the text of the file, so
- * that nothing in a variable can add options; and in one pass, so that a value is never searched
- * for further references.
+ * Replaces `${VAR}` in the strings of a parsed file. It works on values, not on the file's text, so
+ * a variable cannot add options. It makes one pass, so references in values stay as they are.
  */
 export function interpolate(tree: unknown, environment: Environment) {
   const mistakes: Mistake[] = [];

@@ -2,16 +2,16 @@ import type { Setting } from './environment.ts';
 import type { Mistake, Path } from '../mistakes.ts';
 import { isBlock, valueAt, withValue } from './tree.ts';
 
-/** Which variable a value of the configuration came from. */
+/** The variable that a configuration value came from. */
 export interface Origin {
   readonly path: Path;
   readonly origin: string;
 }
 
-/** The entry of a list of blocks that the short names describe. */
+/** The index of the entry that the short variable names set, by list. */
 export type Entries = Readonly<Record<string, number>>;
 
-/** The environment laid over the file; the environment wins. */
+/** Merges the environment into the file. The environment takes precedence. */
 export function overlay(file: unknown, settings: readonly Setting[]) {
   const { tree: withEntries, entries, mistakes } = withDescribedEntries(file, settings);
   const placed: Origin[] = [];
@@ -27,8 +27,8 @@ export function overlay(file: unknown, settings: readonly Setting[]) {
 }
 
 /**
- * The path with the entry's index, or undefined if the environment does not describe an entry of
- * that list.
+ * Replaces `*` in a path by the index of the entry that the environment sets. `undefined` if it
+ * sets none in that list.
  */
 export function locate(path: readonly string[], entries: Entries): Path | undefined {
   const [block = '', entry, ...rest] = path;
@@ -37,13 +37,10 @@ export function locate(path: readonly string[], entries: Entries): Path | undefi
   return index === undefined ? undefined : [block, index, ...rest];
 }
 
-/** What says which server a provider is. */
+/** The options that identify a provider's server. */
 const identifying = ['issuer', 'preset', 'authorizationEndpoint'];
 
-/**
- * The file with the provider `default` and the one route that the short names describe, where they
- * are missing.
- */
+/** Adds the provider `default` and the route of the short variable names, if they are missing. */
 function withDescribedEntries(file: unknown, settings: readonly Setting[]) {
   const provider = settings.filter(({ option }) => option.path[0] === 'providers');
   const route = settings.filter(({ option }) => option.path[0] === 'routes');
@@ -72,7 +69,7 @@ function field(settings: readonly Setting[], name: string): Setting | undefined 
   return settings.find(({ option: { path } }) => path.length === 3 && path[2] === name);
 }
 
-/** The index of the entry with that key, or the one that a new entry would get. */
+/** The index of the entry with this key, or of a new entry at the end. */
 function indexOf(tree: unknown, block: string, key: string, value: unknown): number {
   const list = valueAt(tree, [block]);
   if (!Array.isArray(list)) return 0;
@@ -80,7 +77,7 @@ function indexOf(tree: unknown, block: string, key: string, value: unknown): num
   return index < 0 ? list.length : index;
 }
 
-/** A list that is none is a mistake in the file, which must not be papered over. */
+/** Keeps a value that is not a list, so that the mistake in the file is reported. */
 function withEntry(tree: unknown, block: string, index: number, entry: object): unknown {
   const list = valueAt(tree, [block]) ?? [];
   if (!Array.isArray(list) || index < list.length) return tree;

@@ -1,6 +1,6 @@
 import type { Path } from '../mistakes.ts';
 
-/** The same tree with every string replaced; keys stay. */
+/** Copies a tree and replaces every string value. Keys stay unchanged. */
 export function mapStrings(
   tree: unknown,
   replace: (text: string, path: Path) => string,
@@ -15,7 +15,7 @@ export function mapStrings(
   );
 }
 
-/** The value at a path, or undefined where the path leads nowhere. */
+/** The value at a path, or `undefined` if the path does not exist. */
 export function valueAt(tree: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (node, key) =>
@@ -27,8 +27,8 @@ export function valueAt(tree: unknown, path: Path): unknown {
 }
 
 /**
- * A copy with a value put at a path. Where something other than a block is in the way, it stays: it
- * is a mistake.
+ * A copy of the tree with the value set at the path. If the path leads through something other than
+ * a block, that stays and is reported later.
  */
 export function withValue(tree: unknown, path: Path, value: unknown): unknown {
   const [key, ...rest] = path;
@@ -39,7 +39,7 @@ export function withValue(tree: unknown, path: Path, value: unknown): unknown {
   return { ...tree, [key]: withValue(tree?.[key], rest, value) };
 }
 
-/** The paths a pattern stands for in a tree: each `*` for every entry of the list that is there. */
+/** Expands a pattern: each `*` stands for every existing entry of a list. */
 export function pathsLike(tree: unknown, pattern: Path): Path[] {
   const star = pattern.indexOf('*');
   if (star < 0) return [pattern];
@@ -50,7 +50,7 @@ export function pathsLike(tree: unknown, pattern: Path): Path[] {
   return list.flatMap((_, index) => pathsLike(tree, [...before, index, ...after]));
 }
 
-/** A mapping of YAML, a literal of JavaScript. */
+/** Whether a value is a YAML mapping (a plain object or a list). */
 export function isBlock(value: unknown): value is Record<string | number, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

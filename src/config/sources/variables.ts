@@ -1,18 +1,18 @@
 import type { Option } from '../catalogue.ts';
 
-/** The provider and the route that the environment alone can describe. */
+/** The prefixes for the provider and the route that the environment can set alone. */
 const shortPrefixes: Readonly<Record<string, string>> = { providers: 'OIDC', routes: 'API' };
 
-/** Shorter names, beside those that follow from the path. */
+/** Short names in addition to those derived from the path. */
 const shortNames: Readonly<Record<string, string>> = {
   'session.secrets': 'BFF_SESSION_SECRET',
   'frontend.directory': 'BFF_FRONTEND_DIR',
 };
 
 /**
- * The environment variables that can set an option, the one to recommend first: its path, as
- * `server.port` is `BFF_SERVER_PORT`. Fields of the provider `default` begin with `BFF_OIDC_`,
- * those of one route with `BFF_API_`.
+ * The environment variables of an option, the recommended one first. Names follow the path:
+ * `server.port` is `BFF_SERVER_PORT`. The provider `default` uses `BFF_OIDC_`, the route
+ * `BFF_API_`.
  */
 export function variablesOf({ path, kind }: Pick<Option, 'path' | 'kind'>): readonly string[] {
   if (kind !== 'scalar' && kind !== 'list') return [];

@@ -3,9 +3,8 @@ import type { Mistake } from '../mistakes.ts';
 import { isBlock, mapStrings } from './tree.ts';
 
 /**
- * The tree in a YAML (or JSON) file. A key without a value counts as absent. Sentences name the
- * line and never show it, because the parser's own messages quote the file and a file may contain
- * secrets.
+ * Parses a YAML or JSON file. A key without a value counts as not set. Messages name the line but
+ * never quote it, because the file may contain secrets.
  */
 export function parseYaml(content: string): { tree: unknown; mistakes: Mistake[] } {
   const lineCounter = new LineCounter();
@@ -32,9 +31,8 @@ function spellError({ code, pos }: YAMLError, lineCounter: LineCounter): string 
 }
 
 /**
- * A brace ends a plain value in `{ token: ${TOKEN} }`, so references travel through the parser in
- * characters that mean nothing to YAML. The length stays, and with it the columns in error
- * messages.
+ * Replaces `${…}` by placeholders that YAML does not interpret, because a brace ends the plain
+ * value in `{ token: ${TOKEN} }`. The length stays the same, so error columns stay correct.
  */
 function hideReferences(content: string): string {
   return content.replaceAll(/\$\{([\w.]+)\}/g, '\uE000\uE001$1\uE002');

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { refuse, scalar, text } from './scalar.ts';
 
-/** Our own address: an origin, https, or http on exactly `localhost` or `127.0.0.1`. */
+/** The BFF's public origin: https, or http on exactly `localhost` or `127.0.0.1`. */
 export function publicOrigin() {
   return text((value) => {
     const url = originUrl(value);
@@ -11,20 +11,17 @@ export function publicOrigin() {
   });
 }
 
-/** An origin that browsers may be sent to: https, or http on a loopback host. */
+/** An origin that browsers can be redirected to: https, or http on a loopback host. */
 export function browserOrigin() {
   return text((value) => secured(originUrl(value)).origin);
 }
 
-/** An origin inside the operator's own network, where http is the operator's choice. */
+/** An origin in the operator's internal network. Plain http is allowed. */
 export function internalOrigin() {
   return text((value) => webServer(originUrl(value)).origin);
 }
 
-/**
- * An issuer identifier, kept exactly as written: tokens are compared with it by code point (RFC
- * 8414 §3.3).
- */
+/** An issuer identifier, unchanged. Tokens are compared with it by code point (RFC 8414 §3.3). */
 export function issuerIdentifier() {
   return text((value) => {
     const url = secured(parseUrl(value));
@@ -35,8 +32,8 @@ export function issuerIdentifier() {
 }
 
 /**
- * An endpoint of an authorization server: https, or http on a loopback host; no fragment (RFC 6749
- * §3.1).
+ * An endpoint of an authorization server without fragment: https, or http on a loopback host (RFC
+ * 6749 §3.1).
  */
 export function endpointAddress() {
   return text((value) => {
@@ -46,14 +43,12 @@ export function endpointAddress() {
   });
 }
 
-/**
- * A server that requests are forwarded to, perhaps below a path prefix; without a trailing slash.
- */
+/** The URL of an upstream, with an optional path prefix and without a trailing slash. */
 export function serverAddress() {
   return text(readServerAddress);
 }
 
-/** The servers of one upstream: one address, or several that are alike but for host and port. */
+/** One or more servers of an upstream. Their addresses differ only in host and port. */
 export function upstreamAddresses() {
   return scalar<readonly string[], string | readonly string[]>((value) => {
     const listed: unknown[] = Array.isArray(value) ? value : [value];
@@ -72,7 +67,7 @@ export function upstreamAddresses() {
   });
 }
 
-/** The address of a standalone Redis. It may carry a password, so no sentence ever quotes it. */
+/** The URL of a standalone Redis. It can contain a password, so messages never quote it. */
 export function redisAddress() {
   return text((value) => {
     const url = /^rediss?:\/\//i.test(value) && !/\s/.test(value) ? URL.parse(value) : null;
@@ -85,7 +80,7 @@ export function redisAddress() {
   });
 }
 
-/** One server of several, as `host:port`; an IPv6 address in brackets. */
+/** A server as `host:port`. An IPv6 address is in brackets. */
 export function serverAndPort() {
   return text((value) => {
     const [, host = '', port = ''] = /^([^\s/@:[\]]+|\[[^\]]+\]):(\d{1,5})$/.exec(value) ?? [];
@@ -96,7 +91,7 @@ export function serverAndPort() {
   });
 }
 
-/** A DNS host name, in lower case and without a trailing dot. */
+/** A DNS host name, converted to lower case and without a trailing dot. */
 export function hostName() {
   return text((value) => {
     const name = value.toLowerCase().replace(/\.$/, '');
@@ -106,7 +101,7 @@ export function hostName() {
   });
 }
 
-/** An IP address, or a range of them as `10.0.0.0/8`. */
+/** An IP address or a range such as `10.0.0.0/8`. */
 export function addressRange() {
   return text((value) => {
     const [address = '', prefix, ...rest] = value.split('/');
@@ -118,7 +113,7 @@ export function addressRange() {
   });
 }
 
-/** `http(s)://host:port/path`, or `unix:/path/of.sock` for a server on this machine. */
+/** Reads `http(s)://host:port/path`, or `unix:/path/of.sock` for a local server. */
 function readUpstreamAddress(value: string): string {
   if (!value.startsWith('unix:')) return readServerAddress(value);
   if (!/^unix:\/(?!\/)[^\s?#]+$/.test(value))
@@ -127,8 +122,8 @@ function readUpstreamAddress(value: string): string {
 }
 
 /**
- * What the addresses of one upstream have in common. A socket is asked for the paths of an http
- * address without one.
+ * The protocol and path, which all servers of an upstream share. A socket counts as http without a
+ * path prefix.
  */
 function kindOfAddress(address: string): string {
   if (address.startsWith('unix:')) return 'http:/';
@@ -149,10 +144,7 @@ function originUrl(value: string): URL {
   return url;
 }
 
-/**
- * `new URL` forgives blanks, backslashes and missing slashes; an operator's typing error deserves
- * to be seen.
- */
+/** Refuses spaces, backslashes and missing slashes, which `new URL` would silently correct. */
 function parseUrl(value: string): URL {
   const url = /^[a-z]+:\/\/[^\s\\]+$/i.test(value) ? URL.parse(value) : null;
   if (!url?.hostname) refuse('must be a complete address, like https://login.example.com');
@@ -181,6 +173,6 @@ function isDecodable(value: string): boolean {
     decodeURIComponent(value);
     return true;
   } catch {
-    return false; // the question was exactly this
+    return false;
   }
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { refuse, text } from './scalar.ts';
 
 /**
- * The path the BFF's own endpoints are below. Frameworks read patterns into other characters than
- * these.
+ * The base path of the BFF's own endpoints. Other characters are excluded, because frameworks treat
+ * them as patterns.
  */
 export function basePath() {
   return text((value) => {
@@ -15,15 +15,12 @@ export function basePath() {
   });
 }
 
-/** A path that requests are matched against, in the one spelling that matching uses. */
+/** A path for request matching, in its normalized form. */
 export function requestPath() {
   return text(canonicalPath);
 }
 
-/**
- * A path on this site that no browser can read as anything else, for addresses that people are sent
- * to.
- */
+/** A local path for redirects. Browsers cannot interpret it as another site. */
 export function localPath() {
   return text((value) => {
     const decoded = decode(value);
@@ -34,7 +31,7 @@ export function localPath() {
   });
 }
 
-/** A file that must be readable at the start. */
+/** A file that must be readable at startup. */
 export function readableFile() {
   return text(
     (path) => {
@@ -48,8 +45,8 @@ export function readableFile() {
 }
 
 /**
- * A built single-page application. Serving nothing would look like an outage, so a missing one
- * stops the start.
+ * The folder of a built single-page application. It must exist at startup, because serving nothing
+ * would look like an outage.
  */
 export function builtFrontend() {
   return text(
@@ -76,7 +73,7 @@ function canonicalPath(value: string): string {
   return value;
 }
 
-/** Refuses a certificate or key that was put where its path belongs, without showing it. */
+/** Refuses a certificate or key in place of its path, without quoting it. */
 function pathOnly(value: string): string {
   return /[\r\n]|-----BEGIN/.test(value)
     ? refuse('must be the path of a file, not its content')
@@ -96,6 +93,6 @@ function isReadable(path: string): boolean {
     accessSync(path, constants.R_OK);
     return true;
   } catch {
-    return false; // the question was exactly this
+    return false;
   }
 }

@@ -1,15 +1,14 @@
 import { z } from 'zod';
 
-/** Reports a mistake at a path below the object that the rule looks at. */
+/** Reports a mistake at a path relative to the object that the rule checks. */
 export type Report = (path: readonly (string | number)[], sentence: string) => void;
 
 const byRule = { byRule: true };
 
 /**
- * A rule that needs several options at once. It is judged although other options are mistaken, so
- * that the operator sees every mistake of a start at once; only a mistake in the options it is
- * `about` (paths, `*` for any entry of a list, the empty one for the object alone) keeps it silent,
- * because then their values mean nothing.
+ * A rule about several options. It also runs if other options are wrong, so that all mistakes are
+ * reported at once. It is skipped only if an option in `about` is wrong. `about` lists paths: `*`
+ * is any entry of a list, and an empty path is the object itself.
  */
 export function rule<Value>(
   about: readonly string[],
@@ -26,8 +25,8 @@ export function rule<Value>(
 }
 
 /**
- * An unknown key says nothing about the known ones, and a value that breaks a rule still means what
- * it says. Any other issue covers everything above and below its path.
+ * Whether an issue affects the options of a pattern. Unknown keys and broken rules do not make
+ * values unusable. Any other issue covers everything above and below its path.
  */
 function touches(issue: z.core.$ZodRawIssue, pattern: readonly string[]): boolean {
   if (issue.code === 'unrecognized_keys' || issue.params === byRule) return false;

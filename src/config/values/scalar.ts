@@ -1,34 +1,31 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
-/**
- * What the catalogue, the environment and the documentation know about an option beside its
- * description.
- */
+/** Metadata of an option for the catalogue, the environment and the documentation. */
 export interface OptionNotes {
-  /** Present on everything that one environment variable can carry. */
+  /** Set if a single environment variable can hold the value. */
   readonly scalar?: true;
   readonly choices?: readonly string[];
-  /** How an environment variable separates the entries of a list. */
+  /** The separator of list entries in an environment variable. */
   readonly separator?: RegExp;
-  /** A file or directory; a relative one belongs to the folder of the file it stands in. */
+  /** A file or directory. A relative path is resolved from the folder of the configuration file. */
   readonly isPath?: true;
-  /** The schema this option will have in the release that obeys it. */
+  /** The schema of the option in the release that will support it. */
   readonly future?: z.ZodType;
-  /** The schema of the block for which `false` may be given instead. */
+  /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
 }
 
 class Refusal extends Error {}
 
-/** Ends the reading of a value with the sentence that tells the operator what to do. */
+/** Refuses a value. `sentence` tells the operator what to change. */
 export function refuse(sentence: string): never {
   throw new Refusal(sentence);
 }
 
 /**
- * A schema made of one function, which returns what the BFF will use or refuses. Absence is "is
- * required".
+ * Creates a schema from a function that converts or refuses a value. A missing value is refused
+ * with "is required".
  */
 export function scalar<Output, Input>(read: (value: unknown) => Output, notes: OptionNotes = {}) {
   return z
@@ -45,7 +42,7 @@ export function scalar<Output, Input>(read: (value: unknown) => Output, notes: O
     .meta({ scalar: true, ...notes });
 }
 
-/** Text that is not empty; `read` may refuse it or turn it into something else. */
+/** A string that is not empty. `read` can convert or refuse it. */
 export function text(read: (value: string) => string = (value) => value, notes?: OptionNotes) {
   return scalar<string, string>((value) => {
     if (typeof value === 'number') refuse('must be text; put the number in quotes');
@@ -55,7 +52,7 @@ export function text(read: (value: string) => string = (value) => value, notes?:
   }, notes);
 }
 
-/** A whole number, or its spelling in an environment variable. */
+/** An integer between `least` and `most`, as a number or a string. */
 export function wholeNumber(least: number, most: number) {
   return scalar<number, number | string>(
     (value) =>
@@ -64,19 +61,19 @@ export function wholeNumber(least: number, most: number) {
   );
 }
 
-/** The number a value is or spells. Absent: none, or one that is out of bounds. */
+/** The integer of a number or string, or `undefined` if it is invalid or out of range. */
 export function readWholeNumber(value: unknown, least: number, most: number): number | undefined {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
   const isOne = typeof number === 'number' && Number.isInteger(number);
   return isOne && number >= least && number <= most ? number : undefined;
 }
 
-/** A TCP port; `0` lets the operating system choose one. */
+/** A TCP port. With `0` the operating system selects one. */
 export function port() {
   return wholeNumber(0, 65_535);
 }
 
-/** True or false, or its spelling in an environment variable. */
+/** A boolean, or its string form in an environment variable. */
 export function flag() {
   return scalar<boolean, boolean | 'true' | 'false'>((value) => {
     if (value === true || value === 'true') return true;
@@ -85,7 +82,7 @@ export function flag() {
   });
 }
 
-/** A duration in milliseconds, written with a unit. */
+/** A duration with a unit, converted to milliseconds. */
 export function duration({ atMost }: { atMost: string }) {
   const most = parseDuration(atMost) ?? 0;
   return scalar<number, string>((value) => {
@@ -98,7 +95,7 @@ export function duration({ atMost }: { atMost: string }) {
   });
 }
 
-/** Bytes, 1024-based. */
+/** A size, converted to bytes (1024-based). */
 export function size() {
   return scalar<number, string | number>((value) => {
     const spelled = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
@@ -108,7 +105,7 @@ export function size() {
   });
 }
 
-/** One of a few words. */
+/** One of the given choices. */
 export function oneOf<const Choice extends string | number>(choices: readonly Choice[]) {
   return scalar<Choice, Choice | `${Choice}`>(
     (value) =>
@@ -118,7 +115,7 @@ export function oneOf<const Choice extends string | number>(choices: readonly Ch
   );
 }
 
-/** A list of scalars, which an environment variable carries separated by commas. */
+/** A list of scalars. In an environment variable they are separated by commas. */
 export function listOf<Item extends z.ZodType>(
   item: Item,
   { separator = /\s*,\s*/, missing = 'is required' } = {},
@@ -127,9 +124,7 @@ export function listOf<Item extends z.ZodType>(
   return z.array(item, { error }).meta({ separator });
 }
 
-/**
- * An option whose feature belongs to a later release: it is refused, never ignored.
- */
+/** An option of a later release. It is refused, never ignored. */
 export function later<Schema extends z.ZodType>(schema: Schema, feature: string) {
   return z
     .custom<z.input<Schema>>()

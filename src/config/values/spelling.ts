@@ -1,4 +1,4 @@
-/** The candidate that differs from a word by at most two typing errors, if there is one. */
+/** The candidate within two typing errors of a word, or `undefined` if there is none. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const lowered = word.toLowerCase();
   const [best] = candidates
@@ -9,7 +9,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     : undefined;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** The Levenshtein distance, computed row by row. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of [...a].entries()) {

@@ -2,14 +2,14 @@ const millisecondsPer = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_00
 const bytesPer = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
 
 /**
- * Milliseconds of `500ms`, `10s`, `30m`, `8h` or `7d`; undefined for anything else, a bare number
- * included.
+ * Parses `500ms`, `10s`, `30m`, `8h` or `7d` to milliseconds. `undefined` for anything else,
+ * including a number without a unit.
  */
 export function parseDuration(text: string): number | undefined {
   return parseUnits(text, millisecondsPer);
 }
 
-/** Bytes of `64kb`, `50mb`, `1gb` (1024-based) or of a bare number; undefined for anything else. */
+/** Parses `64kb`, `50mb`, `1gb` (1024-based) or a number to bytes, else `undefined`. */
 export function parseSize(text: string): number | undefined {
   return parseUnits(/^\d+$/.test(text.trim()) ? `${text.trim()}b` : text, bytesPer);
 }

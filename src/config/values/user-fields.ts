@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { refuse, scalar } from './scalar.ts';
 
-/** A field of the user endpoint's answer, or one inside another: `id`, `data.id`. */
+/** A field of the user endpoint's response, which can be nested: `id`, `data.id`. */
 const fieldPath = /^[\w-]+(\.[\w-]+)*$/;
 
-/** A field within a text: `https://cdn.example.com/{id}.png`. */
+/** A field in a template: `https://cdn.example.com/{id}.png`. */
 const placeholder = /\{([^{}]*)\}/g;
 
 /**
- * Which fields of the user endpoint become which claims; several for one claim: the first that has
+ * Maps claims to fields of the user endpoint. A claim with several fields takes the first that has
  * a value.
  */
 export function userFields() {
@@ -16,8 +16,8 @@ export function userFields() {
 }
 
 /**
- * The paths of the fields a source of a claim refers to, and what to put in their place. Absent:
- * one is missing.
+ * The value of a claim's source: a field, or a template with its fields filled in. `undefined` if a
+ * field of the template is missing.
  */
 export function fillIn(source: string, read: (path: string) => unknown): unknown {
   if (!source.includes('{')) return read(source);
