@@ -132,8 +132,7 @@ export const provider = z
   .transform(({ name, issuer, ...rest }) =>
     underProfile({
       name: name ?? rest.id,
-      // A subject is unique per issuer only. Without an issuer, the user endpoint identifies the
-      // provider.
+      // Subjects are unique per issuer. The user endpoint stands in for a missing issuer.
       issuer: issuer ?? rest.userinfoEndpoint ?? '',
       ...rest,
     }),

@@ -59,8 +59,8 @@ export function readSettings(catalogue: readonly Option[], environment: Environm
 }
 
 /**
- * Variables that have our prefix but match no option. Those that Kubernetes creates for a service
- * named `bff` are ignored.
+ * Warnings about variables with our prefix that match no option. They are not mistakes, because
+ * Kubernetes creates such variables for a service named `bff`.
  */
 export function unknownVariables(
   catalogue: readonly Option[],

@@ -50,7 +50,7 @@ export function pathsLike(tree: unknown, pattern: Path): Path[] {
   return list.flatMap((_, index) => pathsLike(tree, [...before, index, ...after]));
 }
 
-/** Whether a value is a YAML mapping (a plain object or a list). */
+/** Whether a value is a block: a YAML mapping or a plain object. Lists are not. */
 export function isBlock(value: unknown): value is Record<string | number, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

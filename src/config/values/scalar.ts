@@ -8,7 +8,7 @@ export interface OptionNotes {
   readonly choices?: readonly string[];
   /** The separator of list entries in an environment variable. */
   readonly separator?: RegExp;
-  /** A file or directory. A relative path is resolved from the folder of the configuration file. */
+  /** A file or directory. Relative paths are resolved from the folder of their source. */
   readonly isPath?: true;
   /** The schema of the option in the release that will support it. */
   readonly future?: z.ZodType;

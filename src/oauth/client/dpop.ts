@@ -47,9 +47,7 @@ export function thumbprintOf({ crv, kty, x, y }: DpopKey): string {
 /** The maximum number of servers whose nonces are kept. The oldest entry is dropped first. */
 const mostServers = 100;
 
-/**
- * The newest nonce of each server that requires nonces in proofs, by origin (RFC 9449 §8.2, §9).
- */
+/** The newest DPoP nonce of each server, by origin (RFC 9449 §8.2, §9). */
 export class DpopNonces {
   readonly #nonces = new Map<string, string>();
 
@@ -104,8 +102,7 @@ export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
   // Node.js joins repeated header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
   const scheme = challenges.search(/\bDPoP\b/i);
-  // A single regular expression would rescan the rest of the challenge from every match of its
-  // start.
+  // A single regular expression would take quadratic time: it rescans the rest at every match.
   return scheme >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenges.slice(scheme));
 }
 

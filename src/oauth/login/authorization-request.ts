@@ -49,15 +49,12 @@ async function signedUrl(
 
 async function pushedUrl(configuration: Configuration, parameters: URLSearchParams): Promise<URL> {
   const url = await buildAuthorizationUrlWithPAR(configuration, parameters);
-  // A `request_uri` is short (RFC 9126 §2.2). The `Location` header must pass every proxy on its
-  // way.
+  // A `request_uri` is short (RFC 9126 §2.2). `Location` must pass every proxy on its way.
   if (url.href.length > longestAddress) throw new Error('the request_uri has no end');
   return url;
 }
 
-/**
- * By default requests are pushed if the provider requires it. `par` overrides this (RFC 9126 §5).
- */
+/** Pushed if the provider requires it (RFC 9126 §5). The option `par` overrides this. */
 function isPushed(provider: Provider, configuration: Configuration): boolean {
   const { par } = provider.options;
   if (par !== 'auto') return par === 'required';

@@ -166,7 +166,7 @@ function whyUnverified(error: unknown): string {
   return 'its signature does not hold';
 }
 
-/** Any problem with the provider's metadata or keys says nothing about the token itself. */
+/** Problems with the provider's metadata or keys do not make the token invalid. */
 function unavailable(error: BffError): BffError {
   if (error.code === 'provider_unavailable') return error;
   return new BffError('provider_unavailable', { cause: error });

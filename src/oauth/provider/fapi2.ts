@@ -40,7 +40,7 @@ async function shortfallOf(provider: Provider): Promise<string | undefined> {
     await provider.configuration();
     return undefined;
   } catch (error) {
-    // Other problems may be temporary. They are reported at the next sign-in.
+    // Other problems may be temporary. A later sign-in reports them.
     const { cause } = error as Error;
     return cause instanceof ProfileShortfall ? cause.message : undefined;
   }

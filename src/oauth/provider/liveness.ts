@@ -7,7 +7,7 @@ const beforeProbe = 700;
 /** The timeout of a probe, in milliseconds. */
 const probePatience = 1000;
 
-/** The timeout of discovery, which is not probed, in milliseconds. */
+/** The timeout of discovery, in milliseconds. Discovery is itself a probe. */
 const discoveryPatience = 1600;
 
 /**

@@ -46,8 +46,8 @@ type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /**
  * Reads a successful token response (RFC 6749 §5.1). Values that a refresh omits, including the
- * DPoP key, are taken from `before` (RFC 6749 §6). Throws `login_failed` for a wrong token type or
- * a token that cannot be sent in a header.
+ * DPoP key, are taken from `before` (RFC 6749 §6). Throws `login_failed` for a wrong token type, or
+ * for a token that is too long or cannot be sent in a header.
  */
 export function readTokenSet(
   response: TokenResponse,
