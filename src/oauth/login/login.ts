@@ -120,8 +120,7 @@ export async function startLogin(
     state: secrets.state,
     // An OAuth 2 provider without OpenID Connect has no ID token that could repeat the nonce.
     ...(provider.options.type !== 'oauth2' && { nonce: secrets.nonce }),
-    // Sent even if the provider does not advertise PKCE: one without support ignores it (RFC 6749
-    // §3.1).
+    // Sent even if not advertised: a provider without PKCE ignores it (RFC 6749 §3.1).
     code_challenge: pkce.codeChallenge,
     code_challenge_method: pkce.codeChallengeMethod,
     // The code can then be redeemed only with this key (RFC 9449 §10).
@@ -149,8 +148,7 @@ export async function finishLogin(
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
   } catch (error) {
-    // The provider has rotated its keys. The code is spent, but the next sign-in finds the new
-    // keys.
+    // The provider may have rotated its keys. The code is spent, but the next sign-in gets them.
     if (isUnknownKey(error)) provider.renew();
     throw toBffError(error);
   }
