@@ -120,7 +120,9 @@ export class SessionStore extends RedisStore {
     return this.#inUse(await this.records.read(id), usedAt);
   }
 
-  /** Calls the watcher with the id of every session that may have changed, without an id for any. */
+  /**
+   * Calls the watcher with the id of a session that may have changed. Without an id, any may have.
+   */
   watch(watcher: RecordWatcher): void {
     this.records.watch(watcher);
   }
