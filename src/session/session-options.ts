@@ -4,16 +4,16 @@ import type { CookieNames } from './cookie/cookies.ts';
 /** Injects `SessionRoomOptions`. */
 export const SESSION_OPTIONS = Symbol('session options');
 
-/** The slice of the configuration this room works with. */
+/** The configuration of the session room. */
 export interface SessionRoomOptions {
-  /** Our own origin, as browsers see it. */
+  /** The public URL, as browsers see it. */
   readonly publicUrl: string;
   readonly session: SessionOptions;
   readonly csrf: CsrfOptions;
   readonly cookies: CookieNames;
   /**
-   * `none` where a provider's page sends its answer as a form: no other cookie comes along with
-   * that.
+   * `none` if a provider uses the `form_post` response mode. Browsers send no other cookie with its
+   * cross-site form.
    */
   readonly loginSameSite: 'lax' | 'none';
 }

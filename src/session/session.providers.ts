@@ -18,8 +18,8 @@ import { PendingWrites } from './tokens/pending-writes.ts';
 import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
 
 /**
- * What keeps access tokens valid: those of sessions, of routes, and our own. It is told what
- * injects `Options` and the store.
+ * The Nest providers that keep access tokens valid: those of sessions, of routes, and client
+ * tokens. `options` and `store` are the injection tokens of `Options` and the key-value store.
  */
 export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
   return [
@@ -66,7 +66,7 @@ function onRefresh(recorder: Recorder): RefreshListener {
   };
 }
 
-/** Records and logs that the connection to Redis was lost or found. */
+/** Creates a listener that records and logs a lost or restored connection to Redis. */
 export function onConnection(recorder: Recorder): ConnectionListener {
   const logger = new Logger('Redis');
   return (event, cause) => {

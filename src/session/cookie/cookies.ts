@@ -1,14 +1,14 @@
 import type { SessionOptions } from '../../config/options.ts';
 
-/** The names of our two cookies. */
+/** The names of the session cookie and the login cookie. */
 export interface CookieNames {
   readonly session: string;
   readonly login: string;
 }
 
 /**
- * Both names for a public URL; with https they prove that an HTTPS server set them (RFC 10017
- * §6.1.3.2).
+ * Returns both cookie names for a public URL. With https they have a prefix that proves that an
+ * HTTPS server set them (RFC 10017 §6.1.3.2).
  */
 export function cookieNames(publicUrl: string, cookieName: string): CookieNames {
   const prefix = isSecure(publicUrl) ? '__Host-Http-' : '';
@@ -16,16 +16,16 @@ export function cookieNames(publicUrl: string, cookieName: string): CookieNames 
 }
 
 /**
- * What both cookies share. `secure` follows from `publicUrl`, the way browsers reach us, not from
- * our own socket.
+ * Returns the attributes that both cookies share. `secure` follows from `publicUrl`, which browsers
+ * use, and not from our own socket.
  */
 export function cookieAttributes(publicUrl: string) {
   return { httpOnly: true, secure: isSecure(publicUrl), path: '/' } as const;
 }
 
 /**
- * Attributes of the session cookie. Without `persistent` it has no `Max-Age` and ends with the
- * browser.
+ * Returns the attributes of the session cookie. Without `persistent` it has no `Max-Age` and ends
+ * with the browser session.
  */
 export function sessionCookieAttributes(publicUrl: string, session: SessionOptions) {
   return {

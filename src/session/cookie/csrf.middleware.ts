@@ -3,7 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { refuseForgery } from './csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 
-/** The CSRF rule for endpoints that a page calls with `fetch`. */
+/** Applies `refuseForgery` to endpoints that a page calls with `fetch`. */
 @Injectable()
 export class CsrfMiddleware implements NestMiddleware {
   constructor(@Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions) {}

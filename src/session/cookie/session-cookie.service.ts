@@ -9,9 +9,7 @@ import { recordNameOf } from '../store/sealed-records.ts';
 import type { NewSession, Session } from '../sessions/session.ts';
 import { SignedCookie } from './signed-cookie.ts';
 
-/**
- * Issues and ends sessions together with their cookie, for requests that express-session has seen.
- */
+/** Issues and ends sessions with their cookie, for requests behind `SessionMiddleware`. */
 @Injectable()
 export class SessionCookieService {
   constructor(
@@ -66,12 +64,11 @@ export class SessionCookieService {
   }
 }
 
-/** Stores a session as express-session keeps them, and gives back the secret that names it. */
+/** Stores a session through express-session and returns its secret. */
 async function storeNewSession(request: Request, session: NewSession): Promise<string> {
   request.sessionStore.generate(request);
   const { session: created, sessionID: secret } = request;
-  // Stored once, here, and seen in the answer only when all went well: express-session would store
-  // it again and set the cookie on an error too.
+  // Prevents a second save and a cookie on an error response, which express-session would cause.
   forgetSession(request);
   created.signedIn = { ...session, id: recordNameOf(secret) };
   await new Promise<void>((resolve, reject) => {
@@ -81,7 +78,8 @@ async function storeNewSession(request: Request, session: NewSession): Promise<s
 }
 
 /**
- * Without it express-session neither stores anything at the end of the response nor sets a cookie.
+ * Removes the session from the request, so that express-session neither stores it at the end of the
+ * response nor sets a cookie.
  */
 function forgetSession(request: Request): void {
   Reflect.deleteProperty(request, 'session');

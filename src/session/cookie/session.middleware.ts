@@ -9,8 +9,8 @@ import { newSecret } from '../sessions/session.ts';
 import { SignedCookie } from './signed-cookie.ts';
 
 /**
- * express-session for the endpoints that issue, read or end the session cookie. Nobody gets a
- * session or a cookie before a sign-in, and none is ever saved again.
+ * Runs express-session for the endpoints that issue, read or end the session cookie. There is no
+ * session or cookie before a sign-in, and no session is saved again.
  */
 @Injectable()
 export class SessionMiddleware implements NestMiddleware {
@@ -37,12 +37,12 @@ export class SessionMiddleware implements NestMiddleware {
   use(request: Request, response: Response, next: NextFunction): void {
     const { cookie } = request.headers;
     request.headers.cookie = this.#ours(cookie);
-    // Whether browsers reach us over TLS is for publicUrl to say, not for this socket or a header.
+    // `publicUrl` tells whether browsers use TLS. The socket and forwarding headers do not.
     Object.defineProperty(request, 'secure', { value: this.#isSecure });
     this.#session(request, response, (error?: unknown) => {
       request.headers.cookie = cookie;
       if (error) return next(error);
-      // express-session goes on without a session when its store says it is disconnected.
+      // express-session continues without a session if its store reports that it is disconnected.
       return next(request.session ? undefined : new BffError('session_store_unavailable'));
     });
   }

@@ -82,6 +82,6 @@ function decode(value: string): string | undefined {
   try {
     return decodeURIComponent(isQuoted ? value.slice(1, -1) : value);
   } catch {
-    return undefined; // our own values decode
+    return undefined; // our own values can be decoded
   }
 }

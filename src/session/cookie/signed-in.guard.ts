@@ -6,7 +6,7 @@ import { refuseForgery } from './csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import { SessionReaderService } from '../sessions/session-reader.service.ts';
 
-/** Who is signed in, for the controllers of a host application. There is no token in it. */
+/** The signed-in user, for controllers of a host application. Contains no token. */
 export interface User {
   readonly sub: string;
   readonly provider: string;
@@ -15,7 +15,7 @@ export interface User {
 
 const users = new WeakMap<Request, User>();
 
-/** The user `SignedInGuard` admitted with this request. Absent: the guard did not run. */
+/** Returns the user that `SignedInGuard` admitted, `undefined` if the guard did not run. */
 export function userOf(request: Request): User | undefined {
   return users.get(request);
 }

@@ -1,31 +1,31 @@
 import type { SessionStore } from './session-store.ts';
 
-/** So long after the time a session has left, in milliseconds, Redis knows that it is over. */
+/** Added to a session's time to live, in milliseconds. Redis then reports it as expired. */
 const margin = 20;
 
-/** A store that does not answer is asked again after this time, in milliseconds. */
+/** The delay before a store that failed is read again, in milliseconds. */
 const pause = 500;
 
-/** The longest time a timer can wait, in milliseconds. */
+/** The longest delay of a Node.js timer, in milliseconds. */
 const longestWait = 2 ** 31 - 1;
 
-/** How many sessions are looked at together, when any may have ended. */
+/** The number of sessions that are checked concurrently after events were lost. */
 const looksAtOnce = 100;
 
 type Listener = () => void;
 
-/** What is known of a session somebody waits for. */
+/** The state of a session that has listeners. */
 interface Waiting {
   readonly listeners: Set<Listener>;
-  /** Until its time is over, if nothing else comes. */
+  /** Fires when the session may have expired. */
   timer: NodeJS.Timeout | undefined;
   look: 'none' | 'under way' | 'to be repeated';
 }
 
 /**
- * Tells of the end of sessions, however and wherever they end, for what lives longer than a
- * request. Whoever changes a session makes us look at it at once, and nobody has to look when
- * nothing happens but at the end of its time. A store that does not answer ends nothing.
+ * Notifies listeners when a session ends, on any replica, for connections that outlive their
+ * request. Every change of a session triggers a check, as does the end of its time to live. There
+ * is no polling. An outage of the store ends no session.
  */
 export class EndNotifier {
   readonly #waiting = new Map<string, Waiting>();
@@ -37,8 +37,8 @@ export class EndNotifier {
   }
 
   /**
-   * Calls `listener` once, when the session ends or if it has ended already. What it gives back
-   * takes that back.
+   * Calls `listener` once when the session ends, or soon if it has ended already. The returned
+   * function removes the listener.
    */
   onEnd(id: string, listener: Listener): () => void {
     const known = this.#waiting.get(id);
@@ -66,7 +66,7 @@ export class EndNotifier {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
     const isUnderWay = waiting.look !== 'none';
-    // An answer that is on its way may be older than what makes us look.
+    // A response in transit may be older than the change that triggered this check.
     waiting.look = isUnderWay ? 'to be repeated' : 'under way';
     if (isUnderWay) return;
     const left = await this.#timeLeft(id);
@@ -78,19 +78,19 @@ export class EndNotifier {
     waiting.timer = setTimeout(() => void this.#look(id), again ? 0 : left).unref();
   }
 
-  /** How long to wait until the next look, in milliseconds. Absent: the session is over. */
+  /** The milliseconds until the next check, `undefined` if the session has ended. */
   async #timeLeft(id: string): Promise<number | undefined> {
     try {
       const left = await this.store.timeLeft(id);
       return left === undefined ? undefined : Math.min(left + margin, longestWait);
     } catch {
-      return pause; // an outage is no end
+      return pause; // an outage does not end the session
     }
   }
 
-  /** In portions: thousands at once would hold up everything else. */
+  /** Checks sessions in batches: thousands of concurrent checks would delay all other work. */
   async #lookAtAll(): Promise<void> {
-    // What is missed while we look may be about one that we have looked at already.
+    // Events lost during a pass may concern a session that was checked already.
     this.#mustLookAtAll = true;
     if (this.#isLookingAtAll) return;
     this.#isLookingAtAll = true;

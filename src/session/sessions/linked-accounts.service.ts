@@ -13,14 +13,17 @@ import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** The session and provider of a connection in progress, and when it began by the store's clock. */
+/**
+ * The session and provider of a connection in progress, and its start by the store's clock, in
+ * epoch milliseconds.
+ */
 export interface LinkRequest {
   readonly id: string;
   readonly provider: string;
   readonly begunAt: number;
 }
 
-/** Accounts at further providers: whoever is signed in may have some, in the same session. */
+/** Connects and disconnects accounts at further providers in a session. */
 @Injectable()
 export class LinkedAccountsService {
   readonly #logger = new Logger(LinkedAccountsService.name);
@@ -35,8 +38,8 @@ export class LinkedAccountsService {
   }
 
   /**
-   * Throws `session_mismatch` or `login_expired`; the tokens of the sign-in are revoked then, as
-   * are those it replaces.
+   * Connects an account and revokes the tokens of the account it replaces. Throws
+   * `session_mismatch` or `login_expired`, and then revokes the tokens of the sign-in.
    */
   async connect({ id, provider, begunAt }: LinkRequest, signIn: SignIn): Promise<void> {
     const connection = connectionOf(signIn);
@@ -50,8 +53,8 @@ export class LinkedAccountsService {
   }
 
   /**
-   * `false` if there was nothing to disconnect. Tokens are revoked behind it: nobody waits for the
-   * provider.
+   * Disconnects an account and revokes its tokens in the background. Returns `false` if there is
+   * none.
    */
   async disconnect(id: string, provider: string): Promise<boolean> {
     const removed = await removeConnection(this.#places, id, provider);
@@ -104,7 +107,7 @@ export class LinkedAccountsService {
   /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
   async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
-    if (!provider) return; // not in the configuration any more
+    if (!provider) return; // no longer configured
     const { tokens } = account;
     const siblings = kept.filter((other) => mayShareGrant(account, other));
     // Some providers issue the same access token again.

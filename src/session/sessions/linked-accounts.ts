@@ -2,15 +2,12 @@ import type { SignIn } from '../../oauth/login/login.ts';
 import type { AccountProvider } from '../../oauth/providers.ts';
 import type { NewSession, Session } from './session.ts';
 
-/**
- * An account at a second provider that a signed-in user has connected: whose it is there, and its
- * tokens.
- */
+/** A user's connected account at a further provider, with its tokens. */
 export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
 
 /**
- * What a sign-in at a second provider leaves in the session. The session's own end is no affair of
- * that provider's.
+ * Returns the connected account for a sign-in at a further provider. Drops `sessionExpiry`, because
+ * that provider does not determine when the session ends, and `sessionState`.
  */
 export function connectionOf(signIn: SignIn): Connection {
   const { sessionState: _, sessionExpiry: __, ...connection } = signIn;
@@ -18,9 +15,9 @@ export function connectionOf(signIn: SignIn): Connection {
 }
 
 /**
- * The session as it is at one of the providers its user has an account at: with the subject, claims
- * and tokens of that one. Absent: there is none at this provider. It is for reading; what is stored
- * is the session itself.
+ * Returns a read-only view of a session at one of its providers: with the subject, claims and
+ * tokens of that account. `undefined` if there is no account at this provider. Do not store the
+ * view.
  */
 export function sessionAt(session: Session, provider: string): Session | undefined {
   if (session.provider === provider) return session;
@@ -30,12 +27,12 @@ export function sessionAt(session: Session, provider: string): Session | undefin
   return { ...rest, ...connection, provider };
 }
 
-/** Whether it is a session as `sessionAt` shows it at a second provider. */
+/** Checks that a session is the `sessionAt` view of a connected account. */
 export function isConnection({ connections, provider }: Session): boolean {
   return connections?.[provider] !== undefined;
 }
 
-/** Every provider the session's user has an account at, that of the sign-in first. */
+/** Returns `sessionAt` views of all accounts in a session, that of the sign-in first. */
 export function everywhere(session: Session): Session[] {
   const others = Object.keys(session.connections ?? {});
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
@@ -55,7 +52,10 @@ export function mayShareGrant(one: Granted, other: Granted): boolean {
   return isSameUser && (one.sid ?? other.sid) === (other.sid ?? one.sid);
 }
 
-/** The session with an account at a second provider. What an earlier one there has left is gone. */
+/**
+ * Returns the session with a connected account, which replaces an earlier one at this provider and
+ * the route tokens that came from it.
+ */
 export function withConnection(
   session: Session,
   provider: string,
@@ -65,7 +65,9 @@ export function withConnection(
   return { ...before, connections: { ...before.connections, [provider]: connection } };
 }
 
-/** The session without the account at this provider, and without tokens that routes got by it. */
+/**
+ * Returns the session without the account at this provider and the route tokens that came from it.
+ */
 export function withoutConnection(session: Session, provider: string): Session {
   const { connections, routeTokens, ...rest } = session;
   return {
@@ -76,8 +78,8 @@ export function withoutConnection(session: Session, provider: string): Session {
 }
 
 /**
- * The session without accounts at providers that are no longer configured. Returns `undefined` if
- * that includes the session's own provider: the session has ended.
+ * Returns the session without accounts at providers that are no longer configured. Returns
+ * `undefined` if that includes the session's own provider: the session has ended.
  */
 export function atKnownProviders(
   session: Session,
@@ -89,7 +91,7 @@ export function atKnownProviders(
   return unknown.reduce((rest, [provider]) => withoutConnection(rest, provider), session);
 }
 
-/** Absent and empty are the same, so that nothing is stored for it. */
+/** Omits an empty map, so that it is not stored. */
 function without<Name extends keyof NewSession>(
   entries: Readonly<Record<string, unknown>> | undefined,
   name: Name,

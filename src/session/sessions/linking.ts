@@ -9,15 +9,15 @@ import type { SessionIndex } from './session-index.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** Where sessions are kept, and listed. */
+/** The store of sessions and their index. */
 export interface SessionPlaces {
   readonly store: SessionStore;
   readonly index: SessionIndex;
 }
 
-/** What is to be added to a session. */
+/** An account to connect to a session. */
 export interface NewConnection {
-  /** Of the session. */
+  /** The id of the session. */
   readonly id: string;
   readonly provider: string;
   readonly connection: Connection;
@@ -29,10 +29,10 @@ export interface NewConnection {
 }
 
 /**
- * Adds an account at a second provider to a session that exists, and gives back the one it
- * replaces, if there was one. It is on the lists of its subject before it is in the session, so
- * that a logout token finds it. Throws `session_mismatch` if the session is over or is one of this
- * provider itself, `login_expired` if the provider ended the account's session meanwhile.
+ * Connects an account at a further provider to an existing session. Returns the account it
+ * replaces, `undefined` if there was none. The account is added to the index before the session, so
+ * that a logout token finds it. Throws `session_mismatch` if the session has ended or is at this
+ * provider itself, and `login_expired` if the provider ended the account's session in the meantime.
  */
 export async function addConnection(
   { store, index }: SessionPlaces,
@@ -58,10 +58,7 @@ export async function addConnection(
   throw ended();
 }
 
-/**
- * Takes the account at a second provider out of a session, and gives back what it was. Absent:
- * there is none.
- */
+/** Removes a connected account from a session and returns it, `undefined` if there is none. */
 export async function removeConnection(
   { store, index }: SessionPlaces,
   id: string,

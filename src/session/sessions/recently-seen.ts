@@ -2,22 +2,22 @@ import type { Clock } from '../../clock.ts';
 import { remember } from '../store/remember.ts';
 
 /**
- * Enough for the sessions one process serves within an interval; who is forgotten early is only
- * seen once more.
+ * Enough for the sessions that one process serves in an interval. Evicting an entry early costs one
+ * more renewal.
  */
 const mostRemembered = 100_000;
 
-/** When sessions were seen lately, so that their idle time need not be renewed with every call. */
+/** Remembers when sessions were last seen, so that not every request renews the idle time. */
 export class RecentlySeen {
   readonly #seenAt = new Map<string, number>();
 
-  /** `interval`, in milliseconds, is how long a session counts as just seen. */
+  /** `interval` is how long a session counts as recently seen, in milliseconds. */
   constructor(
     private readonly interval: number,
     private readonly clock: Clock,
   ) {}
 
-  /** When the session was last noted, in epoch milliseconds. Absent: not lately. */
+  /** When the session was last seen, in epoch milliseconds. `undefined` if not recently. */
   at(id: string): number | undefined {
     const seenAt = this.#seenAt.get(id);
     return seenAt !== undefined && this.clock() - seenAt < this.interval ? seenAt : undefined;

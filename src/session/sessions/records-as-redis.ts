@@ -1,7 +1,7 @@
 import { BffError } from '../../errors.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
-/** The three commands connect-redis sends, answered by sealed records. */
+/** Implements the three Redis commands that connect-redis sends, over sealed records. */
 export function asRedisClient(records: SealedRecords) {
   const client = {
     get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,

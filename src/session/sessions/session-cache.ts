@@ -3,35 +3,35 @@ import { RecentlySeen } from './recently-seen.ts';
 import type { SessionInUse, SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** How many bytes of records are remembered, if nothing else is said. */
+/** The default capacity, in bytes of records. */
 const usualCapacity = 64 * 1024 * 1024;
 
 /**
- * Of sessions for which there is no room, one in so many takes the place of another: were it each,
- * none would stay until it is asked for again.
+ * Of this many sessions that do not fit, one is admitted and evicts another. Admitting all would
+ * evict each before it is used again.
  */
 const newcomers = 8;
 
-/** The idle time of a session in use is renewed at least this often, in milliseconds. */
+/** The longest interval between two renewals of the idle time, in milliseconds. */
 const longestUnnoticed = 60_000;
 
 interface Entry extends SessionInUse {
-  /** When the next use has to be noted in the store. */
+  /** When the next use must be written to the store, in epoch milliseconds. */
   readonly renewAt: number;
-  /** Since its turn to make room came last. */
+  /** Whether it was used since it was last considered for eviction. */
   isUsed: boolean;
 }
 
 /**
- * Sessions as they were last read, parsed and unsealed, so that a call in the steady state asks
- * nobody. When a session is changed, here or elsewhere, it is forgotten; when news may have been
- * missed, all are. What is remembered is bounded: now and then a newcomer takes the place of one
- * that nobody used since its turn came last.
+ * Caches unsealed and parsed sessions, so that most requests need no store access. A session that
+ * changes, here or on another replica, is removed. If change events may be lost, all are removed.
+ * The size is limited: some new sessions replace one that was not used since it was last considered
+ * for eviction.
  */
 export class SessionCache {
-  /** Whose turn it is to make room stands first. */
+  /** The next candidate for eviction comes first. */
   readonly #entries = new Map<string, Entry>();
-  /** Questions to the store whose answers may be remembered. */
+  /** Store reads whose results may be cached. */
   readonly #readings = new Map<string, Promise<Session | undefined>>();
   readonly #recentlySeen: RecentlySeen;
   readonly #interval: number;
@@ -40,7 +40,7 @@ export class SessionCache {
   #hits = 0;
   #misses = 0;
 
-  /** `idle` in milliseconds, `capacity` in bytes. */
+  /** `idle` is in milliseconds, `capacity` in bytes (default: 64 MiB). */
   constructor(
     private readonly store: SessionStore,
     idle: number,
@@ -53,8 +53,8 @@ export class SessionCache {
   }
 
   /**
-   * The session of this id, which is in use, if nobody has to be asked about it. Absent: the store
-   * has to, if only to note that it is in use.
+   * Returns a cached session and counts as use of it. `undefined` if the store must be read or the
+   * use must be written to it.
    */
   known(id: string): Session | undefined {
     const entry = this.#current(id);
@@ -62,8 +62,8 @@ export class SessionCache {
   }
 
   /**
-   * The session of this id, which is in use. A promise only when the store is asked; it rejects
-   * with `session_store_unavailable`. Absent: it is over.
+   * Returns a session and renews its idle time if due. `undefined` if it has ended. Returns a
+   * promise only if the store must be read; it rejects with `session_store_unavailable`.
    */
   use(id: string): Session | undefined | Promise<Session | undefined> {
     const entry = this.#current(id);
@@ -71,25 +71,23 @@ export class SessionCache {
       this.#misses += 1;
       return this.#read(id);
     }
-    // Nobody waits for it: a session that has ended is forgotten, and the next call finds out.
+    // In the background: a session that has ended is removed, and the next request finds out.
     if (entry.renewAt <= this.clock()) this.#read(id).catch(() => undefined);
     return this.#hit(entry);
   }
 
-  /** The same, but no use of the session. */
+  /** Returns a session like `use`, but does not renew its idle time. */
   peek(id: string): Session | undefined | Promise<Session | undefined> {
     return this.#current(id)?.session ?? this.store.read(id);
   }
 
-  /**
-   * How much is remembered, in sessions and bytes, and how often that was of use since the start.
-   */
+  /** The number and bytes of cached sessions, and the hits and misses since the start. */
   get figures() {
     const sessions = this.#entries.size;
     return { sessions, bytes: this.#size, hits: this.#hits, misses: this.#misses };
   }
 
-  /** Absent: it is not remembered, or its idle time is over. */
+  /** `undefined` if it is not cached or its idle time is over. */
   #current(id: string): Entry | undefined {
     const entry = this.#entries.get(id);
     return entry && entry.idleUntil > this.clock() ? entry : undefined;
@@ -118,10 +116,7 @@ export class SessionCache {
     return reading;
   }
 
-  /**
-   * A session that was seen a moment ago is only read: a write would make every other replica
-   * forget it.
-   */
+  /** Only reads a session that was seen recently: a write would evict it on every other replica. */
   async #ask(id: string): Promise<SessionInUse | undefined> {
     const usedAt = this.#recentlySeen.at(id);
     if (usedAt !== undefined) return this.store.readInUse(id, usedAt);
@@ -131,10 +126,7 @@ export class SessionCache {
     return found;
   }
 
-  /**
-   * Whether the session has not changed since it was asked for. Once answered, that is not watched
-   * any more.
-   */
+  /** Checks that the session did not change during the read, and ends the tracking of that read. */
   #endReading(id: string, reading: Promise<unknown>): boolean {
     return this.#readings.get(id) === reading && this.#readings.delete(id);
   }

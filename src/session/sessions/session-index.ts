@@ -5,8 +5,8 @@ import { remember } from '../store/remember.ts';
 import type { Session } from './session.ts';
 
 /**
- * What of a session says on which lists it stands: those of its subject, and of the accounts it is
- * connected with.
+ * The fields of a session that select its lists: those of its subject and of its connected
+ * accounts.
  */
 type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Listing;
 
@@ -23,37 +23,34 @@ export type SessionGroup = { readonly issuer: string; readonly clientIds: readon
 );
 
 /**
- * An entry outlives its session by this time, in milliseconds: no session must be without one,
- * however slowly Redis answers.
+ * An entry outlives its session by this time, in milliseconds. It covers slow Redis responses, so
+ * that every session has an entry.
  */
 const slack = 2000;
 
-/**
- * Enough for the sessions one process serves; the entry of one that is forgotten is only renewed
- * once more.
- */
+/** Enough for the sessions that one process serves. Evicting one early costs one more renewal. */
 const mostRemembered = 100_000;
 
 /** The maximum number of ids per page. */
 const mostAtOnce = 100;
 
-/** A sign-in takes no longer than this from its code to its session, in milliseconds. */
+/** The longest time from the authorization code to the session, in milliseconds. */
 const longestSignIn = 5 * 60 * 1000;
 
 /**
- * Which sessions a subject has, and which belong to one session at the provider, so that they can
- * be listed and ended. A session is entered before it exists and taken out after it is gone: none
- * escapes. Entries end as their sessions do.
+ * Indexes sessions by subject and by session at the provider, so that they can be listed and ended.
+ * A session is added before it exists and removed after it ends, so that none is missed. Entries
+ * expire after their sessions.
  */
 export class SessionIndex {
   readonly #keys: readonly Buffer[];
-  /** By session: the last of its idle periods in which its entries were renewed here. */
+  /** By session id: the last idle period in which this process renewed the entries. */
   readonly #renewedIn = new Map<string, number>();
   readonly #openedAt: number;
 
   /**
-   * `secrets` newest first: names of lists are keyed by them, because a subject could be guessed
-   * from a mere hash.
+   * `secrets` are newest first. They key the hashes in list names, because a subject could be
+   * guessed from an unkeyed hash. `idle` is in milliseconds.
    */
   constructor(
     private readonly store: KeyValueStore,
@@ -68,7 +65,7 @@ export class SessionIndex {
   }
 
   /**
-   * Enters a session that is about to begin; `false` if one of its groups was ended after the
+   * Adds a session that is about to begin. Returns `false` if one of its groups was ended after the
    * sign-in began.
    */
   async add(session: Listed): Promise<boolean> {
@@ -77,8 +74,7 @@ export class SessionIndex {
   }
 
   /**
-   * Whether a session that was entered may go on: nobody has ended it or one of its groups since
-   * the sign-in began.
+   * Checks that neither an added session nor one of its groups was ended since the sign-in began.
    */
   async isStillValid(session: Listed): Promise<boolean> {
     const { id, begunAt } = session;
@@ -86,9 +82,9 @@ export class SessionIndex {
   }
 
   /**
-   * Notes that a session is in use. An entry lives for two idle times, so that once in each is
-   * enough: the one counted from the session's beginning that it is used in now, and on each
-   * replica that did not see it begin.
+   * Renews the entries of a session in use. An entry lives for two idle times, so one renewal per
+   * idle time is enough. Periods are counted from the session's creation. Its first period needs no
+   * renewal if this process was already running then.
    */
   async seen(session: Listed): Promise<void> {
     const { id, createdAt } = session;
@@ -105,9 +101,9 @@ export class SessionIndex {
   }
 
   /**
-   * Iterates over the ids of a group's sessions, up to a hundred at a time. Every session that
-   * lives throughout is included. Ids of ended sessions may be included, and a session used during
-   * the iteration may appear twice.
+   * Iterates over the ids of a group's sessions, up to a hundred at a time. Includes every session
+   * that lives throughout. May include ids of ended sessions, and repeat a session that is used
+   * during the iteration.
    */
   async *portionsOf(group: SessionGroup): AsyncGenerator<readonly string[]> {
     for (const list of this.#lists(group)) yield* this.#portions(list);
@@ -124,7 +120,7 @@ export class SessionIndex {
     } while (entries.length === mostAtOnce);
   }
 
-  /** An upper bound of the number of sessions in a group. It may count sessions that have ended. */
+  /** Returns an upper bound of the number of sessions in a group: ended ones may be counted. */
   async countOf(group: SessionGroup): Promise<number> {
     const { staleBefore } = this.#times(this.clock());
     const counts = this.#lists(group).map((list) => this.store.countEnlisted(list, staleBefore));
@@ -140,8 +136,7 @@ export class SessionIndex {
   }
 
   /**
-   * In the newest list of each group alone; a replica that ends a group still looks into the older
-   * ones.
+   * Uses the newest list of each group only. Ending a group also reads the lists of older secrets.
    */
   async #inAllGroups(session: Listed, ask: (list: string) => Promise<boolean>): Promise<boolean> {
     const newest = groupsOf(session).flatMap((group) => this.#lists(group).slice(0, 1));

@@ -5,10 +5,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts'
 import type { Session } from './session.ts';
 import { SignedCookie } from '../cookie/signed-cookie.ts';
 
-/**
- * Reads the session of a request without express-session, for everything that only reads: it cannot
- * write one back by accident, and costs what it must.
- */
+/** Reads the session of a request without express-session, for code that must not write it. */
 @Injectable()
 export class SessionReaderService {
   readonly #cookies: VerifiedCookies;
@@ -21,8 +18,8 @@ export class SessionReaderService {
   }
 
   /**
-   * The session the `Cookie` header names, which is in use, if nobody has to be asked about it.
-   * Absent: signed out, or `read` it.
+   * Returns the cached session of a `Cookie` header and counts as use of it. `undefined` if it is
+   * not cached, its idle period must be renewed, or there is no session: then call `read`.
    */
   known(cookieHeader: string | undefined): Session | undefined {
     const id = this.idIn(cookieHeader);
@@ -30,22 +27,22 @@ export class SessionReaderService {
   }
 
   /**
-   * The session the `Cookie` header names, which is in use and so begins a new idle period, within
-   * a sixtieth of it. A promise only when Redis has to be asked; it rejects with
-   * `session_store_unavailable`. Absent: signed out.
+   * Returns the session of a `Cookie` header and renews its idle period, at most once per sixtieth
+   * of it or per minute. `undefined` if signed out. Returns a promise only if the store must be
+   * read; it rejects with `session_store_unavailable`.
    */
   read(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);
     return id === undefined ? undefined : this.cache.use(id);
   }
 
-  /** The same, but no use of the session. */
+  /** Returns the session of a `Cookie` header like `read`, but does not renew its idle period. */
   peek(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);
     return id === undefined ? undefined : this.cache.peek(id);
   }
 
-  /** The id of the session a validly signed cookie names, whether or not it still exists. */
+  /** Returns the session id in a validly signed cookie, even if the session no longer exists. */
   idIn(cookieHeader: string | undefined): string | undefined {
     return this.#cookies.idIn(cookieHeader);
   }

@@ -6,12 +6,15 @@ type SignedInSession = Session;
 
 declare module 'express-session' {
   interface SessionData {
-    /** Present in every stored session: one is only created by a sign-in. */
+    /** Present in every stored session: only a sign-in creates one. */
     signedIn?: SignedInSession;
   }
 }
 
-/** The content of a session's record, `undefined` if this release could not have written it. */
+/**
+ * Parses the record of a session. `undefined` if this release could not have written it. Throws a
+ * `SyntaxError` if the text is not JSON.
+ */
 export function parseRecord(
   text: string,
 ): (SessionData & { readonly signedIn: Session }) | undefined {
@@ -19,7 +22,7 @@ export function parseRecord(
   return data?.cookie && isSession(data.signedIn) ? (data as never) : undefined;
 }
 
-/** The time to live of a session's record, in seconds. */
+/** Returns the time to live of a session's record, in seconds. */
 export function secondsLeft(data: SessionData, limits: SessionLimits, now: number): number {
   return data.signedIn ? idleTimeLeft(data.signedIn, limits, now) / 1000 : 0;
 }

@@ -16,30 +16,30 @@ import type { SessionIndex } from './session-index.ts';
 import { parseRecord, secondsLeft } from './session-record.ts';
 import { endOf, idleTimeLeft, type Session, type SessionLimits } from './session.ts';
 
-/** A session as it was read. */
+/** A session as read from the store. */
 export interface StoredSession {
   readonly session: Session;
   readonly data: SessionData;
   readonly record: SealedRecord;
 }
 
-/** A session that is in use. */
+/** A session and the values that the cache needs. */
 export interface SessionInUse {
   readonly session: Session;
-  /** When it ends if nobody uses it again, in epoch milliseconds. */
+  /** When it ends if it stays unused, in epoch milliseconds. */
   readonly idleUntil: number;
-  /** Of its record, in bytes. */
+  /** The size of its record, in bytes. */
   readonly size: number;
 }
 
-/** What a session becomes. */
+/** Returns the changed session. */
 export type Change = (session: Session, limits: SessionLimits) => Session;
 
 /**
- * connect-redis' store, which speaks express-session's language, over sealed records that are only
- * ever created by a sign-in and never brought back: `set` refuses to write what exists, so a late
- * save cannot undo a logout or a refresh. Idle time is the record's time to live; `touch` is ours
- * to call, not express-session's at the end of every request.
+ * Adapts connect-redis for express-session to sealed records. Only a sign-in creates a record, and
+ * an ended one is never restored: `set` refuses to overwrite, so a late save cannot undo a logout
+ * or a refresh. The record's time to live is the idle time. Our code renews it; express-session
+ * does not `touch` after each request.
  */
 export class SessionStore extends RedisStore {
   constructor(
@@ -72,12 +72,12 @@ export class SessionStore extends RedisStore {
       if (await this.index.isStillValid(session)) return;
     }
     await this.records.remove(session.id);
-    // It may be on one of its lists still.
+    // It may still be in one of its lists.
     await this.index.remove(session);
     throw new BffError('login_expired');
   }
 
-  /** `begin`, as express-session calls it. */
+  /** Calls `begin`, in the form that express-session expects. Never overwrites a session. */
   override async set(
     secret: string,
     data: SessionData,
@@ -90,12 +90,12 @@ export class SessionStore extends RedisStore {
     callback(failure);
   }
 
-  /** The session with this id, `undefined` if there is none or it has expired. */
+  /** Reads a session. `undefined` if it does not exist or has expired. */
   async read(id: string): Promise<Session | undefined> {
     return (await this.readStored(id))?.session;
   }
 
-  /** The session with this id, and the record that a later write must still find in its place. */
+  /** Reads a session with the record that a later write compares with. */
   async readStored(id: string): Promise<StoredSession | undefined> {
     const record = await this.records.read(id);
     const data = record && (this.#living(record.text) as SessionData | null);
@@ -109,7 +109,7 @@ export class SessionStore extends RedisStore {
     const found = this.#inUse(record, now);
     if (!found) return undefined;
     const left = found.idleUntil - now;
-    // Where that fails the record outlives its session, which nobody is shown.
+    // If this fails, the record outlives the session, but is never returned.
     if (left < this.limits.idle) await this.records.touch(id, left).catch(() => false);
     await this.#noteInIndex(found.session);
     return found;
@@ -120,7 +120,9 @@ export class SessionStore extends RedisStore {
     return this.#inUse(await this.records.read(id), usedAt);
   }
 
-  /** Calls the watcher with the id of every session that may have changed, without an id for any. */
+  /**
+   * Calls the watcher with the id of a session that may have changed. Without an id, any may have.
+   */
   watch(watcher: RecordWatcher): void {
     this.records.watch(watcher);
   }
@@ -161,7 +163,7 @@ export class SessionStore extends RedisStore {
     lock: RefreshLock,
   ): Promise<Session | undefined> {
     const session = await this.change(stored, change, lock);
-    // Its end may have moved with its tokens.
+    // The new tokens may have moved the end of the session.
     if (session) await this.slide(session);
     return session;
   }
@@ -197,21 +199,20 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Ends a session, and gives back what it was to the one caller who ended it. Absent: it had ended
-   * already, which is no error, or nobody can read it any more.
+   * Ends a session. Returns it to the one caller that ended it, `undefined` if it had ended already
+   * or cannot be read.
    */
   async end(id: string): Promise<Session | undefined> {
     const text = await this.records.take(id);
     const session = (text === undefined ? undefined : parseRecord(text))?.signedIn;
-    // It is over, and the caller has to hear of it, whatever becomes of its entries: those end by
-    // themselves.
+    // The session has ended even if its index entries remain. Those expire by themselves.
     if (session) await this.index.remove(session).catch(() => undefined);
     return session && atKnownProviders(session, this.isKnown);
   }
 
   /**
-   * A full Redis takes no entry but keeps its sessions. Entries live long enough for the next use
-   * to try again.
+   * Ignores errors: a full Redis refuses the write but keeps its sessions. Entries live long enough
+   * for the next use to try again.
    */
   async #noteInIndex(session: Session): Promise<void> {
     await this.index.seen(session).catch(() => undefined);

@@ -4,14 +4,14 @@ import type { SignIn } from '../../oauth/login/login.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import type { Connection } from './linked-accounts.ts';
 
-/** What we remember about a signed-in browser. All times are epoch milliseconds. */
+/** The session of a signed-in browser. All times are epoch milliseconds. */
 export interface Session {
   /**
-   * A public name, for `logout?sid=` and lists: that of its record, a hash of what the cookie
-   * holds.
+   * The public session id, for `logout?sid=` and session lists. It is a hash of the secret in the
+   * cookie and the name of the record.
    */
   readonly id: string;
-  /** The provider's `id` in our configuration. */
+  /** The `id` of the provider in the configuration. */
   readonly provider: string;
   readonly issuer: string;
   /** The client that the tokens were issued to. */
@@ -20,27 +20,24 @@ export interface Session {
   readonly claims: Claims;
   readonly tokens: TokenSet;
   readonly createdAt: number;
-  /** When its callback arrived, by the store's clock. A later logout also ends this session. */
+  /** When the callback arrived, by the store's clock. A later logout also ends this session. */
   readonly begunAt: number;
   /**
-   * Its absolute end: `session.absolute`, or earlier where the provider's own session ends. See
-   * `endOf`.
+   * The absolute end: `session.absolute` after the sign-in, or earlier if the provider's session
+   * ends. See `endOf`.
    */
   readonly expiresAt: number;
-  /** The provider's name for its own session. */
+  /** The session id at the provider (`sid`). */
   readonly sid?: string;
   readonly sessionState?: string;
   readonly userAgent?: string;
-  /** How the user has signed in (`acr`). Absent: the provider did not say. */
+  /** How the user signed in (`acr`), if the provider sent it. */
   readonly acr?: string;
-  /** When that was at the provider (`auth_time`). Absent: the provider did not say. */
+  /** When the user authenticated at the provider (`auth_time`), if the provider sent it. */
   readonly authTime?: number;
-  /** Accounts at further providers, by the providers' ids. Absent: none. */
+  /** Accounts at further providers, by provider id. */
   readonly connections?: Readonly<Record<string, Connection>>;
-  /**
-   * Access tokens that routes have of their own, by the names of their policies. Absent: none was
-   * asked for yet.
-   */
+  /** Access tokens for single routes, by policy name. */
   readonly routeTokens?: Readonly<Record<string, TokenSet>>;
 }
 
@@ -51,24 +48,24 @@ export interface SessionLimits {
 }
 
 /**
- * A cookie's value or a binding: 256 random bits that name a record and are written nowhere but in
- * the cookie.
+ * Returns 256 random bits as base64url, for a session cookie or a login binding. They identify a
+ * record and are stored only in the cookie.
  */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** A session before it has a cookie, and so before it has an id. */
+/** A session that has no cookie yet, and so no id. */
 export type NewSession = Omit<Session, 'id'>;
 
 /** The start times of a session, in epoch milliseconds. */
 export interface BeginningTimes {
   readonly now: number;
-  /** By the store's clock, read before the code was redeemed. */
+  /** By the store's clock, read before the code is redeemed. */
   readonly begunAt: number;
 }
 
-/** The session that begins with a sign-in. */
+/** Creates the session for a sign-in. Cuts the user agent to 512 characters. */
 export function beginSession(
   { sessionExpiry, ...signIn }: SignIn,
   provider: string,
@@ -87,8 +84,8 @@ export function beginSession(
 }
 
 /**
- * Whether a stored value has the shape above. A record of another release may not: its user is
- * asked to sign in again.
+ * Checks that a stored value is a `Session`. A record of another release may differ; its user must
+ * sign in again.
  */
 export function isSession(value: unknown): value is Session {
   const session = (value ?? {}) as Session;
@@ -103,7 +100,10 @@ export function isSession(value: unknown): value is Session {
   );
 }
 
-/** The session with the tokens of a refresh, and with the end the provider's session has now. */
+/**
+ * Returns the session with refreshed tokens. `sessionExpiry` is the new end of the provider's
+ * session and sets the absolute end; without it, the end stays.
+ */
 export function withTokens(
   session: Session,
   tokens: TokenSet,
@@ -116,15 +116,15 @@ export function withTokens(
 }
 
 /**
- * When the session ends however much it is used: at its absolute end, or earlier where its last
- * token ends and the provider has said that there will be no other.
+ * The time at which the session ends even if it is used, in epoch milliseconds: its absolute end,
+ * or earlier if the last refresh and access tokens expire.
  */
 export function endOf({ expiresAt, tokens }: Session): number {
   if (tokens.refreshExpiresAt === undefined) return expiresAt;
   return Math.min(expiresAt, Math.max(tokens.refreshExpiresAt, tokens.expiresAt ?? Infinity));
 }
 
-/** How long the session may stay unused from now on, in milliseconds; never beyond its end. */
+/** The milliseconds that the session may stay unused from now on, never beyond its end. */
 export function idleTimeLeft(session: Session, limits: SessionLimits, now: number): number {
   return Math.min(limits.idle, endOf(session) - now);
 }

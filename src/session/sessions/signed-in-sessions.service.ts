@@ -10,13 +10,13 @@ import { type SessionGroup, SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
-/** A session, and when it was last used, in epoch milliseconds; in steps of up to a minute. */
+/** A session and the time of its last use, in epoch milliseconds, accurate to a minute. */
 interface ReadSession {
   readonly session: Session;
   readonly lastSeenAt: number;
 }
 
-/** Whose sessions are meant: a subject is unique at its issuer only (OIDC Core §5.7). */
+/** Identifies a user. A `sub` is unique only at its issuer (OIDC Core §5.7). */
 export interface Subject {
   readonly issuer: string;
   readonly sub: string;
@@ -26,9 +26,8 @@ export interface Subject {
 const endsAtOnce = 100;
 
 /**
- * All sessions of somebody, on whatever device: to see them and to end them. Whoever is ended here
- * is signed out on every replica when the promise resolves. Everything throws
- * `session_store_unavailable`.
+ * Lists and ends all sessions of a user, on all devices. When a promise resolves, the ended
+ * sessions are over on every replica. All methods throw `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInSessionsService {
@@ -79,8 +78,8 @@ export class SignedInSessionsService {
   }
 
   /**
-   * Ends one session and revokes its tokens. Absent: there is none of this id, or it is not the
-   * subject's.
+   * Ends one session and revokes its tokens. Returns `undefined` if there is no such session, or if
+   * `owner` is given and does not own it.
    */
   async end(id: string, owner?: Subject): Promise<Session | undefined> {
     const session = await this.store.read(id);
@@ -90,7 +89,10 @@ export class SignedInSessionsService {
     return ended;
   }
 
-  /** Ends all sessions of a subject but one, if one is named, and says how many those were. */
+  /**
+   * Ends all sessions of a subject except the one with the id `except`, if given. Returns the
+   * number of ended sessions.
+   */
   async endAll(subject: Subject, except?: string): Promise<number> {
     const group = this.#groupOf(subject);
     const revocations = this.#revocations();
@@ -107,9 +109,9 @@ export class SignedInSessionsService {
   }
 
   /**
-   * Ends a whole group, and whoever is about to sign in to it: a sign-in under way will not become
-   * a session. Sessions that are only connected with an account of the group lose that account.
-   * Says how many sessions were ended.
+   * Ends all sessions of a group and refuses sign-ins to it that are in progress. Sessions that are
+   * only connected to an account of the group lose that account. Returns the number of ended
+   * sessions.
    */
   async endGroup(group: SessionGroup, revocation: Revocation): Promise<number> {
     await this.index.revokeBefore(group);
@@ -125,9 +127,9 @@ export class SignedInSessionsService {
   }
 
   /**
-   * Ends the oldest sessions of a subject with more than `session.maxPerUser`, after one has begun.
-   * Sign-ins at the same moment, wherever, end the same ones, so that as many stay as may; the
-   * newest is then the last to begin, whoever asks.
+   * Ends the oldest sessions of a subject that has more than `session.maxPerUser`, after a sign-in.
+   * Concurrent sign-ins on any replica choose the same sessions, so that the permitted number
+   * stays. The newest sessions stay, even if `newest` is not among them.
    */
   async keepWithinLimit(newest: Session): Promise<void> {
     const { maxPerUser } = this.options.session;
@@ -141,7 +143,7 @@ export class SignedInSessionsService {
       await this.#endEach(oldest.slice(next, next + endsAtOnce), 'always', revocations);
   }
 
-  /** Only the listed fields: `subject` may be a whole session, which also has a `sid`. */
+  /** Copies only these fields: `subject` may be a whole session, which also has a `sid`. */
   #groupOf({ issuer, sub }: Subject): SessionGroup {
     return { issuer, clientIds: this.providers.clientIdsOf(issuer), sub };
   }
@@ -169,10 +171,9 @@ export class SignedInSessionsService {
   ): Promise<number> {
     const answers = await Promise.allSettled(ids.map((id) => this.store.end(id)));
     const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
-    // Nobody waits for the provider: here the sessions are over already, even if others could not
-    // be ended.
+    // Revocation runs in the background: these sessions are over even if others could not be ended.
     revocations.add(ended, revocation);
-    // Nobody is left to use what other providers have given, whatever the rule is for this one.
+    // The tokens of other providers have no user any more, so they are always revoked.
     revocations.add(
       ended.flatMap((session) => everywhere(session).slice(1)),
       'always',
@@ -187,7 +188,7 @@ export class SignedInSessionsService {
 
   async #revoke(account: Session, revocation: Revocation): Promise<void> {
     const provider = this.providers.ofAccount(account);
-    if (!provider) return; // not in the configuration any more
+    if (!provider) return; // no longer configured
     const { tokens } = account;
     const scopes = tokens.scope?.split(' ') ?? provider.options.scopes;
     if (revocation === 'withoutOfflineAccess' && scopes.includes('offline_access')) return;
@@ -203,19 +204,19 @@ function idOf({ session }: { readonly session: Pick<Session, 'id'> }): string {
   return session.id;
 }
 
-/** The oldest first, and in the same order on every replica. */
+/** Orders by age, oldest first, and identically on every replica. */
 function byAge({ session: one }: SeenSession, { session: other }: SeenSession): number {
   return one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1);
 }
 
-/** Whether it is a session at the provider itself. */
+/** Checks that the account itself belongs to the group. */
 function isIn(account: Session, group: SessionGroup): boolean {
   const { issuer, clientId } = account;
   if (issuer !== group.issuer || !group.clientIds.includes(clientId)) return false;
   return 'sub' in group ? account.sub === group.sub : account.sid === group.sid;
 }
 
-/** The accounts of a session that a group is about. */
+/** The accounts of a session that belong to the group. */
 function accountsIn(session: Session, group: SessionGroup): Session[] {
   return everywhere(session).filter((account) => isIn(account, group));
 }

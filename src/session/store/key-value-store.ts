@@ -1,13 +1,13 @@
 /**
- * Another key that must still have this value for a write to happen: a lock its holder may have
- * lost.
+ * A condition for a write: this key must still have this value. Protects against a lock that its
+ * holder has lost.
  */
 export interface Fence {
   readonly key: string;
   readonly value: string;
 }
 
-/** A member of a list, and when it was last seen, in epoch milliseconds. */
+/** A list member and the time it was last seen, in epoch milliseconds. */
 export interface ListEntry {
   readonly member: string;
   readonly at: number;
@@ -24,63 +24,74 @@ export interface Portion {
   readonly atMost: number;
 }
 
-/** When a member is seen. All in milliseconds, `ttl` as a duration, the others since the epoch. */
+/**
+ * The times of an added or renewed member. `ttl` is a duration in milliseconds, the others are
+ * epoch milliseconds.
+ */
 export interface SeenAt {
   readonly at: number;
-  /** Members not seen since then have ended by themselves. */
+  /** Members not seen since then have expired. */
   readonly staleBefore: number;
-  /** How long the list lives on from now, at least. */
+  /** The minimum time to live of the list. */
   readonly ttl: number;
 }
 
-/** Told what others do to keys that are remembered here. */
+/** Receives changes that other processes make. */
 export interface KeyWatcher {
-  /** Somebody else has written, extended or removed the key, or its time is over. */
+  /** Another process wrote, extended or removed the key, or it expired. */
   changed(key: string): void;
-  /** Something may have been missed: any key may have changed. */
+  /** Events may have been lost, so any key may have changed. */
   missedChanges(): void;
 }
 
 /**
- * The few things we need of Redis. `RedisKeyValueStore` is the real one; `MemoryKeyValueStore`
- * serves development, the demo and tests where no Redis can be had. Every method touches one key,
- * or several of one hash tag, and throws `session_store_unavailable` when the store cannot answer.
+ * The store operations of the session room. `RedisKeyValueStore` is for production.
+ * `MemoryKeyValueStore` serves development, the demo and tests without Redis. Every method uses one
+ * key, or several with one hash tag, and throws `session_store_unavailable` if the store does not
+ * respond.
  */
 export interface KeyValueStore {
-  /** The value, or `undefined` if there is none (any more). */
+  /** Reads a key. Returns `undefined` if it does not exist or has expired. */
   get(key: string): Promise<string | undefined>;
-  /** Writes a key that does not exist yet; `false` if it does. */
+  /** Writes a new key. Returns `false` if it exists already. */
   create(key: string, value: string, ttlMilliseconds: number): Promise<boolean>;
   /**
-   * Writes a key whose value is still `expected`, keeping its time to live; `false` if it is gone
-   * or another, or if the `fence` does not hold. Both keys must have the same hash tag.
+   * Writes a key whose value is still `expected` and keeps its time to live. Returns `false` if the
+   * key is gone, its value differs, or the `fence` does not hold. Both keys must have the same hash
+   * tag.
    */
   replace(key: string, expected: string, value: string, fence?: Fence): Promise<boolean>;
-  /** Reads and removes in one step: of many takers one gets the value. */
+  /** Reads and removes a key atomically: of several concurrent callers, one gets the value. */
   take(key: string): Promise<string | undefined>;
-  /** Gives an existing key a new time to live; `false` if it is gone. It never brings one back. */
+  /**
+   * Sets a new time to live on an existing key. Returns `false` if it is gone, and never restores
+   * it.
+   */
   touch(key: string, ttlMilliseconds: number): Promise<boolean>;
-  /** The value of a key, which gets a new time to live. */
+  /** Reads a key and sets a new time to live. `undefined` if the key does not exist. */
   getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined>;
-  /** Milliseconds until the key ends, or `undefined` if there is no such key. */
+  /** Returns the milliseconds until a key expires, or `undefined` if it does not exist. */
   timeToLive(key: string): Promise<number | undefined>;
   /**
-   * Gives a key whose value is still `expected` a new time to live; `false` if it is gone or
-   * another.
+   * Sets a new time to live on a key whose value is still `expected`. Returns `false` if the key is
+   * gone or its value differs.
    */
   extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean>;
-  /** `false` if there was nothing to remove. */
+  /** Removes a key. Returns `false` if it does not exist. */
   remove(key: string): Promise<boolean>;
-  /** Removes a key whose value is still `expected`; `false` if it is gone or another. */
+  /**
+   * Removes a key whose value is still `expected`. Returns `false` if it is gone or its value
+   * differs.
+   */
   removeIf(key: string, expected: string): Promise<boolean>;
   /**
-   * The time by the store's clock, in epoch milliseconds. Clocks of replicas may differ, so times
-   * at which lists are closed, and times compared with them, come from here.
+   * Returns the time of the store's clock, in epoch milliseconds. Clocks of replicas may differ, so
+   * revocation times and times compared with them come from here.
    */
   time(): Promise<number>;
   /**
-   * Adds or renews a member of a list and removes stale members. Writes nothing and returns `false`
-   * if the list was closed at or after `since`, which is a `time` of the store.
+   * Adds or renews a list member and removes stale members. Writes nothing and returns `false` if
+   * members were revoked at or after `since`, a `time` of the store.
    */
   addMember(
     list: string,
@@ -88,23 +99,24 @@ export interface KeyValueStore {
     times: SeenAt & { readonly since: number },
   ): Promise<boolean>;
   /**
-   * Whether a list has this member and was not closed at or after `since`, a `time` of the store.
+   * Checks that a list has a member and that members were not revoked at or after `since`, a `time`
+   * of the store.
    */
   hasMember(list: string, member: string, since: number): Promise<boolean>;
-  /** Renews a member; one that was struck off stays so. */
+  /** Renews a member. Does not restore a removed one. */
   renewMember(list: string, member: string, times: SeenAt): Promise<void>;
   removeMember(list: string, member: string): Promise<void>;
   /**
-   * A page of the members seen since `staleBefore` (epoch milliseconds), least recently seen first.
-   * Consecutive pages include every member that stays in the list; a member that is renewed in
-   * between may appear twice.
+   * Returns a page of the members seen since `staleBefore` (epoch milliseconds), least recently
+   * seen first. Consecutive pages include every member that stays in the list. A member that is
+   * renewed in between may appear twice.
    */
   members(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
-  /** The number of members seen since `staleBefore`, in epoch milliseconds. */
+  /** Counts the members seen since `staleBefore`, in epoch milliseconds. */
   countEnlisted(list: string, staleBefore: number): Promise<number>;
   /**
-   * Records that the list was closed `at` a `time` of the store, for `ttl` milliseconds. Its
-   * members stay.
+   * Refuses members whose `since` is not after `at`, a `time` of the store. Applies for `ttl`
+   * milliseconds. Existing members stay in the list.
    */
   revokeBefore(list: string, at: number, ttl: number): Promise<void>;
   /**
@@ -115,9 +127,11 @@ export interface KeyValueStore {
   takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean>;
   /** Frees the place of a member before it expires. Does nothing if the member has none. */
   freePlace(places: string, member: string): Promise<void>;
-  /** Tells of the sessions' keys. What is changed through this store itself is not told. */
+  /**
+   * Notifies the watcher of changes to session keys. Changes made through this store are omitted.
+   */
   watch(watcher: KeyWatcher): void;
-  /** Answers when the store does. */
+  /** Resolves if the store responds and accepts writes. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -7,22 +7,22 @@ interface Entry {
 }
 
 interface List {
-  /** When each member was last seen. */
+  /** The time each member was last seen, in epoch milliseconds. */
   readonly members: Map<string, number>;
   readonly expiresAt: number;
 }
 
-/** Sweeping every so many writes keeps abandoned entries from piling up. */
+/** Expired entries are removed once per this many writes. */
 const writesBetweenSweeps = 1000;
 
 /**
- * A store in this process alone, for development, the demo and tests: no second replica sees it and
- * a restart empties it.
+ * A store in the memory of this process, for development, the demo and tests. It is not shared with
+ * other replicas and is empty after a restart.
  */
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #lists = new Map<string, List>();
-  /** The members with a place and their expiry times, by key. Ordered by expiry. */
+  /** The expiry times of members with a place, by key. Ordered by expiry. */
   readonly #places = new Map<string, Map<string, number>>();
   #writes = 0;
 
@@ -144,7 +144,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
     this.#places.get(places)?.delete(member);
   }
 
-  /** There is nobody else. */
+  /** Does nothing: no other process changes this store. */
   watch(): void {}
 
   async ping(): Promise<void> {}
@@ -200,7 +200,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 }
 
-/** Orders entries by time, then by name, so that the order is total. */
+/** Orders by time, then by member, so that the order is total. */
 function inOrder(one: ListEntry, other: ListEntry): number {
   return one.at - other.at || Number(one.member > other.member) - Number(one.member < other.member);
 }

@@ -5,30 +5,32 @@ import type { Clock } from '../../clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 
-/** How long an authorization request may take to come back, in milliseconds. */
+/** The time limit from the authorization request to its callback, in milliseconds. */
 export const pendingLoginLifetime = 10 * 60 * 1000;
 
 /**
- * How much longer a place lives than its record, in milliseconds. It covers slow Redis responses,
- * so that no record is without a place.
+ * A place outlives its record by this time, in milliseconds. It covers slow Redis responses, so
+ * that every record has a place.
  */
 const slack = 2000;
 
-/** A login that has left for the authorization server and has not come back. */
+/** A login that is waiting for the callback of the authorization server. */
 export interface PendingLogin extends AccountProvider {
   readonly secrets: LoginSecrets;
-  /** The return URL as it was sent, which is shorter than its percent-encoded form. */
+  /** The return URL as received, which is shorter than its percent-encoded form. */
   readonly returnUrl: string;
-  /** The id of the session that was there when the login began; it ends when the new one exists. */
+  /**
+   * The id of the session that existed when the login began. It ends when the new session exists.
+   */
   readonly replaces?: string;
   /**
-   * The id of the session that gets an account at this provider. Absent: the login begins a
+   * The id of the session to connect an account to. Optional: without it, the login begins a
    * session.
    */
   readonly connects?: string;
 }
 
-/** A place for one record among the pending logins of all replicas. */
+/** A place for one record. Places limit the pending logins of all replicas. */
 export interface LoginPlace {
   /** The name of the record. */
   readonly name: string;

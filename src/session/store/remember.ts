@@ -1,11 +1,11 @@
-/** Enters something into a map as its newest, and forgets the oldest beyond so many. */
+/** Adds an entry to a map as its newest. Removes the oldest if there are then more than `most`. */
 export function remember<Key, Value>(
   map: Map<Key, Value>,
   key: Key,
   value: Value,
   most: number,
 ): void {
-  // Taken out first, so that it stands last: the map's order is that of the times.
+  // Deleted first, so that the entry moves to the end: a map keeps insertion order.
   map.delete(key);
   map.set(key, value);
   if (map.size <= most) return;

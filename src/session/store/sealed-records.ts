@@ -2,27 +2,29 @@ import { createHash } from 'node:crypto';
 import type { Fence, KeyValueStore } from './key-value-store.ts';
 import type { Sealing } from './sealing.ts';
 
-/** A record as it was read: its text, and the stored value a later write must still find there. */
+/** A record as read: its plain text, and the stored value that a later `replace` compares with. */
 export interface SealedRecord {
   readonly text: string;
   readonly stored: string;
 }
 
 /**
- * The name of the record that belongs to a secret. Secrets have 256 random bits, so an unkeyed hash
- * cannot be guessed back, and outlives every key rotation.
+ * Returns the name of the record for a secret. Secrets have 256 random bits, so an unkeyed hash
+ * cannot be reversed by guessing, and it does not change when keys are rotated.
  */
 export function recordNameOf(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
 }
 
-/** Told the name of a record that may not be what was read before; without a name it may be any. */
+/**
+ * Called with the name of a record that may have changed. Without a name, any record may have
+ * changed.
+ */
 export type RecordWatcher = (name?: string) => void;
 
 /**
- * Records of one kind. The store sees neither the secret a record belongs to, only the name made of
- * it, nor the text, only what `Sealing` made of that: a dump of Redis opens no session and reads
- * none.
+ * Stores records of one kind. The store holds neither the secret of a record, only a hash of it,
+ * nor the plain text, only the sealed text. A dump of Redis opens no session and reveals none.
  */
 export class SealedRecords {
   readonly #watchers: RecordWatcher[] = [];
@@ -30,7 +32,7 @@ export class SealedRecords {
   constructor(
     private readonly store: KeyValueStore,
     private readonly sealing: Sealing,
-    /** Begins every key, `bff:session:` for example. */
+    /** The prefix of every key, for example `bff:session:`. */
     private readonly prefix: string,
   ) {}
 
@@ -39,13 +41,13 @@ export class SealedRecords {
     return this.#opened(await this.store.get(key), key);
   }
 
-  /** The same for a record that gets a new time to live. */
+  /** Reads a record and sets a new time to live, in milliseconds. `undefined` as in `get`. */
   async readAndTouch(name: string, ttlMilliseconds: number): Promise<SealedRecord | undefined> {
     const key = this.#key(name);
     return this.#opened(await this.store.getAndTouch(key, ttlMilliseconds), key);
   }
 
-  /** Whoever changes a record, here or elsewhere. */
+  /** Calls the watcher for every change of a record, by this process or another. */
   watch(watcher: RecordWatcher): void {
     this.#watchers.push(watcher);
     this.store.watch({
@@ -62,15 +64,15 @@ export class SealedRecords {
     return this.store.time();
   }
 
-  /** `false` if there is such a record already. */
+  /** Creates a record. Returns `false` if it exists already. */
   async create(name: string, text: string, ttlMilliseconds: number): Promise<boolean> {
     const key = this.#key(name);
     return this.store.create(key, this.sealing.seal(text, key), ttlMilliseconds);
   }
 
   /**
-   * `false` if the record is gone or was written since it was read, or the fence does not hold;
-   * then nothing is written.
+   * Replaces a record. Writes nothing and returns `false` if the record is gone, was written since
+   * it was read, or the fence does not hold.
    */
   async replace(name: string, read: SealedRecord, text: string, fence?: Fence): Promise<boolean> {
     const key = this.#key(name);
@@ -78,12 +80,12 @@ export class SealedRecords {
     return this.#changing(name, this.store.replace(key, read.stored, sealed, fence));
   }
 
-  /** The name of a lock on the record, or on a part of it, in the record's hash slot. */
+  /** Returns the key of a lock on a record or a part of it, in the record's hash slot. */
   lockKey(name: string, part?: string): string {
     return `${this.#key(name)}:refresh${part === undefined ? '' : `:${part}`}`;
   }
 
-  /** Reads and removes in one step. */
+  /** Reads and removes a record atomically. */
   async take(name: string): Promise<string | undefined> {
     const key = this.#key(name);
     const stored = await this.#changing(name, this.store.take(key));
@@ -102,7 +104,10 @@ export class SealedRecords {
     return this.#changing(name, this.store.remove(this.#key(name)));
   }
 
-  /** However it ends: what was sent may be done although the answer was lost. */
+  /**
+   * Notifies the watchers even after an error: the change may be done although the response was
+   * lost.
+   */
   async #changing<T>(name: string, change: Promise<T>): Promise<T> {
     try {
       return await change;
@@ -116,12 +121,12 @@ export class SealedRecords {
     return stored && text ? { text, stored } : undefined;
   }
 
-  /** The braces make the name the hash tag of a Redis Cluster. */
+  /** The braces make the name the hash tag in a Redis Cluster. */
   #key(name: string): string {
     return `${this.prefix}{${name}}`;
   }
 
-  /** Absent: the key is of something else, a lock for example. */
+  /** `undefined` if the key is not that of a record, but of a lock for example. */
   #nameIn(key: string): string | undefined {
     const name = key.slice(this.prefix.length + 1, -1);
     return key === this.#key(name) ? name : undefined;

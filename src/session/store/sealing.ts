@@ -12,15 +12,15 @@ interface SealingKey {
 }
 
 /**
- * Authenticated encryption with a ring of keys derived from `session.secrets`: the newest seals,
- * all open. What is sealed is bound to its label, the name of its Redis key, so that a value moved
- * to another key does not open.
+ * Authenticated encryption with keys derived from `session.secrets`. The newest key seals, all keys
+ * open. Sealed text is bound to a label, the name of its Redis key: a value moved to another key
+ * does not open.
  */
 export class Sealing {
   readonly #newest: SealingKey;
   readonly #ring: readonly SealingKey[];
 
-  /** `secrets` newest first, as configured. */
+  /** `secrets` are newest first, as configured. Throws if there are none. */
   constructor(secrets: readonly string[]) {
     this.#ring = secrets.map(deriveKey);
     const [newest] = this.#ring;
@@ -29,8 +29,8 @@ export class Sealing {
   }
 
   /**
-   * Sealed text, base64url: key id, initialisation vector, ciphertext and tag. Never twice the
-   * same.
+   * Seals a text. The result is the base64url of key id, initialisation vector, ciphertext and tag,
+   * and differs each time.
    */
   seal(text: string, label: string): string {
     const { id, key } = this.#newest;
@@ -41,7 +41,8 @@ export class Sealing {
   }
 
   /**
-   * The text, or `undefined` for anything that was not sealed with this label by a key of the ring.
+   * Opens a sealed text. Returns `undefined` if it was not sealed with this label and a current
+   * key.
    */
   open(sealed: string, label: string): string | undefined {
     const bytes = Buffer.from(sealed, 'base64url');
@@ -61,7 +62,7 @@ function decrypt(key: Buffer, bytes: Buffer, label: string): string | undefined 
     const text = decipher.update(bytes.subarray(ivBytes, -tagBytes));
     return Buffer.concat([text, decipher.final()]).toString('utf8');
   } catch {
-    return undefined; // the tag does not hold: a foreign or damaged value is as good as none
+    return undefined; // invalid tag: a foreign or damaged value
   }
 }
 

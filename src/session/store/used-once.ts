@@ -3,12 +3,12 @@ import type { KeyValueStore } from './key-value-store.ts';
 import { recordNameOf } from './sealed-records.ts';
 
 /**
- * The clocks of replicas may differ by this, in milliseconds: what has expired on one may still be
- * valid on another.
+ * The maximum clock difference between replicas, in milliseconds. What has expired on one may still
+ * be valid on another.
  */
 const clockTolerance = 60_000;
 
-/** Remembers across replicas what may be used but once, until it has expired everywhere. */
+/** Remembers single-use ids across replicas until they have expired everywhere. */
 export class UsedOnce {
   constructor(
     private readonly store: KeyValueStore,
@@ -17,16 +17,16 @@ export class UsedOnce {
   ) {}
 
   /**
-   * Does something in the name of `id` and says `true`, unless that was done before: then it says
-   * `false`. Of several at the same time all may act and one is told `true`, so what is done must
-   * be harmless to repeat. What throws was not done.
+   * Calls `act` and returns `true`, or returns `false` if `id` was used before. Concurrent calls
+   * may all run `act`, but only one returns `true`, so `act` must be harmless to repeat. If it
+   * throws, the id stays unused. `expiresAt` is in epoch milliseconds.
    */
   async use(id: string, expiresAt: number, act: () => Promise<unknown>): Promise<boolean> {
     const key = `${this.prefix}{${recordNameOf(id)}}`;
     if ((await this.store.get(key)) !== undefined) return false;
     await act();
-    // Noted when it is done: a note made before could outlast an outage that kept it from being
-    // done.
+    // Recorded after `act`: if `act` failed in an outage, an earlier record would prevent a second
+    // try.
     const remaining = Math.max(0, expiresAt - this.clock());
     return this.store.create(key, '', remaining + clockTolerance);
   }

@@ -7,23 +7,23 @@ import type { Session } from '../sessions/session.ts';
 import { TokenRefresher } from './token-refresher.ts';
 import type { TokenRequest } from './token-request.ts';
 
-/** A token as it is sent. */
+/** An access token with its `Authorization` header value. */
 export interface SentToken {
   readonly kind: 'token';
   readonly authorization: string;
-  /** The key that each use of the token must be proved with. Absent: none. */
+  /** The key for DPoP proofs (RFC 9449). `undefined` for a bearer token. */
   readonly dpopKey?: DpopKey;
   /** The token set that was sent, to identify it when an upstream refuses it. */
   readonly tokens: TokenSet;
 }
 
-/** What a route may send on behalf of a session. */
+/** The access token for a session, or the fact that there is none. */
 export type AccessToken =
   | SentToken
-  /** There is none, and there will be none without another sign-in. */
+  /** No token is available without another sign-in. */
   | { readonly kind: 'none' };
 
-/** A valid access token for a session, refreshed at most once anywhere. */
+/** Provides valid access tokens for sessions. One replica refreshes each token. */
 @Injectable()
 export class AccessTokenService implements OnApplicationShutdown {
   constructor(
@@ -32,36 +32,35 @@ export class AccessTokenService implements OnApplicationShutdown {
     private readonly refresher: TokenRefresher,
   ) {}
 
-  /** A refresh that nobody waits for any more is still all that its session has. */
+  /** Waits for refreshes in progress: their sessions would lose their only refresh tokens. */
   async onApplicationShutdown(): Promise<void> {
     await this.refresher.settled();
   }
 
   /**
-   * The session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). One that
-   * will end soon still serves while it is replaced in the background. Throws
-   * `provider_unavailable` if the provider cannot replace it now.
+   * Returns the session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1).
+   * A token that expires soon is returned and replaced in the background. Throws
+   * `provider_unavailable` if the provider cannot replace an expired token.
    */
   async accessTokenFor(session: Session): Promise<AccessToken> {
     const state = this.#stateOf(session.tokens);
     if (state === 'over') return this.#replaced({ session });
     if (state === 'ending') {
-      // What the provider fails with is an outcome, and logged; what the store fails with, the next
-      // call hears itself.
+      // In the background: provider errors are logged. Store errors also reach the next request.
       void this.refresher.refresh({ session }).catch(() => undefined);
     }
     return authorizationBy(session.tokens);
   }
 
-  /** The same, if there is nothing to be done about it. Absent: there is. */
+  /** Returns the access token if it is valid and needs no refresh, otherwise `undefined`. */
   certainTokenFor({ tokens }: Session): SentToken | undefined {
     return this.#stateOf(tokens) === 'good' ? authorizationBy(tokens) : undefined;
   }
 
   /**
-   * Another token to replace one that an upstream `refused` (RFC 6750 §3.1). Throws `token_refused`
-   * if a refused token was already replaced within the last 30 seconds, and what `accessTokenFor`
-   * throws.
+   * Returns another token to replace one that an upstream `refused` (RFC 6750 §3.1). Throws
+   * `token_refused` if a refused token was already replaced within the last 30 seconds, and the
+   * errors of `accessTokenFor`.
    */
   async replacementFor(session: Session, refused: SentToken): Promise<AccessToken> {
     const isOver = this.#stateOf(refused.tokens) === 'over';
@@ -91,7 +90,10 @@ export class AccessTokenService implements OnApplicationShutdown {
   }
 }
 
-/** Within `refreshAhead` of its end, or the last tenth of its lifetime, whichever begins later. */
+/**
+ * Whether a token is within `refreshAhead` (milliseconds) of its expiry, or in the last tenth of
+ * its lifetime, whichever begins later.
+ */
 export function endsSoon(
   { expiresAt, obtainedAt }: TokenSet,
   refreshAhead: number,
@@ -101,7 +103,7 @@ export function endsSoon(
   return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
 }
 
-/** An access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). */
+/** Returns an access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). */
 export function authorizationBy(tokens: TokenSet): SentToken {
   const { accessToken, dpopKey } = tokens;
   if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey, tokens };

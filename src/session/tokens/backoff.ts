@@ -2,11 +2,11 @@ import { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
 import { remember } from '../store/remember.ts';
 
-/** Milliseconds. */
+/** The first and the longest backoff, in milliseconds. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/** Enough for the sessions one process refreshes within the longest pause. */
+/** Enough for the sessions that one process refreshes within the longest backoff. */
 const mostPauses = 10_000;
 
 interface Pause {
@@ -16,8 +16,8 @@ interface Pause {
 }
 
 /**
- * What has just failed, by name, and is left alone for a while: twice as long each time, so that an
- * outage is not made worse by everybody who waits for its end.
+ * Tracks failed operations by name. Each further failure doubles the time until the next attempt,
+ * so that retries do not worsen an outage.
  */
 export class Backoff {
   readonly #byName = new Map<string, Pause>();
@@ -25,28 +25,28 @@ export class Backoff {
   constructor(private readonly clock: Clock) {}
 
   /**
-   * The failure a pause stands for; its `Retry-After` is what is left of it. Absent: there is none
-   * now.
+   * Returns the failure that started the current backoff, with the remaining time as `Retry-After`
+   * if it is an outage. `undefined` if an attempt may be made.
    */
   at(name: string): BffError | undefined {
     const pause = this.#byName.get(name);
     const left = pause ? pause.until - this.clock() : 0;
     if (!pause || left <= 0) return undefined;
     const { code } = pause.error;
-    // A refusal has no end that anybody knows.
+    // It is unknown when a refusal ends.
     const isOutage = code === 'provider_unavailable';
     const headers = isOutage && { headers: { 'Retry-After': String(Math.ceil(left / 1000)) } };
     return new BffError(code, { cause: pause.error, ...headers });
   }
 
-  /** Whether its last try failed, so that the next one is to be a single one. */
+  /** Whether the last attempt failed, so that the next one must be a single trial. */
   hasFailed(name: string): boolean {
     return this.#byName.has(name);
   }
 
   /**
-   * Begins the next pause, twice as long as the last one and no shorter than asked for, in seconds.
-   * A failure during a pause belongs to the outage that it began with and changes nothing.
+   * Begins the next backoff: twice as long as the last one, up to 30 seconds, but at least
+   * `atLeast` seconds. A failure during a backoff belongs to the same outage and changes nothing.
    */
   begin(name: string, error: BffError, atLeast = 0): void {
     if (this.at(name)) return;
@@ -56,7 +56,7 @@ export class Backoff {
     remember(this.#byName, name, { until, length, error }, mostPauses);
   }
 
-  /** It has worked: its next failure is a first one again. */
+  /** Resets the backoff after a success. */
   end(name: string): void {
     this.#byName.delete(name);
   }

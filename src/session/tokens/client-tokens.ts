@@ -18,17 +18,17 @@ import {
 } from './refused-tokens.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
-/** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
+/** The interval at which a replica checks for the token of the lock holder, in milliseconds. */
 const lookAgainAfter = 25;
 
-/** How long a token is kept whose provider does not say when it ends, in milliseconds. */
+/** The lifetime of a token whose provider states no expiry, in milliseconds. */
 const usualLifetime = 60 * 60 * 1000;
 
-/** Told what happens, for the log. */
+/** Listeners for logs and metrics. */
 export interface ClientTokenListeners {
-  /** What became of a token request. */
+  /** Called with the outcome of each token request. */
   readonly onOutcome: (outcome: RefreshOutcome, provider: string) => void;
-  /** Why a token could not be shared with other replicas. */
+  /** Called with the error if a token could not be shared with other replicas. */
   readonly onUnshared: (cause: unknown) => void;
 }
 
@@ -41,9 +41,9 @@ interface WantedClientToken {
 }
 
 /**
- * Access tokens of our own, one for each policy, for all sessions and replicas together. Each
- * process remembers them; a sealed record shares them, and a lock sees to it that one replica asks
- * for the next.
+ * Keeps one client access token (RFC 6749 §4.4) per policy, shared by all sessions and replicas.
+ * Each process caches the tokens. A sealed record shares them, and a lock ensures that one replica
+ * requests the next.
  */
 export class ClientTokens {
   readonly #known = new Map<string, TokenSet>();
@@ -60,15 +60,19 @@ export class ClientTokens {
     this.#pauses = new Backoff(clock);
   }
 
-  /** The token this process remembers, however near its end. Absent: none, or its time is over. */
+  /**
+   * Returns the cached token even if it expires soon, `undefined` if there is none or it has
+   * expired.
+   */
   known(policy: TokenPolicy): TokenSet | undefined {
     const token = this.#known.get(policy.name);
     return token && this.#isValid(token) ? token : undefined;
   }
 
   /**
-   * Fetches a token, in place of the stale one if given. `isRefused` says that an upstream refused
-   * the stale one. Throws `token_refused`, `provider_unavailable` or `session_store_unavailable`.
+   * Fetches a token, to replace the `stale` one if given. `isRefused` means that an upstream
+   * refused the stale one. Throws `token_refused`, `provider_unavailable` or
+   * `session_store_unavailable`.
    */
   async fetch(
     policy: TokenPolicy,
@@ -80,19 +84,19 @@ export class ClientTokens {
     try {
       return await provider.whileAlive(running);
     } catch (error) {
-      // One that hangs is left alone like one that fails; what it answers late is not lost.
+      // A request that hangs starts a backoff like one that fails. A late response is still stored.
       if (error instanceof BffError) this.#pause(policy, error);
       throw error;
     }
   }
 
   /**
-   * Another token to replace one that an upstream `refused`. Throws `token_refused` if a refused
-   * token was already replaced within the last 30 seconds, and what `fetch` throws.
+   * Returns another token to replace one that an upstream `refused`. Throws `token_refused` if a
+   * refused token was already replaced within the last 30 seconds, and the errors of `fetch`.
    */
   async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
     const known = this.known(policy);
-    // Another call may have replaced it already.
+    // Another request may have replaced it already.
     if (known && !isSameToken(known, refused)) return known;
     if (!known) return this.fetch(policy, undefined);
     if (!isJustReplaced(known, this.clock())) return this.fetch(policy, known, true);
@@ -102,7 +106,7 @@ export class ClientTokens {
     return other;
   }
 
-  /** Resolves when no request is under way any more. */
+  /** Resolves when no token request is in progress. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
   }
@@ -126,7 +130,7 @@ export class ClientTokens {
     }
   }
 
-  /** What another replica has left. Absent: nothing, or what is stale here. */
+  /** The stored token, `undefined` if there is none or it is invalid or `stale`. */
   async #stored(policy: TokenPolicy, stale: TokenSet | undefined): Promise<TokenSet | undefined> {
     return this.#usable(await this.#read(policy), stale);
   }
@@ -142,7 +146,7 @@ export class ClientTokens {
     return stale && isSameToken(token, stale) ? undefined : token;
   }
 
-  /** Absent: it is another replica's turn. */
+  /** `undefined` if another replica holds the lock. */
   async #ask(wanted: WantedClientToken): Promise<TokenSet | undefined> {
     const { policy, stale } = wanted;
     const paused = this.#pauses.at(policy.name);
@@ -182,13 +186,13 @@ export class ClientTokens {
   }
 
   /**
-   * The token serves here whether or not the others can be told: they ask for one of their own
-   * then.
+   * Shares the token. A failure is reported only: this process can use the token, and others
+   * request their own.
    */
   async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
     const name = this.#recordName(policy);
     const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
-    // The time of a refusal also limits the next token, so it is kept even if this one expires
+    // The time of a refusal also limits the next token. So it is kept even if this token expires
     // soon.
     const shortest = token.refusedAt === undefined ? 0 : betweenReplacements;
     try {
@@ -205,8 +209,8 @@ export class ClientTokens {
   }
 
   /**
-   * Another client, or one of another issuer, has other tokens, and so has one that binds them to
-   * keys.
+   * The name covers all that tokens depend on: issuer, client, policy, and whether tokens are bound
+   * to keys.
    */
   #recordName({ name, provider }: TokenPolicy): string {
     const { issuer, clientId, dpop } = this.providers.get(provider).options;

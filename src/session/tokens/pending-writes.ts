@@ -3,34 +3,28 @@ import type { RefreshLock } from './refresh-lock.ts';
 import type { Change, SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 
-/**
- * How long tokens are offered to a store that does not take them, in milliseconds: longer than a
- * failover.
- */
+/** How long a write is retried, in milliseconds. Longer than a failover. */
 const patience = 20_000;
 
-/** Milliseconds between two offers. */
+/** The interval between two attempts, in milliseconds. */
 const pause = 100;
 
 /**
- * Told of tokens that no store would take in time. Their session needs another sign-in: the refresh
- * token they replace is spent.
+ * Called when tokens could not be stored in time. The user must sign in again, because the previous
+ * refresh token is spent.
  */
 export type LossListener = (session: Session, cause: unknown) => void;
 
-/** What a provider has just given out. */
+/** A token response that is to be stored. */
 export interface FreshTokens {
-  /** Of all that may be on its way into the store, this. */
+  /** Identifies this pending write. */
   readonly name: string;
   readonly change: Change;
-  /** Whether a session has it, or what somebody else was given meanwhile. */
+  /** Whether a session already has these tokens, or newer ones of another request. */
   readonly isStored: (session: Session) => boolean;
 }
 
-/**
- * Puts fresh tokens into the store. When the provider has given them out they are all their session
- * has, so a store that fails just then is offered them until it takes them.
- */
+/** Stores fresh tokens. The previous refresh token is spent, so a write that fails is retried. */
 export class PendingWrites {
   readonly #offers = new Map<string, Promise<unknown>>();
 
@@ -39,17 +33,15 @@ export class PendingWrites {
     private readonly onLoss: LossListener,
   ) {}
 
-  /**
-   * Whether tokens of this name are still on their way into the store: the stored ones are spent.
-   */
+  /** Whether a write of this name is pending: the stored tokens are then spent. */
   hasPendingWrite(name: string): boolean {
     return this.#offers.has(name);
   }
 
   /**
-   * The session with its fresh tokens, or with those that somebody else has stored meanwhile.
-   * Absent: it has ended. Throws `session_store_unavailable`; then it goes on trying, and lets go
-   * of the lock only when it is done.
+   * Stores the tokens and returns the session with them, or with those that another request stored.
+   * `undefined` if the session has ended. Throws `session_store_unavailable`; then it retries in
+   * the background for 20 seconds and holds the lock until then.
    */
   async keep(
     stored: StoredSession,
@@ -66,7 +58,7 @@ export class PendingWrites {
     }
   }
 
-  /** Resolves when no tokens are on their way any more. */
+  /** Resolves when no write is pending. */
   async settled(): Promise<void> {
     await Promise.all(this.#offers.values());
   }
@@ -80,8 +72,8 @@ export class PendingWrites {
     for (let current = stored; ;) {
       const written = await this.store.replaceTokens(current, fresh.change, lock);
       if (written) return written;
-      // The answer to an earlier offer may have been lost, or the lock may have run out while the
-      // store was away.
+      // The response to an earlier attempt may have been lost, or the lock may have expired during
+      // an outage.
       const now = await this.store.readStored(id);
       if (!now || fresh.isStored(now.session)) return now?.session;
       if (!(await lock.regain())) await setTimeout(pause);

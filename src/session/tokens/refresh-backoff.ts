@@ -13,16 +13,16 @@ import { nameOf, type TokenRequest } from './token-request.ts';
 export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /**
- * Decides which token requests wait after a failure. A failure of one token pauses requests for
- * that token. A provider that fails a kind of request (refreshes, or the tokens of one policy)
- * pauses that kind for all sessions. A provider that cannot be reached pauses every kind. After a
- * shared pause, a single trial request is made first.
+ * Delays token requests after failures. A failure of one token delays requests for that token. A
+ * provider that fails one kind of request (refreshes, or the tokens of one policy) delays that kind
+ * for all sessions. A provider that cannot be reached delays every kind. After a shared backoff,
+ * one trial request is made first.
  */
 export class RefreshBackoff {
   readonly #ofTokens: Backoff;
-  /** Shared pauses, named by kind of request and by provider. */
+  /** Shared backoffs, named by kind of request or by provider. */
   readonly #shared: Backoff;
-  /** Trial requests after a shared pause, by the names of `#shared`. */
+  /** Trial requests after a shared backoff, by the names of `#shared`. */
   readonly #trials = new Map<string, Promise<unknown>>();
 
   constructor(clock: Clock) {
@@ -30,7 +30,10 @@ export class RefreshBackoff {
     this.#shared = new Backoff(clock);
   }
 
-  /** The failure whose pause applies to this token, or `undefined` if a request may be made. */
+  /**
+   * Returns the failure whose backoff applies to this token, or `undefined` if a request may be
+   * made.
+   */
   pauseOf(wanted: TokenRequest): Failure | undefined {
     const own = this.#ofTokens.at(nameOf(wanted));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
@@ -42,7 +45,7 @@ export class RefreshBackoff {
     return undefined;
   }
 
-  /** The trial request in progress of another session, or `undefined` if there is none. */
+  /** Returns the trial request in progress that this request must wait for, or `undefined`. */
   trialFor(wanted: TokenRequest): Promise<unknown> | undefined {
     const names = sharedNamesOf(wanted);
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
@@ -55,7 +58,7 @@ export class RefreshBackoff {
     }
   }
 
-  /** Records a failure and returns the failure of the pause that now applies. */
+  /** Records a failure and returns the failure whose backoff now applies. */
   noteFailure(wanted: TokenRequest, failure: Failure): Failure {
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
       this.#pauseOthers(wanted, failure.error);
@@ -81,7 +84,7 @@ export class RefreshBackoff {
     if (hasResponded(error)) this.#shared.end(provider);
     const name = isUnreachable(error) ? provider : kindOf(wanted);
     this.#shared.begin(name, error, requestedPause(error));
-    // After the next pause a new trial starts, even if this one never settles.
+    // After the next backoff a new trial starts, even if this one never settles.
     for (const shared of sharedNamesOf(wanted)) this.#trials.delete(shared);
   }
 
@@ -94,7 +97,7 @@ export class RefreshBackoff {
   }
 }
 
-/** The names of the shared pauses of a request: its kind, then its provider. */
+/** The names of the shared backoffs of a request: its kind, then its provider. */
 function sharedNamesOf(wanted: TokenRequest): readonly string[] {
   return [kindOf(wanted), wanted.session.provider];
 }

@@ -2,14 +2,14 @@ import type { KeyValueStore } from '../store/key-value-store.ts';
 import { newSecret } from '../sessions/session.ts';
 
 /**
- * A holder that crashed is missed for so long, in milliseconds. One that lives renews three times
- * in that time.
+ * How long the lock outlives a crashed holder, in milliseconds. A live holder renews it three times
+ * in that period.
  */
 const lockLifetime = 3000;
 
 /**
- * The right to spend one session's refresh token, held by one replica at a time. It is renewed as
- * long as its holder works, and runs out by itself when the holder's process dies.
+ * A lock on the refresh token of one session, held by one replica at a time. It is renewed until
+ * released, and expires if the holder's process dies.
  */
 export class RefreshLock {
   readonly #renewal: NodeJS.Timeout;
@@ -17,22 +17,25 @@ export class RefreshLock {
   private constructor(
     private readonly store: KeyValueStore,
     readonly key: string,
-    /** Fences the holder's write: who has lost the lock cannot write any more. */
+    /** Fences the holder's write: a holder that has lost the lock cannot write. */
     readonly value: string,
   ) {
-    // A renewal that fails is made up for by the next, or the lock is lost and the fence holds.
+    // The next renewal makes up for a failed one. If the lock is lost, the fence prevents a write.
     const renew = () => void store.extend(key, value, lockLifetime).catch(() => false);
     this.#renewal = setInterval(renew, lockLifetime / 3).unref();
   }
 
-  /** The lock, or `undefined` while somebody holds it. */
+  /** Acquires the lock. Returns `undefined` if another holder has it. */
   static async acquire(store: KeyValueStore, key: string): Promise<RefreshLock | undefined> {
     const value = newSecret();
     const isOurs = await store.create(key, value, lockLifetime);
     return isOurs ? new RefreshLock(store, key, value) : undefined;
   }
 
-  /** Takes the lock again if it ran out meanwhile; `false` if somebody else has it. */
+  /**
+   * Renews the lock or acquires it again if it has expired. Returns `false` if another holder has
+   * it.
+   */
   async regain(): Promise<boolean> {
     const { store, key, value } = this;
     return (
@@ -41,7 +44,7 @@ export class RefreshLock {
     );
   }
 
-  /** Lets the next one in. A lock that cannot be given back runs out. */
+  /** Releases the lock. Never rejects: if the release fails, the lock expires. */
   async release(): Promise<void> {
     clearInterval(this.#renewal);
     await this.store.removeIf(this.key, this.value).catch(() => false);

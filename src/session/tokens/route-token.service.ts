@@ -16,9 +16,8 @@ import { TokenRefresher } from './token-refresher.ts';
 import { tokensIn } from './token-request.ts';
 
 /**
- * Valid access tokens for routes that have their own: asked for once anywhere, kept in the session
- * they belong to or, where they are ours, in a record for all. Whatever fails is what it is for the
- * token of the sign-in.
+ * Provides valid access tokens for routes with a token policy. One replica requests each token.
+ * User tokens are kept in the session, client tokens in a shared record.
  */
 @Injectable()
 export class RouteTokenService implements OnApplicationShutdown {
@@ -30,29 +29,29 @@ export class RouteTokenService implements OnApplicationShutdown {
     private readonly clientTokens: ClientTokens,
   ) {}
 
-  /** The next process finds what is asked for now. */
+  /** Waits for token requests in progress, so that the next process finds their tokens. */
   async onApplicationShutdown(): Promise<void> {
     await this.clientTokens.settled();
   }
 
   /**
-   * The token of a policy for this session, which a policy of our own does not need. Throws
-   * `token_refused` if the provider gives none, and what `AccessTokenService` throws.
+   * Returns the token of a policy for this session. Client tokens need no session. Throws
+   * `token_refused` if the provider issues none, and the errors of `AccessTokenService`.
    */
   async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
     if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));
     const tokens = session && tokensIn(session, policy);
     if (!tokens || this.#isOver(tokens)) return this.#fetched(policy, session);
     if (this.#endsSoon(tokens)) {
-      // What fails is logged or heard by the next call; this one has its token.
+      // In the background: failures are logged, and this request has a valid token.
       void this.#fetched(policy, session).catch(() => undefined);
     }
     return authorizationBy(tokens);
   }
 
   /**
-   * Another token to replace one that the upstream `refused`. Throws `token_refused` if a refused
-   * token was already replaced within the last 30 seconds.
+   * Returns another token to replace one that the upstream `refused`. Throws `token_refused` if a
+   * refused token was already replaced within the last 30 seconds.
    */
   async replacementFor(
     policy: TokenPolicy,
@@ -73,7 +72,7 @@ export class RouteTokenService implements OnApplicationShutdown {
     if (!session) return { kind: 'none' };
     let actorToken: string | undefined;
     if (policy.kind === 'exchange') {
-      // What is exchanged must be valid itself.
+      // The subject token of an exchange must be valid.
       const subject = await this.accessTokens.accessTokenFor(session);
       if (subject.kind === 'none') return subject;
       if (policy.actor) {
@@ -97,7 +96,7 @@ export class RouteTokenService implements OnApplicationShutdown {
     const known = this.clientTokens.known(policy);
     if (!known) return this.clientTokens.fetch(policy, undefined);
     if (this.#endsSoon(known)) {
-      // As above.
+      // In the background, as in `tokenFor`.
       void this.clientTokens.fetch(policy, known).catch(() => undefined);
     }
     return known;

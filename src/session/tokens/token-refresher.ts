@@ -19,24 +19,24 @@ import type { Session } from '../sessions/session.ts';
 import type { PendingWrites } from './pending-writes.ts';
 import { isFetched, lockNameOf, nameOf, type TokenRequest, withFetched } from './token-request.ts';
 
-/** What a request that needs fresh tokens gets. */
+/** The result of a token request: the session with its new tokens, or the failure. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
 
 type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
-/** Told what became of every token request, for the log. */
+/** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
-/** How often a replica looks whether the one that holds the lock is done, in milliseconds. */
+/** The interval at which a replica checks for the tokens of the lock holder, in milliseconds. */
 const lookAgainAfter = 25;
 
 /**
- * Makes one token request per session and token, however many requests need it on all replicas.
+ * Makes one token request per session and token, however many requests on all replicas need it.
  * Within a process they share one promise, which no disconnecting client can cancel. Between
- * processes a lock decides, and the others wait for the winner's tokens instead of using the
- * refresh token again. After failures, requests of a kind are made by one session at a time with
- * growing pauses, and so are all requests to an unreachable provider. A request that hangs blocks
- * no other, and its late response is still stored.
+ * processes a lock decides. The others wait for its tokens instead of using the refresh token
+ * again. After failures, one session at a time makes requests of a kind, with growing backoff. The
+ * same applies to all requests to an unreachable provider. A request that hangs blocks no other,
+ * and its late response is still stored.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
@@ -52,7 +52,7 @@ export class TokenRefresher {
     this.#backoff = new RefreshBackoff(clock);
   }
 
-  /** Resolves when no refresh is under way any more, and none of its tokens. */
+  /** Resolves when no refresh and no write of its tokens is in progress. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
     await this.keeper.settled();
@@ -78,7 +78,7 @@ export class TokenRefresher {
     }
   }
 
-  /** Throws `provider_unavailable` when the provider hangs. */
+  /** Throws `provider_unavailable` if the provider does not respond in time. */
   async #inTurn(wanted: TokenRequest): Promise<Refreshed> {
     const { provider } = wanted.session;
     const name = nameOf(wanted);
@@ -114,10 +114,7 @@ export class TokenRefresher {
     }
   }
 
-  /**
-   * What somebody else has left in the store since the stale token was read. Absent: it is still
-   * that one.
-   */
+  /** The tokens that another request stored, `undefined` if the stale token is still stored. */
   async #freshInStore(wanted: TokenRequest): Promise<Refreshed | undefined> {
     const { id, provider } = wanted.session;
     const stored = await this.store.readStored(id);
@@ -131,8 +128,7 @@ export class TokenRefresher {
     const lock = await this.store.lockRefresh(id, lockNameOf(wanted));
     if (!lock) return undefined;
     try {
-      // Read again under the lock: its last holder may have written after our look and before our
-      // turn.
+      // Read again under the lock: its last holder may have written after the previous read.
       const stored = await this.store.readStored(id);
       const session = stored && sessionAt(stored.session, provider);
       if (!session || isFetched(wanted, stored.session)) return undefined;
@@ -140,7 +136,7 @@ export class TokenRefresher {
       this.listener(outcome, provider);
       return outcome;
     } finally {
-      // Otherwise the keeper holds on to it.
+      // Otherwise the pending write keeps the lock.
       if (!this.keeper.hasPendingWrite(nameOf(wanted))) await lock.release();
     }
   }
@@ -171,7 +167,8 @@ export class TokenRefresher {
   }
 
   /**
-   * Logout wins: tokens for a session that has ended meanwhile are revoked, and nothing is written.
+   * Stores the tokens. Logout wins: if the session has ended, nothing is written and the tokens are
+   * revoked.
    */
   async #keep(
     wanted: TokenRequest,
@@ -193,13 +190,12 @@ export class TokenRefresher {
     );
     const session = written && sessionAt(written, provider.id);
     if (session) return { kind: 'refreshed', session };
-    // Nobody waits for it, and the session they were for is gone: whether it succeeds is the
-    // provider's affair.
+    // In the background, and a failure is ignored: the session has ended.
     void revokeTokens(provider, fresh.tokens).catch(() => undefined);
     return { kind: 'ended', reason: 'the session ended during the refresh' };
   }
 
-  /** A second provider's word is about the account there. */
+  /** Ends the session, or only the connected account if a further provider ended it. */
   async #end(session: Session, reason: string): Promise<Refreshed> {
     const { id, provider, tokens } = session;
     if (!isConnection(session)) {
@@ -207,7 +203,7 @@ export class TokenRefresher {
       return { kind: 'ended', reason };
     }
     await this.store.changeNow(id, (now) => {
-      // It may have been connected anew meanwhile.
+      // The account may have been connected again since.
       const isSame = sessionAt(now, provider)?.tokens.refreshToken === tokens.refreshToken;
       return isSame ? withoutConnection(now, provider) : now;
     });

@@ -6,28 +6,30 @@ import { isSameToken, refusalNote } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
 /**
- * More than this many tokens of routes no session keeps: a configuration that changes leaves some
- * behind.
+ * The maximum number of route tokens in a session. Configuration changes leave unused ones behind.
  */
 const mostRouteTokens = 32;
 
-/** One of a session's access tokens that is to be fetched, and what it is to replace. */
+/** A request for one of a session's access tokens, and the token it replaces. */
 export interface TokenRequest {
   readonly session: Session;
-  /** Whose own token it is. Absent: the token of the sign-in. */
+  /** The policy of the token. Optional: without it, the token of the sign-in is meant. */
   readonly policy?: TokenPolicy | undefined;
-  /** The token, as it was sent, that an upstream refused before it expired. */
+  /** The token as sent, if an upstream refused it before it expired. */
   readonly refused?: TokenSet | undefined;
-  /** Names who acts for the user, where the policy wants that. */
+  /** The actor token (RFC 8693 §2.1), if the policy requires one. */
   readonly actorToken?: string | undefined;
 }
 
-/** The access token of the sign-in or, by a policy, of a route. Absent: there is none yet. */
+/**
+ * Returns the access token of a policy, or of the sign-in without one. `undefined` if there is none
+ * yet.
+ */
 export function tokensIn(session: Session, policy: TokenPolicy | undefined): TokenSet | undefined {
   return policy ? session.routeTokens?.[policy.name] : session.tokens;
 }
 
-/** The same in a session as it is stored now. */
+/** The tokens that the stored session now has for a request. */
 function storedTokens(
   { session: { provider }, policy }: TokenRequest,
   stored: Session,
@@ -36,7 +38,7 @@ function storedTokens(
   return there && tokensIn(there, policy);
 }
 
-/** Whether another request fetched the token after it was found missing, stale or refused. */
+/** Checks that another request fetched the token after it was found missing, stale or refused. */
 export function isFetched(wanted: TokenRequest, stored: Session): boolean {
   const found = storedTokens(wanted, stored);
   const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);
@@ -44,13 +46,13 @@ export function isFetched(wanted: TokenRequest, stored: Session): boolean {
   return !isSameToken(found, stale);
 }
 
-/** One name for each token of each session. */
+/** Returns a name that is unique for each token of each session. */
 export function nameOf({ session: { id, provider }, policy }: TokenRequest): string {
   return [id, policy?.name ?? provider].join(' ');
 }
 
 /**
- * Names what only one may spend at a time, within a session. Absent: the refresh token of its
+ * Returns the name of the lock within a session. `undefined` stands for the refresh token of the
  * sign-in.
  */
 export function lockNameOf({ session, policy }: TokenRequest): string | undefined {
@@ -60,7 +62,7 @@ export function lockNameOf({ session, policy }: TokenRequest): string | undefine
 
 type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
-/** The stored session with what has been fetched. */
+/** Returns the stored session with the fetched tokens. */
 export function withFetched(
   { session: { provider }, policy, refused }: TokenRequest,
   { tokens: fetched, sessionExpiry }: Fresh,
@@ -73,7 +75,7 @@ export function withFetched(
   const tokens = { ...fetched, ...note };
   if (policy?.kind === 'exchange') return withRouteToken(stored, policy, tokens);
   if (!policy) return withTokensAt(stored, provider, tokens, limits, sessionExpiry);
-  // A request for another token spends the refresh token too; the access token of the sign-in
+  // A request for another token spends the refresh token too. The access token of the sign-in
   // stays.
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = before.tokens;
   const { refreshToken, refreshExpiresAt, idToken } = tokens;
@@ -101,7 +103,7 @@ function withTokensAt(
   };
 }
 
-/** The newest come last; where there are too many the oldest go. */
+/** Adds a route token as the newest. Beyond the limit, the oldest are dropped. */
 function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet): Session {
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = fresh;
   const token = { accessToken, obtainedAt, ...defined({ expiresAt, refusedAt, scope, dpopKey }) };

@@ -14,19 +14,18 @@ import {
 } from './servers.ts';
 import { keysForOwners, slotCount, slotOf } from './slots.ts';
 
-/** Milliseconds between two looks at a cluster of which something is missing. */
+/** Delay before the topology of an incomplete cluster is read again, in milliseconds. */
 const pauseBeforeLookingAgain = 300;
 
-/** How often a command follows the cluster to another node. */
+/** The maximum number of redirections for one command. */
 const mostRedirections = 5;
 
 type Send = (client: RedisClient) => Promise<unknown>;
 
 /**
- * The masters of a Redis Cluster, each with a connection of its own, and which slots each of them
- * has. The library's own cluster client keeps a node that hangs, and does not look for another
- * master in place of one it never reached; ours treats a node as it treats a single Redis, and
- * looks again for as long as anything is missing.
+ * Connects to every master of a Redis Cluster and maps the slots to them. The library's cluster
+ * client keeps a node that hangs, and does not replace a master that it never reached. This class
+ * treats each node like a single Redis, and rereads the topology while anything is missing.
  */
 export class RedisCluster {
   readonly #commands: RedisCommands = routed((key, send) => this.#send(key, send));
@@ -53,8 +52,8 @@ export class RedisCluster {
   }
 
   /**
-   * Asks every master, with a key of its own that begins with `key`. Throws if one of them does not
-   * answer well.
+   * Runs a command on every master, with a key of that master that begins with `key`. Throws if one
+   * of them fails.
    */
   async askEveryMaster(
     key: string,
@@ -91,7 +90,7 @@ export class RedisCluster {
         const [code, slot = '', target = ''] = error.message.split(' ');
         if (code === 'CLUSTERDOWN' || code === 'MOVED') this.#lookSoon();
         if ((code !== 'MOVED' && code !== 'ASK') || redirections === mostRedirections) throw error;
-        // An answer without a host means the host that gave it.
+        // An empty host means the node that sent the redirection.
         address = target.startsWith(':') ? addressOf(address).host + target : target;
         if (code === 'MOVED') this.#owners[Number(slot)] = address;
         attempt = code === 'ASK' ? (client) => asking(client, send) : send;
@@ -113,7 +112,7 @@ export class RedisCluster {
     return node;
   }
 
-  /** Learns who has which slots, from any node that knows. */
+  /** Reads the topology from any node that responds. */
   async #look(): Promise<void> {
     this.#isLooking = true;
     try {
@@ -125,7 +124,7 @@ export class RedisCluster {
         if (!owners.includes(address)) {
           this.#nodes.delete(address);
           node.close();
-          // Its news ends here, and that of who has its slots now may not have begun.
+          // Its invalidation events end here. Those of the slots' new owners may not have begun.
           this.watch.watcher.missedChanges();
         }
       for (const address of new Set(owners)) if (address) this.#nodeAt(address);
@@ -146,12 +145,12 @@ export class RedisCluster {
     try {
       return await Promise.any(answers);
     } catch {
-      // Nobody we are connected with knows; whom the operator named may.
+      // No connected node responded. Ask the configured nodes.
       return learnFromSeeds(this.options);
     }
   }
 
-  /** Says what became of the connection as a whole, and looks again while anything is missing. */
+  /** Reports the state of the whole cluster. Rereads the topology while anything is missing. */
   #judge(): void {
     if (this.#isClosed) return;
     const missing = this.#missing();
@@ -169,10 +168,7 @@ export class RedisCluster {
     return vacant > 0 ? new Error(`${vacant} of ${slotCount} slots have no master`) : undefined;
   }
 
-  /**
-   * What is wrong with the cluster as far as we know; undefined if every slot has a master that we
-   * are connected with.
-   */
+  /** The reason why the cluster is incomplete. `undefined` if every slot has a connected master. */
   #missing(): Error | undefined {
     const vacancy = this.#vacancy();
     if (vacancy) return vacancy;
@@ -192,7 +188,10 @@ export class RedisCluster {
   }
 }
 
-/** Asks the configured nodes for the owners of the slots; the first that knows decides. */
+/**
+ * Asks the configured nodes for the owner of each slot. The first response is used. Throws if no
+ * node responds.
+ */
 export async function learnFromSeeds(
   options: RedisOptions,
   within?: number,
@@ -216,7 +215,7 @@ async function learnFromSeed(options: RedisOptions, seed: string, within?: numbe
 
 type Slots = Awaited<ReturnType<RedisClient['clusterSlots']>>;
 
-/** A node that does not know its own host leaves it out: it is where we asked. */
+/** A node that does not know its own host omits it. The host in our request stands in. */
 function ownersBy(ranges: Slots, askedAt: string): (string | undefined)[] {
   const owners: (string | undefined)[] = Array.from({ length: slotCount });
   for (const { from, to, master } of ranges) {
@@ -226,7 +225,7 @@ function ownersBy(ranges: Slots, askedAt: string): (string | undefined)[] {
   return owners;
 }
 
-/** `ASKING` holds for the one command that follows it on the connection. */
+/** `ASKING` applies only to the next command on the connection. */
 function asking(client: RedisClient, send: Send): Promise<unknown> {
   const permission = client.sendCommand(['ASKING']);
   return Promise.all([send(client), permission]).then(([answer]) => answer);

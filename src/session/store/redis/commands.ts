@@ -1,8 +1,8 @@
 import type { RedisClient } from './servers.ts';
 
 /**
- * The commands we use. The first argument of each is the key, of which every further one shares the
- * hash tag; `eval` lists its keys.
+ * The commands in use. The first argument is the key, except for `eval`, which lists its keys. All
+ * keys of one command share a hash tag.
  */
 const names = [
   'get',
@@ -17,16 +17,16 @@ const names = [
   'zRem',
 ] as const;
 
-/** What commands are sent with, whatever the topology. */
+/** The commands, for a single server and for a cluster. */
 export type RedisCommands = Pick<RedisClient, (typeof names)[number]>;
 
-/** Sends something to the server that a key belongs to. */
+/** Runs a function with the client of the server that owns the key. */
 export type Route = (
   key: string,
   send: (client: RedisClient) => Promise<unknown>,
 ) => Promise<unknown>;
 
-/** The same commands, each on its way to the server of its key. */
+/** Returns commands that are sent to the server that owns their key. */
 export function routed(route: Route): RedisCommands {
   const commands = names.map((name) => [
     name,

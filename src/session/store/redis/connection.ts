@@ -7,23 +7,20 @@ import { openSentinelMaster } from './sentinel.ts';
 import { openMaster, type RedisClient, standaloneServer, timeLimit, tooLate } from './servers.ts';
 import type { RedisCommands } from './commands.ts';
 
-/** Milliseconds. */
+/** The interval between two heartbeats, in milliseconds. */
 const timeBetweenHeartbeats = 1000;
 
-/** In one step, so that nobody ever sees the key. */
+/** Atomic, so the key is never visible. */
 const writeAndRemove = `
 redis.call('SET', KEYS[1], '1')
 return redis.call('DEL', KEYS[1])`;
 
-/**
- * Told when the connection is lost and when it comes back, for the log; not of every attempt in
- * between.
- */
+/** Called when the connection is lost and when it is restored, but not for attempts in between. */
 export type ConnectionListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
 /**
- * A connection to Redis, be it one server, a master behind Sentinels or a cluster. It reconnects by
- * itself and never queues a command.
+ * A connection to Redis: one server, a master behind Sentinels, or a cluster. It reconnects and
+ * never queues a command.
  */
 export class RedisConnection {
   readonly #servers: RedisNode | RedisCluster;
@@ -45,8 +42,8 @@ export class RedisConnection {
     this.#servers = options.cluster
       ? new RedisCluster(options, watch, tell)
       : new RedisNode(() => openServer(options, watched), watcher, tell);
-    // A connection that is dead without a word brings no news, and no request may ask anything for
-    // long.
+    // A silently broken connection delivers no invalidation events. The heartbeat detects it even
+    // if no request uses Redis.
     const beat = () => this.ping().catch(watcher.missedChanges);
     this.#heartbeat = setInterval(() => void beat(), timeBetweenHeartbeats).unref();
   }
@@ -56,16 +53,15 @@ export class RedisConnection {
   }
 
   /**
-   * Sends a command. Throws `session_store_unavailable` when there is no good answer within 1.5
-   * seconds.
+   * Sends a command. Throws `session_store_unavailable` if it fails or takes more than 1.5 seconds.
    */
   ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
     return this.#inTime(this.#servers.ask(command));
   }
 
   /**
-   * Whether sessions can be kept: writes a key and removes it, on every master. A `PING` is
-   * answered by a full Redis too.
+   * Checks that sessions can be stored: writes and removes a key on every master. A full Redis
+   * still responds to `PING`. Throws `session_store_unavailable`.
    */
   async ping(): Promise<void> {
     const key = `${this.options.keyPrefix}probe`;

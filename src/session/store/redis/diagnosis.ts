@@ -15,26 +15,23 @@ import {
 } from './servers.ts';
 import { keysForOwners, slotCount } from './slots.ts';
 
-/** What an operator should know of a Redis that answers. */
+/** What the `check` command reports about a reachable Redis. */
 export interface RedisDiagnosis {
-  /** `Redis 7.0.15`, for example; of several servers, how many there are as well. */
+  /** Product and version, for example `Redis 7.0.15`. With several servers, also their number. */
   readonly product: string;
-  /** Whether it has the commands we use: Redis 7, or any Valkey. */
+  /** Whether all required commands are supported: Redis 7 or later, or any Valkey. */
   readonly isRecentEnough: boolean;
-  /**
-   * What it does when its memory is full; anything but `noeviction` ends sessions before their
-   * time.
-   */
+  /** The eviction policy. Any other than `noeviction` may end sessions early. */
   readonly maxmemoryPolicy: string | undefined;
 }
 
-/** Milliseconds. Longer than `check` waits, which says so itself. */
+/** Milliseconds. Longer than the timeout of `check`, which reports its own error. */
 const patience = 6000;
 
 /**
- * Looks at every master over connections of its own: who it is, and whether it lets us write, run a
- * script and take a key, as every sign-in does. Throws what the client throws, or a sentence that
- * says which option to change.
+ * Connects to every master and tests what each sign-in needs: writing, running a script and taking
+ * a key. Uses separate connections. Throws the Redis client's error, or an error that names the
+ * option to change.
  */
 export async function diagnoseRedis(options: RedisOptions): Promise<RedisDiagnosis> {
   if (options.sentinel) return diagnoseSentinel(options);
@@ -83,10 +80,7 @@ function probeKey({ keyPrefix }: RedisOptions): string {
   return `${keyPrefix}check:${randomUUID()}`;
 }
 
-/**
- * Throws what is wrong with the first of the servers, if none of them lets us in. One of several
- * may be down.
- */
+/** Throws the error of the first server if no server accepts a connection. */
 async function someAnswer(servers: readonly Server[], block: string): Promise<void> {
   const clients = await Promise.allSettled(servers.map((server) => openClient(server, patience)));
   for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
@@ -116,7 +110,7 @@ async function diagnose(server: Server, block: string, key: string): Promise<Red
   }
 }
 
-/** Most keys belong to another node, if there are others. */
+/** Refuses a node of a larger cluster: most keys belong to other nodes. */
 async function refuseShard(client: RedisClient, { address }: Server): Promise<void> {
   const { mode } = await client.hello();
   if (mode !== 'cluster' || (await client.clusterSlots()).length < 2) return;
@@ -126,8 +120,8 @@ async function refuseShard(client: RedisClient, { address }: Server): Promise<vo
 }
 
 /**
- * The same failure, as a sentence with the option that mends it where we know better than the
- * server which one that is.
+ * Returns an error that names the option to change, if the cause is known. Otherwise returns the
+ * original error or adds the server's address to it.
  */
 function explained(error: unknown, server: Server, block: string): unknown {
   const reason = isError(error) ? error.message : String(error);

@@ -2,28 +2,28 @@ import { ErrorReply } from 'redis';
 import type { KeyWatcher } from '../key-value-store.ts';
 import { type RedisClient, timeLimit, tooLate } from './servers.ts';
 
-/** Milliseconds. */
+/** The longest delay between two connection attempts, in milliseconds. */
 const longestPauseBeforeReconnecting = 1000;
 
-/** Milliseconds at the end of a time limit in which the process must have listened. */
+/**
+ * The final part of a timeout, in milliseconds. The event loop must run during it. See
+ * `giveUpAfter`.
+ */
 const lastStretch = 100;
 
 /**
- * Answers after which another connection may do better: the server is no master any more, or does
- * not know us any more.
+ * Error codes after which a new connection may help: the server is no longer a master, or no longer
+ * accepts our credentials.
  */
 const givesUpAfter = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
 
-/** Told of every attempt that failed, and of the one that did not. */
+/** Called for every failed connection attempt and for the successful one. */
 export type NodeListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
-/**
- * One connection to a server that takes writes. It connects by itself, reconnects by itself, and
- * never queues a command.
- */
+/** A connection to one master. It connects and reconnects by itself, and never queues a command. */
 export class RedisNode {
   #client: RedisClient | undefined;
-  /** The first attempt after a loss: who comes meanwhile waits for it, instead of being refused. */
+  /** The first attempt after a loss. Commands wait for it instead of failing at once. */
   #firstAttempt: Promise<void> | undefined;
   #cause: Error | undefined;
   #failures = 0;
@@ -32,7 +32,7 @@ export class RedisNode {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** `open` finds the server and connects to it; what it found last time may have moved. */
+  /** `open` locates the server anew and connects to it: its address may have changed. */
   constructor(
     private readonly open: () => Promise<RedisClient>,
     private readonly watcher: KeyWatcher,
@@ -45,12 +45,12 @@ export class RedisNode {
     return this.#client !== undefined;
   }
 
-  /** Why it is not connected. */
+  /** The reason why it is not connected. */
   get cause(): Error | undefined {
     return this.#cause;
   }
 
-  /** Sends a command. Throws what the client throws, or why there is no connection. */
+  /** Sends a command. Throws the client's error, or the reason why there is no connection. */
   async ask<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
     await this.#firstAttempt;
     const client = this.#client;
@@ -98,8 +98,8 @@ export class RedisNode {
   }
 
   /**
-   * Nothing at all came back: the machine at the other end may be gone, which no packet will ever
-   * tell us.
+   * Drops a connection that returned nothing since the command: the peer may be gone without
+   * closing it.
    */
   #giveUpSilent(client: RedisClient, askedAt: number): void {
     if (this.#answeredAt < askedAt) this.#lose(client, tooLate(timeLimit));
@@ -110,7 +110,7 @@ export class RedisNode {
     this.#client = undefined;
     client.destroy();
     this.watcher.missedChanges();
-    // A server that takes connections only to end them is not asked in a tight loop.
+    // Delay the next attempt if the server closes new connections at once.
     if (performance.now() - this.#connectedAt < longestPauseBeforeReconnecting)
       return this.#connectAgain(cause);
     this.#cause = cause;
@@ -119,7 +119,7 @@ export class RedisNode {
     this.#firstAttempt = this.#connect();
   }
 
-  /** Without a key it is a server that was emptied. */
+  /** A `null` key means that the server was flushed. */
   #tellChange(key: unknown): void {
     if (key === null) this.watcher.missedChanges();
     else this.watcher.changed(String(key));
@@ -136,17 +136,15 @@ export class RedisNode {
 }
 
 /**
- * Calls back when there has been no answer for so many milliseconds, unless what it returns is
- * called before. A process that gets no processor, or is busy for a second, finds its timers due
- * before it has looked at its sockets, where the answer has waited all the time, and perhaps before
- * the command was even written. That is not held against Redis: the last stretch begins only when
- * the event loop turns again, and after it the sockets are looked at once more.
+ * Calls `giveUp` after a timeout. The returned function cancels it. Timers of a busy process fire
+ * before it reads its sockets, where the response may already wait. So the final part of the
+ * timeout starts only once the event loop runs, and the sockets are read once more after it.
  */
 export function giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
   let lastLook: NodeJS.Immediate | undefined;
   let timer = setTimeout(() => {
     timer = setTimeout(() => {
-      // Timers, sockets, immediates: that is the order of a turn.
+      // The event loop runs timers, then sockets, then immediates.
       lastLook = setImmediate(giveUp);
     }, lastStretch);
   }, milliseconds - lastStretch);
@@ -156,7 +154,7 @@ export function giveUpAfter(milliseconds: number, giveUp: () => void): () => voi
   };
 }
 
-/** The first word of what Redis answers, which is the stable part of it. */
+/** Returns the first word of a Redis error, which is its stable part. */
 export function errorCode(error: ErrorReply): string {
   return error.message.split(' ', 1)[0] ?? '';
 }

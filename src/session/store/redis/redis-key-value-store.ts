@@ -21,12 +21,12 @@ import {
   timeScript,
 } from './scripts.ts';
 
-/** The real store, in the few commands we need of it. */
+/** Stores keys in Redis: a single server, a Sentinel setup or a cluster. */
 export class RedisKeyValueStore implements KeyValueStore {
   readonly #connection: RedisConnection;
   readonly #clockKey: string;
 
-  /** Tells its watchers of keys that begin with `watched`. */
+  /** Watchers are notified of keys that begin with `watched`. Defaults to the key prefix. */
   constructor(
     options: RedisOptions,
     watched = options.keyPrefix,
@@ -169,9 +169,7 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 }
 
-/**
- * Redis takes no writes for now, for want of replicas or of a disk, and still knows what it has.
- */
+/** Redis refuses writes while replicas or the disk fail, but can still read. */
 function isRefusedWrite({ cause }: { readonly cause?: unknown }): boolean {
   return cause instanceof ErrorReply && /^(NOREPLICAS|MISCONF) /.test(cause.message);
 }
@@ -180,7 +178,7 @@ function argumentsOf({ at, staleBefore, ttl }: SeenAt): string[] {
   return [at, staleBefore, wholeMilliseconds(ttl)].map(String);
 }
 
-/** The list's name is a hash tag, so both keys are in one slot. */
+/** The list name contains the hash tag, so both keys are in one slot. */
 function closedKey(list: string): string {
   return `${list}:closed`;
 }

@@ -1,4 +1,4 @@
-/** Sets a key only if it has the expected value and the fence, if given, holds. Keeps the TTL. */
+/** Sets a key if it has the expected value and the fence, if given, holds. Keeps the TTL. */
 export const replaceScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
@@ -16,8 +16,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * Returns the server's time. The documented permissions of the BFF's Redis user do not include
- * `TIME`. In a cluster, the time is that of the key's master, so that all replicas use one clock.
+ * Returns the server's time. It does not use `TIME`, which the documented permissions of the BFF's
+ * Redis user exclude. In a cluster, the time is that of the key's master, so all replicas use one
+ * clock.
  */
 export const timeScript = `
 redis.call('SET', KEYS[1], '1', 'PX', 1000)
@@ -25,7 +26,7 @@ local ends = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('DEL', KEYS[1])
 return ends - 1000`;
 
-/** Keeps the key of a list as long as its youngest member. */
+/** Extends the TTL of a list to that of its newest member. Never shortens it. */
 const keepList = `
 local function keep(ttl)
   if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
@@ -36,7 +37,8 @@ local closed = redis.call('GET', KEYS[2])
 if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
 
 /**
- * Adds or renews a member of a list and removes stale members, unless the list was closed since.
+ * Adds or renews a list member and removes stale ones. Writes nothing if members were revoked
+ * since.
  */
 export const enlistScript = `${keepList}${refuseClosed}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
@@ -44,11 +46,11 @@ redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
 keep(ARGV[5])
 return 1`;
 
-/** Whether a member is in a list that was not closed since. */
+/** Checks that a list has a member and that its members were not revoked since. */
 export const isEnlistedScript = `${refuseClosed}
 return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`;
 
-/** Renews a member that is still in the list. */
+/** Renews a member if it is still in the list. */
 export const seenScript = `${keepList}
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
@@ -56,7 +58,7 @@ keep(ARGV[4])
 return 1`;
 
 /**
- * Takes a place if one is free. The expiry time of the key yields Redis's time, because the
+ * Takes a place if one is free. Derives Redis's time from the expiry time of the key, because the
  * documented permissions of the BFF's Redis user do not include `TIME`.
  */
 export const takePlaceScript = `
@@ -72,8 +74,8 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', expiresAt), ARGV[1])
 return 1`;
 
 /**
- * Reads a page by rank. If the previous entry was removed, its rank is searched among the entries
- * with the same score. Redis orders those by bytes; Lua's comparison depends on the locale.
+ * Reads a page by rank. If the previous entry was removed, searches its rank among the entries with
+ * the same score. Compares bytes, as Redis does; Lua's own comparison depends on the locale.
  */
 export const enlistedScript = `
 local function isAfter(one, other)

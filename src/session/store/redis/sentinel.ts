@@ -11,15 +11,15 @@ import {
   spellAddress,
 } from './servers.ts';
 
-/** Milliseconds. The Sentinels that have not answered after this long are not waited for. */
+/** Timeout for one Sentinel, in milliseconds. */
 const patience = 700;
 
 /**
- * Connects to the master that the Sentinels name. During a failover they disagree, and one that was
- * cut off names an old master for long: the master that most of them name is tried first, and each
- * must say of itself that it is one. We do this ourselves because the library's own Sentinel client
- * sends a command again after a lost connection, though Redis may have carried it out: a state
- * taken twice, a session written twice.
+ * Connects to the master that the Sentinels report. Sentinels disagree during a failover, and an
+ * isolated one reports an old master for long. So the most frequently reported address is tried
+ * first, and each server must confirm that it is a master. The library's Sentinel client is not
+ * used because it resends a command after a lost connection. Redis may have executed it already: a
+ * state would be taken twice, a session written twice.
  */
 export async function openSentinelMaster(
   options: RedisOptions,
@@ -37,8 +37,8 @@ export async function openSentinelMaster(
 }
 
 /**
- * Where the Sentinels say the master is, the most frequent answer first. Throws if none of them
- * says so.
+ * Returns the master addresses that the Sentinels report, the most frequent first. Throws if no
+ * Sentinel responds or none knows the master.
  */
 export async function masterAddresses(
   options: RedisOptions,
@@ -58,7 +58,7 @@ export async function masterAddresses(
   throw new Error(`no Sentinel answers (${reasons.join('; ')})`);
 }
 
-/** One of the Sentinels, which have passwords of their own. */
+/** Describes a connection to a Sentinel, which has its own credentials. */
 export function sentinelServer({ sentinel, tls }: RedisOptions, address: Address): Server {
   return { address, username: sentinel?.username, password: sentinel?.password, tls };
 }

@@ -3,18 +3,18 @@ import { createClient, type RedisClientOptions } from 'redis';
 import type { RedisOptions } from '../../../config/options.ts';
 
 /**
- * Milliseconds. Redis answers in well under one; a Redis that has not after this long counts as
+ * Timeout of connection attempts and commands, in milliseconds. A Redis that exceeds it counts as
  * down.
  */
 export const timeLimit = 1500;
 
-/** Where a server is. */
+/** Host and port of a server. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-/** Everything about one server that a connection needs. */
+/** The settings for a connection to one server. */
 export interface Server {
   readonly address: Address;
   readonly username?: string | undefined;
@@ -23,10 +23,10 @@ export interface Server {
   readonly tls?: RedisOptions['tls'];
 }
 
-/** A connection to one server, which ends for good when it is lost. */
+/** A connection to one server. It does not reconnect. */
 export type RedisClient = Awaited<ReturnType<typeof openClient>>;
 
-/** The one server of `redis.url`. */
+/** Returns the server that `redis.url` names. */
 export function standaloneServer(options: RedisOptions): Server {
   const url = new URL(options.url ?? '');
   const isEncrypted = url.protocol.toLowerCase() === 'rediss:';
@@ -39,7 +39,7 @@ export function standaloneServer(options: RedisOptions): Server {
   };
 }
 
-/** A server that holds data in a topology of several, at an address that is learned from others. */
+/** Describes a data server of a Sentinel or cluster setup, whose address is discovered. */
 export function dataServer(
   { username, password, database, tls }: RedisOptions,
   address: Address,
@@ -47,30 +47,29 @@ export function dataServer(
   return { address, username, password, database, tls };
 }
 
-/** Reads `host:port`; an IPv6 address is in brackets. */
+/** Parses `host:port`. An IPv6 address must be in brackets. */
 export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   const host = text.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
   return { host, port: Number(text.slice(colon + 1)) };
 }
 
-/** `host:port`, for people and as a key. */
+/** Formats an address as `host:port`, for messages and map keys. */
 export function spellAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /**
- * Connects and signs in, once: it does not reconnect, and a command for which there is no
- * connection fails instead of waiting in a queue, because a request waits for it. Throws what the
- * client throws.
+ * Connects and authenticates once. The client does not reconnect. A command without a connection
+ * fails instead of being queued, because an HTTP request waits for it. Throws the Redis client's
+ * error.
  */
 export async function openClient(server: Server, within = timeLimit) {
   const client = createClient(clientOptions(server, within));
   let isAbandoned = false;
-  // `connect` throws the same error; without a listener it would end the process as well.
+  // `connect` throws the same error. Without a listener it would also end the process.
   client.on('error', () => {});
-  // A client that was destroyed while it connected goes on connecting, and would keep the process
-  // alive.
+  // A client that is destroyed while it connects keeps connecting and keeps the process alive.
   client.on('connect', () => isAbandoned && client.destroy());
   client.on('ready', () => isAbandoned && client.destroy());
   try {
@@ -83,9 +82,9 @@ export async function openClient(server: Server, within = timeLimit) {
 }
 
 /**
- * The same for a server that must take writes, and that tells by `invalidate` events which keys
- * that begin with `watched` others change. A replica is refused, so that nothing is ever read from
- * one.
+ * Connects like `openClient` to a server that must be a master. The client emits `invalidate`
+ * events for keys that begin with `watched` when other clients change them. Throws for replicas, so
+ * that stale data is never read, and for Sentinels.
  */
 export async function openMaster(
   server: Server,
@@ -108,8 +107,8 @@ export async function openMaster(
 }
 
 /**
- * Redis then keeps no table of who has read what, as it does in the mode that the library begins
- * with, and no news comes of what is written here.
+ * Replaces the tracking mode that the library starts with. In broadcast mode Redis keeps no table
+ * of clients and keys. `NOLOOP` omits changes made over this connection.
  */
 async function trackChanges(client: RedisClient, prefix: string): Promise<void> {
   await Promise.all([
@@ -118,10 +117,7 @@ async function trackChanges(client: RedisClient, prefix: string): Promise<void> 
   ]);
 }
 
-/**
- * The promise, or an error when it takes longer. What is late cannot be taken back; who waits for
- * it can go on.
- */
+/** Waits for a promise. Throws after the given time, but does not cancel the work. */
 export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -134,7 +130,7 @@ export async function inTime<T>(promise: Promise<T>, milliseconds: number): Prom
   }
 }
 
-/** What a Redis that hangs fails with. */
+/** Creates the error for a Redis that does not respond in time. */
 export function tooLate(milliseconds: number): Error {
   return new Error(`Redis did not answer within ${milliseconds} ms`);
 }
@@ -152,7 +148,7 @@ function clientOptions(server: Server, connectTimeout: number): RedisClientOptio
   };
 }
 
-/** The files are read anew for each connection, because certificates are renewed while we run. */
+/** Reads the files for each connection, because certificates are renewed while the process runs. */
 function encryption(tls: Server['tls']) {
   if (!tls) return {};
   const { ca, cert, key, servername } = tls;

@@ -1,9 +1,9 @@
-/** How many slots the keys of a cluster are divided into. */
+/** The number of hash slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
 /**
- * The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first `{` and
- * the next `}`, if anything does.
+ * Returns the slot of a key: CRC16 (XMODEM) of its hash tag. The hash tag is the text between the
+ * first `{` and the next `}`, or the whole key if that text is empty or missing.
  */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
@@ -19,8 +19,9 @@ export function slotOf(key: string): number {
 }
 
 /**
- * A key for each of these slots' owners, as far as some suffix of the key leads there; a hash tag
- * in it leads everywhere to one.
+ * Returns one key per owner, each made of `key` and a suffix. Tries a thousand suffixes, so an
+ * owner with few slots may be missing. Do not pass a key with a hash tag: its slot would not depend
+ * on the suffix.
  */
 export function keysForOwners(
   key: string,
