@@ -7,7 +7,10 @@ const restOfFrameTime = 200;
 /** How long both ends have to close once one of them has closed, in milliseconds. */
 const closeTimeout = 2000;
 
-/** Time until TCP keep-alive probes detect dead peers, such as a closed laptop, in milliseconds. */
+/**
+ * Idle time before TCP keep-alive probes, in milliseconds. They detect dead peers, such as a closed
+ * laptop.
+ */
 const keepAliveDelay = 60_000;
 
 /**

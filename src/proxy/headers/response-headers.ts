@@ -6,7 +6,7 @@ import type { HeaderList } from './request-headers.ts';
 
 /**
  * Response headers that are never relayed, not even from the frontend's server. They control our
- * origin or its storage, say who is signed in, or contain a token.
+ * origin or its storage, identify the user, or contain a token.
  */
 const neverRelayed = new Set([
   'authorization',

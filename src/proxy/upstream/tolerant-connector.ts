@@ -11,8 +11,8 @@ const one = 0x31;
 const longestInterim = 16 * 1024;
 
 /**
- * Creates an undici connector for servers that send interim (1xx) responses without being asked.
- * Undici alone treats an unexpected `100`, or a second interim response, as a broken response.
+ * Creates an undici connector for servers that send unsolicited interim (1xx) responses. Undici
+ * alone treats an unexpected `100`, or a second interim response, as a broken response.
  */
 export function tolerantConnector(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector(options);
