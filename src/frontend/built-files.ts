@@ -1,37 +1,38 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The content codings that may lie precompressed beside a file, best first. */
+/** The content codings of precompressed files and their suffixes, best first. */
 export const codings = { br: '.br', gzip: '.gz' } as const;
 
-/** The name of one of them (RFC 9110 §8.4.1). */
+/** The name of a supported content coding (RFC 9110 §8.4.1). */
 export type Coding = keyof typeof codings;
 
 /** A file of the built application. */
 export interface BuiltFile {
-  /** Relative to the directory, beginning with `/`. */
+  /** Path relative to the directory, starting with `/`. */
   readonly name: string;
-  /** The file with the bytes to send: `name` itself, or its compressed neighbour. */
+  /** The file to send: `name` itself, or its precompressed variant. */
   readonly source: string;
-  /** How `source` is compressed. Absent: it is not. */
+  /** The content coding of `source`. `undefined` if it is not compressed. */
   readonly coding?: Coding | undefined;
   /**
-   * Changes whenever the file is replaced, even by one of the same size and time of modification,
-   * as image builds make them.
+   * Changes whenever the file is replaced, even by one with the same size and modification time,
+   * which image builds produce.
    */
   readonly etag: string;
 }
 
 /**
- * The files of a directory, looked up each time: a new build may take the place of the old one
- * while we run.
+ * The files of a directory. Each lookup reads the file system, because a new build may replace the
+ * files at any time.
  */
 export class BuiltFiles {
   constructor(private readonly directory: string) {}
 
   /**
-   * The file for a decoded path without dot segments: of that name, with `.html`, or the
-   * `index.html` below it. Absent: there is none, or it is hidden, as `.env` and `.git/config` are.
+   * Finds the file for a decoded path without dot segments: the file itself, with `.html` appended,
+   * or `index.html` in the directory. Returns `undefined` if there is none or it is hidden, such as
+   * `.env` or `.git/config`.
    */
   async find(path: string, accepts: (coding: Coding) => boolean): Promise<BuiltFile | undefined> {
     if (/\/\.(?!well-known(\/|$))/.test(path)) return undefined;
@@ -51,10 +52,10 @@ export class BuiltFiles {
     try {
       const file = await stat(join(this.directory, name), { bigint: true });
       if (!file.isFile()) return undefined;
-      // The time of modification is what builds set; the time of change is the file system's own.
+      // Builds set the modification time. Only the file system sets the change time.
       return `W/"${file.size.toString(36)}-${file.ctimeNs.toString(36)}"`;
     } catch {
-      return undefined; // whatever the reason, there is nothing we could send
+      return undefined; // the file is missing or unreadable
     }
   }
 }

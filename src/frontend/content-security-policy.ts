@@ -1,6 +1,6 @@
 /**
- * What a page may load when `frontend.contentSecurityPolicy` says nothing: its own origin and
- * inline images, no more.
+ * The default of `frontend.contentSecurityPolicy`: allows the page's own origin and inline images
+ * only.
  */
 const strictPolicy = [
   "default-src 'self'",
@@ -12,7 +12,8 @@ const strictPolicy = [
 ].join('; ');
 
 /**
- * The frontend's `Content-Security-Policy`. Absent: none is sent, because the operator said `off`.
+ * Returns the `Content-Security-Policy` of the frontend: the configured one, or a strict default.
+ * Returns `undefined` for `off`.
  */
 export function frontendPolicy(configured: string | undefined): string | undefined {
   return configured === 'off' ? undefined : (configured ?? strictPolicy);

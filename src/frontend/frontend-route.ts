@@ -1,8 +1,8 @@
 import type { RouteOptions } from '../config/options.ts';
 
 /**
- * A frontend that another server has, as the proxy's last route: everything, without a session and
- * without a token.
+ * Returns the route for a frontend on another server. It matches all paths, needs no session and
+ * carries no token.
  */
 export function frontendRoute(url: string): RouteOptions {
   return {

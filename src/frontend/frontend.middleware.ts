@@ -9,25 +9,28 @@ import { isNavigation } from '../http/navigation.ts';
 /** Injects `FrontendRoomOptions`. */
 export const FRONTEND_OPTIONS = Symbol('frontend options');
 
-/** The slice of the configuration this room works with. */
+/** The part of the configuration that the frontend uses. */
 export interface FrontendRoomOptions {
   readonly basePath: string;
-  /** A built single-page application. Absent: another server has the frontend, or there is none. */
+  /**
+   * Directory of a built single-page application. `undefined` if another server has the frontend or
+   * there is none.
+   */
   readonly directory?: string | undefined;
 }
 
 /**
- * A hash in the name (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`): the content of this address never
- * changes. What only might be one (`report-20240101.pdf`, `bootstrap-datepicker3.css`) is none, for
- * nobody can call back what is kept for a year.
+ * Matches names with a content hash (`app-4f3a9c21.js`, `app.B7xk2Qp9.css`), whose content never
+ * changes. Must not match dates or words (`report-20240101.pdf`, `bootstrap-datepicker3.css`): a
+ * file that is cached for a year cannot be recalled.
  */
 const hashedName =
   /[-.]((?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}|(?=[A-Za-z_]*\d)(?=[a-z0-9_]*[A-Z])\w{8,})\.\w+$/;
 
 /**
- * Serves a built single-page application: its files, precompressed where `.br` or `.gz` lie beside
- * them, and `index.html` for every page navigation that names no file, because the application has
- * routes of its own.
+ * Serves a built single-page application: its files, precompressed if there is a `.br` or `.gz`
+ * variant, and `index.html` for page navigations without a file, because the application has its
+ * own routing.
  */
 @Injectable()
 export class FrontendMiddleware implements NestMiddleware {
@@ -39,7 +42,7 @@ export class FrontendMiddleware implements NestMiddleware {
 
   async use(request: Request, response: Response, next: NextFunction): Promise<void> {
     const [rawPath = ''] = request.originalUrl.split('?', 1);
-    // The proxy has refused what cannot be decoded.
+    // The proxy has already refused paths that cannot be decoded.
     const path = decodeURIComponent(rawPath);
     const { basePath, directory } = this.options;
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
@@ -55,7 +58,7 @@ export class FrontendMiddleware implements NestMiddleware {
   }
 }
 
-/** Answers with a file; ranges and conditions (RFC 9110 §13, §14) are Express' business. */
+/** Sends a file. Express handles ranges and conditional requests (RFC 9110 §13, §14). */
 async function sendBuiltFile(
   response: Response,
   root: string,
@@ -69,23 +72,23 @@ async function sendBuiltFile(
     ...(coding && { 'Content-Encoding': coding }),
   });
   const error = await new Promise<SendError | undefined>((resolve) => {
-    // Image builds give every file the same date; the ETag knows better.
+    // Image builds give all files the same modification time, so only the ETag is sent.
     const options = { root, dotfiles: 'allow', cacheControl: false, lastModified: false } as const;
     response.sendFile(source, options, (failure) => resolve(failure as SendError | undefined));
   });
-  // Browsers go away in the middle of a download; that is no failure.
+  // A browser that disconnects during a download is not an error.
   if (error && error.code !== 'ECONNABORTED' && !response.closed) refuse(response, error);
 }
 
-/** What Express says about a file it could not send. */
+/** An error of `response.sendFile`. */
 interface SendError extends Error {
   readonly status?: number;
   readonly code?: string;
 }
 
 /**
- * A file that vanished under our hands is not found; a range or condition that does not fit is the
- * client's mistake.
+ * Throws `not_found` for a file that has just been removed, `internal_error` for other failures.
+ * Sends `416` or `412` for an unsatisfiable range or a failed condition.
  */
 function refuse(response: Response, cause: SendError): void {
   for (const name of ['ETag', 'Vary', 'Content-Type', 'Content-Encoding', 'Content-Length']) {

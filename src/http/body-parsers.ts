@@ -1,7 +1,7 @@
 /**
- * A body parser in front of the proxy eats what is to be forwarded: every `POST` would reach its
- * upstream empty, or hang. Throws when the application has one for all paths, as NestJS does unless
- * it is told `bodyParser: false`.
+ * Throws if the application has a body parser for all paths, as NestJS adds by default
+ * (`bodyParser: false` prevents it). The parser would consume bodies that the proxy forwards: every
+ * `POST` would reach its upstream empty, or hang.
  */
 export function refuseBodyParsers({ router }: ExpressRouter): void {
   const parser = router?.stack?.find(({ name, slash }) => slash && parsers.has(name));
@@ -11,13 +11,14 @@ export function refuseBodyParsers({ router }: ExpressRouter): void {
   );
 }
 
-/** An Express application, as far as it matters here. */
+/** The part of an Express application that is read here. */
 interface ExpressRouter {
   readonly router?: { readonly stack?: readonly Layer[] };
 }
 
 /**
- * What Express's router keeps of `use(path, middleware)`: `slash` says that it is for all paths.
+ * A layer of Express's router, created by `use(path, middleware)`. `slash` means that it applies to
+ * all paths.
  */
 interface Layer {
   readonly name: string;

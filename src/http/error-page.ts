@@ -1,12 +1,12 @@
 import { escapeHtml, pagePolicy, renderPage } from './html-page.ts';
 
-/** What a person is told when a page navigation fails. */
+/** Content of the page that is shown when a page navigation fails. */
 export interface ErrorPage {
   readonly status: number;
   readonly code: string;
   readonly sentence: string;
   readonly requestId: string;
-  /** The way on. */
+  /** The next step for the user. */
   readonly link: { readonly href: string; readonly label: string };
 }
 
@@ -19,10 +19,13 @@ a { display: inline-block; padding: .6rem 1.1rem; border-radius: .5rem; text-dec
 a:focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
 p { margin: 2rem 0 0; opacity: .65; font-size: .85rem; overflow-wrap: anywhere }`;
 
-/** The policy of the page: nothing but its own inline style. */
+/** The `Content-Security-Policy` of the page, which allows only its own inline style. */
 export const errorPagePolicy = pagePolicy(style);
 
-/** A small page without scripts: what happened, the way on, and what to quote to support. */
+/**
+ * Renders a page without scripts: what happened, the next step, and the details to quote to
+ * support.
+ */
 export function renderErrorPage({ status, code, sentence, requestId, link }: ErrorPage): string {
   const body = `<main>
 <h1>${escapeHtml(sentence)}</h1>

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
 import { limitedParameters } from './query.ts';
 
-/** Far more than a form of the protocol ever is, in bytes. */
+/** Maximum size of a form, in bytes. Forms of the protocol are far smaller. */
 const largestForm = 64 * 1024;
 
-/** The longest a form may take to arrive, in milliseconds. */
+/** Maximum time for a form to arrive, in milliseconds. */
 const longestArrival = 10_000;
 
 /** Closes the connection instead of reading the rest of a refused form. */

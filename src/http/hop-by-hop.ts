@@ -1,7 +1,4 @@
-/**
- * Header fields that are meant for the next hop only (RFC 9110 §7.6.1), whichever direction they
- * come from.
- */
+/** Names of hop-by-hop header fields (RFC 9110 §7.6.1), in requests and responses. */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',

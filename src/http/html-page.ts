@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
 
-/** A small page of our own, without scripts. */
+/** A page of the BFF, without scripts. */
 export interface Page {
   readonly title: string;
   readonly style: string;
-  /** HTML, with all that came from elsewhere escaped. */
+  /** HTML. The caller escapes all foreign text in it. */
   readonly body: string;
 }
 
-/** The policy of a page: nothing but its own inline style. */
+/** Returns a `Content-Security-Policy` that allows only the page's own inline style. */
 export function pagePolicy(style: string): string {
   const hash = createHash('sha256').update(style).digest('base64');
   return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
-/** The page as HTML. */
+/** Renders a page as an HTML document. Escapes the title. */
 export function renderPage({ title, style, body }: Page): string {
   return `<!doctype html>
 <html lang="en">
@@ -28,7 +28,7 @@ ${body}
 `;
 }
 
-/** Text in the place of HTML, between tags or in quotes. */
+/** Escapes text for HTML content and quoted attribute values. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

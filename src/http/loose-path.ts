@@ -10,9 +10,9 @@ export function isPlainForm(path: string): boolean {
 }
 
 /**
- * How a lenient server may read a decoded path: each segment is cut at `;`, case-folded, and loses
- * trailing dots and surrounding white space. Empty segments are removed. Reads only the first
- * `depth` segments.
+ * Returns how a lenient server may read a decoded path: each segment is cut at `;`, case-folded,
+ * and loses trailing dots and surrounding white space. Empty segments are removed. Reads only the
+ * first `depth` segments.
  */
 export function looseForm(path: string, depth = Infinity): string {
   let loose = '';

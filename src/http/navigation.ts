@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * Whether a request is a person going to a page, and not a script or a page fetching something:
- * `Sec-Fetch-Mode` says so, and where a browser sends none, `Accept`.
+ * Whether a request is a page navigation, not a fetch by a script or a page. `Sec-Fetch-Mode`
+ * decides, or `Accept` if the browser does not send it.
  */
 export function isNavigation(request: {
   readonly method: string;

@@ -16,23 +16,23 @@ import { isNavigation } from './navigation.ts';
 /** Injects `ProblemOptions`. */
 export const PROBLEM_OPTIONS = Symbol('problem options');
 
-/** The slice of the configuration the answers depend on. */
+/** The part of the configuration that error responses depend on. */
 export interface ProblemOptions {
   readonly basePath: string;
   readonly defaultReturnUrl: string;
   /**
-   * Where page navigations to our endpoints are sent with `?code=`. Absent: they get a page of
-   * ours.
+   * Page navigations to our endpoints that fail are redirected here, with `?code=`. By default they
+   * get an error page of the BFF.
    */
   readonly errorUrl?: string | undefined;
-  /** Told of every error that becomes an answer. Absent: nobody is. */
+  /** Optional. Called for every error that becomes a response. */
   readonly listener?: ProblemListener;
 }
 
-/** Hears of an error, by its code and the path of the route that was asked; absent: none was. */
+/** Receives an error code and the path of the matched route, `undefined` if no route matched. */
 export type ProblemListener = (code: ErrorCode, route: string | undefined) => void;
 
-/** After these, signing in (again) is the way on; after the others, going back is. */
+/** After these errors the page links to the login, after all others to the application. */
 const mendedBySigningIn = new Set<ErrorCode>([
   'not_signed_in',
   'step_up_required',
@@ -43,8 +43,8 @@ const mendedBySigningIn = new Set<ErrorCode>([
 ]);
 
 /**
- * The only place where an error becomes a response: `application/problem+json` (RFC 9457), or for a
- * page navigation a small page or a redirect to `errorUrl`. Nothing of the cause is shown.
+ * Translates every error to a response: `application/problem+json` (RFC 9457), or for a page
+ * navigation an error page or a redirect to `errorUrl`. Never exposes the cause.
  */
 @Injectable()
 @Catch(BffError)
@@ -63,8 +63,8 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const error = failure instanceof BffError ? failure : translate(failure);
     this.#log(error, response);
     if (!response.closed) this.options.listener?.(error.code, request.takenBy);
-    // An answer that has begun cannot become another one; breaking it off says that it is not
-    // whole.
+    // A response that has begun cannot be replaced. Destroying it tells the client that it is
+    // incomplete.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
@@ -72,7 +72,9 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     else this.#answerProblem(error, request, response);
   }
 
-  /** Whether a person sees the answer; also that to a provider's answer in a form. */
+  /**
+   * Whether a person sees the response, also that to an authorization response in `form_post` mode.
+   */
   #isSeen({ method, headers, originalUrl }: Request): boolean {
     const isCallback = originalUrl.startsWith(`${this.options.basePath}/callback`);
     return isNavigation({ method: isCallback && method === 'POST' ? 'GET' : method, headers });
@@ -113,11 +115,11 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
 
   #log(error: BffError, response: Response): void {
     const { code, cause } = error;
-    // Whoever went away ended the work for it; that is no failure of ours.
+    // The client disconnected, which aborted the work. That is not our failure.
     if (response.closed)
       return this.#logger.debug({ msg: code, code, reason: 'the client went away' });
     if (error.status >= 500) return this.#logger.error({ msg: code, code, err: error });
-    // A client's mistake needs its reason in the log, not our stack.
+    // For a client error the log needs the reason, not our stack.
     this.#logger.log({
       msg: code,
       code,
@@ -127,8 +129,8 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
 }
 
 /**
- * For a server of our own: what Nest and Express throw speaks the same language. A host application
- * keeps its own filters.
+ * Handles the errors of Nest and Express like a `BffError`. Only for a standalone server: a host
+ * application keeps its own filters.
  */
 @Catch()
 export class UnexpectedErrorFilter implements ExceptionFilter {
@@ -140,7 +142,10 @@ export class UnexpectedErrorFilter implements ExceptionFilter {
   }
 }
 
-/** The text of a refusal by Nest quotes the address with its query, so it is no cause we keep. */
+/**
+ * Translates an error of Nest or Express. Drops the cause of client errors, because Nest's message
+ * quotes the URL with its query.
+ */
 function translate(error: unknown): BffError {
   const status = error instanceof HttpException ? error.getStatus() : 500;
   if (status >= 500) return new BffError('internal_error', { cause: error });
@@ -148,7 +153,7 @@ function translate(error: unknown): BffError {
   return new BffError(status === 413 ? 'body_too_large' : 'invalid_request');
 }
 
-/** Every request has one by now, unless a host application takes it past our pipeline. */
+/** Creates an id only for a request that a host application routes past our pipeline. */
 function requestIdOf(request: Request): string {
   return String((request.id ??= randomUUID()));
 }

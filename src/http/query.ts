@@ -34,12 +34,15 @@ export class Query {
   }
 }
 
-/** The query of a request. Throws `invalid_request` for more than 512 parameters. */
+/** Parses the query of a request. Throws `invalid_request` for more than 512 parameters. */
 export function queryOf(request: Request): Query {
   return new Query(limitedParameters(queryText(request), queryLimit));
 }
 
-/** The query of an authorization response. Throws `invalid_request` for more than 64 parameters. */
+/**
+ * Parses the query of an authorization response. Throws `invalid_request` for more than 64
+ * parameters.
+ */
 export function limitedQueryOf(request: Request): URLSearchParams {
   return limitedParameters(queryText(request));
 }
@@ -61,10 +64,10 @@ export function limitedParameters(text: string, limit = protocolLimit): URLSearc
 }
 
 /**
- * The value of one query parameter, or `undefined` if it was not sent. Throws `invalid_request` if
- * it is repeated, because two parsers might choose different values, or has control characters.
- * Control characters in return URLs are left to the return URL rules, which have their own error
- * code.
+ * Returns the value of a query parameter, or `undefined` if it was not sent. Throws
+ * `invalid_request` if it is repeated, because two parsers might choose different values, or has
+ * control characters. Return URLs may have them here: their own rules refuse them with another
+ * error code.
  */
 export function parameter(query: Query, name: string): string | undefined {
   if (query.isRepeated(name)) throw invalid(`${name} is repeated`);

@@ -2,14 +2,13 @@ import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { ResponseHeaders } from './response-headers.ts';
 
-/** The place in the request pipeline where every answer gets the headers that all have. */
+/** Sets the default headers of every response. */
 @Injectable()
 export class ResponseHeadersMiddleware implements NestMiddleware {
   constructor(private readonly headers: ResponseHeaders) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
-    // A proxied answer that breaks off has its headers; what broke it comes this way to become
-    // known.
+    // The error of a broken proxied response passes here too, after its headers were sent.
     if (!response.headersSent) this.headers.set(request, response);
     next();
   }

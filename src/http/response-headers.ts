@@ -3,12 +3,12 @@ import type { Request, Response } from 'express';
 import helmet from 'helmet';
 import { isBelow } from './path-prefix.ts';
 
-/** What decides over the headers every answer carries. */
+/** Options for the default response headers. */
 export interface ResponseHeaderOptions {
   readonly isHttps: boolean;
-  /** Paths below which nothing is a page: our endpoints and the proxied routes. */
+  /** Path prefixes without pages: our endpoints and the proxied routes. */
   readonly notPages: readonly string[];
-  /** The pages' Content-Security-Policy. Absent: none. */
+  /** The `Content-Security-Policy` of pages. `undefined` sends none. */
   readonly pagePolicy?: string | undefined;
 }
 
@@ -16,13 +16,13 @@ const nothingAllowed =
   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /**
- * What every answer carries: a request id to quote, and helmet's security headers. They are
- * computed once. An upstream's own headers win over them where it sends some.
+ * The default headers of every response: a request id and helmet's security headers, which are
+ * computed once. An upstream's headers override them.
  */
 export class ResponseHeaders {
-  /** Of pages of the frontend. Names are in lower case. */
+  /** Headers of the frontend's pages, with names in lower case. */
   readonly page: Readonly<Record<string, string>>;
-  /** Of everything else. */
+  /** Headers of all other responses, with names in lower case. */
   readonly other: Readonly<Record<string, string>>;
 
   constructor(private readonly options: ResponseHeaderOptions) {
@@ -33,7 +33,7 @@ export class ResponseHeaders {
   }
 
   set(request: Request, response: Response): void {
-    // An answer that was broken off comes here for its line in the log alone.
+    // A broken response passes here only to be logged.
     if (response.headersSent) return;
     request.id ??= randomUUID();
     response.setHeader('X-Request-Id', String(request.id));
@@ -49,19 +49,19 @@ export class ResponseHeaders {
 }
 
 /**
- * The path as routes are matched: `/%61pi` must not get the policy of a page. Absent: it is no
- * path.
+ * Decodes the path like route matching does, so that `/%61pi` does not get the policy of a page.
+ * Returns `undefined` for invalid encoding.
  */
 function pathMeant(originalUrl: string): string | undefined {
   const [path = ''] = originalUrl.split('?', 1);
   try {
     return decodeURIComponent(path);
   } catch {
-    return undefined; // the request will be refused for it
+    return undefined; // a later step refuses the request
   }
 }
 
-/** Runs helmet once on a response that only takes notes. */
+/** Runs helmet once on a fake response that records the headers. */
 function helmetHeaders(isHttps: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
   const notes = {

@@ -9,19 +9,19 @@ import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** A request, and where it goes. */
+/** A request with its matched route and canonical target. */
 export interface Matched {
   readonly request: Request;
   readonly response: Response;
   readonly route: ProxyRoute;
   readonly target: RequestTarget;
-  /** Absent: it asks for no WebSocket. */
+  /** `undefined` if the request is not a WebSocket handshake. */
   readonly handshake: Handshake | undefined;
 }
 
 /**
- * Which requests belong to a route, and which of them nobody may send. It looks at no session: a
- * forged request learns nothing about it.
+ * Matches requests to routes and refuses the forbidden ones. These checks never read a session, so
+ * a forged request learns nothing about it.
  */
 @Injectable()
 export class AdmissionService {
@@ -32,7 +32,7 @@ export class AdmissionService {
   ) {}
 
   /**
-   * The matched route, or `undefined` if the path belongs to none. Throws `bad_path` or
+   * Returns the matched route, or `undefined` if the path belongs to no route. Throws `bad_path` or
    * `invalid_request` for a request that two servers could read differently, and `not_found` for a
    * WebSocket handshake without a route.
    */
@@ -47,17 +47,18 @@ export class AdmissionService {
   }
 
   /**
-   * Throws `method_not_allowed`, `csrf` or `invalid_request` for what is sent on to nobody. For
-   * requests that are no handshake.
+   * Refuses an ordinary request (not a handshake) that must not reach an upstream. Throws
+   * `method_not_allowed`, `csrf` or `invalid_request`.
    */
   refuseForeign({ request, route: { options } }: Matched): void {
     refuseWebSocket(request);
     const { method, headers } = request;
-    // The upstream would answer with the request it got, token included (RFC 9110 §9.3.8).
+    // The response to TRACE contains the request as received, including the token (RFC 9110
+    // §9.3.8).
     if (method === 'TRACE')
       throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
     if (options.token === 'none') return;
-    // Only a page of another origin has to ask; ours never does.
+    // Only a page of another origin sends a preflight.
     if (method === 'OPTIONS' && 'access-control-request-method' in headers)
       throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
     if (options.csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
@@ -65,8 +66,8 @@ export class AdmissionService {
 }
 
 /**
- * Without its upgrade a handshake would reach the upstream as an ordinary request, and be obeyed as
- * one. Throws `invalid_request`.
+ * Throws `invalid_request` for a request with `Upgrade: websocket`. Without its upgrade, the
+ * upstream would execute the handshake as an ordinary request.
  */
 export function refuseWebSocket({ headers }: Request): void {
   if (headers.upgrade === undefined || !/\bwebsocket\b/i.test(headers.upgrade)) return;
@@ -74,7 +75,7 @@ export function refuseWebSocket({ headers }: Request): void {
   throw new BffError('invalid_request', { cause });
 }
 
-/** Which of two `Host` fields counts, servers answer differently (RFC 9112 §3.2). */
+/** Servers disagree about which of two `Host` fields counts (RFC 9112 §3.2). */
 function refuseTwoHosts({ rawHeaders }: Request): void {
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -1,6 +1,6 @@
 import { BffError } from '../errors.ts';
 
-/** A request target that two readers cannot read differently. */
+/** A request target that all servers read the same way. */
 export interface RequestTarget {
   /** Begins with `/`; unreserved characters are never percent-encoded in it (RFC 3986 §6.2.2.2). */
   readonly path: string;
@@ -8,28 +8,28 @@ export interface RequestTarget {
   readonly query: string;
 }
 
-/** Enough for any path that was encoded by accident; one that goes on is made to confuse. */
+/** More encodings than happen by accident. A path with more of them is an attack. */
 const maxDecodings = 8;
 
 /**
- * Segments that nobody reads differently, as nearly all are: to see that takes less than to judge
- * them.
+ * Matches paths that every server reads the same way. Nearly all paths match, and this test is
+ * cheaper than the full check.
  */
 const plainPath = /^(?:\/[\w-][\w.~-]*)+\/?$/;
 
 /**
- * The one form of a request target, which is matched and sent on. What an upstream might resolve to
- * another path than we did is refused, not repaired: dot segments, encoded separators, empty
- * segments, control characters, bytes that are not UTF-8, and all of these behind a second
- * encoding. Throws `bad_path`.
+ * Returns the canonical request target, which is used for matching and for forwarding. Throws
+ * `bad_path` for a path that an upstream could resolve differently: dot segments, encoded
+ * separators, empty segments, control characters, invalid UTF-8, and any of these under repeated
+ * encoding.
  */
 export function canonicalTarget(requestTarget: string): RequestTarget {
   const questionMark = requestTarget.indexOf('?');
   const raw = questionMark < 0 ? requestTarget : requestTarget.slice(0, questionMark);
   const query = questionMark < 0 ? '' : requestTarget.slice(questionMark);
   if (plainPath.test(raw) && query === '') return { path: raw, query };
-  // Absolute form, authority form and `*` begin otherwise; `#` never belongs into a request (RFC
-  // 9112 §3.2).
+  // Absolute form, authority form and `*` do not start with `/`. A request target never contains
+  // `#` (RFC 9112 §3.2).
   if (!/^\/[\x21\x24-\x5b\x5d-\x7e\x22]*$/.test(raw)) throw new BffError('bad_path');
   if (!/^[\x21\x22\x24-\x7e]*$/.test(query)) throw new BffError('bad_path');
   if (!isUnambiguous(raw)) throw new BffError('bad_path');
@@ -51,8 +51,8 @@ function isUnambiguous(raw: string): boolean {
   for (let decodings = 0; decodings < maxDecodings; decodings++) {
     if (!hasPlainSegments(text) || /%(2f|5c)/i.test(text)) return false;
     const decoded = decodedPath(text);
-    // What does not decode was sent wrongly, unless all that is left is the percent sign that `%25`
-    // stands for.
+    // Invalid encoding is an error, unless only a literal percent sign is left that was sent as
+    // `%25`.
     if (decoded === undefined) return decodings > 0 && !/%[0-9a-f]{2}/i.test(text);
     if (decoded === text) return true;
     text = decoded;
@@ -60,16 +60,19 @@ function isUnambiguous(raw: string): boolean {
   return false;
 }
 
-/** No segment is empty or, up to the parameters some servers cut off at `;`, a dot segment. */
+/**
+ * Whether no segment is empty or a dot segment. Some servers cut off path parameters at `;`, so
+ * `..;x` counts as a dot segment.
+ */
 function hasPlainSegments(path: string): boolean {
   return !/[\\\p{Cc}]|\/\/|\/\s*\.{1,2}\s*(;|\/|$)/u.test(path);
 }
 
-/** A path decoded once, or `undefined` if its percent-encoding or UTF-8 is invalid. */
+/** Decodes a path once. Returns `undefined` if its percent-encoding or UTF-8 is invalid. */
 export function decodedPath(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    return undefined; // the caller judges
+    return undefined; // the caller decides what this means
   }
 }

@@ -5,9 +5,9 @@ export const PROXY_OPTIONS = Symbol('proxy options');
 
 type AnswerHeaders = Readonly<Record<string, string>>;
 
-/** The slice of the configuration this room works with. */
+/** The part of the configuration that the proxy uses. */
 export interface ProxyOptions {
-  /** Our own origin, as browsers see it. */
+  /** The public origin of the BFF, as browsers see it. */
   readonly publicUrl: string;
   readonly basePath: string;
   readonly csrf: CsrfOptions;
@@ -15,16 +15,19 @@ export interface ProxyOptions {
   readonly ourCookies: readonly string[];
   readonly routes: readonly RouteOptions[];
   /**
-   * Headers of every answer, names in lower case: of what the frontend's server says, and of what
-   * APIs say.
+   * Default response headers, with names in lower case: `page` for responses from the frontend's
+   * server, `other` for responses from APIs.
    */
   readonly answerHeaders: { readonly page: AnswerHeaders; readonly other: AnswerHeaders };
-  /** The frontend, if another server has it: a last route without a token. */
+  /**
+   * The route to the server of the frontend, if there is one. It is matched last and carries no
+   * token.
+   */
   readonly frontendRoute?: RouteOptions | undefined;
-  /** The provider whose token a route carries that names none. */
+  /** The provider whose token is sent on a route that names none. */
   readonly defaultProvider: string | undefined;
-  /** Who signs in without naming a provider chooses one. */
+  /** Whether a user who signs in without naming a provider gets a choice. */
   readonly letsChoose: boolean;
-  /** How many WebSockets a session may have open on this replica. 0: any number. */
+  /** The maximum number of open WebSockets per session on this replica. 0 means no limit. */
   readonly maxWebSockets: number;
 }

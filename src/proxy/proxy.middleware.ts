@@ -2,7 +2,7 @@ import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { ProxyService } from './proxy.service.ts';
 
-/** The proxy's place in the request pipeline. */
+/** Runs the proxy in the request pipeline. */
 @Injectable()
 export class ProxyMiddleware implements NestMiddleware {
   constructor(private readonly proxy: ProxyService) {}

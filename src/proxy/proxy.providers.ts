@@ -11,8 +11,8 @@ import { RouteAuthorizationService } from './authorize/route-authorization.servi
 import { EndNotifier } from '../session/sessions/end-notifier.ts';
 
 /**
- * What the proxy works with beside its options: the routes, and all that lives longer than a
- * request.
+ * The Nest providers of the proxy: its services, the route table and the state shared by all
+ * requests. Requires `PROXY_OPTIONS`.
  */
 export const proxyProviders: NestProvider[] = [
   {

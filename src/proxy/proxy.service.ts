@@ -29,25 +29,25 @@ import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 import { upstreamPath } from './routes.ts';
 import { openWebSocket } from './forward/upgrade.ts';
 
-/** A call for which nobody has to be asked anything. */
+/** A request that can be forwarded at once, without asynchronous work. */
 interface ReadyRequest {
   readonly matched: Matched;
   readonly who: Caller;
   readonly authorized: AuthorizedRequest;
 }
 
-/** Gets what is none of ours, and what failed. */
+/** Receives requests that match no route and requests that failed. */
 type Next = (request: Request, response: Response) => void;
 
 const nobody: Caller = { presented: undefined, session: undefined };
 
 /**
- * Sends what belongs to a route to its upstream, with the user's access token where the route wants
- * one.
+ * Forwards requests to the upstream of their route, with the user's access token where the route
+ * requires one.
  */
 @Injectable()
 export class ProxyService implements BeforeApplicationShutdown, OnApplicationShutdown {
-  /** Requests that `serveFirst` has handed on, and what was wrong with them. */
+  /** Requests that `serveFirst` passed to `next`, with the failure if there was one. */
   readonly #handedOn = new WeakMap<Request, { readonly failure?: unknown }>();
 
   constructor(
@@ -61,8 +61,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   ) {}
 
   /**
-   * `false` for a request that belongs to no route: nothing was done. Otherwise `true` when it is
-   * over. Throws what its answer is to be, if it has none.
+   * Serves a request. Resolves to `false`, without side effects, if it matches no route, otherwise
+   * to `true` when the exchange is over. Throws a `BffError` if no response was sent.
    */
   async serve(request: Request, response: Response): Promise<boolean> {
     const before = this.#handedOn.get(request);
@@ -75,9 +75,9 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * The same for one that nobody has seen before, without a promise where nobody has to be asked,
-   * as in the steady state. `next` gets it when it is none of ours, and when it failed: `serve`
-   * says so again then.
+   * Serves a request as the first handler, synchronously if neither session nor token needs a
+   * lookup. Calls `next` if the request matches no route or fails; a later `serve` then returns
+   * `false` or throws the failure.
    */
   serveFirst(request: Request, response: Response, logContext: LogContext, next: Next): void {
     const call = this.#certainCall(request, response);
@@ -92,7 +92,10 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     });
   }
 
-  /** Before the server waits for its connections to end, which these would not do by themselves. */
+  /**
+   * WebSockets do not close by themselves, so they are closed before the server waits for its
+   * connections to end.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     await this.openSockets.drain();
   }
@@ -103,7 +106,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Absent: somebody has to be asked, or something is wrong, which `serve` finds as well, and says.
+   * Returns `undefined` if the request needs a lookup or fails a check. `serve` repeats the checks
+   * and throws the error.
    */
   #certainCall(request: Request, response: Response): ReadyRequest | undefined {
     try {
@@ -145,8 +149,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * An opening handshake: the rules are those of requests, but its `Origin` says what the CSRF
-   * header cannot.
+   * Handshakes follow the rules of requests, but `Origin` replaces the CSRF header, which a browser
+   * cannot send with them.
    */
   async #upgrade(matched: Matched, handshake: Handshake): Promise<void> {
     const { request, response, route } = matched;
@@ -154,8 +158,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     if (!websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
     if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
-    // A page that nobody looks at opens its WebSocket again and again; that is no use of the
-    // session.
+    // A background page reconnects its WebSocket again and again. That must not extend the session.
     const who = await this.#whoAsks(request, route, 'peek');
     const authorized = await this.headers.of(request, route, who);
     const place = this.openSockets.take(who.session?.id);
@@ -172,7 +175,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     return presented ? { presented, session: this.#toldTo(route, presented) } : nobody;
   }
 
-  /** Absent: the answer is made for nobody. */
+  /** Returns `undefined` if the response belongs to no session. */
   #begin({ session }: Caller, response: Response): StreamingResponse | undefined {
     return session && this.longAnswers.begin(session.id, response);
   }
@@ -184,7 +187,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     logContext?: LogContext,
   ): UpstreamRequest {
     const { options, upstream } = route;
-    // Member by member: to spread objects into one takes longer than all rules for headers.
+    // Listed one by one: spreading objects costs more than all the header rules.
     return {
       upstream,
       path: upstreamPath(options, upstream.basePath, target.path) + target.query,
@@ -205,13 +208,14 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Whom the upstream is told of. Absent: nobody is signed in, or has no account at its provider: a
-   * token goes to upstreams of its own only.
+   * Returns the session or connected account that the upstream may see. Returns `undefined` without
+   * a session or an account at the provider of the route: a token goes only to upstreams of its own
+   * provider.
    */
   #toldTo({ options }: ProxyRoute, presented: Session): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
     if (presented.provider === provider) return presented;
-    // A token of our own is sent for whoever is signed in.
+    // A client token is sent for any signed-in user.
     if (options.token === 'client') return presented;
     return provider === undefined ? undefined : sessionAt(presented, provider);
   }

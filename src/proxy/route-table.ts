@@ -8,35 +8,35 @@ import { Routes } from './routes.ts';
 import { type SignInPlace, type StepUpResponse, stepUpResponse } from './authorize/step-up.ts';
 import { openUpstream, type Upstream } from './upstream/upstream.ts';
 
-/** One configured route with all it needs to be served. */
+/** A configured route, prepared for serving requests. */
 export interface ProxyRoute {
   readonly path: string;
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
   readonly answerHeaders: UpstreamResponseHeaders;
-  /** Nobody looks who asks. */
+  /** Whether requests are served without reading the session. */
   readonly isAnonymous: boolean;
-  /** What the route wants beside the token of a sign-in. Absent: nothing. */
+  /** The route's own token policy or sign-in requirements, if it has any. */
   readonly wants: RouteWants | undefined;
   readonly signInPlace: SignInPlace;
   /**
-   * Reads the challenges of the upstream, for who is signed in, and for who has connected an
-   * account. Absent: no user's token is sent.
+   * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
+   * `undefined` if the route carries no user token.
    */
   readonly stepUp:
     { readonly signedIn: StepUpResponse; readonly connected: StepUpResponse } | undefined;
 }
 
-/** A token of its own, another sign-in, or both. */
+/** What a route requires beyond a sign-in: its own token, a stronger sign-in, or both. */
 export interface RouteWants {
-  /** Absent: the token is that of the sign-in. */
+  /** `undefined` if the route carries the token of the sign-in. */
   readonly policy: TokenPolicy | undefined;
-  /** Absent: any sign-in will do. */
+  /** `undefined` if any sign-in is sufficient. */
   readonly demand: Demand | undefined;
 }
 
-/** All routes, that of the frontend's server included, and the connections of each. */
+/** All routes, including the route to the server of the frontend, and their connections. */
 export class ProxyRoutes {
   readonly #all: readonly ProxyRoute[];
   readonly #byPath: Routes<ProxyRoute>;
@@ -49,7 +49,10 @@ export class ProxyRoutes {
     this.#byPath = new Routes(this.#all, basePath);
   }
 
-  /** The route of a canonical path. Absent: the path is not proxied. */
+  /**
+   * Returns the route of a canonical path, or `undefined` if the path is not proxied. Throws
+   * `bad_path` for an ambiguous path.
+   */
   match(path: string): ProxyRoute | undefined {
     return this.#byPath.match(path);
   }
@@ -59,7 +62,7 @@ export class ProxyRoutes {
   }
 }
 
-/** What does not change from one request to the next. */
+/** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
   const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute } = all;
   const { set, remove, pass } = options.headers;
@@ -83,7 +86,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
   };
 }
 
-/** What a route asks of who comes, and tells them to do about it. */
+/** The sign-in requirements of a route, and where its users meet them. */
 function signInRules(
   options: RouteOptions,
   { basePath, defaultProvider, letsChoose }: ProxyOptions,
@@ -91,7 +94,7 @@ function signInRules(
   const { token, session, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
-  // Our own token is sent for whoever is signed in, wherever.
+  // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
   const unnamed = letsChoose ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };

@@ -6,7 +6,7 @@ import { decodedPath } from './path.ts';
 
 declare module 'http' {
   interface IncomingMessage {
-    /** The configured path of the route that takes the request. Absent: none does. */
+    /** The configured path of the matched route. `undefined` if no route matches. */
     takenBy?: string;
   }
 }
@@ -14,7 +14,10 @@ declare module 'http' {
 /** What matching needs of a route. */
 type Matchable = Pick<RouteOptions, 'path'>;
 
-/** The routes, longest path first. `reserved` is never proxied: our own endpoints live there. */
+/**
+ * Matches paths to routes; the longest matching path wins. Paths below `reserved` are never
+ * proxied, because the BFF's own endpoints are there.
+ */
 export class Routes<Route extends Matchable> {
   readonly #byLength: readonly Route[];
   /** Maps loose forms to the paths of the routes and of `reserved`. */
@@ -74,8 +77,8 @@ export class Routes<Route extends Matchable> {
 }
 
 /**
- * The path the upstream is asked for: `basePath` is its own, what follows the route's decides the
- * rest.
+ * Returns the path to send to the upstream: `basePath`, then the path with the prefix of the route
+ * kept, removed or replaced.
  */
 export function upstreamPath(
   { path: prefix, stripPrefix, rewrite }: PathRules,
@@ -88,12 +91,12 @@ export function upstreamPath(
   return basePath + (front + below(path, prefix) || '/');
 }
 
-/** What decides over the path the upstream sees. */
+/** The options of a route that determine the upstream path. */
 export type PathRules = Pick<RouteOptions, 'path' | 'stripPrefix' | 'rewrite'>;
 
 /**
- * What follows the prefix. Counted in segments: percent-encoded, it has more characters than the
- * route's path.
+ * Returns the path after the prefix. Counts segments, because a percent-encoded path has more
+ * characters than the configured path.
  */
 function below(path: string, prefix: string): string {
   const depth = prefix === '/' ? 1 : prefix.split('/').length;

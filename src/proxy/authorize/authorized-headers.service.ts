@@ -21,34 +21,36 @@ import { type DpopSigner, DpopSigners } from './dpop-signer.ts';
 import { loginUrl, type StepUpResponse } from './step-up.ts';
 import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
 
-/** The headers an upstream gets, and others to ask it once more with. */
+/** The headers of a request to an upstream, with the steps to take after a `401`. */
 export interface AuthorizedRequest {
   readonly headers: HeaderList;
-  /** Goes with each sending of the headers. Absent: their token needs no proof. */
+  /** Signs a new DPoP proof for each attempt. `undefined` if the token needs no proof. */
   readonly proof?: DpopSigner | undefined;
   /**
-   * Asked when the upstream answers `401`. Absent, now or then: its answer stands. It does not
-   * fail.
+   * Called on a `401` response. Resolves to the headers for one more attempt, or to `undefined` to
+   * relay the response. It must not reject.
    */
   readonly onUnauthorized?: OnUnauthorized | undefined;
-  /** Asked before that: what is answered in the place of a `401`. Absent, now or then: nothing. */
+  /** Called before `onUnauthorized`. Returns the error to send instead of the `401`, if any. */
   readonly stepUp?: StepUpResponse | undefined;
 }
 
-/** Who asks. */
+/** The client's session, and the account that the upstream may see. */
 export interface Caller {
-  /** Theirs. Absent: they are not signed in, or nobody looked. */
+  /**
+   * The session of the request. `undefined` if the client is not signed in or the session was not
+   * read.
+   */
   readonly presented: Session | undefined;
-  /** The same, or an account connected to it, if the upstream is to be told. */
+  /**
+   * The session itself or a connected account. `undefined` if the upstream must not know the user.
+   */
   readonly session: Session | undefined;
 }
 
 const noToken: AccessToken = { kind: 'none' };
 
-/**
- * Writes the headers of requests to upstreams, with the access token of who asks where the route
- * wants one.
- */
+/** Creates the headers of upstream requests, with an access token where the route requires one. */
 @Injectable()
 export class AuthorizedHeadersService {
   readonly #logger = new Logger(AuthorizedHeadersService.name);
@@ -67,12 +69,18 @@ export class AuthorizedHeadersService {
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
   }
 
-  /** Throws `not_signed_in` or `step_up_required` where somebody has to be signed in and is not. */
+  /**
+   * Creates the headers of a request. Throws `not_signed_in` or `step_up_required` if the sign-in
+   * does not meet the requirements of the route.
+   */
   async of(request: Request, route: ProxyRoute, who: Caller): Promise<AuthorizedRequest> {
     return this.#with(await this.#token(route, who.session), request, route, who);
   }
 
-  /** The same, if the token is here and nothing is to be done about it. Absent: there is. */
+  /**
+   * Creates the headers synchronously. Returns `undefined` if the token needs a lookup or a
+   * refresh.
+   */
   atOnce(request: Request, route: ProxyRoute, who: Caller): AuthorizedRequest | undefined {
     if (route.wants) return undefined;
     const token = who.session ? this.accessTokens.certainTokenFor(who.session) : noToken;
@@ -86,7 +94,7 @@ export class AuthorizedHeadersService {
     if (!session && !route.wants) return { headers };
     const proof = token?.dpopKey && this.#proofs.by(token.dpopKey, request.method);
     const onUnauthorized = async (refusal: IncomingHttpHeaders) => {
-      // The same once more: the next proof will have the nonce.
+      // The next proof will contain the nonce.
       if (proof && wantsNonce(refusal)) return headers;
       if (!token) return undefined;
       const replace = () => this.routeAuthorization.replacementFor(route, session, token);
@@ -136,10 +144,7 @@ export class AuthorizedHeadersService {
     return session ? this.accessTokens.accessTokenFor(session) : noToken;
   }
 
-  /**
-   * A token in the place of one the upstream does not accept although its time is not over (RFC
-   * 6750 §3.1).
-   */
+  /** Gets a replacement for a token that the upstream refuses before it expires (RFC 6750 §3.1). */
   async #otherToken(
     refusal: IncomingHttpHeaders,
     replace: () => Promise<AccessToken>,
@@ -155,7 +160,10 @@ export class AuthorizedHeadersService {
   }
 }
 
-/** The token the upstream gets. Absent: none. Throws `not_signed_in` where there has to be one. */
+/**
+ * Returns the token to send, or `undefined` if the route works without one. Otherwise throws
+ * `not_signed_in`.
+ */
 function usable(
   answer: AccessToken,
   { options, signInPlace }: ProxyRoute,
@@ -163,14 +171,15 @@ function usable(
 ): SentToken | undefined {
   if (answer.kind === 'token') return answer;
   if (options.token === 'none' || options.token === 'optional') return undefined;
-  // Whoever is signed in, but not there, connects an account to the session there is.
+  // A user who is signed in at another provider connects an account to the existing session.
   const connects = session ? isConnection(session) : presented !== undefined;
   const extensions = { loginUrl: loginUrl(signInPlace, connects) };
   throw new BffError('not_signed_in', { extensions });
 }
 
 /**
- * Whether a token can be sent in the place of another, whose proofs are for its key from now on.
+ * Whether the new token can replace the old one. If it is bound to a key, later proofs use that
+ * key.
  */
 function isProvable({ dpopKey }: SentToken, proof: DpopSigner | undefined): boolean {
   if (dpopKey) proof?.change(dpopKey);

@@ -2,23 +2,23 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type DpopKey, DpopNonces, dpopProof } from '../../oauth/client/dpop.ts';
 import { type HeaderList, valueOf, without } from '../headers/request-headers.ts';
 
-/** Proves to an upstream that the access token in a request is ours to use. */
+/** Signs DPoP proofs for the access token of one request. */
 export interface DpopSigner {
-  /** Headers that have the token with a new proof, for one sending of them to this server. */
+  /** Returns the headers with a new proof. Each proof is for one attempt at one server. */
   prove(headers: HeaderList, origin: string, pathAndQuery: string): HeaderList;
-  /** Hears what the server said, which may be a nonce for the next proof. */
+  /** Remembers the nonce of the response, if it has one, for the next proof. */
   updateNonce(answer: IncomingHttpHeaders, origin: string): void;
-  /** From now on the headers have a token that is bound to this key. */
+  /** Uses this key for later proofs, because the access token has changed. */
   change(key: DpopKey): void;
 }
 
-/** Proofs of possession (RFC 9449 §7) for all upstreams, whose newest nonces it remembers. */
+/** Creates DPoP signers (RFC 9449 §7) and remembers the newest nonce of each upstream. */
 export class DpopSigners {
   readonly #nonces = new DpopNonces();
 
   constructor(private readonly clock: () => number) {}
 
-  /** For requests of this method with a token that is bound to the key. */
+  /** Creates a signer for a request with this method and a token that is bound to the key. */
   by(first: DpopKey, method: string): DpopSigner {
     let key = first;
     return {

@@ -11,10 +11,7 @@ import type { Session } from '../../session/sessions/session.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import { stepUpFor } from './step-up.ts';
 
-/**
- * The token for routes that want more than somebody signed in: a token of their own, or another
- * sign-in.
- */
+/** Gets the token for routes that require their own token or a stronger sign-in. */
 @Injectable()
 export class RouteAuthorizationService {
   constructor(
@@ -24,7 +21,8 @@ export class RouteAuthorizationService {
   ) {}
 
   /**
-   * Throws `step_up_required` before any token is asked for, and what the services of tokens throw.
+   * Gets the token of a route. Throws `step_up_required` before it requests a token, and the errors
+   * of the token services.
    */
   async tokenFor(
     { wants, signInPlace, isAnonymous }: ProxyRoute,
@@ -38,7 +36,7 @@ export class RouteAuthorizationService {
     return session ? this.accessTokens.accessTokenFor(session) : { kind: 'none' };
   }
 
-  /** Another token to replace one that the upstream refused. */
+  /** Gets a new token to replace one that the upstream refused. */
   async replacementFor(
     { wants }: ProxyRoute,
     session: Session | undefined,

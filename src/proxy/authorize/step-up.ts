@@ -5,21 +5,21 @@ import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import { longestLoginParameter } from '../../oauth/login/login.ts';
 import type { Session } from '../../session/sessions/session.ts';
 
-/** Where a route's users sign in. */
+/** Where the users of a route sign in. */
 export interface SignInPlace {
   readonly basePath: string;
   /** The provider whose token the route carries. */
   readonly provider: string | undefined;
-  /** Where nobody has to say which one it is. */
+  /** The provider that needs no `provider` parameter in login URLs. */
   readonly defaultProvider: string | undefined;
 }
 
-/** What a sign-in is asked for. */
+/** Login parameters that the step-up requires. */
 type Wishes = Readonly<Record<'acr_values' | 'max_age', string | undefined>>;
 
 /**
- * Where a page sends its user for what a route wants: to sign in, or to connect an account to the
- * session there is.
+ * Returns the URL where the user meets the requirements of a route: a login, or if `isConnected`
+ * the connection of an account to the existing session.
  */
 export function loginUrl(
   { basePath, provider = '', defaultProvider }: SignInPlace,
@@ -33,19 +33,25 @@ export function loginUrl(
   return query.size > 0 ? `${path}?${query}` : path;
 }
 
-/** Refuses a session that was not begun as the route demands (RFC 9470 §3, said by us). */
+/**
+ * Creates the `step_up_required` error for a session that does not meet the demand of a route (like
+ * RFC 9470 §3, but from the BFF).
+ */
 export function stepUpFor(place: SignInPlace, session: Session, demand: Demand): BffError {
   const { acr, maxAge } = demand;
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
   return stepUp(place, isConnection(session), { acr_values: acr, max_age: seconds });
 }
 
-/** An upstream's answer that it wants another sign-in, as ours. Absent: it says something else. */
+/**
+ * Translates an upstream's step-up challenge to an error. Returns `undefined` if the response
+ * contains no such challenge.
+ */
 export type StepUpResponse = (refusal: IncomingHttpHeaders) => BffError | undefined;
 
 /**
- * Reads the challenge of an upstream (RFC 9470 §3), for who is signed in, or for an account that is
- * connected.
+ * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
+ * the token is that of a connected account.
  */
 export function stepUpResponse(place: SignInPlace, isConnected: boolean): StepUpResponse {
   return (refusal) => {
@@ -55,7 +61,7 @@ export function stepUpResponse(place: SignInPlace, isConnected: boolean): StepUp
     if (attributes.get('error') !== 'insufficient_user_authentication') return undefined;
     const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
     return stepUp(place, isConnected, {
-      // What `login` would refuse is not worth a link.
+      // The login endpoint would refuse longer values.
       acr_values: Buffer.byteLength(acr) <= longestLoginParameter ? acr : undefined,
       max_age: maxAge !== undefined && /^\d{1,9}$/.test(maxAge) ? maxAge : undefined,
     });
@@ -68,8 +74,8 @@ function stepUp(place: SignInPlace, isConnected: boolean, wishes: Wishes): BffEr
 }
 
 /**
- * The attributes of challenges (RFC 9110 §11.2), the first of each name. What is quoted hides
- * nothing: it is read as a whole.
+ * Parses the attributes of challenges (RFC 9110 §11.2). The first of each name wins. A quoted
+ * string is read as a whole, so that text in it is never taken for an attribute.
  */
 function attributesOf(challenge: string): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();

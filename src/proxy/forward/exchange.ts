@@ -8,22 +8,22 @@ import { hasBody, letFinish, limitedBody } from './request-body.ts';
 import { asBffError, isBroken, isOurs } from '../upstream/failure.ts';
 import type { UpstreamServer } from '../upstream/upstream.ts';
 
-/** Doing them twice comes to the same (RFC 9110 §9.2.2). */
+/** Idempotent methods (RFC 9110 §9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-/** Of an answer nobody wants, this much is read to save the connection, in bytes. */
+/** How much of a discarded response is read to keep its connection, in bytes. */
 const worthReading = 64 * 1024;
 
-/** What became of a connection while something was decided. */
+/** What happened to the connection while a refusal was reconsidered. */
 interface Meanwhile {
   hasEnded?: true;
   failure?: Error;
 }
 
 /**
- * One request and its answer on their way through us, told by undici call by call: no stream stands
- * between its parser and the response. `settle` is called once, with a `BffError` if something went
- * wrong; a browser that has gone is not wrong.
+ * Forwards one request and its response. It is undici's handler, so no stream stands between
+ * undici's parser and the response. `settle` is called once, with a `BffError` on failure. A
+ * browser that disconnects is not a failure.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: IncomingMessage;
@@ -36,13 +36,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #retriesLeft: number;
   #mayAskAgain: boolean;
   #server: UpstreamServer | undefined;
-  /** Absent: each that was asked took the connection. */
+  /** Servers that refused the connection. `undefined` if none has. */
   #tried: UpstreamServer[] | undefined;
-  /** Of the newest attempt. Absent: it has no connection yet. */
+  /** Controller of the newest attempt. `undefined` until it has a connection. */
   #controller: Dispatcher.DispatchController | undefined;
-  /** Of the answer that was refused, until its end. */
+  /** The discarded response, until it has ended. */
   #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
-  /** Of a refusal that is reconsidered. */
+  /** Set while a refusal is reconsidered. */
   #undecided: Meanwhile | undefined;
   #isOver = false;
 
@@ -69,7 +69,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     try {
       this.#send(this.#asked.upstream.choose());
     } catch (mistake) {
-      // Whoever catches it settles; `close` comes all the same, and must not do so again.
+      // The caller settles. A later `close` event must not settle again.
       this.#isOver = true;
       if (this.#server) this.#server.busy -= 1;
       throw mistake;
@@ -132,7 +132,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       {
         path,
         method: this.#request.method as Dispatcher.HttpMethod,
-        // undici takes lists as values too, which its types leave out.
+        // undici accepts arrays as values, but its types do not say so.
         headers: ['host', server.host, ...headers] as string[],
         body: this.#body,
         headersTimeout: timeout,
@@ -142,7 +142,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     );
   }
 
-  /** Who else to ask after a failure before any answer. Absent: the failure stands. */
+  /**
+   * Returns the server for another attempt after a failure before the response. Returns `undefined`
+   * if the failure is final.
+   */
   #nextServer(error: Error): UpstreamServer | undefined {
     if (isOurs(error)) return undefined;
     const { upstream } = this.#asked;
@@ -150,7 +153,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (isUnsent && this.#server) {
       this.#server.refused();
       this.#tried = [...(this.#tried ?? []), this.#server];
-      // Nothing has been sent: what it was does not matter.
+      // Nothing has been sent, so even a request that is not idempotent can go to another server.
       const other = upstream.choose(this.#tried);
       if (other) return other;
     }
@@ -159,7 +162,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return upstream.choose();
   }
 
-  /** With another token, perhaps. The refusal is kept until that is known. */
+  /** Tries again with another token if there is one. Keeps the refusal until that is known. */
   async #reconsider(
     controller: Dispatcher.DispatchController,
     status: number,
@@ -203,8 +206,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Whatever it ends with: an answer that is complete or broken off, no answer, or a browser that
-   * has gone.
+   * Ends the exchange: complete, broken off, without a response, or after the browser disconnected.
    */
   #end(failure?: Error): void {
     if (this.#isOver) return;

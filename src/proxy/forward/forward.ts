@@ -6,57 +6,60 @@ import type { DpopSigner } from '../authorize/dpop-signer.ts';
 import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-/** One request to an upstream, decided in every part but which of its servers gets it. */
+/** A request to an upstream with all its options. Only the server is not chosen yet. */
 export interface UpstreamRequest {
   readonly upstream: Upstream;
   /** Path and query. */
   readonly path: string;
-  /** All but `host`, which is the server's. */
+  /** All headers except `host`, which depends on the server. */
   readonly headers: HeaderList;
-  /** Goes with each sending of the headers. Absent: nothing does. */
+  /** Optional. Signs a new DPoP proof for each attempt. */
   readonly proof?: DpopSigner | undefined;
   /**
-   * The whole body, where it has been read to be sent twice if need be. Absent: it streams, or
-   * there is none.
+   * The buffered body, if it may have to be sent twice. `undefined` if it is streamed or there is
+   * none.
    */
   readonly body?: Buffer | undefined;
   /**
-   * Asked when the upstream answers `401` to a request whose body is not lost by it: the headers to
-   * ask it once more with. Absent, now or then: its answer stands. It must not fail.
+   * Called on a `401` response if the body can be sent again. Resolves to the headers for one more
+   * attempt, or to `undefined` to relay the response. It must not reject.
    */
   readonly onUnauthorized?: OnUnauthorized | undefined;
-  /** On whose behalf that is asked. Absent: on that of the request under way. */
+  /** Log context for `onUnauthorized`. The current context by default. */
   readonly logContext?: LogContext | undefined;
   /**
-   * Asked first, also when there is a body: what is thrown in the place of a `401`. Absent, now or
-   * then: nothing.
+   * Called before `onUnauthorized`, also for requests with a body. Returns the error to send
+   * instead of the `401`, if any.
    */
   readonly stepUp?: ((refusal: IncomingHttpHeaders) => BffError | undefined) | undefined;
-  /** Milliseconds to the response headers. */
+  /** Maximum time until the response headers, in milliseconds. */
   readonly timeout: number;
-  /** Milliseconds of silence a running response may have. 0: any. */
+  /** Maximum time between two chunks of the response, in milliseconds. 0 means no limit. */
   readonly idleTimeout: number;
-  /** Largest request body, in bytes. */
+  /** Maximum size of the request body, in bytes. */
   readonly maxBody: number;
-  /** How often a request that can be repeated is sent again when its connection breaks. */
+  /** How often a repeatable request is sent again after its connection broke. */
   readonly retry: number;
-  /** What the browser sees of the upstream's headers. */
+  /** Translates the upstream's response headers to those for the browser. */
   readonly responseHeaders: (headers: IncomingHttpHeaders) => HeaderList;
 }
 
-/** Does something on behalf of a request: what is logged meanwhile names it. */
+/** Runs work in the log context of a request, so that log entries name the request. */
 export interface LogContext {
   within<Result>(work: () => Result): Result;
 }
 
-/** Asked when an upstream answers `401`, with the headers of its answer. */
+/**
+ * Called with the headers of a `401` response. Resolves to the headers for one more attempt, or to
+ * `undefined` to relay the response.
+ */
 export type OnUnauthorized = (refusal: IncomingHttpHeaders) => Promise<HeaderList | undefined>;
 
 /**
- * Sends a request on and its answer back, both streamed. A browser that goes away ends the
- * upstream's work, and nothing is thrown: nobody is left to be told. Throws `body_too_large`,
- * `upstream_unreachable` or `upstream_timeout`; if the answer has begun by then, whoever catches
- * must break it off, so that half of it is never taken for the whole.
+ * Forwards a request and streams the response. If the browser disconnects, the upstream request is
+ * aborted and the promise resolves. Throws `body_too_large`, `upstream_unreachable` or
+ * `upstream_timeout`. If the response has begun by then, the caller must destroy it, so that the
+ * client never takes a partial response for a complete one.
  */
 export function forward(
   request: IncomingMessage,
@@ -69,8 +72,8 @@ export function forward(
 }
 
 /**
- * The same without a promise. `settle` is called once, with what `forward` throws, if anything,
- * perhaps before this returns.
+ * Forwards a request without a promise. Calls `settle` once, possibly before it returns, with the
+ * error that `forward` would throw, or without one.
  */
 export function startForwarding(
   request: IncomingMessage,
@@ -82,8 +85,8 @@ export function startForwarding(
     letFinish(request);
     settle(new BffError('body_too_large'));
   } else if (asked.proof && isSmall(request)) {
-    // A proof may be refused for want of a nonce that nobody could know: an order must not be lost
-    // by that.
+    // The upstream may refuse a proof to provide its first nonce. The body is buffered, so that the
+    // request can be sent again.
     void wholeBody(request).then((body) => exchange(request, response, { ...asked, body }, settle));
   } else {
     exchange(request, response, asked, settle);
@@ -96,7 +99,7 @@ function exchange(
   asked: UpstreamRequest,
   settle: (failure?: Error) => void,
 ): void {
-  // It may have gone while something was waited for; `close` will not come again.
+  // The browser may have disconnected during a wait. There is no second `close` event.
   if (response.closed) return settle();
   try {
     new Exchange(request, response, asked, settle).start();

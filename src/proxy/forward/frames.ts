@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto';
 
-/** Status codes of a close frame that we send ourselves (RFC 6455 §7.4). */
+/** Status codes of the close frames that the BFF sends (RFC 6455 §7.4). */
 export type CloseCode = 1001 | 4401;
 
 const closeOpcode = 0x8;
 
 /**
- * Follows a stream of WebSocket frames by their headers alone, to know where one ends (RFC 6455
+ * Finds the frame boundaries in a WebSocket stream by reading only the frame headers (RFC 6455
  * §5.2).
  */
 export class FrameBoundary {
-  /** Bytes of payload that are still to come. */
+  /** Payload bytes left in the current frame. */
   #payload = 0;
-  /** Bytes of the header that were seen, and how many it has. */
+  /** Header bytes read so far, and the header size. */
   #seen = 0;
   #size = 2;
   #extendedUntil = 2;
   #length = 0;
   #hasClosed = false;
 
-  /** Whether the stream stands between two frames. */
+  /** Whether the stream is between two frames. */
   get isReached(): boolean {
     return this.#seen === 0 && this.#payload === 0;
   }
@@ -33,8 +33,8 @@ export class FrameBoundary {
   }
 
   /**
-   * Takes note of bytes that pass. With `toBoundary` only of those that belong to the frame begun.
-   * Says how many it took.
+   * Reads bytes of the stream, with `toBoundary` only up to the end of the current frame. Returns
+   * the number of bytes read.
    */
   advance(bytes: Uint8Array, toBoundary = false): number {
     let at = 0;
@@ -67,7 +67,7 @@ export class FrameBoundary {
     this.#size = 2;
   }
 
-  /** The second byte: whether a masking key follows, and the length or where it is. */
+  /** Reads the second byte: whether a masking key follows, and the length or its position. */
   #measure(byte: number): void {
     const length = byte & 0x7f;
     const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
@@ -77,7 +77,7 @@ export class FrameBoundary {
   }
 }
 
-/** A close frame without a reason. What a client sends is masked (RFC 6455 §5.1). */
+/** Creates a close frame without a reason. Frames from a client are masked (RFC 6455 §5.1). */
 export function closeFrame(code: CloseCode, isFromClient: boolean): Buffer {
   const payload = Buffer.from([code >> 8, code & 0xff]);
   if (!isFromClient) return Buffer.from([0x80 | closeOpcode, payload.length, ...payload]);

@@ -6,40 +6,43 @@ import { Tunnel } from './tunnel.ts';
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
 const goingAway = 1001;
 
-/** Ours: the session is over. */
+/** Our own code: the session has ended. */
 const signedOut = 4401;
 
-/** A place among the WebSockets of a session, taken before the upstream is asked. */
+/**
+ * One of the WebSockets that a session may open, reserved before the handshake goes to the
+ * upstream.
+ */
 export interface Slot {
-  /** Absent: the WebSocket belongs to no session. */
+  /** `undefined` if the WebSocket belongs to no session. */
   readonly sessionId: string | undefined;
-  /** Gives it back. Once is enough. */
+  /** Frees the slot. Further calls have no effect. */
   readonly release: () => void;
 }
 
-/** What joins the two connections of a WebSocket. */
+/** The two connections of a WebSocket. */
 export interface Joined {
   readonly browser: Socket;
   readonly upstream: Socket;
-  /** Milliseconds of silence after which it is closed. 0: any. */
+  /** Closes the WebSocket after this time without data, in milliseconds. 0 means no limit. */
   readonly idleTimeout: number;
 }
 
-/** The WebSockets that are open: they end with their sessions, and with this server. */
+/** The open WebSockets. They close when their session ends or the server stops. */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
-  /** How many each session has. */
+  /** Number of slots that each session has taken. */
   readonly #counts = new Map<string, number>();
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  /** `mostPerSession` 0: any number. */
+  /** `mostPerSession` 0 means no limit. */
   constructor(
     private readonly ends: EndNotifier,
     private readonly mostPerSession: number,
   ) {}
 
-  /** Throws `rate_limited` if the session has all it may have. */
+  /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
   take(sessionId: string | undefined): Slot {
     if (sessionId === undefined) return { sessionId, release: () => {} };
     const count = this.#counts.get(sessionId) ?? 0;
@@ -56,9 +59,7 @@ export class OpenSockets {
     return { sessionId, release: leave };
   }
 
-  /**
-   * Lets bytes pass between both connections until one of them, the session or this server ends.
-   */
+  /** Joins both connections until one of them, the session or the server ends. */
   join({ browser, upstream, idleTimeout }: Joined, { sessionId, release: leave }: Slot): void {
     let forget: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
@@ -76,8 +77,8 @@ export class OpenSockets {
   }
 
   /**
-   * Closes all there are and all that will be, and waits until they are closed; that takes a few
-   * seconds at most.
+   * Closes all WebSockets, also those that are opened later, and resolves when the current ones are
+   * closed, which takes a few seconds at most.
    */
   async drain(): Promise<void> {
     this.#isDraining = true;

@@ -2,38 +2,41 @@ import type { IncomingMessage } from 'node:http';
 import { Transform } from 'node:stream';
 import { BffError } from '../../errors.ts';
 
-/** How long an upload may go on after its answer, in milliseconds. */
+/** How long an upload may continue after its response, in milliseconds. */
 const uploadAfterAnswer = 5000;
 
-/** RFC 9112 §6.3: without either field a request has no body. */
+/**
+ * Whether a request has a body: without `Content-Length` or `Transfer-Encoding` it has none (RFC
+ * 9112 §6.3).
+ */
 export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || declaredSize(request) > 0;
 }
 
-/** What `Content-Length` says, in bytes; without it nothing. */
+/** Returns the value of `Content-Length` in bytes, 0 if there is none. */
 export function declaredSize({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-/** A body that may as well be held in memory, in bytes. */
+/** Maximum size of a body that is buffered in memory, in bytes. */
 const smallBody = 64 * 1024;
 
-/** Whether a request says of its body that it is small. */
+/** Whether `Content-Length` declares a body of at most 64 KB. */
 export function isSmall(request: IncomingMessage): boolean {
   const size = declaredSize(request);
   return size > 0 && size <= smallBody;
 }
 
-/** The whole of a small body. Absent: the client went away before its end. */
+/** Reads the whole body. Resolves to `undefined` if the client disconnects before its end. */
 export async function wholeBody(request: IncomingMessage): Promise<Buffer | undefined> {
   try {
     return Buffer.concat(await request.toArray());
   } catch {
-    return undefined; // nobody is left to be told
+    return undefined; // the client has disconnected
   }
 }
 
-/** The body up to a number of bytes; beyond that it fails with `body_too_large`. */
+/** Streams the request body. The stream fails with `body_too_large` after `maxBody` bytes. */
 export function limitedBody(request: IncomingMessage, maxBody: number): Transform {
   let size = 0;
   const meter = new Transform({
@@ -42,12 +45,15 @@ export function limitedBody(request: IncomingMessage, maxBody: number): Transfor
       done(size > maxBody ? new BffError('body_too_large') : null, chunk);
     },
   });
-  // Not a pipeline: a body that is too large must not take the connection with it, which still has
-  // to carry the answer.
+  // `pipeline` would destroy the connection for a body that is too large, before the response is
+  // sent.
   return request.pipe(meter);
 }
 
-/** A browser reads an early answer only after it has sent everything; it is given some time to. */
+/**
+ * Discards the rest of a request body, for 5 seconds at most, then closes the connection. A browser
+ * reads an early response only after it has sent the whole body.
+ */
 export function letFinish(request: IncomingMessage): void {
   request.unpipe().resume();
   if (request.complete) return;

@@ -2,20 +2,19 @@ import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { type HeaderList, without } from '../headers/request-headers.ts';
 
-/** Up to here copying costs less than a second buffer to write, in bytes. */
+/**
+ * Maximum size of a response that is copied to be sent in one write, in bytes. Beyond it a second
+ * write is cheaper.
+ */
 const smallAnswer = 8 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
-/**
- * An answer on its way to the browser, which an upstream is told to wait for when it falls behind.
- */
+/** Writes a response to the browser. Pauses the upstream when the browser reads too slowly. */
 export class ResponseWriter {
   hasBegun = false;
   readonly #response: ServerResponse;
-  /**
-   * The first bytes, held until `#flush`: a small answer that is here already takes but one write.
-   */
+  /** The first bytes, held until `#flush`, so that a small response needs only one write. */
   #first: Buffer | undefined;
   /**
    * Further chunks received before the response began. Joined once, because joining at each chunk
@@ -28,20 +27,22 @@ export class ResponseWriter {
     this.#response = response;
   }
 
-  /** Sends the head, with the bytes that are there by the end of this turn. */
+  /**
+   * Writes the head, together with the body bytes that arrive in the same turn of the event loop.
+   */
   begin(controller: Dispatcher.DispatchController, status: number, headers: HeaderList): void {
     // "A server MUST NOT send a Content-Length header field in any response with a status code of …
     // 204" (RFC 9110 §8.6).
     const allowed = status === 204 ? without('content-length', headers) : headers;
     this.#response.writeHead(status, allowed);
     this.hasBegun = true;
-    // Soon, with or without a body: an event stream may be silent for long.
+    // Even without a body yet: an event stream may be silent for a long time.
     process.nextTick(() => this.#flush(controller));
   }
 
   /**
-   * Takes bytes, also before it has begun: undici empties a connection that ends, though it was
-   * told to pause.
+   * Writes body bytes, or holds them if the response has not begun: undici drains a connection that
+   * ends, even while paused.
    */
   take(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#first && !this.#isFlushed) this.#first = chunk;
@@ -52,23 +53,23 @@ export class ResponseWriter {
     }
   }
 
-  /** Another answer will take the place of one that has not begun. */
+  /** Drops the held bytes of a response that has not begun, because another one replaces it. */
   forget(): void {
     this.#first = undefined;
     this.#more = undefined;
   }
 
-  /** It was the whole answer. */
+  /** Ends the response after its last byte. */
   complete(): void {
     const first = this.#isFlushed ? undefined : this.#held();
     this.#isFlushed = true;
     if (!first) this.#response.end();
-    // As text it is sent together with the head.
+    // Node sends a string in one write with the head.
     else if (first.length <= smallAnswer) this.#response.end(first.toString('latin1'), 'latin1');
     else this.#response.end(first);
   }
 
-  /** Nothing more is written: whoever asked has gone, or will see a connection that breaks. */
+  /** Stops writing, because the client has disconnected or its connection will be closed. */
   abandon(): void {
     this.#isFlushed = true;
   }
@@ -76,7 +77,7 @@ export class ResponseWriter {
   #flush(controller: Dispatcher.DispatchController): void {
     if (this.#isFlushed) return;
     this.#isFlushed = true;
-    // Not `flushHeaders`, which would encode them once more.
+    // `flushHeaders` would encode the headers again.
     this.#write(controller, this.#held() ?? noBytes);
   }
 

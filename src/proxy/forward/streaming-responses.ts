@@ -2,37 +2,37 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
 
 /**
- * Milliseconds between two sweeps. An answer that the second of them still finds is looked after.
+ * Time between two sweeps, in milliseconds. A response that is still running in the second sweep is
+ * watched.
  */
 const sweepTime = 500;
 
-/** A request that has waited this long for its answer, in milliseconds, is a long poll. */
+/** A request without a response after this time is a long poll, in milliseconds. */
 const longPoll = 10_000;
 
-/** An answer made for a session, and what is known of both. */
+/** A running response that belongs to a session. */
 export interface StreamingResponse {
   readonly sessionId: string;
   readonly response: ServerResponse;
-  /** When the first sweep saw it. Absent: none has. */
+  /** Time of the first sweep that saw it, by `performance.now()`. */
   seenAt: number | undefined;
-  /** The upstream's. Absent: the answer has not begun. */
+  /** The upstream's headers. `undefined` until the response begins. */
   headers: IncomingHttpHeaders | undefined;
   sessionHasEnded: boolean;
   forget: (() => void) | undefined;
-  /** Its place among the others. */
+  /** Its index in the list of running responses. */
   place: number;
 }
 
 /**
- * Answers that could go on for ever end with the session they were made for: event streams, bodies
- * without a length, long polls. What has an end is answered to its end, so that nobody has to guess
- * whether an order was taken. Short ones, which are nearly all, are only noted: to listen for the
- * end of their sessions would cost more than they do.
+ * Ends endless responses with their session: event streams, bodies without a length, long polls.
+ * Finite responses are completed, so that the client knows the result of a write. Short responses
+ * are only recorded, because watching their session would cost more than serving them.
  */
 export class StreamingResponses {
   /**
-   * A list without holes, not a `Map`: of what a map has let go, much stays in memory until the
-   * next full collection.
+   * A dense array instead of a `Map`: a map keeps much of the memory of removed entries until the
+   * next full garbage collection.
    */
   readonly #running: StreamingResponse[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -40,8 +40,8 @@ export class StreamingResponses {
   constructor(private readonly ends: EndNotifier) {}
 
   /**
-   * From now on the answer is broken off when the session ends, if it could go on for ever. Its
-   * headers are noted in what this returns.
+   * Registers a response, which is destroyed when the session ends if it is endless. The caller
+   * sets `headers` when the response begins, and calls `end` when it is over.
    */
   begin(sessionId: string, response: ServerResponse): StreamingResponse {
     this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
@@ -58,7 +58,7 @@ export class StreamingResponses {
     return running;
   }
 
-  /** It is over. */
+  /** Removes a response that is over. */
   end(running: StreamingResponse): void {
     const last = this.#running.pop();
     if (last && last !== running) {
@@ -68,7 +68,7 @@ export class StreamingResponses {
     running.forget?.();
   }
 
-  /** Ends the sweeping; the process is about to end. */
+  /** Stops the sweeps, before the process exits. */
   close(): void {
     clearInterval(this.#timer);
   }
@@ -90,7 +90,10 @@ export class StreamingResponses {
   }
 }
 
-/** One that has not begun may still become endless: the next sweep looks again. */
+/**
+ * Destroys an endless response. One that has not begun may still become endless, so each sweep
+ * checks it again.
+ */
 function endIfEndless({ response, seenAt, headers }: StreamingResponse): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers

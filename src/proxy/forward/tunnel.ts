@@ -1,20 +1,21 @@
 import type { Socket } from 'node:net';
 import { type CloseCode, closeFrame, FrameBoundary } from './frames.ts';
 
-/**
- * How long a frame that has begun may take until our close frame can follow it, in milliseconds.
- */
+/** How long our close frame waits for the end of the current frame, in milliseconds. */
 const restOfFrameTime = 200;
 
-/** How long both ends have to hang up once one of them has, in milliseconds. */
+/** How long both ends have to close once one of them has closed, in milliseconds. */
 const closeTimeout = 2000;
 
-/** Dead peers, a closed laptop's for example, are asked for after this time, in milliseconds. */
+/**
+ * Idle time before TCP keep-alive probes, in milliseconds. They detect dead peers, such as a closed
+ * laptop.
+ */
 const keepAliveDelay = 60_000;
 
 /**
- * A WebSocket's two connections, whose errors are heard, joined: bytes pass as they are, and at the
- * pace of who receives them.
+ * Joins the two connections of a WebSocket. Forwards bytes unchanged and respects backpressure. The
+ * sockets must already have error listeners.
  */
 export class Tunnel {
   readonly #toBrowser: Flow;
@@ -37,7 +38,8 @@ export class Tunnel {
     for (const socket of [browser, upstream]) {
       socket.setTimeout(0).setNoDelay(true).setKeepAlive(true, keepAliveDelay);
       socket.on('end', () => this.#hangUpSoon());
-      // It may have gone while the other one was being opened; `close` will not come again.
+      // The browser may have disconnected before the upstream was connected. There is no second
+      // `close` event.
       if (socket.closed) queueMicrotask(onClose);
       else socket.once('close', onClose);
     }
@@ -46,8 +48,8 @@ export class Tunnel {
   }
 
   /**
-   * Tells both ends that it is over, between two frames, and hangs up. An end that keeps it from
-   * saying so is cut off.
+   * Sends a close frame to both ends, between two frames, and closes the connections. An end whose
+   * current frame does not finish in time is disconnected without a close frame.
    */
   close(code: CloseCode): void {
     this.#toBrowser.end(closeFrame(code, false));
@@ -59,7 +61,7 @@ export class Tunnel {
     this.#hangUpSoon();
   }
 
-  /** Cuts both connections. */
+  /** Closes both connections at once. */
   destroy(): void {
     this.browser.destroy();
     this.upstream.destroy();
@@ -70,10 +72,10 @@ export class Tunnel {
   }
 }
 
-/** The bytes of one direction. */
+/** One direction of the tunnel. */
 class Flow {
   readonly #boundary = new FrameBoundary();
-  /** What is still to be said after the frame that has begun. */
+  /** The frame to send after the current one. */
   #last: Buffer | undefined;
   #isOver = false;
 
@@ -88,14 +90,14 @@ class Flow {
     to.on('close', () => this.#finish());
   }
 
-  /** Lets the frame that has begun pass, then the last one, and no more. */
+  /** Forwards the rest of the current frame, then sends `last` and ends. */
   end(last: Buffer): void {
     if (this.#isOver) return;
     this.#last = last;
     if (this.#boundary.isReached) this.#finish(last);
   }
 
-  /** Ends it in the middle of a frame, if it has not ended yet: nothing may be said there. */
+  /** Ends an open flow in the middle of a frame, where no close frame is allowed. */
   cutOff(): void {
     if (!this.#isOver) this.to.destroy();
   }
@@ -113,7 +115,7 @@ class Flow {
     this.#isOver = true;
     if (last && !this.#boundary.hasClosed) this.to.write(last);
     this.to.end();
-    // What comes now is nobody's, but who does not read does not hear the other end hang up.
+    // Later bytes are discarded. Reading them is the only way to notice that the other end closes.
     this.from.resume();
   }
 }

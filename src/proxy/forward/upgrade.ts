@@ -16,27 +16,27 @@ import type { DpopSigner } from '../authorize/dpop-signer.ts';
 import type { OpenSockets, Slot } from './open-sockets.ts';
 import type { Upstream, UpstreamServer } from '../upstream/upstream.ts';
 
-/** One opening handshake for an upstream, decided in every part. */
+/** A WebSocket handshake for an upstream, with all its options. */
 export interface UpstreamHandshake {
   readonly upstream: Upstream;
   /** Path and query. */
   readonly path: string;
-  /** All but `host`, which is the server's. */
+  /** All headers except `host`, which depends on the server. */
   readonly headers: HeaderList;
-  /** Goes with each sending of the headers. Absent: nothing does. */
+  /** Optional. Signs a new DPoP proof for each attempt. */
   readonly proof?: DpopSigner | undefined;
   /**
-   * Asked when the upstream answers `401`: the headers to ask it once more with. Absent, now or
-   * then: its answer stands.
+   * Called on a `401` response. Resolves to the headers for one more attempt, or to `undefined` to
+   * relay the response.
    */
   readonly onUnauthorized?: OnUnauthorized | undefined;
-  /** Asked first: what is thrown in the place of a `401`. Absent, now or then: nothing. */
+  /** Called before `onUnauthorized`. Returns the error to send instead of the `401`, if any. */
   readonly stepUp?: ((refusal: IncomingMessage['headers']) => BffError | undefined) | undefined;
-  /** Milliseconds to the upstream's answer. */
+  /** Maximum time until the upstream responds, in milliseconds. */
   readonly timeout: number;
-  /** Milliseconds of silence an open WebSocket may have. 0: any. */
+  /** Maximum time without data on an open WebSocket, in milliseconds. 0 means no limit. */
   readonly idleTimeout: number;
-  /** What the browser sees of the upstream's headers. */
+  /** Translates the upstream's response headers to those for the browser. */
   readonly responseHeaders: (headers: IncomingMessage['headers']) => HeaderList;
 }
 
@@ -46,22 +46,20 @@ interface Asking {
   readonly response: ServerResponse;
 }
 
-/**
- * What an upstream says to a handshake. `socket` absent: it does not want to change the protocol.
- */
+/** The upstream's response to a handshake. Without `socket` it refuses the upgrade. */
 interface Answer {
   readonly message: IncomingMessage;
   readonly socket?: Socket;
   readonly head?: Buffer;
 }
 
-// A WebSocket keeps its connection to itself, so there is none to keep alive.
+// These connections are never reused, so the agents need no keep-alive.
 const agents = { 'http:': new HttpAgent(), 'https:': new HttpsAgent() };
 
 /**
- * Opens a WebSocket at the upstream and joins the browser's connection with it; any answer but
- * `101` is relayed as an ordinary one. Throws `upstream_unreachable` or `upstream_timeout`. A
- * browser that goes away ends all of it, and nothing is thrown.
+ * Opens a WebSocket at the upstream and joins it with the browser's connection. Relays any response
+ * but `101` as an ordinary response. Throws `upstream_unreachable` or `upstream_timeout`. Resolves
+ * without an error if the browser disconnects.
  */
 export async function openWebSocket(
   { handshake, response }: Asking,
@@ -84,7 +82,7 @@ export async function openWebSocket(
     answer?.message.destroy();
     answer?.socket?.destroy();
     place.release();
-    // Nobody is left to be told.
+    // If the client has disconnected, there is no response to send.
     if (!response.closed) throw error;
   }
 }
@@ -98,7 +96,7 @@ async function askTwice(upstream: UpstreamHandshake, response: ServerResponse): 
   return refuseWeakSignIn(upstream, await ask(upstream, others, response));
 }
 
-/** Throws what is told in the place of a `401` that asks for a stronger sign-in. */
+/** Throws the step-up error if the response is a `401` that requires a stronger sign-in. */
 function refuseWeakSignIn({ stepUp }: UpstreamHandshake, answer: Answer): Answer {
   const { statusCode, headers } = answer.message;
   const refusal = statusCode === 401 ? stepUp?.(headers) : undefined;
@@ -107,7 +105,7 @@ function refuseWeakSignIn({ stepUp }: UpstreamHandshake, answer: Answer): Answer
   throw refusal;
 }
 
-/** One server after the other, as long as they take no connection. */
+/** Tries one server after the other until one accepts the connection. */
 async function ask(
   asked: UpstreamHandshake,
   headers: HeaderList,
@@ -143,7 +141,7 @@ function askServer(
     const proved = proof?.prove(headers, address.origin, path) ?? headers;
     const request = (isTls ? requestHttps : requestHttp)(new URL(address.origin), {
       path,
-      // Node takes lists as values too, which its types leave out.
+      // Node accepts arrays as values, but its types do not say so.
       headers: [
         ...proved,
         'host',
@@ -159,7 +157,8 @@ function askServer(
     });
     const hangUp = () => void request.destroy();
     const deadline = setTimeout(() => request.destroy(new BffError('upstream_timeout')), timeout);
-    // It may have gone while its session was looked up; `close` will not come again.
+    // The browser may have disconnected during the session lookup. There is no second `close`
+    // event.
     if (response.closed) hangUp();
     else response.once('close', hangUp);
     const settle = (settled: () => void) => {
@@ -172,7 +171,8 @@ function askServer(
       settle(() => resolve({ message }));
     });
     request.once('upgrade', (message, socket: Socket, head) => {
-      // From here on it is none of Node's, and an error nobody hears would end the process.
+      // Node no longer handles errors of this socket. Without a listener they would end the
+      // process.
       socket.on('error', ignored);
       proof?.updateNonce(message.headers, address.origin);
       settle(() => resolve({ message, socket, head }));
@@ -182,17 +182,17 @@ function askServer(
   });
 }
 
-/** Whether nothing was sent, because there was no connection to send it on. */
+/** Whether the connection failed, so that nothing was sent. */
 function isUnconnected(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).syscall === 'connect';
 }
 
-/** A connection that breaks is closed, and that is heard. */
+/** Errors need no handling here: the `close` event follows. */
 function ignored(): void {}
 
 /**
- * With only half of an agreement the bytes that follow would mean something else to each side (RFC
- * 6455 §4.1).
+ * Throws `upstream_unreachable` if the upstream has not accepted this handshake. Otherwise both
+ * sides would interpret the following bytes differently (RFC 6455 §4.1).
  */
 function requireAcceptance({ message, socket }: Answer, { headers }: UpstreamHandshake): void {
   const key = String(valueOf('sec-websocket-key', headers));
@@ -231,7 +231,7 @@ async function relay(
   response: ServerResponse,
   { responseHeaders, idleTimeout, timeout }: UpstreamHandshake,
 ): Promise<void> {
-  // Without the headers that belong to it, `101` is no answer at all.
+  // A `101` without upgrade headers is invalid.
   if (message.statusCode === 101) throw new BffError('upstream_unreachable');
   message.setTimeout(idleTimeout || timeout, () => void message.destroy());
   response.writeHead(message.statusCode ?? 502, responseHeaders(message.headers));

@@ -4,47 +4,43 @@ import { BffError } from '../../errors.ts';
 import { canonicalTarget } from '../path.ts';
 import type { ProxyRoutes } from '../route-table.ts';
 
-/** A connection that waits for the answer to its opening handshake. */
+/** A connection that waits for the response to its opening handshake. */
 export interface Handshake {
   readonly socket: Socket;
-  /** What came behind the request already. */
+  /** Bytes received after the request. */
   readonly head: Buffer;
 }
 
 /**
- * Node asks it whether a request that wants an upgrade gets it, since 24.9. Before that every one
- * does, once somebody listens.
+ * Since Node 24.9, `shouldUpgradeCallback` decides which requests are upgraded. Before that, all of
+ * them are if there is an `upgrade` listener.
  */
 type UpgradingServer = Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
 
 /**
- * Sends opening handshakes (RFC 6455 §4.1) through the request pipeline, so that all its rules hold
- * for them, and keeps their connections ready for whoever can answer them.
+ * Sends opening handshakes (RFC 6455 §4.1) through the request pipeline, so that its rules apply to
+ * them too, and keeps their connections for the upgrade.
  */
 export class Handshakes {
   readonly #waiting = new WeakMap<IncomingMessage, Handshake>();
 
   constructor(private readonly routes: ProxyRoutes) {}
 
-  /**
-   * The connection of a request that is a handshake. Absent: it is none, and its connection is
-   * Node's.
-   */
+  /** Returns the connection of a handshake. `undefined` for an ordinary request. */
   of(request: IncomingMessage): Handshake | undefined {
     return this.#waiting.get(request);
   }
 
   /**
-   * Takes the handshakes of a server: those of our routes and, if nobody else listens for upgrades,
-   * all others.
+   * Handles the handshakes of a server: those of our routes, and all others if the application has
+   * no `upgrade` listener of its own.
    */
   listenTo(server: UpgradingServer): void {
     const before = server.shouldUpgradeCallback;
     const othersListen = () => server.listenerCount('upgrade') > 1;
     const isOurs = (request: IncomingMessage) =>
       isWebSocket(request) && (!othersListen() || this.#hasRoute(request));
-    // Whatever else a client would like to speak, h2c for example, it gets the answer in HTTP (RFC
-    // 9110 §7.8).
+    // A client that offers another protocol, such as h2c, gets an HTTP response (RFC 9110 §7.8).
     server.shouldUpgradeCallback = (request) =>
       isOurs(request) || (othersListen() && (before?.call(server, request) ?? true));
     server.on('upgrade', (request, socket: Socket, head) => {
@@ -64,8 +60,8 @@ export class Handshakes {
     const { socket } = handshake;
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
-    // It is none of Node's any more: its errors, its end and its pace are heard by nobody else. A
-    // function of this scope would keep the request for as long as the connection lives.
+    // Node no longer handles errors, end and backpressure of this socket. `ignored` is a top-level
+    // function: a closure would keep the request in memory as long as the connection.
     socket.on('error', ignored);
     const hangUp = () => void socket.destroy();
     socket.once('end', hangUp);
@@ -78,8 +74,8 @@ export class Handshakes {
     try {
       response.assignSocket(socket);
     } catch {
-      // An earlier request of this connection is still being answered; no client of ours sends its
-      // handshake before that.
+      // An earlier request on this connection has no complete response yet. Real clients do not
+      // pipeline a handshake.
       return hangUp();
     }
     this.#waiting.set(request, handshake);
@@ -87,7 +83,7 @@ export class Handshakes {
   }
 }
 
-/** A connection that breaks is closed, and that is heard. */
+/** Errors need no handling here: the `close` event follows. */
 function ignored(): void {}
 
 /** Whether a request asks for a WebSocket and nothing else. */
@@ -96,9 +92,8 @@ function isWebSocket({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * What "the server MUST stop processing the client's handshake" for (RFC 6455 §4.2.1), and a body,
- * which two readers would take for two things: the end of the request, or the first bytes of the
- * WebSocket. Throws `invalid_request`.
+ * Throws `invalid_request` for a handshake that RFC 6455 §4.2.1 forbids, or one with a body:
+ * servers could take the body for the first bytes of the WebSocket.
  */
 export function refuseBadHandshake(request: IncomingMessage): void {
   const { method, httpVersion, headers } = request;

@@ -15,9 +15,9 @@ const tooLong = Symbol('too long');
 type Printed = string | typeof tooLong | undefined;
 
 /**
- * The headers of `headers.set`. A header whose claim is missing is left out, because an empty value
- * would be a statement too. A value of more than 8 KB is left out as well, and its header name is
- * passed to `onTooLong`.
+ * Returns the headers of `headers.set`, with claims filled in. Omits a header whose claim is
+ * missing, because an empty value would be a statement too. Also omits a value of more than 8 KB,
+ * and passes the name of its header to `onTooLong`.
  */
 export function headersFrom(
   set: Readonly<Record<string, string>>,
@@ -46,7 +46,7 @@ function filled(template: string, claims: Claims = {}): Printed {
   return isTooLong || value.length > longestValue ? tooLong : value;
 }
 
-/** A claim of exactly that name, as `https://example.com/roles`, or one inside another. */
+/** Finds a claim of exactly this name (`https://example.com/roles`), or a nested one (`a.b`). */
 function claimNamed(claims: object, name: string): unknown {
   if (Object.hasOwn(claims, name)) return (claims as Record<string, unknown>)[name];
   const dot = name.indexOf('.');
@@ -79,9 +79,9 @@ function listed(entries: readonly unknown[], separator: string, depth: number): 
 }
 
 /**
- * Printable ASCII as it is and the rest percent-encoded: no claim can begin another header, and no
- * two of them look the same to an upstream, not with blanks around them either, which servers take
- * away (RFC 9110 §5.5).
+ * Percent-encodes everything but printable ASCII, so that no claim can start another header. Also
+ * encodes surrounding blanks, which servers remove (RFC 9110 §5.5), so that two different claims
+ * never look the same to an upstream.
  */
 function encoded(text: string): string | typeof tooLong {
   // Percent-encoding never shortens a text.
@@ -98,7 +98,8 @@ function encoded(text: string): string | typeof tooLong {
 }
 
 /**
- * The bounds of a text without surrounding blanks. A regular expression would take quadratic time.
+ * Returns the bounds of a text without surrounding blanks, in linear time. A regular expression
+ * would take quadratic time.
  */
 function withoutBlanks(text: string): [start: number, end: number] {
   let end = text.length;

@@ -1,14 +1,15 @@
 /**
- * Underscores count as hyphens: many servers hand both to an application under one name
- * (CVE-2025-64484).
+ * Returns the normalized form of a header name: lower case, with hyphens for underscores. Many
+ * servers give applications both spellings under one name (CVE-2025-64484).
  */
 export function spelling(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
 
 /**
+ * Returns the normalized names in a `Connection` header, or `undefined` if it names none.
  * "Intermediaries MUST parse a received Connection header field … and remove any header field with
- * that name" (RFC 9110 §7.6.1). Absent: it names none.
+ * that name" (RFC 9110 §7.6.1).
  */
 export function namedByConnection(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close')

@@ -6,22 +6,22 @@ import { isIdentityHeader } from './identity-headers.ts';
 import { isContinued, nextSpan } from './trace.ts';
 
 /**
- * Header fields for one message as names and values in turn, which is the cheapest form to make and
- * to write: names in lower case, none of them twice, several values as a list.
+ * Headers of one message as alternating names and values, the cheapest form to create and to write.
+ * Names are unique and in lower case. A value is a list if the header occurs several times.
  */
 export type HeaderList = (string | string[])[];
 
-/** A list less the headers of one name. */
+/** Returns the headers except those with this name. */
 export function without(removed: string, headers: HeaderList): HeaderList {
   return headers.filter((_, index) => headers[index - (index % 2)] !== removed);
 }
 
-/** The value of the header of this name. Absent: there is none. */
+/** Returns the value of the header with this name, or `undefined` if there is none. */
 export function valueOf(wanted: string, headers: HeaderList): string | string[] | undefined {
   return headers.find((_, index) => index % 2 === 1 && headers[index - 1] === wanted);
 }
 
-/** What only we may tell an upstream about the client and what it asked for. */
+/** Headers about the client or the original request, which only the BFF may set. */
 const aboutTheClient = new RegExp(
   `^(${[
     'forwarded',
@@ -42,8 +42,8 @@ const aboutTheClient = new RegExp(
 );
 
 /**
- * Answered by us (`expect`), ours to make (`host`, `cookie`), or a credential other than the
- * session's.
+ * Headers for the BFF itself (`expect`), headers that it creates (`host`, `cookie`), and
+ * credentials other than the session.
  */
 const notForwarded = new Set([
   ...hopByHop,
@@ -70,12 +70,12 @@ const neverPassed = new Set([
 ]);
 
 /**
- * Passed on unchanged from a trusted proxy. Its forwarding chains and trace context become part of
- * the headers that we set.
+ * Forwarded unchanged from a trusted proxy only. The proxy's forwarding chains and trace context
+ * become part of the headers that the BFF sets.
  */
 const believed = new Set(['x-forwarded-port', 'tracestate']);
 
-/** What we say of every request, whatever its client says. */
+/** Headers that the BFF sets on every request, whatever the client sends. */
 const saidByUs = [
   'x-forwarded-for',
   'x-forwarded-host',
@@ -84,21 +84,21 @@ const saidByUs = [
   'traceparent',
 ];
 
-/** What a route decides over the headers of its requests. */
+/** Options for the request headers of a route. */
 export interface RequestHeaderRules {
-  /** Our own origin, as browsers see it. */
+  /** The public origin of the BFF, as browsers see it. */
   readonly publicUrl: string;
-  /** The CSRF header, for us alone. */
+  /** The name of the CSRF header, which is not forwarded. */
   readonly csrfHeader: string;
   readonly ourCookies: readonly string[];
-  /** Names that have a value of the operator's. */
+  /** Names of headers that the operator sets. */
   readonly set: readonly string[];
   readonly remove: readonly string[];
-  /** Names that are passed although they would be dropped, in this spelling. */
+  /** Names, in exactly this spelling, that are forwarded although the rules would drop them. */
   readonly pass: readonly string[];
 }
 
-/** What is known of one request beside its headers. */
+/** Facts about one request that are not in its headers. */
 export interface RequestFacts {
   readonly clientAddress: string;
   readonly requestId: string;
@@ -107,19 +107,19 @@ export interface RequestFacts {
    * extended.
    */
   readonly isTrustedPeer: boolean;
-  /** The operator's headers. */
+  /** The headers that the operator sets. */
   readonly set: HeaderList;
 }
 
-/** What becomes of a header of the client. */
+/** What happens to a header of the client. */
 type Verdict = 'passed' | 'passed from a trusted peer' | 'dropped';
 
-/** The rules for the requests of one route. Names are judged once, not with every request. */
+/** Creates the request headers of one route. The decision for each header name is cached. */
 export class RequestHeaders {
   readonly #removed: ReadonlySet<string>;
-  /** What we would say, but the operator removes. */
+  /** Our headers that the operator removes. */
   readonly #unsaid: readonly string[];
-  /** What we say unless the operator says something else, which may depend on a claim. */
+  /** Our headers that the operator may override, depending on a claim. */
   readonly #contested: readonly string[];
   readonly #verdictOn: (name: string) => Verdict;
   readonly #publicHost: string;
@@ -140,9 +140,9 @@ export class RequestHeaders {
   }
 
   /**
-   * The headers an upstream receives: what the client sent, less what only we may say, and what we
-   * say; `host` is the server's. `authorization` is the value of the one such header. Absent: none
-   * is sent.
+   * Returns the headers for the upstream, without `host`: the permitted headers of the client, and
+   * our own. `authorization` is the value of the only such header; without it, the client's is
+   * forwarded only if the route passes it.
    */
   of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): HeaderList {
     const { isTrustedPeer, set } = facts;
@@ -173,7 +173,7 @@ export class RequestHeaders {
   }
 
   /**
-   * No `Connection` of the client's takes away what we say ourselves, only the operator does
+   * Our own headers. Only the operator can remove them: the client's `Connection` header must not
    * (CVE-2025-48865).
    */
   #ours(
@@ -209,8 +209,7 @@ export class RequestHeaders {
 function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
   const plain = spelling(name);
   if (replaced.has(plain) || neverPassed.has(plain) || saidByUs.includes(name)) return 'dropped';
-  // Where a body ends is said once: to servers that take both for the same this would be another
-  // end.
+  // A server that reads `content_length` as `Content-Length` would see another end of the body.
   if (name === 'content_length') return 'dropped';
   if (passed.has(name)) return 'passed';
   if (believed.has(name)) return 'passed from a trusted peer';

@@ -6,7 +6,7 @@ import type { HeaderList } from './request-headers.ts';
 
 /**
  * Response headers that are never relayed, not even from the frontend's server. They control our
- * origin or its storage, say who is signed in, or contain a token.
+ * origin or its storage, identify the user, or contain a token.
  */
 const neverRelayed = new Set([
   'authorization',
@@ -48,12 +48,12 @@ const fromApplicationOnly = new Set([
 /** Rules for shared caches that overrule `Cache-Control` (RFC 9213), in their several spellings. */
 const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$/;
 
-/** What a route decides over the headers of its answers. */
+/** Options for the response headers of a route. */
 export interface UpstreamResponseHeaderRules {
-  /** What every answer carries; an upstream's own win over them. Names are in lower case. */
+  /** Default headers, with names in lower case. A header of the upstream overrides its default. */
   readonly ours: Readonly<Record<string, string>>;
   readonly ourCookies: readonly string[];
-  /** The answers are made for one user: nobody may keep them for another. */
+  /** Whether responses are for one user, so that no shared cache may store them. */
   readonly isPersonal: boolean;
   /** Whether the upstream serves the frontend. */
   readonly isFrontend: boolean;
@@ -66,13 +66,13 @@ export interface UpstreamResponseHeaderRules {
 const isNotPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
 
-/** What becomes of a header of the upstream. One with a place takes it from a header of ours. */
+/** What happens to a header of the upstream. A `considered` header may override one of our own. */
 type Verdict = 'passed' | 'considered' | 'dropped';
 
-/** The rules for the answers of one route. Names are judged once, not with every answer. */
+/** Creates the response headers of one route. The decision for each header name is cached. */
 export class UpstreamResponseHeaders {
   readonly #ours: HeaderList;
-  /** Where in ours the value of a name is. */
+  /** The index of each default header's value in `#ours`. */
   readonly #places: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
   readonly #isFrontend: boolean;
@@ -80,8 +80,8 @@ export class UpstreamResponseHeaders {
   readonly #verdictOn: (name: string) => Verdict;
 
   constructor({ ours, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
-    // A shared cache before us sees a cookie, not the Authorization the upstream answered to (RFC
-    // 9111 §3.5).
+    // A shared cache in front of the BFF sees a cookie, not the `Authorization` header that the
+    // upstream received (RFC 9111 §3.5).
     const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
     this.#ours = Object.entries(all).flat();
     this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
@@ -92,8 +92,7 @@ export class UpstreamResponseHeaders {
   }
 
   /**
-   * The headers a browser receives: ours, and the upstream's, less what is not for one upstream to
-   * decide.
+   * Returns the headers for the browser: our defaults, and the headers that the upstream may set.
    */
   of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
     const named = namedByConnection(upstream.connection);
@@ -120,14 +119,16 @@ export class UpstreamResponseHeaders {
     return name === 'set-cookie' || this.#places.has(name) ? 'considered' : 'passed';
   }
 
-  /** What is left of a header. Absent: nothing, or ours. */
+  /**
+   * Returns the permitted value of a header. `undefined` if nothing is left or our value applies.
+   */
   #considered(name: string, value: string | string[]): string | string[] | undefined {
     if (name === 'set-cookie') return this.#theirs([value].flat());
     if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
     return value;
   }
 
-  /** No upstream sets or deletes a cookie with a name of ours. */
+  /** Removes cookies with our names: an upstream must not set or delete them. */
   #theirs(lines: string[]): string[] | undefined {
     const theirs = lines.filter((line) => !this.#isOurs(line));
     return theirs.length > 0 ? theirs : undefined;
@@ -140,8 +141,8 @@ export class UpstreamResponseHeaders {
 }
 
 /**
- * With field names, `private="set-cookie"` leaves the rest of the answer to shared caches (RFC 9111
- * §5.2.2.7).
+ * Whether shared caches may store nothing of the response. With field names, `private="set-cookie"`
+ * protects only those fields (RFC 9111 §5.2.2.7).
  */
 function isPrivate(cacheControl: string | string[]): boolean {
   const withoutQuoted = String(cacheControl).replace(/"[^"]*"?/g, '""');

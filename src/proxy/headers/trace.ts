@@ -2,7 +2,10 @@ import { randomFillSync } from 'node:crypto';
 
 const span = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 
-/** Continues a trusted trace, or begins one (W3C Trace Context §3.2); an id of zeros is none. */
+/**
+ * Returns a `traceparent` value that continues the trace of `parent`, or starts a new trace if it
+ * is invalid or has an id of zeros (W3C Trace Context §3.2).
+ */
 export function nextSpan(parent: string | string[] | undefined): string {
   const ids = randomHex(24);
   const ours = `00-${ids.slice(0, 32)}-${ids.slice(32)}-01`;
@@ -12,14 +15,14 @@ export function nextSpan(parent: string | string[] | undefined): string {
 }
 
 /**
- * Whether a trace with this parent is continued. What vendors say of any other, in `tracestate`, is
- * of no trace of ours (§3.3).
+ * Whether `nextSpan` continues the trace of this parent. Otherwise the `tracestate` that came with
+ * it does not belong to our trace (§3.3).
  */
 export function isContinued(parent: string | string[] | undefined): boolean {
   return parent !== undefined && span.test(String(parent));
 }
 
-/** Fetching random bytes costs more than having them: they are bought in bulk. */
+/** Random bytes are generated in bulk, because each call is expensive. */
 const supply = Buffer.alloc(4_096);
 let used = supply.length;
 

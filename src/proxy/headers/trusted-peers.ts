@@ -1,11 +1,11 @@
 import { BlockList, isIPv6 } from 'node:net';
 
-/** The addresses and networks whose forwarding headers are believed (`server.trustedProxies`). */
+/** The addresses and networks whose forwarding headers are trusted (`server.trustedProxies`). */
 export class TrustedPeers {
   readonly #addresses = new BlockList();
   readonly #isEmpty: boolean;
 
-  /** Addresses or CIDR blocks. Empty: nobody is trusted. */
+  /** Takes IP addresses and CIDR blocks. An empty list trusts no peer. */
   constructor(addresses: readonly string[]) {
     this.#isEmpty = addresses.length === 0;
     for (const address of addresses) {
@@ -16,14 +16,14 @@ export class TrustedPeers {
     }
   }
 
-  /** Whether a socket's remote address is one of them. */
+  /** Whether the remote address of a socket is trusted. */
   includes(address: string): boolean {
     if (this.#isEmpty) return false;
     return this.#addresses.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   }
 }
 
-/** A socket's address in its plain form: `::ffff:10.0.0.1` is `10.0.0.1`. */
+/** Removes the IPv6 prefix of a mapped IPv4 address: `::ffff:10.0.0.1` becomes `10.0.0.1`. */
 export function plainAddress(address = ''): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '');
 }

@@ -1,17 +1,14 @@
-/** Where one server of an upstream is, and what it is called in a request. */
+/** The address of one upstream server, and its `Host` header. */
 export interface UpstreamAddress {
   readonly origin: string;
   readonly host: string;
-  /** What is put in front of every path, without a trailing slash. */
+  /** Prepended to every path. Has no trailing slash. */
   readonly basePath: string;
-  /** Absent: it is reached over TCP. */
+  /** Path of the Unix socket. `undefined` for TCP. */
   readonly socketPath?: string;
 }
 
-/**
- * Reads an address as the configuration has accepted it: a URL, or `unix:` and the path of a
- * socket.
- */
+/** Parses a validated upstream address: a URL, or `unix:` followed by the path of a socket. */
 export function parseAddress(address: string): UpstreamAddress {
   if (address.startsWith('unix:')) {
     const socketPath = address.slice('unix:'.length);

@@ -1,12 +1,15 @@
 import { errors } from 'undici';
 import { BffError } from '../../errors.ts';
 
-/** Whether it says nothing of the server: what we were given could not be sent. */
+/** Whether the request itself caused the error, which then says nothing about the server. */
 export function isOurs(error: Error): boolean {
   return error instanceof BffError || error instanceof errors.InvalidArgumentError;
 }
 
-/** What went wrong with an upstream, in our words. */
+/**
+ * Translates an upstream error: undici's timeouts to `upstream_timeout`, other errors to
+ * `upstream_unreachable`. Returns a `BffError` unchanged.
+ */
 export function asBffError(error: Error): BffError {
   if (error instanceof BffError) return error;
   const isTimeout =
@@ -16,7 +19,7 @@ export function asBffError(error: Error): BffError {
   return new BffError(isTimeout ? 'upstream_timeout' : 'upstream_unreachable', { cause: error });
 }
 
-/** Whether the connection ended under a request, as it does when a server restarts. */
+/** Whether the connection broke during a request, for example because the server restarted. */
 export function isBroken(error: Error): boolean {
   if (error instanceof errors.SocketError) return true;
   return ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');

@@ -5,8 +5,8 @@ import { parseAddress } from './address.ts';
 import type { UpstreamTls } from './tls.ts';
 
 /**
- * Connects to a server as the proxy would, over TLS where the address says so, and hangs up without
- * a request. Throws what the connection fails with, or the signal's reason.
+ * Connects to an upstream address, over TLS for `https:`, and disconnects without sending a
+ * request. Throws the connection error or the signal's reason.
  */
 export async function reach(
   address: string,

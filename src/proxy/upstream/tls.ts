@@ -4,8 +4,8 @@ import type { ProviderOptions, RouteOptions } from '../../config/options.ts';
 import { readPrivateKeyPem } from '../../oauth/client/key.ts';
 
 /**
- * What a connection to an upstream trusts and shows, in PEM. Empty: the usual authorities, and no
- * certificate.
+ * TLS options of connections to an upstream, in PEM. By default they trust Node's authorities and
+ * present no client certificate.
  */
 export interface UpstreamTls {
   readonly ca?: string;
@@ -13,7 +13,10 @@ export interface UpstreamTls {
   readonly key?: string;
 }
 
-/** Reads the files a route names. Throws what is wrong with them. */
+/**
+ * Reads the certificate and key files of a route. Throws if a file is unreadable or the files do
+ * not fit together.
+ */
 export function readUpstreamTls({ ca, clientCert, clientKey }: RouteOptions): UpstreamTls {
   const tls = {
     ...(ca && { ca: readFileSync(ca, 'utf8') }),
@@ -25,8 +28,8 @@ export function readUpstreamTls({ ca, clientCert, clientKey }: RouteOptions): Up
 }
 
 /**
- * The routes as they are served: the certificate that a provider's tokens may be bound to is shown
- * to https upstreams that get them (RFC 8705 §3), unless the route has one of its own.
+ * Adds the client certificate of the provider to https routes that carry its tokens, because the
+ * tokens may be bound to it (RFC 8705 §3). A certificate of the route itself takes precedence.
  */
 export function withProviderCertificates(
   routes: readonly RouteOptions[],
@@ -42,7 +45,7 @@ export function withProviderCertificates(
   });
 }
 
-/** A provider's key may be a JWK. */
+/** Reads a private key as PEM. A provider's key file may contain a JWK. */
 function readKey(path: string): string {
   const text = readFileSync(path, 'utf8');
   return text.trimStart().startsWith('{') ? readPrivateKeyPem(path) : text;

@@ -3,16 +3,16 @@ import { buildConnector } from 'undici';
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** Where the status begins in `HTTP/1.1 200`, and with what for interim answers. */
+/** Index of the status in `HTTP/1.1 200`, and the first digit of interim responses. */
 const statusAt = 9;
 const one = 0x31;
 
-/** Longer than any interim answer that means well; more is for the parser to refuse. */
+/** Limit for interim responses, in bytes. Longer ones go to undici's parser, which refuses them. */
 const longestInterim = 16 * 1024;
 
 /**
- * Connects like undici, to servers that send interim answers unasked, too: undici takes a `100` for
- * a broken answer, and one that comes behind another interim answer as well.
+ * Creates an undici connector for servers that send unsolicited interim (1xx) responses. Undici
+ * alone treats an unexpected `100`, or a second interim response, as a broken response.
  */
 export function tolerantConnector(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector(options);
@@ -26,9 +26,9 @@ export function tolerantConnector(options: buildConnector.BuildOptions): buildCo
 
 /**
  * "A client MUST be able to parse one or more 1xx responses received prior to a final response,
- * even if the client does not expect one" (RFC 9110 §15.2). They are looked for between the head of
- * a request and the first bytes of its answer, and nowhere else: a body may contain the same words.
- * Undici sends one request at a time on a connection.
+ * even if the client does not expect one" (RFC 9110 §15.2). Removes them only between the head of a
+ * request and the first bytes of its final response: a body may contain the same text. Undici sends
+ * one request at a time on a connection.
  */
 function ignoreInterim(socket: Socket): void {
   const write = socket.write.bind(socket) as (...all: unknown[]) => boolean;
@@ -36,7 +36,8 @@ function ignoreInterim(socket: Socket): void {
   let awaitsAnswer = false;
   let held: Buffer = noBytes;
   socket.write = (...all: unknown[]): boolean => {
-    // Heads are written as text; so are the sizes of chunks, but those follow a line break.
+    // Undici writes request heads as strings, and chunk sizes too, but those start with a line
+    // break.
     if (typeof all[0] === 'string' && !all[0].startsWith('\r')) awaitsAnswer = true;
     return write(...all);
   };
@@ -62,8 +63,8 @@ function withoutInterim(bytes: Buffer): Buffer {
 }
 
 /**
- * Whether bytes begin like an interim answer, as far as they go. After a `101` nothing is HTTP any
- * more.
+ * Whether the bytes received so far may begin an interim response. `101` is excluded, because the
+ * bytes after it are not HTTP.
  */
 function mayBeInterim(bytes: Buffer): boolean {
   if (bytes.length > statusAt && bytes[statusAt] !== one) return false;

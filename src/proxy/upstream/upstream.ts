@@ -5,23 +5,19 @@ import { parseAddress, type UpstreamAddress } from './address.ts';
 import { tolerantConnector } from './tolerant-connector.ts';
 import { readUpstreamTls, type UpstreamTls } from './tls.ts';
 
-/**
- * Milliseconds a connection may take to come about, where the route's own timeout is not shorter.
- */
+/** Maximum time to connect, in milliseconds. A shorter timeout of the route takes precedence. */
 const connectTimeout = 10_000;
 
-/**
- * How long a server that takes no connections is left out at first, and at most, in milliseconds.
- */
+/** The first and the longest backoff after a refused connection, in milliseconds. */
 const shortestPause = 1_000;
 const longestPause = 30_000;
 
-/** One server of an upstream, with its connections. */
+/** One server of an upstream and its connection pool. */
 export class UpstreamServer {
   readonly host: string;
-  /** Requests under way. */
+  /** Number of active requests. */
   busy = 0;
-  /** It is asked last until then, by `performance.now()`. */
+  /** The server is avoided until this time, by `performance.now()`. */
   avoidedUntil = 0;
   #failures = 0;
 
@@ -32,14 +28,14 @@ export class UpstreamServer {
     this.host = address.host;
   }
 
-  /** It took no connection: others are asked for a while, twice as long each time. */
+  /** Records a failed connection attempt and starts a backoff, which doubles with each failure. */
   refused(now = performance.now()): void {
     const pause = Math.min(shortestPause * 2 ** this.#failures, longestPause);
     this.#failures += 1;
     this.avoidedUntil = now + pause;
   }
 
-  /** It is there again. */
+  /** Records a response and ends the backoff. */
   answered(): void {
     this.#failures = 0;
     this.avoidedUntil = 0;
@@ -47,18 +43,18 @@ export class UpstreamServer {
 }
 
 /**
- * The servers behind a route, each with connections of its own: what holds for one upstream need
- * not for another.
+ * The servers of one route. Each route has its own connections, because TLS options and timeouts
+ * differ between routes.
  */
 export class Upstream {
   readonly servers: readonly UpstreamServer[];
   /** Path of the upstream's address, without a trailing slash. */
   readonly basePath: string;
-  /** What its connections trust and show. */
+  /** TLS options of the connections. */
   readonly tls: UpstreamTls;
   #turn = 0;
 
-  /** Reads the certificates of the route. Throws what is wrong with them. */
+  /** Reads the certificate files of the route. Throws if they cannot be used. */
   constructor(options: RouteOptions) {
     const addresses = options.upstream.map(parseAddress);
     const tls = readUpstreamTls(options);
@@ -70,9 +66,9 @@ export class Upstream {
   }
 
   /**
-   * The server with the fewest requests under way, of equally busy ones the next in turn. One that
-   * refused connections is tried again when its pause is over, by one request, or when all have
-   * refused. Absent: all were `tried`.
+   * Chooses the server with the fewest active requests; equally busy servers take turns. A server
+   * in backoff is chosen only if all others are too. After the backoff one request tries it first.
+   * Returns `undefined` if all servers are in `tried`.
    */
   choose(tried: readonly UpstreamServer[] = [], at?: number): UpstreamServer | undefined {
     const { servers } = this;
@@ -86,7 +82,7 @@ export class Upstream {
       if (server && !tried.includes(server) && (!best || isBetter(server, best, now)))
         best = server;
     }
-    // Others wait for what becomes of this one.
+    // Other requests avoid this server until the outcome is known.
     if (best && best.avoidedUntil > 0) best.avoidedUntil = now + shortestPause;
     return best;
   }
@@ -97,8 +93,8 @@ export class Upstream {
 }
 
 /**
- * The upstream of the route at this place of the configuration. Throws `ConfigurationError` for
- * certificates that cannot be used.
+ * Creates the upstream of a route. `index` is its position in the configuration. Throws
+ * `ConfigurationError` for certificates that cannot be used.
  */
 export function openUpstream(options: RouteOptions, index: number): Upstream {
   try {
@@ -128,7 +124,7 @@ function open(
     timeout: Math.min(timeout, connectTimeout),
     allowH2: http2,
     preferH2: http2,
-    // Without TLS there is nobody to ask whether it speaks HTTP/2 (RFC 9113 §3.3).
+    // Without TLS there is no negotiation, so HTTP/2 is assumed (RFC 9113 §3.3).
     useH2c: http2 && !isTls,
   };
   return new Pool(origin, {
