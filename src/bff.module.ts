@@ -50,18 +50,21 @@ import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 
-/** Options that another module of the host application provides. */
+/** Options for `BffModule.forRootAsync`: a factory, and the providers to inject into it. */
 export interface BffAsyncOptions
   extends
     Pick<ModuleMetadata, 'imports'>,
     Pick<FactoryProvider<OptionsInput>, 'inject' | 'useFactory'> {
-  /** Where the endpoints are; it must be known before the other options. Absent: `/bff`. */
+  /**
+   * The path of the endpoints, which NestJS needs before it runs the factory. Defaults to `/bff`.
+   */
   readonly basePath?: string;
 }
 
 /**
- * The Backend-for-Frontend as a module of a NestJS application on `@nestjs/platform-express` with
- * `bodyParser: false`. Import it once; `SignedInGuard` then works in every module.
+ * The Backend-for-Frontend as a module of a NestJS application. The application must use
+ * `@nestjs/platform-express` with `bodyParser: false`. Import the module once; `SignedInGuard` then
+ * works in every module.
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
@@ -81,16 +84,16 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   ) {}
 
   /**
-   * With options in the spelling of `bff.yaml`. Throws `ConfigurationError`, which names every
-   * mistake.
+   * Creates the module from options in the format of `bff.yaml`. Throws a `ConfigurationError` that
+   * lists every mistake.
    */
   static forRoot(input: OptionsInput): DynamicModule {
     return this.withOptions(parseOptions(input));
   }
 
   /**
-   * With options from a factory. The application's start fails with a `ConfigurationError` that
-   * names every mistake.
+   * Creates the module from options that a factory returns. If they are invalid, the application
+   * fails to start with a `ConfigurationError` that lists every mistake.
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
     const { basePath = '/bff', imports, inject = [], useFactory } = async;
@@ -102,7 +105,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     });
   }
 
-  /** With options that are complete and valid already. */
+  /** Creates the module from options that are already complete and validated. */
   static withOptions(options: Options): DynamicModule {
     return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
   }
@@ -112,7 +115,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const { basePath } = this.options;
     const { httpAdapter } = this.adapterHost;
     refuseBodyParsers(httpAdapter.getInstance<Application>());
-    // They enter the pipeline where requests do.
+    // WebSocket handshakes enter the same pipeline as requests.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
     const express = httpAdapter.getInstance<Application>();
@@ -148,9 +151,9 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   }
 
   /**
-   * Called by NestJS after all controllers are mounted. Throws `ConfigurationError` for a provider
-   * that does not satisfy its profile, and an error for a host application's controller below
-   * `basePath`.
+   * Called by NestJS after it has mounted all controllers. Throws `ConfigurationError` for a
+   * provider that does not satisfy its profile, and an error for a controller of the host
+   * application below `basePath`.
    */
   async onModuleInit(): Promise<void> {
     const express = this.adapterHost.httpAdapter.getInstance<Application>();
@@ -198,7 +201,9 @@ function describeModule(
   };
 }
 
-/** The endpoints are mounted before the factory runs, so it cannot move them. */
+/**
+ * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
+ */
 function at(basePath: string, input: OptionsInput): OptionsInput {
   const { basePath: wanted = basePath } = input;
   if (wanted === basePath) return { ...input, basePath };

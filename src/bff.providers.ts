@@ -41,13 +41,13 @@ import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
 import { onConnection, tokenProviders } from './session/session.providers.ts';
 
-/** Injects the whole configuration. Only this file hands it out, in slices. */
+/** Injects the whole configuration. Only this file uses it; each room gets its slice. */
 export const OPTIONS = Symbol('options');
 
 /** Injects the `KeyValueStore`. */
 export const STORE = Symbol('store');
 
-/** Everything Nest constructs or injects, a room after the other. */
+/** Everything that Nest constructs or injects, grouped by room. */
 export const bffProviders: NestProvider[] = [
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
@@ -204,7 +204,7 @@ export const bffProviders: NestProvider[] = [
   ManagementServer,
 ];
 
-/** A provider that needs nothing but the configuration. */
+/** A provider that depends only on the configuration. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {
   return { provide: token as symbol, inject: [OPTIONS], useFactory: pick };
 }

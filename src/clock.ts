@@ -1,5 +1,5 @@
 /** Injects the `Clock`. */
 export const CLOCK = Symbol('clock');
 
-/** The time, in epoch milliseconds. Passed in, so that tests can stop it. */
+/** Returns the current time in epoch milliseconds. Injected, so that tests can freeze it. */
 export type Clock = () => number;

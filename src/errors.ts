@@ -1,8 +1,8 @@
 import { isNativeError } from 'node:util/types';
 
 /**
- * What the outside is told when something fails: one row a code. A code is public and stable, its
- * sentence is safe for anyone to read; what really happened stays in the `cause`, for the log.
+ * The public description of every failure, one row per code. A code is public and stable, and its
+ * sentence is safe for any client. The actual reason stays in `cause`, for the log.
  */
 const table = {
   bad_path: [400, 'The path of the address could be read in more than one way.'],
@@ -32,27 +32,27 @@ const table = {
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
-/** A failure the outside may see, by its stable name. */
+/** The public, stable code of a failure. */
 export type ErrorCode = keyof typeof table;
 
-/** Seconds after which a client may try again, for the codes that pass by themselves. */
+/** Seconds until a client may retry, for codes whose cause is temporary. */
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   session_store_unavailable: 2,
   provider_unavailable: 5,
   rate_limited: 10,
 };
 
-/** What a failure may carry beside its code. Everything but `cause` is shown to the client. */
+/** Details of a failure. The client receives everything except `cause`. */
 export interface BffErrorOptions {
-  /** The failure behind this one. It reaches the log, never the client. */
+  /** The underlying error. It is logged and never sent to the client. */
   readonly cause?: unknown;
-  /** Further members of the problem document, `loginUrl` for example (RFC 9457 §3.2). */
+  /** Extension members of the problem document, for example `loginUrl` (RFC 9457 §3.2). */
   readonly extensions?: Readonly<Record<string, string>>;
-  /** Further response headers, `Allow` for example. */
+  /** Additional response headers, for example `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The one error our own code throws. Only `problem.filter.ts` turns it into a response. */
+/** The only error that our own code throws. Only `problem.filter.ts` turns it into a response. */
 export class BffError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
@@ -71,8 +71,8 @@ export class BffError extends Error {
   }
 
   /**
-   * With `expose` the convention of `http-errors`: a host application's own filter, or Express,
-   * answers with our status and sentence.
+   * The HTTP status. Together with `expose` it follows the convention of `http-errors`, so that
+   * Express or a filter of the host application responds with our status and sentence.
    */
   get statusCode(): number {
     return this.status;
@@ -84,16 +84,16 @@ export class BffError extends Error {
 }
 
 /**
- * Whether something thrown is an error. One of another realm, `node:vm`'s for example, is none for
- * `instanceof`.
+ * Whether a thrown value is an error. `instanceof Error` fails for errors of another realm, such as
+ * those from `node:vm`.
  */
 export function isError(thrown: unknown): thrown is Error {
   return thrown instanceof Error || isNativeError(thrown);
 }
 
 /**
- * What really happened, for the operator: the innermost message. An error for several addresses has
- * but a code.
+ * The innermost error message, for the operator. Node's error for several failed addresses has no
+ * message, so its code is returned.
  */
 export function reasonOf(thrown: unknown): string {
   if (!isError(thrown)) return String(thrown);

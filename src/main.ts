@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util';
 import { version } from './version.ts';
 
 /**
- * The code of two thousand modules is compiled at every start, so what comes of it is kept: beside
- * the code itself, where whoever may write may write the code as well. A cache that others may
- * write, in `/tmp` say, would be theirs to plant code in. Where nothing may be written nothing is
- * kept. Node.js before 22 has no such cache, and is told below that it is too old.
+ * Caches the compiled code of about two thousand modules, so that later starts are faster. The
+ * cache is next to the code, because anyone who can write there can change the code as well. In a
+ * shared directory such as `/tmp`, another user could plant code in the cache. If the directory is
+ * read-only, nothing is cached. Node.js before 22 has no such cache; `main` rejects those versions.
  */
 module.enableCompileCache?.(fileURLToPath(new URL('../.compile-cache', import.meta.url)));
 
@@ -16,7 +16,7 @@ const usage = `pixie-bff [serve] [--config bff.yaml]         run the server
 pixie-bff check [--config bff.yaml] [--json]  look at the configuration and all it names
 pixie-bff version                             print the version`;
 
-/** A command line that means nothing to us. */
+/** The command line is invalid. */
 class UsageError extends Error {}
 
 interface Arguments {
@@ -26,9 +26,8 @@ interface Arguments {
 }
 
 /**
- * Only the command that was asked for is loaded: nobody waits for NestJS to be told a version. And
- * it is loaded from here, because what this file imported by itself would be compiled before the
- * cache is open.
+ * Runs a command and loads only the modules it needs: printing the version does not load NestJS.
+ * The imports are dynamic because static ones would be compiled before the cache is enabled.
  */
 async function main(): Promise<void> {
   const [major] = process.versions.node.split('.');
@@ -78,13 +77,13 @@ async function printCheck(config: string | undefined, json: boolean): Promise<vo
   const { check, describeReport } = await import('./cli/check.ts');
   const report = await check(config);
   const text = json ? JSON.stringify(report, undefined, 2) : describeReport(report);
-  // What was too slow to answer is still being waited for.
+  // `process.exit` is needed because checks that timed out are still pending.
   process.stdout.write(`${text}\n`, () => process.exit(report.ok ? 0 : 1));
 }
 
 /**
- * Whatever stops a command is one clear text on standard error and exit code 1; a stack is for our
- * own mistakes alone.
+ * Prints why a command failed and exits with code 1. The stack is printed only for unexpected
+ * errors.
  */
 async function refuse(error: unknown): Promise<void> {
   const { ConfigurationError } = await import('./config/load.ts');

@@ -5,21 +5,21 @@ import type { ReturnUrlRules } from './login/return-url.ts';
 /** Injects `AuthOptions`. */
 export const AUTH_OPTIONS = Symbol('auth options');
 
-/** The slice of the configuration this room works with. */
+/** The options of the `auth` room. */
 export interface AuthOptions {
   readonly basePath: string;
   readonly returnUrl: ReturnUrlRules;
   readonly user: UserOptions;
-  /** Whether people choose between several providers on a page of ours. */
+  /** Whether users choose between several providers on a page of the BFF. */
   readonly chooser: boolean;
-  /** Where the authorization server sends the browser after signing it out. */
+  /** Where the authorization server redirects the browser after signing the user out. */
   readonly postLogoutRedirectUri: string;
-  /** The callbacks that take `POST` and nothing else, as they stand below the base path. */
+  /** Callback paths that accept only `POST`, relative to the base path. */
   readonly formPostCallbacks: readonly string[];
   readonly listener: AuthListener;
 }
 
-/** Told what becomes of sign-ins, and of sessions that are ended. Never whose they are. */
+/** Is notified of sign-ins and of ended sessions. It never learns which user they belong to. */
 export interface AuthListener {
   signInStarted(provider: string): void;
   signInCompleted(provider: string): void;
@@ -27,7 +27,10 @@ export interface AuthListener {
   sessionsEnded(by: 'user' | 'backchannel' | 'frontchannel', sessions: number): void;
 }
 
-/** The callbacks of providers that answer in a form; the first provider's has no name in it. */
+/**
+ * Returns the callback paths of providers with `response_mode=form_post`. The first provider's path
+ * does not contain its id.
+ */
 export function formPostCallbacks(providers: readonly ProviderOptions[]): string[] {
   return providers.flatMap(({ id, responseMode }, index) =>
     responseMode === 'form_post' ? [index === 0 ? 'callback' : `callback/${id}`] : [],

@@ -8,7 +8,7 @@ import { EndNotifier } from '../session/sessions/end-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
-/** What the endpoints work with beside their options. */
+/** The Nest providers that the endpoints use besides their options. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
   {

@@ -7,8 +7,8 @@ import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
 import { limitUnreadBody } from '../http/unread-body.ts';
 
 /**
- * Every endpoint and its methods. `HEAD` is not a harmless `GET` here: it would begin a login, or
- * spend a state that a mail scanner only wanted to look at.
+ * Every endpoint and its methods. `HEAD` is not accepted for `GET`: it would start a login, or use
+ * up a state when a mail scanner checks a link.
  */
 const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],
@@ -32,9 +32,8 @@ export const endpointNames = [
 ];
 
 /**
- * Lets only the exact paths and methods of our endpoints pass, and forbids caching. Another
- * spelling that Express would accept (other case, `;x`) is `bad_path`; any other path is
- * `not_found`.
+ * Accepts only the exact paths and methods of our endpoints, and forbids caching. Another spelling
+ * that Express would accept (other case, `;x`) is `bad_path`; any other path is `not_found`.
  */
 @Injectable()
 export class EndpointsMiddleware implements NestMiddleware {
@@ -46,7 +45,7 @@ export class EndpointsMiddleware implements NestMiddleware {
     if (!isBelow(path.toLowerCase(), basePath.toLowerCase())) return next();
     response.setHeader('Cache-Control', 'no-store');
     limitUnreadBody(request, response);
-    // Nothing here was ever to be kept, so that nobody can ask whether it is still the same.
+    // Responses are never cached, so conditional requests are not supported.
     delete request.headers['if-none-match'];
     const allowed = isBelow(path, basePath) && this.#methodsOf(path.slice(basePath.length + 1));
     if (!allowed) throw new BffError(this.#isOtherSpelling(path) ? 'bad_path' : 'not_found');
@@ -67,15 +66,15 @@ export class EndpointsMiddleware implements NestMiddleware {
     );
   }
 
-  /** `undefined` if there is no such endpoint. */
+  /** Returns `undefined` if there is no such endpoint. */
   #methodsOf(name: string): readonly string[] | undefined {
     return this.options.formPostCallbacks.includes(name) ? ['POST'] : allowedMethods(name);
   }
 }
 
 /**
- * The methods of an endpoint, given its name below `basePath` or the path pattern of a controller
- * (`sessions/:id`). Returns `undefined` if there is no such endpoint.
+ * Returns the methods of an endpoint, given its name below `basePath` or the path pattern of a
+ * controller (`sessions/:id`). Returns `undefined` if there is no such endpoint.
  */
 export function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name

@@ -13,14 +13,14 @@ import {
 } from '../proxy/upstream/tls.ts';
 import { diagnoseRedis } from '../session/store/redis/diagnosis.ts';
 
-/** One thing that was looked at. `warning`: it works, but not as well as it should. */
+/** The result of one check. `warning` means that it works, but not as well as it should. */
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warning' | 'error';
   readonly message: string;
 }
 
-/** What `check --json` prints. */
+/** The output of `check --json`. */
 export interface Report {
   readonly ok: boolean;
   readonly checks: readonly Finding[];
@@ -28,19 +28,19 @@ export interface Report {
 
 type Verdict = Omit<Finding, 'name'>;
 
-/** How long one dependency may take, in milliseconds. */
+/** The timeout of one check, in milliseconds. */
 const patience = 5000;
 
 /**
- * Looks at the configuration and at everything it names, all at once, without starting the server.
- * Never throws a finding.
+ * Checks the configuration and everything it refers to in parallel, without starting the server.
+ * Problems are findings, not thrown errors.
  */
 export async function check(file: string | undefined): Promise<Report> {
   const checks = await findings(file);
   return { ok: checks.every(({ status }) => status !== 'error'), checks };
 }
 
-/** The report for people: a line for each finding, and a last one that sums them up. */
+/** Formats a report as text: one line per finding and a summary. */
 export function describeReport(report: Report): string {
   const { checks } = report;
   const width = Math.max(...checks.map(({ name }) => name.length));
@@ -96,10 +96,7 @@ function lookAround(options: Options): Promise<Finding>[] {
   ];
 }
 
-/**
- * What comes of looking, what it fails with, or that it took too long. `where` begins the sentence
- * in the latter cases.
- */
+/** Runs a check. An error or a timeout becomes a finding whose message starts with `where`. */
 async function finding(
   name: string,
   where: string | undefined,
@@ -137,7 +134,7 @@ async function lookAtServer(address: string, tls: UpstreamTls = {}): Promise<Ver
   return ok(`${address} accepts connections`);
 }
 
-/** A directory without an application is a mistake of the configuration, and was found there. */
+/** A missing `index.html` is a configuration mistake, which was reported before. */
 async function lookAtFrontend({ directory, url }: FrontendOptions): Promise<Verdict> {
   return url ? lookAtServer(url) : ok(`${directory} has an index.html`);
 }

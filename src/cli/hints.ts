@@ -31,7 +31,7 @@ const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
 ];
 
-/** Why something failed, in the words of what failed, and what can be done about it. */
+/** Describes why something failed, with a hint if there is one for the error. */
 export function describeWithHint(error: unknown): string {
   const reason = reasonOf(error);
   const code = String((error as { code?: unknown } | undefined)?.code ?? '');

@@ -23,7 +23,7 @@ export class ManagementListener {
   readonly #server: Server;
   #hosts: readonly string[];
 
-  /** What `answer` throws is `500` to who asks, and `onError` hears of it. */
+  /** If `answer` rejects, the response is `500` and the error goes to `onError`. */
   constructor(
     private readonly listen: ManagementOptions,
     private readonly answer: (question: ManagementRequest) => Promise<ManagementResponse>,
@@ -33,7 +33,7 @@ export class ManagementListener {
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
-  /** Throws `ConfigurationError` for an address that cannot be listened on. */
+  /** Starts to listen. Throws `ConfigurationError` if it cannot listen on the address. */
   async open(): Promise<void> {
     const { listen } = this;
     try {

@@ -30,12 +30,12 @@ import { type AccessListener, SessionAdministration } from './session-administra
 export const MANAGEMENT_OPTIONS = Symbol('management options');
 
 /**
- * Injects whether this process listens for the operator. One of several does not: their primary
- * asks it.
+ * Injects whether this process opens the management listener. A worker does not; the primary
+ * forwards requests to it.
  */
 export const MANAGEMENT_LISTENS = Symbol('management listens');
 
-/** What this room works with. */
+/** The options of the `management` room. */
 export interface ManagementRoomOptions {
   readonly listen: ManagementOptions;
   readonly store: KeyValueStore;
@@ -43,8 +43,8 @@ export interface ManagementRoomOptions {
 }
 
 /**
- * The operator's listener, on a port of its own: `/livez`, `/readyz`, `/metrics` and, with a token,
- * `/sessions`.
+ * The listener for operators on its own port: `/livez`, `/readyz`, `/metrics` and, if a token is
+ * configured, `/sessions`.
  */
 @Injectable()
 export class ManagementServer
@@ -71,12 +71,15 @@ export class ManagementServer
     this.#listener = listens ? new ManagementListener(options.listen, answer, onError) : undefined;
   }
 
-  /** Throws `ConfigurationError` for an address that cannot be listened on. */
+  /** Opens the listener. Throws `ConfigurationError` if it cannot listen on the address. */
   async onApplicationBootstrap(): Promise<void> {
     await this.#listener?.open();
   }
 
-  /** It listens on while requests finish, and says that no new ones should be sent. */
+  /**
+   * Keeps listening while pending requests finish, and makes `/readyz` report that the server is
+   * draining.
+   */
   beforeApplicationShutdown(): void {
     this.#isDraining = true;
   }
@@ -85,17 +88,17 @@ export class ManagementServer
     this.#listener?.close();
   }
 
-  /** What the operator is told, whichever process was asked. */
+  /** Returns the response to a management request. With several processes the primary calls it. */
   async answer(question: ManagementRequest): Promise<ManagementResponse> {
     return (await this.#administration.answer(question)) ?? this.#health(question);
   }
 
-  /** Everything that is counted or measured in this process. */
+  /** Returns all metrics of this process. */
   async figures(): Promise<Metric[]> {
     return [...this.counts(), ...(await processMetrics())];
   }
 
-  /** What the BFF itself has counted. */
+  /** Returns the metrics of the BFF itself, without those of the process. */
   counts(): Metric[] {
     return [...this.recorder.figures(), ...cacheMetrics(this.cache.figures)];
   }

@@ -5,24 +5,25 @@ import type { Provider } from '../oauth/provider/provider.ts';
 import type { Providers } from '../oauth/providers.ts';
 import type { KeyValueStore } from '../session/store/key-value-store.ts';
 
-/** One dependency's state. `reason` is for the operator and holds no secret. */
+/** The state of a dependency. `reason` is for the operator and contains no secret. */
 export interface Check {
   readonly status: 'ok' | 'unavailable';
   readonly reason?: string;
 }
 
 /**
- * What `/readyz` says. Without sessions nothing works; without a provider only new sign-ins do not.
+ * The response of `/readyz`. Without the session store it is `unavailable`; without a provider only
+ * new sign-ins fail, and it is `degraded`.
  */
 export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable';
   readonly checks: Readonly<Record<string, Check>>;
 }
 
-/** How long a dependency may take to answer, in milliseconds. A probe waits no longer. */
+/** The timeout per dependency, in milliseconds: `readiness` resolves within two seconds. */
 const patience = 1700;
 
-/** Asks every dependency at once. Never throws, and answers within two seconds. */
+/** Checks all dependencies in parallel. Never rejects, and resolves within two seconds. */
 export async function readiness(
   { store, storeName }: { readonly store: KeyValueStore; readonly storeName: string },
   { all }: Providers,
@@ -44,11 +45,11 @@ function verdict(sessions: Check, signIns: readonly Check[]): Readiness['status'
 }
 
 /**
- * What is known of a provider serves for long after it has gone, so it is asked whether it is there
- * as well.
+ * Checks that a provider can be reached. Its cached metadata stays valid after it becomes
+ * unreachable, so a probe is sent as well.
  */
 async function mayServe(provider: Provider): Promise<void> {
-  // A little later than we look away, so that what is said is that there was no answer.
+  // Slightly longer than the timeout in `check`, so that the reason is a missing response.
   const signal = AbortSignal.timeout(patience + 100);
   await Promise.all([provider.configuration(), probeProvider(provider, signal)]);
 }

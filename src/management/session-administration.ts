@@ -14,7 +14,9 @@ import {
   jsonResponse,
 } from './management-request.ts';
 
-/** Told of every access, for the log: what was done, to how many. Never who it was about. */
+/**
+ * Is notified of every access, for the log: what was done and to how many sessions, but not whose.
+ */
 export type AccessListener = (
   access:
     | { readonly kind: 'listed' | 'ended'; readonly subjects: number; readonly sessions: number }
@@ -25,11 +27,14 @@ export type AccessListener = (
 const methodsForAll: readonly string[] = ['GET', 'HEAD', 'DELETE'];
 const methodsForOne: readonly string[] = ['DELETE'];
 
-/** `/sessions` for the operator: who holds the token may see and end everybody's sessions. */
+/**
+ * Serves `/sessions` for the operator. The token allows listing and ending the sessions of all
+ * users.
+ */
 export class SessionAdministration {
   readonly #tokenHash: Buffer | undefined;
 
-  /** Without a token there is no such thing: every address is unknown. */
+  /** Without a token `/sessions` does not exist. */
   constructor(
     private readonly sessions: SignedInSessionsService,
     private readonly providers: Providers,
@@ -40,8 +45,8 @@ export class SessionAdministration {
   }
 
   /**
-   * Answers a request below `/sessions`, and never throws. Absent: it is not one, or there is no
-   * administration.
+   * Returns the response to a request below `/sessions`. Never rejects. Returns `undefined` for
+   * other paths, or if no token is configured.
    */
   async answer({
     method,
@@ -101,7 +106,7 @@ export class SessionAdministration {
     return { code: 204 };
   }
 
-  /** A `sub` may be somebody's at every issuer, and somebody else's at each. */
+  /** Returns the subjects with this `sub`, one per issuer. Each may be a different user. */
   #subjectsNamed(sub: string): (SessionGroup & Subject)[] {
     const issuers = new Set(this.providers.all.map(({ options }) => options.issuer));
     return [...issuers].map((issuer) => {
@@ -111,8 +116,8 @@ export class SessionAdministration {
   }
 
   /**
-   * Compares hashes: in constant time whatever the lengths, so that a token cannot be guessed bit
-   * by bit.
+   * Compares hashes, which have equal lengths, in constant time, so that a token cannot be guessed
+   * by timing.
    */
   #isAllowed(authorization: string | undefined): boolean {
     const [, token] = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '') ?? [];

@@ -13,21 +13,21 @@ import { ProblemFilter, UnexpectedErrorFilter } from '../http/problem.filter.ts'
 import { CLOCK, type Clock } from '../clock.ts';
 import type { LineStream } from '../telemetry/standard-output.ts';
 
-/** What a caller may put in the place of the real thing. */
+/** Overrides for tests and workers. */
 export interface AppOverrides {
-  /** Where log lines go. Absent: standard output. */
+  /** The destination of log lines. Defaults to standard output. */
   readonly logStream?: LineStream;
-  /** The time, in epoch milliseconds. Absent: the system's. */
+  /** The clock, in epoch milliseconds. Defaults to the system clock. */
   readonly clock?: Clock;
   /**
-   * Which of several processes this is: the operator asks their primary, so it does not listen for
-   * them. Absent: there is one.
+   * The number of this worker process, if there are several. A worker does not open the management
+   * listener, because the primary does. `undefined` for a single process.
    */
   readonly worker?: number;
 }
 
 /**
- * The BFF as a server of its own. It does not listen yet. Throws `ConfigurationError` for a
+ * Creates the standalone BFF server. It does not listen yet. Throws `ConfigurationError` for a
  * certificate that cannot be used.
  */
 export async function createApp(
@@ -41,10 +41,9 @@ export async function createApp(
   const root = rootModule(options, surroundings);
   const app = await NestFactory.create<NestExpressApplication>(root, adapter, {
     logger: log,
-    // Nest would print its own account of what failed and end the process; that is for the caller
-    // to do.
+    // Otherwise Nest prints the error and ends the process. The caller does both.
     abortOnError: false,
-    // A parser would eat the bodies that are to be proxied.
+    // A body parser would consume the bodies that the proxy forwards.
     bodyParser: false,
   });
   installProxyFastPath(app, log);

@@ -6,46 +6,46 @@ import {
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /**
- * As much room for young objects is wanted, in bytes; more makes calls cheaper only where there are
- * very many. It has two halves.
+ * The wanted size of V8's young generation, in bytes. It consists of two halves. A larger one makes
+ * requests cheaper only with very many connections.
  */
 const wantedRoom = 32 * 1024 ** 2;
 const enoughRoom = 24 * 1024 ** 2;
 
-/** V8's own step, which leads to 134 MB and no further. */
+/** The default growth factor of V8. With it the young generation grows to 134 MB at most. */
 const usualStep = 2;
 
 /**
- * Under load so many collections come within so many milliseconds, and find so little to keep that
- * all of them take so few.
+ * The process is under load if the last `collections` collections began within `within`
+ * milliseconds and took `taking` milliseconds or less in all, so that few objects survived.
  */
 const busy = { collections: 10, within: 500, taking: 50 };
 
 /**
- * Milliseconds. What is loaded until then was compiled with the flags of the start, and V8 takes it
- * back with no others.
+ * Milliseconds until the flag is changed. Code loaded by then was compiled with the initial flags,
+ * and V8 accepts its cache only with the same flags.
  */
 const start = 1000;
 
 /**
- * Tells V8's garbage collector what it cannot guess of a server that passes things on. To be called
- * before there is any load.
+ * Sets V8's garbage collection flags for a server that streams bodies. Call it before there is any
+ * load.
  */
 export function tuneGarbageCollection(): void {
-  // Otherwise every 64 MB of streamed bodies begin a full collection, ten a second at the pace of a
-  // local network.
+  // Otherwise every 64 MB of streamed bodies start a full collection: ten per second at the speed
+  // of a local network.
   setFlagsFromString('--external-memory-accounted-in-global-limit');
-  // Otherwise objects of the first busy moment may be taken for lasting ones for good: then they,
-  // and the requests they belong to, stay until the next full collection.
+  // Otherwise V8 may classify objects of the first busy moment as long-lived for good. They and
+  // their requests then stay in memory until the next full collection.
   setFlagsFromString('--no-allocation-site-pretenuring');
   setTimeout(holdRoomForYoungObjects, start).unref();
 }
 
 /**
- * Lets the room for young objects grow to about 32 MB at once, and further only under load. V8
- * makes it small after a quiet moment, and would double it step by step: until then it collects
- * hundreds of times a second. And it would give many connections at once four times as much, though
- * they make few objects that die young.
+ * Lets the young generation grow to about 32 MB at once, and further only under load. V8 shrinks it
+ * after an idle period and then doubles it step by step, with hundreds of collections per second
+ * until it is large enough. With many connections V8 would make it four times as large, although
+ * they create few short-lived objects.
  */
 export function holdRoomForYoungObjects(): void {
   let step = 0;
@@ -57,7 +57,7 @@ export function holdRoomForYoungObjects(): void {
     step = next;
   };
   lookAtRoom();
-  // Only a collection changes it.
+  // Only a collection changes the size.
   new PerformanceObserver(lookAtRoom).observe({ type: 'gc' });
 }
 
@@ -69,10 +69,10 @@ function isBusy(latest: readonly PerformanceEntry[]): boolean {
   return last.startTime - first.startTime <= busy.within && took <= busy.taking;
 }
 
-/** How many times larger it may become. */
+/** The factor by which V8 may enlarge the young generation. */
 function nextStep(underLoad: boolean): number {
   const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
   if (!young || young.space_size >= enoughRoom) return underLoad ? usualStep : 1;
-  // Of a room that V8 made small, one half is counted.
+  // If V8 has shrunk it, the statistics count one half only.
   return Math.max(usualStep, Math.floor(wantedRoom / 2 / young.space_size));
 }

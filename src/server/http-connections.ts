@@ -2,24 +2,21 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 
 /**
- * How long clients have to come with another request and hear that it was the last, in
- * milliseconds.
+ * How long `leave` waits for clients to send another request and learn that the connection closes,
+ * in milliseconds.
  */
 const leaveTime = 3000;
 
 /**
- * The connections of a server, for its end. Node waits for each of them, also for those that
- * browsers and load balancers open in advance and never use: it calls a connection idle only after
- * a first request.
+ * Tracks the connections of a server for its shutdown. Node waits for every connection, including
+ * those that browsers and load balancers open in advance and never use: it treats a connection as
+ * idle only after its first request.
  */
 export class HttpConnections {
   readonly #open = new Set<Socket>();
   readonly #unused = new Map<string, Socket>();
 
-  /**
-   * To be made before the server listens. Opening handshakes of WebSockets are requests like any
-   * other here.
-   */
+  /** Create it before the server listens. WebSocket opening handshakes count as requests. */
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => this.#add(socket));
     server.on('request', ({ socket }: IncomingMessage) => {
@@ -27,7 +24,7 @@ export class HttpConnections {
     });
   }
 
-  /** Closes all on which no request is under way. */
+  /** Closes all connections without a pending request. */
   closeIdle(): void {
     this.server.closeIdleConnections();
     for (const socket of this.#unused.values()) socket.destroy();
@@ -38,9 +35,9 @@ export class HttpConnections {
   }
 
   /**
-   * Takes no new connections and lets clients close those they have: each is told with its next
-   * answer that it was the last. To close one that is idle would lose the request that is on its
-   * way on it. Resolves when all are closed, or after a while.
+   * Accepts no new connections and lets clients close theirs: the next response on each has
+   * `Connection: close`. Closing an idle connection could lose a request that the client has just
+   * sent. Resolves when all connections are closed, or after three seconds.
    */
   async leave(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -48,7 +45,7 @@ export class HttpConnections {
       response.shouldKeepAlive = false;
     });
     setTimeout(resolve, leaveTime);
-    // That of HTTP would close idle connections.
+    // The `close` of the HTTP server would also close idle connections.
     NetServer.prototype.close.call(this.server, () => resolve());
     await promise;
   }
@@ -65,8 +62,8 @@ export class HttpConnections {
 }
 
 /**
- * Its far end: under TLS a request comes on another socket than the one that was opened, but from
- * the same place.
+ * Identifies a connection by its remote address and port. Under TLS the request has another socket
+ * object than the connection, but the same remote end.
  */
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;

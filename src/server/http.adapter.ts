@@ -3,20 +3,20 @@ import { createServer as createSecureServer, type ServerOptions } from 'node:htt
 import { ExpressAdapter } from '@nestjs/platform-express';
 
 /**
- * For a whole request, in milliseconds: Node's five minutes would cut off an honest upload over a
- * slow line.
+ * The maximum time to receive a request, in milliseconds. Node's default of five minutes would
+ * abort a legitimate upload over a slow connection.
  */
 const requestTimeout = 30 * 60 * 1000;
 
 /**
- * A load balancer keeps idle connections for a minute; were we the first to close one, a request on
- * it would be lost.
+ * The idle timeout of connections, in milliseconds. It is longer than the usual minute of load
+ * balancers: if the server closed a connection first, a request sent at that moment would be lost.
  */
 const keepAliveTimeout = 75_000;
 
-/** Nest's adapter for Express, on a server made for passing requests on. */
+/** Nest's Express adapter with an HTTP server that is configured for proxying. */
 export class HttpAdapter extends ExpressAdapter {
-  /** Absent: the server speaks HTTP without TLS. */
+  /** Without `tls` the server speaks plain HTTP. */
   constructor(private readonly tls: ServerOptions | undefined) {
     super();
   }
@@ -25,8 +25,8 @@ export class HttpAdapter extends ExpressAdapter {
     const options = {
       requestTimeout,
       keepAliveTimeout,
-      // Most requests have no body, and a stream for one of them costs as much as all the rules for
-      // its headers.
+      // Most requests have no body. Creating a stream for each of them costs as much as all header
+      // rules.
       optimizeEmptyRequests: true,
     };
     this.httpServer = this.tls

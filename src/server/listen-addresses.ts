@@ -1,6 +1,6 @@
 import type { Options } from '../config/options.ts';
 
-/** Where a server is to be found, for the log. */
+/** Returns the addresses of a server, for the log. */
 export function listenAddresses({ publicUrl, server, management }: Options) {
   return {
     publicUrl,

@@ -5,9 +5,9 @@ import type { ServerLog } from '../telemetry/server-log.service.ts';
 import { ProxyService } from '../proxy/proxy.service.ts';
 
 /**
- * Lets proxied requests in before Express and Nest see them, which would cost more than all that is
- * done for such a request. Whatever is none of the proxy's, and what fails, goes through the
- * pipeline of `bff.module.ts`.
+ * Handles proxied requests before Express and Nest, whose overhead is larger than the rest of such
+ * a request. Requests that are not for the proxy, and those that fail, go through the pipeline of
+ * `bff.module.ts`.
  */
 export function installProxyFastPath(app: NestExpressApplication, log: ServerLog): void {
   const server = app.getHttpServer();

@@ -10,35 +10,40 @@ import { type Exit, exitAfter, logStrayErrors, stopper } from './shutdown.ts';
 import { StandardOutput } from '../telemetry/standard-output.ts';
 import { listenAddresses } from './listen-addresses.ts';
 
-/** How long requests under way may take after a signal to stop, in milliseconds. */
+/** How long pending requests may take after a stop signal, in milliseconds. */
 const drainTime = 25_000;
 
-/** What a server may need to know beside its options. */
+/** Start options besides the configuration. */
 interface StartOptions {
   readonly warnings?: readonly string[];
-  /** Which of several processes it is. Absent: there is one. */
+  /** The number of this worker process. `undefined` for a single process. */
   readonly worker?: number;
-  /** The last thing it does before it ends. */
+  /** Called immediately before the process exits. */
   readonly beforeExit?: () => void;
 }
 
-/** Runs the whole server in this process. Throws when it cannot start. */
+/** Runs the whole server in this process. Throws if it cannot start. */
 export async function serveAlone({ options, warnings, source }: LoadedOptions): Promise<void> {
   const server = await startServer(options, { warnings });
   server.logger.log({ msg: 'listening', ...listenAddresses(options), configuration: source });
 }
 
-/** A server that listens, and how it ends. */
+/** A server that accepts requests, and the ways to stop it. */
 export interface RunningServer {
   readonly app: NestExpressApplication;
   readonly logger: Logger;
-  /** Finishes what is under way and ends the process; called again after a moment, it hurries. */
+  /**
+   * Finishes pending requests and ends the process. A later second call closes their connections.
+   */
   readonly stop: () => void;
-  /** The same in the place of whom others listen: no client notices. */
+  /**
+   * Stops one of several workers. Clients notice nothing, because other workers accept their
+   * requests.
+   */
   readonly retire: () => void;
 }
 
-/** Starts a server that obeys `SIGTERM` and `SIGINT`. Throws when it cannot. */
+/** Starts a server that stops on `SIGTERM` and `SIGINT`. Throws if it cannot start. */
 export async function startServer(
   options: Options,
   { warnings = [], worker, beforeExit = () => {} }: StartOptions,
@@ -50,7 +55,7 @@ export async function startServer(
   const exit = (code: number) => void exitAfter(output, code);
   logStrayErrors(logger, exit);
   for (const warning of warnings) logger.warn(warning);
-  // The management listener opens here, and says itself why it cannot.
+  // This opens the management listener, which reports its own errors.
   await app.init();
   const connections = new HttpConnections(app.getHttpServer());
   await listen(app, options.server);
@@ -79,13 +84,12 @@ async function drain(
   exit: Exit,
 ): Promise<void> {
   logger.log('draining');
-  // A connection that falls idle while we wait would otherwise be kept alive for its next request.
+  // Otherwise a connection that becomes idle during shutdown is kept alive for its next request.
   setInterval(() => connections.closeIdle(), 50);
   setTimeout(() => connections.closeAll(), drainTime);
   try {
     await app.close();
-    // The last connections have just been closed; the lines of their requests are written when they
-    // hear of it.
+    // The last connections are closed now. Their requests are logged on the `close` event.
     await setImmediate();
   } catch (error) {
     logger.error({ msg: 'stopped uncleanly', err: error });

@@ -2,13 +2,13 @@ import { loadOptions } from '../config/load.ts';
 import { tuneGarbageCollection } from './garbage-collection.ts';
 
 /**
- * Runs the server until `SIGTERM` or `SIGINT`, then finishes what is under way and exits 0. Throws
- * when it cannot start. Only what this process has to do is loaded: all of it, the keeping of
- * workers, or the work of one.
+ * Runs the server until `SIGTERM` or `SIGINT`, then finishes the pending requests and exits with
+ * code 0. Throws if it cannot start. It loads only the code of this process: the single server, the
+ * primary or a worker.
  */
 export async function serve(file: string | undefined): Promise<void> {
   tuneGarbageCollection();
-  // Whoever was forked may be one of our workers.
+  // A process with an IPC channel may be one of our workers.
   if (process.send && (await import('node:cluster')).default.isWorker)
     return (await import('./cluster/worker.ts')).work();
   const loaded = loadOptions({ file });

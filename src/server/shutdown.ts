@@ -2,12 +2,12 @@ import { setTimeout as passed } from 'node:timers/promises';
 import type { StandardOutput } from '../telemetry/standard-output.ts';
 
 /**
- * Two signals closer together than this, in milliseconds, are one: npm and a terminal both pass on
- * the same Ctrl-C.
+ * Two signals within this time, in milliseconds, count as one, because npm and a terminal both
+ * forward the same Ctrl-C.
  */
 const echoTime = 1000;
 
-/** The last log lines may take as long, in milliseconds, if their reader stands still. */
+/** The maximum time to write the last log lines if their reader is blocked, in milliseconds. */
 const lastLinesTime = 2000;
 
 /** Ends the process. */
@@ -19,9 +19,9 @@ interface Log {
 }
 
 /**
- * A promise that nobody waited for belongs to one request: the others go on. After an exception
- * that nobody caught nothing is certain any more, and the process ends. Node would print both with
- * all their properties, which may be tokens.
+ * Logs unhandled rejections and uncaught exceptions. A rejection belongs to one request, so the
+ * process continues. After an uncaught exception the state is undefined, so the process ends.
+ * Node's own output would include all properties of the error, which may be tokens.
  */
 export function logStrayErrors(log: Log, exit: Exit): void {
   process.on('unhandledRejection', (error) =>
@@ -34,8 +34,8 @@ export function logStrayErrors(log: Log, exit: Exit): void {
 }
 
 /**
- * What the wish to stop comes to, by a signal or by who started us: the first is `drain`; whoever
- * sends another one does not want to wait.
+ * Returns a function for stop requests, by a signal or from the primary. The first call runs
+ * `drain`; a later one runs `hurry`.
  */
 export function stopper(drain: () => void, hurry: () => void): () => void {
   let stoppedAt: number | undefined;
@@ -49,7 +49,7 @@ export function stopper(drain: () => void, hurry: () => void): () => void {
   };
 }
 
-/** Ends the process when its log is written. */
+/** Ends the process when its log is written, or after two seconds. */
 export async function exitAfter(output: StandardOutput, code: number): Promise<void> {
   await Promise.race([output.end(), passed(lastLinesTime)]);
   process.exit(code);

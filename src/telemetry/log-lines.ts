@@ -3,9 +3,8 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import { isError } from '../errors.ts';
 
 /**
- * How a line is made. Lines are built from names that are known to be safe, not cleaned of what is
- * known to be secret: no header, no query, no body, no property of an error but its name, code,
- * message and stack.
+ * The pino options of all logs. Lines contain only fields that are known to be safe: no header,
+ * query or body, and of an error only its name, code, message and stack.
  */
 export const lineFormat: LoggerOptions = {
   base: null,
@@ -19,27 +18,27 @@ export const lineFormat: LoggerOptions = {
 };
 
 /**
- * What is told of a request that is over. It keeps nothing of the request itself, which nobody has
- * to remember until its line leaves.
+ * Log data of a completed request. It holds no reference to the request, which can be freed before
+ * the line is written.
  */
 export interface EndedRequest {
   readonly level: string;
-  /** When it was over, in epoch milliseconds. */
+  /** The time of completion, in epoch milliseconds. */
   readonly at: number;
-  /** Those of every line, as JSON members after a comma. */
+  /** The members of every line, as JSON after a comma. */
   readonly bindings: string;
   readonly id: string;
   readonly method: string;
   readonly url: string;
-  /** Absent: nobody has seen one. */
+  /** `undefined` if the client received no status. */
   readonly status: number | undefined;
   readonly milliseconds: number;
   readonly message: string;
 }
 
 /**
- * The line of a request that is over, in the same form. It is made by hand: every request has one,
- * and pino, which makes any line, takes several times as long.
+ * Formats the line of a completed request in the format of `lineFormat`. It does not use pino,
+ * which takes several times as long, and every request has this line.
  */
 export function requestLine(ended: EndedRequest): string {
   const { level, at, bindings, id, method, url, status, milliseconds, message } = ended;
@@ -50,7 +49,9 @@ export function requestLine(ended: EndedRequest): string {
 
 let begun = { level: '', bindings: '', time: '', text: '' };
 
-/** Up to the id of the request, which is the same for all lines of a millisecond. */
+/**
+ * Returns the start of a line up to the request id. It is cached for lines of the same millisecond.
+ */
 function beginning(level: string, at: number, bindings: string): string {
   const time = timeText(at);
   if (time !== begun.time || level !== begun.level || bindings !== begun.bindings) {
@@ -60,7 +61,10 @@ function beginning(level: string, at: number, bindings: string): string {
   return begun.text;
 }
 
-/** As JSON. Most texts can stay as they are, and to see that takes less than to make them anew. */
+/**
+ * Returns a JSON string. Most texts need no escaping, and checking that is faster than
+ * `JSON.stringify`.
+ */
 function quoted(text: string): string {
   return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : withoutControls(JSON.stringify(text));
 }
@@ -68,20 +72,20 @@ function quoted(text: string): string {
 /** A log for lines that belong to no request. */
 export type PlainLog = ReturnType<typeof plainLog>;
 
-/** A log of its own for who is no Nest application, in the same form. */
+/** Creates a log in the same format for processes without a Nest application. */
 export function plainLog(level: string, context: string, stream: DestinationStream): Logger {
   return pino({ ...lineFormat, level }, stream).child({ context });
 }
 
 let latest = { at: 0, text: '' };
 
-/** Written anew once in a millisecond. */
+/** Formats a time. The result is cached for a millisecond. */
 function timeText(at: number): string {
   if (at !== latest.at) latest = { at, text: new Date(at).toISOString() };
   return latest.text;
 }
 
-/** A path says enough after this many characters. */
+/** The maximum length of a logged path, in characters. */
 const longestPath = 1000;
 
 function pathOf(url: string): string {
@@ -90,10 +94,7 @@ function pathOf(url: string): string {
   return path.slice(0, longestPath);
 }
 
-/**
- * JSON leaves some characters as they are that a terminal obeys or that turn a line around; they
- * become escapes as well.
- */
+/** Escapes characters that JSON allows but that control a terminal or change the text direction. */
 function withoutControls(line: string): string {
   return line.replace(
     /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
@@ -101,7 +102,7 @@ function withoutControls(line: string): string {
   );
 }
 
-/** What went wrong is said by then, in characters; the rest may be what somebody sent. */
+/** The maximum length of a logged message, in characters. The rest may be input from a client. */
 const longestMessage = 1000;
 const longestStack = 8000;
 
@@ -109,7 +110,7 @@ interface ErrorDescription {
   readonly type: string;
   readonly message: string;
   readonly code?: string;
-  /** The `error` member of a refusal (RFC 6749 §5.2). */
+  /** The `error` member of an error response (RFC 6749 §5.2). */
   readonly error?: string;
   readonly stack?: string | undefined;
   readonly cause?: ErrorDescription;
@@ -118,7 +119,7 @@ interface ErrorDescription {
 function describeError(thrown: unknown, depth = 0): ErrorDescription {
   if (!isError(thrown)) return { type: typeof thrown, message: 'not an error' };
   const { name, cause } = thrown;
-  // A parser's message quotes what it could not parse, which may be a token.
+  // The message of a parser quotes its input, which may be a token.
   const isQuoting = name === 'SyntaxError';
   return {
     type: name,

@@ -1,17 +1,17 @@
-/** One number of a figure, as `prom-client` writes it down. */
+/** One value of a metric, in the format of `prom-client`. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
-  /** Absent: that of the figure. */
+  /** Defaults to the name of the metric. */
   readonly metricName?: string;
 }
 
-/** What one process knows of one thing, so that several processes' figures can be put together. */
+/** A metric of one process, which can be combined with those of others. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** What becomes of the numbers of several processes. */
+  /** How the values of several processes are combined. */
   readonly aggregator: 'sum' | 'min' | 'max' | 'average' | 'first' | 'omit';
   readonly values: readonly Sample[];
 }
@@ -21,10 +21,7 @@ interface Count {
   value: number;
 }
 
-/**
- * Counts by the values of a few labels, all of which come from the configuration or from our own
- * tables.
- */
+/** A counter with labels. Label values come from the configuration or from our own tables. */
 export class Counter {
   readonly #counts = new Map<string, Count>();
 
@@ -35,8 +32,8 @@ export class Counter {
   ) {}
 
   /**
-   * With 0 a number is there before anything has happened: what begins at 1 looks as if nothing
-   * had.
+   * Adds to a counter. Adding 0 creates it, because Prometheus does not see an increase in a
+   * counter that starts at 1.
    */
   add(values: readonly string[] = [], by = 1): void {
     const key = values.join('\n');
@@ -56,7 +53,7 @@ export class Counter {
   }
 }
 
-/** A number that is now so, and may be another a moment later. */
+/** Creates a metric whose value can rise and fall. */
 export function gauge(
   name: string,
   help: string,
@@ -66,10 +63,7 @@ export function gauge(
   return { name, help, type: 'gauge', aggregator, values: [{ labels: {}, value }] };
 }
 
-/**
- * One figure of each name, with the sums of what only ever grows. A gauge is of the moment: it is
- * left out.
- */
+/** Sums counters and histograms by name. Gauges are dropped, because they describe a moment. */
 export function aggregate(figures: readonly Metric[]): Metric[] {
   const sums = new Map<string, { figure: Metric; values: Map<string, Sample> }>();
   for (const figure of figures) {
@@ -89,16 +83,14 @@ export function aggregate(figures: readonly Metric[]): Metric[] {
 }
 
 /**
- * Upper bounds in seconds: from a call that is served from memory to a route's usual time limit.
+ * Upper bounds of the buckets in seconds, from a response from memory to the usual timeout of a
+ * route.
  */
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
-/** How long things took. Noting one costs a few comparisons and allocates nothing. */
+/** A histogram of durations. Recording a value costs a few comparisons and allocates nothing. */
 export class Durations {
-  /**
-   * How many fell between a bound and the one below it; beyond the last bound they are in the total
-   * alone.
-   */
+  /** Counts per bucket, not cumulative. Values above the last bound are only in the total. */
   readonly #counts = new Float64Array(bounds.length);
   #total = 0;
   #seconds = 0;
@@ -113,7 +105,7 @@ export class Durations {
     }
   }
 
-  /** The numbers of a histogram of this name: buckets hold what is below them as well. */
+  /** Returns the samples of a histogram with this name. Buckets are cumulative. */
   samples(name: string, labels: Sample['labels']): Sample[] {
     let below = 0;
     const buckets = bounds.map((le, index) => {

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { type Metric, gauge } from './metric.ts';
 
-/** What is remembered of sessions, as `SessionCache` counts it. */
+/** The metrics of `SessionCache`. */
 export interface CacheMetrics {
   readonly sessions: number;
   readonly bytes: number;
@@ -19,20 +19,20 @@ export interface MetricsResponse {
 let observed: Promise<Registry> | undefined;
 
 /**
- * Processor time, memory, event loop and garbage collection of this process. They are watched from
- * the first time somebody asks: where nobody does, neither the library nor its timers cost
- * anything.
+ * Returns the metrics of CPU time, memory, event loop and garbage collection of this process.
+ * Collection starts with the first call, so that without it neither the library nor its timers have
+ * a cost.
  */
 export async function processMetrics(): Promise<Metric[]> {
   const registry = await (observed ??= observeProcess());
   const figures = await figuresOf(registry);
   return figures.map((figure) =>
-    // Of several processes the one that hangs is of interest, not their average.
+    // For several processes the maximum matters, because one may hang.
     figure.name.startsWith('nodejs_eventloop_lag') ? { ...figure, aggregator: 'max' } : figure,
   );
 }
 
-/** The cache of sessions, in the form of the other figures. */
+/** Returns the metrics of the session cache. */
 export function cacheMetrics({ sessions, bytes, hits, misses }: CacheMetrics): Metric[] {
   const name = 'pixie_session_cache';
   return [
@@ -44,8 +44,8 @@ export function cacheMetrics({ sessions, bytes, hits, misses }: CacheMetrics): M
 }
 
 /**
- * The figures of some processes, put together in the text format of Prometheus, as `/metrics`
- * answers them.
+ * Combines the metrics of several processes into a `/metrics` response in the Prometheus text
+ * format.
  */
 export async function metricsResponse(
   ofProcesses: readonly (readonly Metric[])[],
@@ -58,7 +58,7 @@ export async function metricsResponse(
   };
 }
 
-/** The library declares its types of figures as numbers; they are words. */
+/** The library's types declare metric types as numbers, but they are strings. */
 async function figuresOf(registry: Registry): Promise<Metric[]> {
   return (await registry.getMetricsAsJSON()) as unknown as Metric[];
 }

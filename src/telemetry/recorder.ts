@@ -2,14 +2,14 @@ import type { ErrorCode } from '../errors.ts';
 import { Counter, type Metric, gauge } from './metric.ts';
 import { type AnsweredRequest, RequestCounts } from './request-counts.ts';
 
-/** The names that may be part of a figure, all of them from the configuration. */
+/** The configured names that can be label values. */
 export interface RecordedNames {
   readonly basePath: string;
   readonly routes: readonly string[];
   readonly providers: readonly string[];
 }
 
-/** Who ended a session. `user` is its own user, in whatever browser. */
+/** Who ended a session. `user` is the session's own user, in any browser. */
 export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
 
 const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
@@ -17,9 +17,8 @@ const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
- * Counts what happens, for `/metrics`. It is told by whoever does it and asks nobody. Labels are
- * names of the configuration and of our own tables, so their number is bounded and nothing in them
- * is about a user.
+ * Counts events for `/metrics`. Label values come from the configuration and from our own tables,
+ * so their number is bounded and they contain nothing about users.
  */
 export class Recorder {
   readonly #requests: RequestCounts;
@@ -54,7 +53,7 @@ export class Recorder {
     'pixie_redis_connections_lost_total',
     'How often the connection to Redis was lost.',
   );
-  /** Absent: there has been no connection and no failure yet, or there is no Redis. */
+  /** `undefined` before the first connection or failure, or without Redis. */
   #isRedisConnected: boolean | undefined;
 
   constructor({ basePath, routes, providers }: RecordedNames) {
@@ -72,9 +71,7 @@ export class Recorder {
     this.#requests.note(answered);
   }
 
-  /**
-   * An error became an answer. `route` is the path of the route that was asked; absent: none was.
-   */
+  /** Counts an error response. `route` is the path of the requested route, if there is one. */
   problem(code: ErrorCode, route = ''): void {
     this.#problems.add([code]);
     if (upstreamCodes.includes(code)) this.#upstreamFailures.add([route, code]);

@@ -1,21 +1,19 @@
 import { isBelow } from '../http/path-prefix.ts';
 import { Durations, type Metric, type Sample } from './metric.ts';
 
-/** Which part of the BFF answers: one of its own endpoints, a configured route, or the frontend. */
+/** The part of the BFF that responds: an endpoint, a configured route or the frontend. */
 type Kind = 'endpoint' | 'route' | 'frontend';
 
-/** What is known of a request when its answer is over. */
+/** A request whose response has ended. */
 export interface AnsweredRequest {
   readonly method: string;
-  /** With its query. */
+  /** Includes the query. */
   readonly url: string;
-  /** The configured path of the route that took it. Absent: none did. */
+  /** The configured path of the route that handled the request, if one did. */
   readonly route?: string | undefined;
-  /**
-   * The pattern of the endpoint that took it, `/bff/sessions/:id` for example. Absent: none did.
-   */
+  /** The path pattern of the endpoint that handled the request, for example `/bff/sessions/:id`. */
   readonly endpoint?: string | undefined;
-  /** Absent: the client went away before there was an answer. */
+  /** `undefined` if the client disconnected before the response. */
   readonly status?: number | undefined;
   readonly seconds: number;
 }
@@ -23,16 +21,16 @@ export interface AnsweredRequest {
 const requests = 'pixie_http_requests_total';
 const durations = 'pixie_http_request_duration_seconds';
 
-/** What only looks, and what changes something. */
+/** Methods counted as `read`; all others are `write`. */
 const reading = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Requests by who answered them. */
+/** Counts requests by the part of the BFF that responded. */
 export class RequestCounts {
   readonly #routes: ReadonlyMap<string, Counts>;
   readonly #endpoints = new Map<string, Counts>();
   readonly #frontend = new Counts('frontend', '');
 
-  /** `routes` are the configured paths; what another server has of the frontend is none of them. */
+  /** `routes` are the configured paths. A frontend on another server is not one of them. */
   constructor(
     routes: readonly string[],
     private readonly basePath: string,
@@ -72,8 +70,8 @@ export class RequestCounts {
   }
 
   /**
-   * Patterns are part of our code: there are as many as there are endpoints. What no endpoint took
-   * has none.
+   * Returns the counts of an endpoint. Patterns come from our code, so their number is bounded.
+   * Requests that no endpoint handled share an empty pattern.
    */
   #ofEndpoint(pattern: string | undefined): Counts {
     const name = pattern !== undefined && isBelow(pattern, this.basePath) ? pattern : '';
@@ -87,7 +85,7 @@ export class RequestCounts {
 
 class Counts {
   readonly #labels: { readonly kind: Kind; readonly route: string };
-  /** By status and kind of method, in one number. */
+  /** Keys combine the status and the kind of method in one number. */
   readonly #byAnswer = new Map<number, number>();
   readonly #durations = new Durations();
 
@@ -118,7 +116,7 @@ function figure(name: string, help: string, type: Metric['type'], values: Sample
   return { name, help, type, aggregator: 'sum', values };
 }
 
-/** Like `isBelow`, without cutting off the query first. */
+/** Like `isBelow`, but for a URL that still has its query. */
 function isBelowUrl(url: string, prefix: string): boolean {
   if (!url.startsWith(prefix)) return false;
   const next = url[prefix.length];

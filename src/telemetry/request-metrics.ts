@@ -3,7 +3,7 @@ import type { Recorder } from './recorder.ts';
 
 const begunAt = Symbol('begun at');
 
-/** As Express leaves it. */
+/** The request with the properties that Express adds. */
 interface RoutedRequest extends IncomingMessage {
   readonly originalUrl?: string;
   readonly route?: { readonly path?: unknown };
@@ -12,11 +12,11 @@ interface RoutedRequest extends IncomingMessage {
 type Timed = ServerResponse<RoutedRequest> & { [begunAt]?: number };
 
 /**
- * Counts every request of a server and its time, when the answer is over or broken off. It listens
- * to the server itself: a middleware would cost each request several times as much.
+ * Counts and times every request of a server when its response ends or is aborted. It listens to
+ * the server directly, because a middleware would cost several times as much per request.
  */
 export function countRequests(server: Server, recorder: Recorder): void {
-  // One function for all responses, which it gets as `this`: none is made for each of them.
+  // A single function with the response as `this` avoids a closure per request.
   function note(this: Timed): void {
     const { req: request, headersSent, statusCode } = this;
     const pattern = request.route?.path;

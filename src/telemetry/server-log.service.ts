@@ -10,15 +10,14 @@ import type { LineStream } from './standard-output.ts';
 type Lines = PinoLogger['logger'];
 
 /**
- * What writes the lines of the request under way, so that each of them carries its id, whoever
- * writes it.
+ * The log of the current request. It adds the request id to every line, wherever the line is
+ * written.
  */
 const ofThisRequest = new AsyncLocalStorage<RequestLines>();
 
 /**
- * What Nest tells of itself: how it wires the application, which is of use to somebody who changes
- * the wiring, and the errors of the start, which it throws as well. An operator has no use for
- * either.
+ * Log contexts of Nest itself. Nest logs how it wires the application, which only helps developers,
+ * and start-up errors, which it also throws. Both are logged at `debug` level.
  */
 const nestItself = new Set([
   'NestFactory',
@@ -29,11 +28,11 @@ const nestItself = new Set([
   'ExceptionHandler',
 ]);
 
-/** Where lines go, and how. */
+/** The destination and format of log lines. */
 interface Output {
   readonly lines: Lines;
   readonly stream: LineStream;
-  /** What all lines say, as JSON members after a comma. */
+  /** The members of all lines, as JSON after a comma. */
   readonly bindings: string;
 }
 
@@ -41,13 +40,13 @@ const linesOf = Symbol('lines');
 
 type Logged = ServerResponse & { [linesOf]?: RequestLines };
 
-/** One JSON line for what happens, and one for every request. */
+/** Writes one JSON line per event and one per request. */
 export class ServerLog extends Logger {
   readonly #output: Output;
 
   /**
-   * Without a stream to standard output, where a line is written before the next thing happens. All
-   * lines say which of several processes they are of; absent: there is one.
+   * Without a `stream`, lines are written synchronously to standard output. `worker` is added to
+   * all lines if there are several processes.
    */
   constructor(level: string, stream: LineStream = pino.destination(1), worker?: number) {
     const isOnly = worker === undefined;
@@ -57,16 +56,16 @@ export class ServerLog extends Logger {
   }
 
   /**
-   * Gives the request an id, and writes its line when it is over. Other lines have the id if they
-   * come of work done by way of what this returns: to make that known costs, and most calls have no
-   * other line.
+   * Gives the request an id and logs it when it ends. Other lines have the id only if they are
+   * logged inside `within` of the returned object: the async context has a cost, and most requests
+   * have no other line.
    */
   begin(request: IncomingMessage, response: Logged): RequestLines {
     request.id ??= randomUUID();
     const requestLines = new RequestLines(this.#output, request, response);
     response[linesOf] = requestLines;
     response.on('close', conclude);
-    // After a WebSocket has taken its connection, nothing closes an answer.
+    // After a WebSocket upgrade the response emits no `close` event.
     if (request.headers.upgrade !== undefined) response.on('finish', conclude);
     return requestLines;
   }
@@ -83,8 +82,8 @@ export class ServerLog extends Logger {
 }
 
 /**
- * The lines of one request. Most have only their last, so that nothing is made for others before
- * there are any.
+ * The log of one request. Most requests have only the final line, so the child logger is created on
+ * demand.
  */
 class RequestLines {
   readonly #began = performance.now();
@@ -100,18 +99,18 @@ class RequestLines {
     this.#response = response;
   }
 
-  /** Begins every line with the request. */
+  /** A logger that adds the request to every line. */
   get own(): Lines {
     this.#own ??= this.#output.lines.child({ req: this.#request });
     return this.#own;
   }
 
-  /** Other lines that come of this work are theirs, too. */
+  /** Runs work whose log lines belong to this request. */
   within<Result>(work: () => Result): Result {
     return ofThisRequest.run(this, work);
   }
 
-  /** Writes the last of them. Whoever went away before the answer has seen no status. */
+  /** Writes the final line. It has no status if the client disconnected before the response. */
   conclude(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -137,14 +136,14 @@ class RequestLines {
   }
 }
 
-/** One function for all responses, which it gets as `this`. */
+/** A single function with the response as `this` avoids a closure per request. */
 function conclude(this: Logged): void {
   this[linesOf]?.conclude();
 }
 
 /**
- * nestjs-pino's logger with a destination of its own: its usual one is one for the whole process,
- * whatever the application.
+ * The logger of nestjs-pino with a destination per application. Its default destination is shared
+ * by the whole process.
  */
 class RequestAwareLogger extends PinoLogger {
   constructor(private readonly own: Lines) {
@@ -156,7 +155,7 @@ class RequestAwareLogger extends PinoLogger {
   }
 }
 
-/** Nest hands over the name of who speaks as the last argument. */
+/** Nest passes the log context as the last argument. */
 function isOfNestItself(rest: readonly unknown[]): boolean {
   return nestItself.has(String(rest.at(-1)));
 }

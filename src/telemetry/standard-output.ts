@@ -4,64 +4,66 @@ import type { DestinationStream } from 'pino';
 
 const standardOutput = 1;
 
-/** Milliseconds. Lines that follow others closely leave together with the next. */
+/** Milliseconds between two writes. Lines in between are written together. */
 const pauseBetweenWrites = 20;
 
-/** Lines gather in pieces of so many bytes. */
+/** The size of a buffer for lines, in bytes. */
 const pieceSize = 64 * 1024;
 
-/**
- * As many bytes wait for a reader that stands still; what comes after them is lost, and requests go
- * on.
- */
+/** The maximum number of bytes waiting for a blocked reader. Further lines are dropped. */
 const longestQueue = 64 * 1024 * 1024;
 
-/** As many lines at most are to be made yet. */
+/** The maximum number of lines whose formatting is deferred. */
 const mostUnmade = 1000;
 
-/** Where lines go. */
+/** A destination for log lines. */
 export interface LineStream extends DestinationStream {
-  /** Takes a line that is made when it leaves. Absent: lines leave at once. */
+  /**
+   * Accepts a line that is formatted just before it is written. Optional; without it, lines are
+   * written immediately.
+   */
   writeLater?(make: () => string): void;
 }
 
 /**
- * Standard output for which nothing waits: a slow reader of the log slows down no request, and one
- * that has gone, or a disk that is full, loses lines and nothing else. Lines become bytes as they
- * come: kept as text until they leave, they would be moved by every garbage collection in between.
- * Those of which little is to be kept are made when they leave: hundreds in a row take a fraction
- * of the time that each takes among other things.
+ * Writes to standard output without blocking. A slow reader does not slow down requests; if the
+ * reader is gone or the disk is full, only log lines are lost. Lines are encoded immediately,
+ * because waiting strings would be copied by every garbage collection. Request lines keep little
+ * data and are formatted in batches, which takes a fraction of the time.
  */
 export class StandardOutput implements LineStream {
-  /** Pieces without room for another line, in their order. */
+  /** Full buffers, in order. */
   #full: Buffer[] = [];
   #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
-  /** Bytes of the piece that are taken. */
+  /** The number of used bytes in the current buffer. */
   #taken = 0;
-  /** Lines that come after all bytes, in their order. */
+  /** Lines to format after all buffers, in order. */
   #unmade: (() => string)[] = [];
-  /** Bytes in all pieces. */
+  /** The number of bytes in all buffers. */
   #waiting = 0;
-  /** One that has been written and may be filled again. */
+  /** A written buffer that can be reused. */
   #spare: Buffer | undefined;
   #isBusy = false;
   #onEmpty: (() => void) | undefined;
-  /** What writes goes on from line to line, and would keep the request of the first of them. */
+  /**
+   * Runs the writer outside any request. It would otherwise keep the async context of the first
+   * request.
+   */
   readonly #ofNoRequest = AsyncLocalStorage.snapshot();
 
   constructor() {
-    // However the process ends, its last lines are tried.
+    // Try to write the last lines, however the process ends.
     process.once('exit', () => this.flushSync());
   }
 
-  /** Takes a line, which leaves at once, or with those that follow within the pause. */
+  /** Accepts a line. It is written immediately or together with the next lines. */
   write(line: string): void {
     this.#makeLines();
     this.#add(line);
     this.#leaveSoon();
   }
 
-  /** The same for a line that is made by then. */
+  /** Accepts a function that formats a line just before it is written. */
   writeLater(make: () => string): void {
     this.#unmade.push(make);
     if (this.#unmade.length >= mostUnmade) this.#makeLines();
@@ -70,7 +72,8 @@ export class StandardOutput implements LineStream {
 
   #add(line: string): void {
     if (this.#waiting > longestQueue) return;
-    // A character takes up to three bytes (RFC 3629 §3; a pair of surrogates four).
+    // A UTF-16 code unit takes up to three bytes in UTF-8 (RFC 3629 §3; a surrogate pair takes
+    // four).
     const most = 3 * line.length;
     if (this.#taken + most > this.#piece.length) this.#begin(most);
     const size = this.#piece.write(line, this.#taken);
@@ -91,16 +94,16 @@ export class StandardOutput implements LineStream {
     for (const make of unmade) this.#add(make());
   }
 
-  /** Tries once to write what there is. pino does so with a line that is fatal. */
+  /** Tries once to write all waiting lines synchronously. pino calls it after a fatal line. */
   flushSync(): void {
     try {
       for (let bytes = this.#take(); bytes; bytes = this.#take()) writeSync(standardOutput, bytes);
     } catch {
-      // Who reads it stands still or has gone.
+      // The reader is blocked or gone.
     }
   }
 
-  /** Resolves when every line is written, or lost. */
+  /** Resolves when every line is written or lost. */
   async end(): Promise<void> {
     if (!this.#isBusy) return;
     await new Promise<void>((resolve) => {
@@ -108,7 +111,7 @@ export class StandardOutput implements LineStream {
     });
   }
 
-  /** Begins a piece that has room for so many bytes. */
+  /** Starts a buffer with room for `most` bytes. */
   #begin(most: number): void {
     if (this.#taken > 0) this.#full.push(this.#piece.subarray(0, this.#taken));
     const spare = most > pieceSize ? undefined : this.#spare;
@@ -117,7 +120,7 @@ export class StandardOutput implements LineStream {
     this.#taken = 0;
   }
 
-  /** The oldest bytes that nobody has begun to write. Absent: there are none. */
+  /** Takes the oldest unwritten bytes. Returns `undefined` if there are none. */
   #take(): Buffer | undefined {
     this.#makeLines();
     if (this.#full.length === 0 && this.#taken > 0) this.#begin(0);
@@ -135,8 +138,7 @@ export class StandardOutput implements LineStream {
 
   #write(bytes: Buffer): void {
     write(standardOutput, bytes, (error, written = 0) => {
-      // A reader that stands still is waited for; whatever else is wrong will not be better for the
-      // same lines.
+      // Retry for a blocked reader. For any other error, the same bytes would fail again.
       const isLost = error !== null && error.code !== 'EAGAIN';
       const rest = bytes.subarray(written);
       const isDone = isLost || rest.length === 0;

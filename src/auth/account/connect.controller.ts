@@ -28,8 +28,8 @@ import { parameter, queryOf } from '../../http/query.ts';
 import { judgedReturnUrl } from '../login/return-url.ts';
 
 /**
- * Accounts at further providers, in the session there is. The way back is the callback of every
- * sign-in.
+ * Connects accounts at further providers to the current session. They share the callback of
+ * sign-ins.
  */
 @Controller({ version: VERSION_NEUTRAL })
 export class ConnectController {
@@ -42,7 +42,7 @@ export class ConnectController {
     private readonly connections: LinkedAccountsService,
   ) {}
 
-  /** `GET /bff/connect/{provider}`, a navigation that takes the parameters of `login` */
+  /** `GET /bff/connect/{provider}`, a navigation with the parameters of `login`. */
   @Get('connect/:provider')
   async connect(
     @Req() request: Request,
@@ -63,7 +63,7 @@ export class ConnectController {
     response.redirect(url.href);
   }
 
-  /** `POST /bff/disconnect/{provider}`, with the CSRF header */
+  /** `POST /bff/disconnect/{provider}`, with the CSRF header. */
   @Post('disconnect/:provider')
   @HttpCode(204)
   async disconnect(@Req() request: Request, @Param('provider') providerId: string): Promise<void> {
@@ -74,8 +74,8 @@ export class ConnectController {
   }
 
   /**
-   * Throws `not_signed_in`, or `invalid_request` for a session at that provider itself: it begins
-   * and ends otherwise.
+   * Returns the session of the request. Throws `not_signed_in`, or `invalid_request` if the session
+   * itself comes from this provider: `login` and `logout` begin and end that one.
    */
   #sessionBeside(provider: Provider, { session: { signedIn } }: Request): Session {
     if (!signedIn) throw new BffError('not_signed_in');

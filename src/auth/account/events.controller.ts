@@ -14,7 +14,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { SessionEvents } from './session-events.ts';
 
-/** Tells a page how its session is, without being a use of it. */
+/** Streams the state of the session to a page without extending the session. */
 @Controller({ version: VERSION_NEUTRAL })
 export class EventsController implements BeforeApplicationShutdown {
   constructor(
@@ -26,14 +26,17 @@ export class EventsController implements BeforeApplicationShutdown {
   /** `GET /bff/events` */
   @Get('events')
   async open(@Req() request: Request, @Res() response: Response): Promise<void> {
-    // An `EventSource` can send no header of its own.
+    // `EventSource` cannot send the CSRF header.
     refuseForeignPage(request.headers, this.options.publicUrl);
     const session = await this.sessions.peek(request.headers.cookie);
     if (!session) throw new BffError('not_signed_in');
     this.events.open(session, response);
   }
 
-  /** Before the server waits for its connections to end, which these would not do by themselves. */
+  /**
+   * Ends the streams before the server waits for its connections, because they never end by
+   * themselves.
+   */
   beforeApplicationShutdown(): void {
     this.events.drain();
   }

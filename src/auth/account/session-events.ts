@@ -6,51 +6,51 @@ import type { SessionStore } from '../../session/sessions/session-store.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
 /**
- * A page is warned this long before the end, in milliseconds, or a quarter of the idle time where
- * that is less.
+ * How long before the end a page is warned, in milliseconds. With a short idle time it is a quarter
+ * of that.
  */
 const longestWarning = 60_000;
 
 /**
- * Milliseconds after which a session that is about to end is looked at again: its user may have
- * come back.
+ * Milliseconds until a session that is about to end is checked again. Its user may have become
+ * active.
  */
 const pauseNearTheEnd = 2000;
 
-/** Milliseconds between two comments, which keep proxies from closing a silent connection. */
+/** Milliseconds between two comments, which keep proxies from closing an idle connection. */
 const pauseBetweenComments = 15_000;
 
-/** Milliseconds after which a browser asks again when the connection was lost. */
+/** Milliseconds after which a browser reconnects when the connection is lost. */
 const pauseBeforeAskingAgain = 2000;
 
-/** So long after the time to warn, in milliseconds, it is certain that it has come. */
+/** Added to the time of the warning, in milliseconds, so that the check does not run too early. */
 const margin = 20;
 
-/** Milliseconds. An end that comes so close to the expected one is that one. */
+/** Milliseconds. A session that ends at most this long before its expected end has expired. */
 const tolerance = 1000;
 
-/** The longest time a timer can wait, in milliseconds. */
+/** The longest delay of a timer, in milliseconds. */
 const longestWait = 2 ** 31 - 1;
 
 /** The maximum number of concurrent streams per session in this process. */
 const mostStreams = 20;
 
-/** What an event says of the session. */
+/** The state of a session, as an event reports it. */
 export type SessionState = 'active' | 'expiring' | 'ended';
 
-/** Why a session is over: its time, or somebody's sign-out, wherever it was. */
+/** Why a session ended: it expired, or it was signed out, on any device or by the provider. */
 export type EndReason = 'expired' | 'signed_out';
 
-/** Where the news of sessions comes from. */
+/** What `SessionEvents` depends on. */
 export interface SessionSources {
   readonly store: SessionStore;
   readonly ends: EndNotifier;
   readonly clock: Clock;
-  /** How long a session may stay unused, in milliseconds. */
+  /** The idle time of a session, in milliseconds. */
   readonly idle: number;
 }
 
-/** The event streams of pages that want to know how their sessions are. */
+/** Event streams that tell pages the state of their session. */
 export class SessionEvents {
   /** Open streams by session id. */
   readonly #streams = new Map<string, Set<SessionStream>>();
@@ -82,7 +82,7 @@ export class SessionEvents {
     if (this.#isDraining) response.end();
   }
 
-  /** Ends all there are and all that will be; browsers ask again, and another replica answers. */
+  /** Ends all current and future streams. Browsers reconnect, and another replica responds. */
   drain(): void {
     this.#isDraining = true;
     for (const streams of this.#streams.values())
@@ -93,7 +93,7 @@ export class SessionEvents {
 /** One page's stream. */
 class SessionStream {
   #state: SessionState | undefined;
-  /** When the session ends if nobody uses it, in epoch milliseconds, as far as is known. */
+  /** Epoch milliseconds at which the session ends if it is not used, as of the last check. */
   #endsAt: number;
   #forget: (() => void) | undefined;
   #nextLook: NodeJS.Timeout | undefined;
@@ -111,7 +111,7 @@ class SessionStream {
   start(): void {
     this.response.writeHead(200, {
       'Content-Type': 'text/event-stream',
-      // nginx would wait for more.
+      // Without this header nginx buffers the events.
       'X-Accel-Buffering': 'no',
     });
     this.response.write(`retry: ${pauseBeforeAskingAgain}\n\n`);
@@ -130,7 +130,8 @@ class SessionStream {
   async #look(): Promise<void> {
     const { store, clock, idle } = this.sources;
     const warning = Math.min(longestWarning, idle / 4);
-    // An outage ends nothing, and that it is over `SessionEnds` will say.
+    // A failure of the store does not end the session. `SessionEnds` reports an end once the store
+    // is back.
     const left = await store.timeLeft(this.session.id).catch(() => undefined);
     if (this.#isOver) return;
     if (left !== undefined) {

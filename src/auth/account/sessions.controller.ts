@@ -18,7 +18,7 @@ import type { Session } from '../../session/sessions/session.ts';
 import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 
-/** A user's own sessions, on whatever device: to see them, and to end those that should not be. */
+/** Lists and ends the sessions of the signed-in user, on all devices. */
 @Controller({ version: VERSION_NEUTRAL })
 export class SessionsController {
   readonly #logger = new Logger(SessionsController.name);
@@ -30,7 +30,7 @@ export class SessionsController {
     private readonly sessionCookie: SessionCookieService,
   ) {}
 
-  /** `GET /bff/sessions`, the newest first */
+  /** `GET /bff/sessions`, newest first. */
   @Get('sessions')
   async list(@Req() request: Request, @Res() response: Response): Promise<void> {
     const { issuer, sub, id } = await this.#sessionInUse(request);
@@ -38,7 +38,9 @@ export class SessionsController {
     response.json(sessions.toReversed().map((seen) => sessionEntry(seen, id)));
   }
 
-  /** `DELETE /bff/sessions/{id}`. That of somebody else is as unknown as one that never was. */
+  /**
+   * `DELETE /bff/sessions/{id}`. Another user's session gets the same response as an unknown id.
+   */
   @Delete('sessions/:id')
   async end(
     @Req() request: Request,
@@ -54,7 +56,7 @@ export class SessionsController {
     response.status(204).end();
   }
 
-  /** `DELETE /bff/sessions`: all but this one */
+  /** `DELETE /bff/sessions`: ends all sessions except the current one. */
   @Delete('sessions')
   async endOthers(@Req() request: Request, @Res() response: Response): Promise<void> {
     const current = await this.#sessionInUse(request);
@@ -65,7 +67,7 @@ export class SessionsController {
   }
 
   async #signOut(request: Request, response: Response, { id, provider }: Session): Promise<void> {
-    // First, because it revokes the tokens as well; what is left to end then is the cookie.
+    // This comes first because it also revokes the tokens. Afterwards only the cookie remains.
     await this.sessions.end(id);
     await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider });
@@ -74,8 +76,8 @@ export class SessionsController {
   }
 
   /**
-   * The session of the request, with a new idle period: whoever looks after sessions is there.
-   * Throws `not_signed_in`.
+   * Returns the session of the request and restarts its idle time, because managing sessions counts
+   * as activity. Throws `not_signed_in`.
    */
   async #sessionInUse(request: Request): Promise<Session> {
     const session = request.session.signedIn;

@@ -8,7 +8,7 @@ import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { claimRecords, userObject } from './user.ts';
 
-/** Who is signed in, by claims, never by tokens. */
+/** Describes the signed-in user by claims. Tokens are never included. */
 @Controller({ version: VERSION_NEUTRAL })
 export class UserController {
   constructor(

@@ -1,7 +1,7 @@
 import { everywhere } from '../../session/sessions/linked-accounts.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
-/** Whose times `user` tells. */
+/** The input of the user views. */
 export interface UserView {
   readonly session: Session;
   /** Epoch milliseconds. */
@@ -10,7 +10,7 @@ export interface UserView {
   readonly logoutUrl: string;
 }
 
-/** The signed-in user as `user.format: object`. */
+/** Returns the signed-in user for `user.format: object`. */
 export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
   return {
     sub: session.sub,
@@ -28,7 +28,7 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
   };
 }
 
-/** Who the user is at further providers, by claims, never by tokens. */
+/** The user's accounts at further providers, by claims. Tokens are never included. */
 function connectedAccounts(session: Session) {
   return everywhere(session)
     .slice(1)
@@ -36,8 +36,8 @@ function connectedAccounts(session: Session) {
 }
 
 /**
- * One claim in the form front ends written for Duende BFF expect; a claim with several values
- * stands several times.
+ * One claim, in the format that frontends written for Duende BFF expect. A claim with several
+ * values has several records.
  */
 export interface ClaimRecord {
   readonly type: string;
@@ -45,7 +45,7 @@ export interface ClaimRecord {
   readonly valueType: string | null;
 }
 
-/** The signed-in user as `user.format: claims-array`. */
+/** Returns the signed-in user for `user.format: claims-array`. */
 export function claimRecords({ session, idleExpiresAt, now, logoutUrl }: UserView): ClaimRecord[] {
   const ofTheUser = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
     ([type, value]) => [value].flat().map((single) => claimRecord(type, single)),
@@ -65,7 +65,9 @@ function claimRecord(type: string, value: unknown): ClaimRecord {
     : { type, value, valueType: null };
 }
 
-/** Whole seconds to the nearer of the idle and the absolute end. */
+/**
+ * Whole seconds until the session ends: by idle time or absolute lifetime, whichever is earlier.
+ */
 function secondsLeft(session: Session, idleExpiresAt: number, now: number): number {
   return Math.max(0, Math.floor((Math.min(endOf(session), idleExpiresAt) - now) / 1000));
 }

@@ -2,28 +2,31 @@ import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 
-/** An authorization response on its way in. */
+/** An authorization response that is being processed. */
 export interface Callback {
   readonly request: Request;
   readonly response: Response;
   readonly provider: Provider;
-  /** Its parameters, as they came. */
+  /** The parameters as received. */
   readonly received: URLSearchParams;
-  /** The state it names, before any of it is believed. Absent: none. */
+  /** The `state` parameter, not yet verified. `undefined` if there is none. */
   readonly state: string | undefined;
-  /** Nobody sees what is answered: the page around the frame is told. */
+  /** Whether it was loaded in a hidden frame. The result then goes to the page around the frame. */
   readonly isInFrame: boolean;
 }
 
-/** After a form `303`, which no browser repeats the form for (RFC 9700 §4.12). */
+/**
+ * Redirects the browser. After a form it uses `303`, so that browsers do not send the form again
+ * (RFC 9700 §4.12).
+ */
 export function goOn({ method }: Request, response: Response, address: string): void {
   response.redirect(method === 'POST' ? 303 : 302, address);
 }
 
 /**
- * A `Strict` session cookie does not come along on the way back; where one does, it must name the
- * session that is to be connected, or an account would end up in another than its user looks at.
- * Throws `session_mismatch`.
+ * Throws `session_mismatch` if the request has a session cookie for another session than the one to
+ * connect. Otherwise the account would be added to a session that the user does not see. A `Strict`
+ * cookie is missing on the callback; the request is then accepted.
  */
 export function refuseOtherSession({ session: { signedIn } }: Request, id: string): void {
   if (!signedIn || signedIn.id === id) return;

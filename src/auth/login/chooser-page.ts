@@ -15,12 +15,12 @@ a:hover { border-color: var(--mark); background: color-mix(in srgb, var(--mark) 
 a:focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
 span { flex: none; display: grid; place-items: center; width: 1.75rem; height: 1.75rem; border-radius: 50%; color: var(--card); background: var(--dim); font-size: .875rem }`;
 
-/** The policy of the page. */
+/** The `Content-Security-Policy` of the page. */
 export const chooserPagePolicy = pagePolicy(style);
 
 /**
- * A page on which people choose where they sign in: links, which work with a keyboard and without
- * scripts.
+ * Renders the page on which users choose a provider. It consists of links, which work with a
+ * keyboard and without scripts.
  */
 export function renderChooserPage(host: string, choices: readonly ProviderChoice[]): string {
   const items = choices.map(({ name, loginUrl }) => {

@@ -6,24 +6,22 @@ import type { Providers } from '../../oauth/providers.ts';
 import { parameter, type Query } from '../../http/query.ts';
 import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
-/** The maximum total size of all parameters of a sign-in, in octets. */
+/** The maximum total size of all parameters of a login, in octets. */
 const longestTogether = 4096;
 
-/** What any page may ask of any provider (OIDC Core §3.1.2.1). */
+/** Parameters that every login may send to the provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
 
-/** Ends the state of a login that is not begun once more where it cannot be finished. */
+/** Suffix of the `state` of a login that is not retried automatically. */
 export const noSecondTry = '.2';
 
-/**
- * Suffix of the `state` of an attempt to connect an account, which is not retried automatically.
- */
+/** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
 
 /**
- * The parameters of `login` that are sent on to the provider. Others are dropped, so that a link
- * cannot rewrite the authorization request. Throws `invalid_request` for a parameter of more than
- * 1,024 octets, or more than 4,096 octets in total.
+ * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a
+ * link cannot rewrite the authorization request. Throws `invalid_request` for a parameter of more
+ * than 1,024 octets, or more than 4,096 octets in total.
  */
 export function loginParameters(query: Query, furtherAllowed: readonly string[]): LoginParameters {
   const given = [...new Set([...alwaysAllowed, ...furtherAllowed])].flatMap((name) => {
@@ -53,8 +51,8 @@ function refuseLong(parameters: readonly (readonly [name: string, value: string]
 }
 
 /**
- * The provider a login names: by its id, or by its issuer as somebody else's page does (OIDC Core
- * §4). Absent: it names none. Throws `unknown_provider`.
+ * Returns the provider that a login names by its id, or by its issuer if another site starts the
+ * login (OIDC Core §4). Returns `undefined` if it names none. Throws `unknown_provider`.
  */
 export function namedProvider(query: Query, providers: Providers): Provider | undefined {
   const id = parameter(query, 'provider');
@@ -64,9 +62,9 @@ export function namedProvider(query: Query, providers: Providers): Provider | un
 }
 
 /**
- * The validated return URL of a login, exactly as it was sent. Another site sends an absolute URL
- * with our origin instead (`target_link_uri`, OIDC Core §4), which follows the same rules. Throws
- * `invalid_return_url`.
+ * Validates the return URL of a login and returns it exactly as it was sent. Another site sends an
+ * absolute URL with our origin instead (`target_link_uri`, OIDC Core §4), which follows the same
+ * rules. Throws `invalid_return_url`.
  */
 export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const target = parameter(query, 'target_link_uri');
@@ -77,8 +75,8 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
 }
 
 /**
- * A login begins with somebody going somewhere, not with an image, a script or a hidden frame of
- * another page (login CSRF). Throws `csrf`. Browsers that send no fetch metadata pass.
+ * Prevents login CSRF: a login must be a navigation, not an image, a script or a hidden frame of
+ * another page. Throws `csrf`. Requests of browsers without fetch metadata are accepted.
  */
 export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: LoginParameters): void {
   const destination = headers['sec-fetch-dest'];
@@ -88,9 +86,9 @@ export function refuseHiddenLogin(headers: IncomingHttpHeaders, parameters: Logi
 }
 
 /**
- * Whoever is signed in may be sent to `login` by a link anywhere, but only our own pages, or a
- * person who types the address, change what is in a session. Throws `csrf`. Browsers that send no
- * fetch metadata pass.
+ * Requires that the request comes from our own pages or from an address that the user typed. A link
+ * on another site may start a login, but it must not change an existing session. Throws `csrf`.
+ * Requests of browsers without fetch metadata are accepted.
  */
 export function refuseOtherSites({ 'sec-fetch-site': site }: IncomingHttpHeaders): void {
   if (site === undefined || site === 'same-origin' || site === 'none') return;

@@ -45,10 +45,12 @@ import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login
 /** Suffixes of `state` values whose login is not retried automatically. */
 const withoutSecondTry = [noSecondTry, connectMark, silentMark];
 
-/** The parameter of `login` that makes it a second try: there is no third. */
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
 const secondTry = 'secondTry';
 
-/** Signing in: out to the authorization server, and back (RFC 6749 §4.1). */
+/**
+ * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
+ */
 @Controller({ version: VERSION_NEUTRAL })
 export class LoginController {
   readonly #logger = new Logger(LoginController.name);
@@ -80,7 +82,7 @@ export class LoginController {
     const isInFrame = isSilent(request.headers, parameters);
     const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
     const mark = isInFrame ? silentMark : tryMark;
-    // A Strict session cookie does not come along on the way back, so what it names is noted now.
+    // A `Strict` session cookie is missing on the callback, so the session it names is stored now.
     const replaces = this.sessions.idIn(request.headers.cookie);
     const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
     const start = () => this.outgoing.begin(request, response, provider, login);
@@ -91,7 +93,7 @@ export class LoginController {
     });
   }
 
-  /** A silent sign-in cannot ask anybody. */
+  /** Whether the user chooses a provider. A silent sign-in cannot show the page. */
   #letsChoose({ prompt }: LoginParameters): boolean {
     return this.options.chooser && this.providers.all.length > 1 && prompt !== 'none';
   }
@@ -114,9 +116,9 @@ export class LoginController {
   }
 
   /**
-   * `POST`, where the provider's page sends its answer as a form (OAuth 2.0 Form Post Response
-   * Mode). It comes from another site, as it must: what it is worth is decided by its state and the
-   * login cookie, like any other answer.
+   * `POST /bff/callback`, for providers that send the response as a form (OAuth 2.0 Form Post
+   * Response Mode). The request is always cross-site. Like any response, it is verified by its
+   * state and login cookie.
    */
   @Post(['callback', 'callback/:provider'])
   async callbackByForm(
@@ -143,7 +145,9 @@ export class LoginController {
     );
   }
 
-  /** Nobody sees an error page in a hidden frame: the page around it is told. */
+  /**
+   * Sends an error to the page around a hidden frame, where the user would not see an error page.
+   */
   async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -156,7 +160,7 @@ export class LoginController {
 
   async #finish(callback: Callback): Promise<void> {
     const { request, response, provider, received } = callback;
-    // Whoever began nothing cannot make us verify signatures either.
+    // Without a login cookie no signature is verified, so that forged callbacks cost little.
     if (!this.loginCookie.read(request)) return this.#turnAway(callback);
     const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
@@ -189,7 +193,7 @@ export class LoginController {
     else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
   }
 
-  /** The work of a sign-in. If it fails the listener hears of it. */
+  /** Runs a step of a sign-in and notifies the listener if it fails. */
   async #noting<T>(provider: Provider, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -202,7 +206,7 @@ export class LoginController {
 
   /**
    * Takes the pending login of this browser, provider and state, so that it cannot be used twice.
-   * `begunAt` is the time of that by the store's clock, requested in parallel.
+   * `begunAt` is the time of the store's clock, read in parallel.
    */
   async #takePendingLogin(
     request: Request,
@@ -212,8 +216,8 @@ export class LoginController {
     const bound = this.loginCookie.read(request);
     const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
-    // Before the state is spent: while the provider is not known, the same callback can be sent
-    // again.
+    // This comes before the state is used: if the provider's metadata cannot be fetched, the client
+    // can send the same callback again.
     await provider.configuration();
     const [pending, begunAt] = await Promise.all([
       this.pendingLogins.take(binding, state),
@@ -225,9 +229,9 @@ export class LoginController {
   }
 
   /**
-   * The back button, a reloaded callback or somebody else's link: whoever is signed in already just
-   * goes on. Of tabs that began at the same instant the browser kept one login cookie: the others
-   * are sent off once more, and find it there.
+   * Handles a callback without a pending login: the back button, a reload or another user's link. A
+   * signed-in user is redirected. If several tabs started a login at once, the browser kept one
+   * login cookie; the other tabs retry once with it.
    */
   #turnAway(callback: Callback): void {
     const { request, provider, state } = callback;

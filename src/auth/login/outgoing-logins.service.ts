@@ -10,14 +10,16 @@ import {
   PendingLogins,
 } from '../../session/store/pending-logins.ts';
 
-/** A login that is to begin. */
+/** A login that is about to start. */
 export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider | 'secrets'> {
   readonly parameters: LoginParameters;
-  /** Ends its state. */
+  /** The suffix of its `state`. */
   readonly mark: string;
 }
 
-/** Sends browsers to authorization servers, bound to them by the login cookie. */
+/**
+ * Redirects browsers to authorization servers. The login cookie binds each login to its browser.
+ */
 @Injectable()
 export class OutgoingLoginsService {
   constructor(
@@ -28,7 +30,7 @@ export class OutgoingLoginsService {
 
   /**
    * Stores a pending login, sets its cookie and returns the URL to redirect the browser to. Throws
-   * what `startLogin` throws, and `rate_limited` when too many logins are pending.
+   * the errors of `startLogin`, and `rate_limited` if too many logins are pending.
    */
   async begin(
     request: Request,

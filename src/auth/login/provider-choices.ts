@@ -1,16 +1,16 @@
 import type { Providers } from '../../oauth/providers.ts';
 
-/** A provider as people choose between several. */
+/** A provider that a user can choose for signing in. */
 export interface ProviderChoice {
   readonly id: string;
   readonly name: string;
-  /** A path on this site that begins a sign-in there. */
+  /** A path of this BFF that starts a sign-in at the provider. */
   readonly loginUrl: string;
 }
 
 /**
- * All providers, in the order of the configuration, each with a login that has these parameters
- * beside.
+ * Returns all providers in the order of the configuration. Each login URL includes the given
+ * parameters.
  */
 export function providerChoices(
   { all }: Providers,

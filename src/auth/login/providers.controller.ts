@@ -6,7 +6,7 @@ import { type ProviderChoice, providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { judgedReturnUrl } from './return-url.ts';
 
-/** Where people can sign in, for a frontend that lets them choose on a page of its own. */
+/** Lists the providers, for a frontend with its own page to choose one. */
 @Controller({ version: VERSION_NEUTRAL })
 export class ProvidersController {
   constructor(
@@ -15,13 +15,13 @@ export class ProvidersController {
   ) {}
 
   /**
-   * `GET /bff/providers?returnUrl=`: nothing of it depends on who asks, so it needs neither a
-   * session nor the CSRF header.
+   * `GET /bff/providers?returnUrl=`. The response does not depend on the client, so it requires
+   * neither a session nor the CSRF header.
    */
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
     const asked = parameter(queryOf(request), 'returnUrl');
-    // Passed on as it was sent, because `login` validates it again.
+    // The value is passed on as it was sent, because `login` validates it again.
     const returnUrl = asked && judgedReturnUrl(asked, this.options.returnUrl);
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
     return providerChoices(this.providers, this.options.basePath, parameters);

@@ -5,26 +5,26 @@ import { BffError } from '../../errors.ts';
 const longestReturnUrl = 2048;
 
 /**
- * How often a return URL is percent-decoded for validation. If it is still encoded, it is refused.
+ * How often a return URL is percent-decoded for validation. A URL that is still encoded is refused.
  */
 const mostDecodings = 8;
 
-/** What a return URL is judged against. */
+/** The rules for return URLs. */
 export interface ReturnUrlRules {
-  /** Our own origin, as browsers see it. */
+  /** The public origin of this BFF. */
   readonly publicUrl: string;
   readonly basePath: string;
-  /** Used for an absent or empty return URL. */
+  /** Used if the return URL is missing or empty. */
   readonly defaultReturnUrl: string;
-  /** Further origins a browser may be sent to. */
+  /** Further origins that a return URL may have. */
   readonly allowedReturnOrigins: readonly string[];
 }
 
 /**
- * Validates where a browser goes after signing in or out, and returns it in the form of a
- * `Location` header. A path that could be read as another host is refused, and so are our own
- * sign-in endpoints, which would cause a redirect loop. The value has at most 2,048 octets; its
- * percent-encoded form may be longer. Throws `invalid_return_url`.
+ * Validates a return URL and returns it in the form of a `Location` header. A path that could be
+ * read as another host is refused, and so are our own sign-in endpoints, which would cause a
+ * redirect loop. The value has at most 2,048 octets; its percent-encoded form may be longer. Throws
+ * `invalid_return_url`.
  */
 export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   if (!value) return rules.defaultReturnUrl;
@@ -33,8 +33,8 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
   const path = url.pathname + url.search + url.hash;
-  // Dot segments are gone now, and what stood behind them may look otherwise: `/.//evil.example`,
-  // `/./%2Fevil.example`.
+  // Check the path again: removing dot segments can leave another host, as in `/.//evil.example`
+  // and `/./%2Fevil.example`.
   const isOurs = url.origin === rules.publicUrl && isLocalPath(path);
   if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
     throw new BffError('invalid_return_url');
@@ -51,7 +51,7 @@ export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules
   return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
 }
 
-/** The `Location` for a stored return URL, or the default if it is no longer allowed. */
+/** Returns the `Location` for a stored return URL, or the default if it is no longer allowed. */
 export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
   try {
     return safeReturnUrl(value, rules);
@@ -61,8 +61,8 @@ export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
 }
 
 /**
- * One leading slash, however often it is decoded, and nothing a browser drops or turns into a
- * slash.
+ * Whether the value starts with exactly one slash, however often it is decoded, and has no
+ * character that browsers drop or turn into a slash.
  */
 function isLocalPath(value: string): boolean {
   let text = value;
@@ -93,6 +93,6 @@ function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    return undefined; // the caller decides what an undecodable text means
+    return undefined; // the caller decides how to treat text that cannot be decoded
   }
 }

@@ -5,22 +5,22 @@ import type { ErrorCode } from '../../errors.ts';
 import type { LoginParameters } from '../../oauth/login/login.ts';
 
 /**
- * How the response of a silent sign-in is known by its state, also when it is of no use any more.
+ * Suffix of the `state` of a silent sign-in. It identifies the response even after the state has
+ * been used.
  */
 export const silentMark = '.s';
 
 /**
- * Whether somebody's page wants to know, in a frame it does not show, if the provider still has a
- * session for its user (OIDC Core §3.1.2.1, `prompt=none`). Only a browser that says what it loads
- * can ask this.
+ * Whether a page checks in a hidden frame if the provider still has a session for its user (OIDC
+ * Core §3.1.2.1, `prompt=none`). This requires a browser that sends `Sec-Fetch-Dest`.
  */
 export function isSilent(headers: IncomingHttpHeaders, { prompt }: LoginParameters): boolean {
   return headers['sec-fetch-dest'] === 'iframe' && prompt === 'none';
 }
 
 /**
- * The same of the answer that comes back with a state. In a window of its own there is no page
- * around it.
+ * Whether an authorization response belongs to a silent sign-in in a frame. A response in a
+ * top-level window has no page around it.
  */
 export function isSilentResponse(headers: IncomingHttpHeaders, state: string | undefined): boolean {
   const isMarked = state?.endsWith(silentMark) ?? false;
@@ -28,8 +28,8 @@ export function isSilentResponse(headers: IncomingHttpHeaders, state: string | u
 }
 
 /**
- * Tells the page around the frame, if it is one of ours, whether somebody is signed in now, or what
- * was in the way. Nobody else is told, nor may frame it.
+ * Sends the result of a silent sign-in to the page around the frame: whether the user is signed in,
+ * or an error code. Only pages of our own origin can receive the message or frame the response.
  */
 export function tellPage(
   response: Response,

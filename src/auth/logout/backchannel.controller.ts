@@ -17,7 +17,10 @@ interface VerifiedLogout {
   readonly clientIds: readonly string[];
 }
 
-/** Signing out by the authorization server, without a browser (OIDC Back-Channel Logout 1.0). */
+/**
+ * Accepts sign-outs that the authorization server sends without a browser (OIDC Back-Channel Logout
+ * 1.0).
+ */
 @Controller({ version: VERSION_NEUTRAL })
 export class BackchannelController {
   readonly #logger = new Logger(BackchannelController.name);
@@ -31,8 +34,8 @@ export class BackchannelController {
   ) {}
 
   /**
-   * `POST /bff/backchannel`. When it has answered, the sessions the token names are gone on every
-   * replica (§2.7).
+   * `POST /bff/backchannel`. Once it has responded, the sessions that the token names are gone on
+   * every replica (§2.7).
    */
   @Post('backchannel')
   @HttpCode(200)
@@ -71,7 +74,7 @@ export class BackchannelController {
   }
 
   /**
-   * The configured providers that a token is addressed to. If none is in its audience, returns one
+   * Returns the configured providers in the audience of a token. If there are none, returns one
    * provider of the issuer, so that verification reports what is wrong.
    */
   #recipients(encoded: string): Provider[] {

@@ -10,9 +10,9 @@ import { parameter, queryOf } from '../../http/query.ts';
 const page = '<!doctype html><html lang="en"><title>Signed out</title></html>\n';
 
 /**
- * Signing out by a frame in the authorization server's page (OIDC Front-Channel Logout 1.0), where
- * a provider is configured for it. Browsers send no cookie into such a frame, so the session is
- * found by the provider's own name for it.
+ * Signs out in an iframe of the authorization server's page (OIDC Front-Channel Logout 1.0), if it
+ * is configured for a provider. Browsers send no cookie in such a third-party frame, so the session
+ * is found by the provider's `sid`.
  */
 @Controller({ version: VERSION_NEUTRAL })
 export class FrontchannelController {
@@ -25,8 +25,8 @@ export class FrontchannelController {
   ) {}
 
   /**
-   * `GET /bff/frontchannel?iss=&sid=`. What names no session of ours changes nothing, and is told
-   * nothing.
+   * `GET /bff/frontchannel?iss=&sid=`. If the parameters match no session, nothing changes and the
+   * response does not reveal it.
    */
   @Get('frontchannel')
   async logout(@Req() request: Request, @Res() response: Response): Promise<void> {
@@ -46,7 +46,7 @@ export class FrontchannelController {
   }
 
   async #end(group: SessionGroup): Promise<void> {
-    // Anybody may ask, so nothing is written for a sid that somebody made up.
+    // Any client can send this request, so nothing is stored for an invented `sid`.
     if ((await this.sessions.subjectsOf(group)).length === 0) return;
     const sessions = await this.sessions.endGroup(group, 'withoutOfflineAccess');
     const { issuer } = group;
@@ -55,7 +55,7 @@ export class FrontchannelController {
   }
 }
 
-/** In the pages of its origin and no others; `X-Frame-Options` could not name it. */
+/** Allows framing by the issuer's origin only. `X-Frame-Options` cannot name an origin. */
 function allowFramesOf(issuer: string, response: Response): void {
   const { origin } = new URL(issuer);
   response.removeHeader('X-Frame-Options');

@@ -3,8 +3,8 @@ import type { Sealing } from '../../session/store/sealing.ts';
 const label = 'logout state';
 
 /**
- * The `state` of a logout request (OIDC RP-Initiated Logout §2): the return URL itself, sealed, so
- * that it needs no storage and a forged one opens to nothing.
+ * The `state` of a logout request (OIDC RP-Initiated Logout §2). It is the encrypted return URL, so
+ * it needs no storage, and a forged state cannot be decrypted.
  */
 export class LogoutState {
   constructor(private readonly sealing: Sealing) {}
@@ -13,7 +13,7 @@ export class LogoutState {
     return this.sealing.seal(returnUrl, label);
   }
 
-  /** The return URL, or `undefined` for a state that is not ours. */
+  /** Decrypts the return URL. Returns `undefined` if this BFF did not create the state. */
   open(state: string): string | undefined {
     return this.sealing.open(state, label);
   }

@@ -23,10 +23,10 @@ import { LogoutState } from './logout-state.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { safeReturnUrl } from '../login/return-url.ts';
 
-/** The longest a user waits for the authorization server when signing out, in milliseconds. */
+/** The maximum time that a sign-out waits for the authorization server, in milliseconds. */
 const patience = 1800;
 
-/** Signing out: here first, then at the authorization server (OIDC RP-Initiated Logout). */
+/** Signs the user out here first, then at the authorization server (OIDC RP-Initiated Logout). */
 @Controller({ version: VERSION_NEUTRAL })
 export class LogoutController {
   readonly #logger = new Logger(LogoutController.name);
@@ -40,15 +40,15 @@ export class LogoutController {
   ) {}
 
   /**
-   * `GET /bff/logout?sid=`, a navigation: the public session id proves that one of our pages made
-   * the link.
+   * `GET /bff/logout?sid=`, a navigation. The public session id proves that the link comes from one
+   * of our pages.
    */
   @Get('logout')
   async navigate(@Req() request: Request, @Res() response: Response): Promise<void> {
     response.redirect(await this.#logout(request, response, 'required'));
   }
 
-  /** `POST /bff/logout`, for `fetch`: the CSRF header is proof enough. */
+  /** `POST /bff/logout`, for `fetch`. The CSRF header is sufficient proof. */
   @Post('logout')
   @HttpCode(200)
   async post(@Req() request: Request, @Res() response: Response): Promise<void> {
@@ -56,15 +56,14 @@ export class LogoutController {
   }
 
   /**
-   * `GET /bff/logout/callback`, from the authorization server. Whatever else it sends is not looked
-   * at.
+   * `GET /bff/logout/callback`, called by the authorization server. Parameters other than `state`
+   * are ignored.
    */
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
     const state = queryOf(request).get('state');
     const asked = state ? this.logoutState.open(state) : undefined;
-    // Judged again: a state does not expire, and an origin that was allowed once may not be any
-    // more.
+    // Validate again: a state does not expire, and its origin may no longer be allowed.
     response.redirect(safeReturnUrl(asked, this.options.returnUrl));
   }
 
@@ -86,7 +85,7 @@ export class LogoutController {
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
     if (isMismatch) throw new BffError('session_mismatch');
 
-    // A refresh may have changed its tokens since it was read.
+    // Use the ended session: a refresh may have changed its tokens since it was read.
     const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
     this.options.listener.sessionsEnded('user', 1);
@@ -94,13 +93,13 @@ export class LogoutController {
   }
 
   /**
-   * The URL at which the authorization server signs the user out. Its state contains the return URL
-   * as it was sent; the callback validates it again. Returns `undefined` if the provider has no
-   * such endpoint or did not respond in time.
+   * Returns the URL at which the authorization server signs the user out. Its state contains the
+   * return URL as it was sent; the callback validates it again. Returns `undefined` if the provider
+   * has no such endpoint or did not respond in time.
    */
   async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
     const provider = this.providers.ofAccount(session);
-    if (!provider) return undefined; // not in the configuration any more
+    if (!provider) return undefined; // no longer configured
     const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
@@ -120,8 +119,8 @@ export class LogoutController {
   }
 
   /**
-   * The session here has ended already: the authorization server's trouble is for the log, not for
-   * the user.
+   * Waits for the authorization server. A failure or a timeout is only logged, because the session
+   * here has already ended.
    */
   async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
     try {

@@ -18,9 +18,9 @@ import { listenAddresses } from '../listen-addresses.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /**
- * Runs several processes that share the port. This one, their primary, has no session and serves no
- * request: it starts workers, answers the operator, and passes on signals. `SIGHUP` reads the
- * configuration again. Throws when the first workers cannot start.
+ * Runs several worker processes that share the port. This process, the primary, has no sessions and
+ * serves no user requests. It starts workers, serves the management listener and forwards signals.
+ * `SIGHUP` reloads the configuration. Throws if the first workers cannot start.
  */
 export async function serveByWorkers(
   file: string | undefined,
@@ -31,7 +31,7 @@ export async function serveByWorkers(
   const exit = (code: number) => void exitAfter(output, code);
   logStrayErrors(log, exit);
   for (const warning of warnings) log.warn(warning);
-  // Between processes nothing is lost of what is not JSON, as absence.
+  // The `advanced` serialization keeps values that JSON loses, for example `undefined`.
   cluster.setupPrimary({ silent: true, serialization: 'advanced' });
   const primary = new Primary(file, options, log, (lines) => void output.write(lines));
   await primary.start();
@@ -45,12 +45,14 @@ export async function serveByWorkers(
   log.info({ msg: 'listening', ...listenAddresses(options), configuration: source, workers });
 }
 
-/** The one process that the operator, and whoever started it, has to do with. */
+/** The process that the operator and the process supervisor deal with. */
 class Primary {
   readonly #workers: WorkerGroup;
   readonly #listener: ManagementListener;
   #isDraining = false;
-  /** Signals may come faster than workers can be replaced; what they ask for is done in order. */
+  /**
+   * Reloads run one after the other, because signals can arrive faster than workers are replaced.
+   */
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(
@@ -79,14 +81,14 @@ class Primary {
     exit(0);
   }
 
-  /** What is under way is broken off. */
+  /** Closes the connections of pending requests. */
   hurry(): void {
     void this.#workers.stop();
   }
 
   /**
-   * Puts workers with the configuration as it is now in the place of the others. If it is wrong
-   * they stay.
+   * Replaces all workers with ones that use the current configuration. If it is invalid, the old
+   * workers stay.
    */
   async reload(): Promise<void> {
     this.#reloading = this.#reloading.then(() => this.#reload());

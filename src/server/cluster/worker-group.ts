@@ -4,32 +4,31 @@ import type { Options } from '../../config/options.ts';
 import { aggregate, type Metric, gauge } from '../../telemetry/metric.ts';
 import { WorkerProcess } from './worker-process.ts';
 
-/** A worker that lived longer, in milliseconds, did not die of its start. */
+/** Milliseconds after which the end of a worker no longer counts as a failed start. */
 const longEnough = 10_000;
 
-/** Between attempts with workers that die early, in milliseconds: it doubles. */
+/**
+ * Initial delay between restarts of workers that fail early, in milliseconds. It doubles each time.
+ */
 const firstPause = 250;
 const longestPause = 30_000;
 
 /**
- * As many workers as are wanted: one that dies is replaced, and all of them can be without any
- * client noticing.
+ * Keeps the configured number of workers running. It replaces workers that die, and can replace all
+ * of them without clients noticing.
  */
 export class WorkerGroup {
-  /** All that run, those that are leaving included. */
+  /** All running workers, including those that are stopping. */
   readonly #workers = new Set<WorkerProcess>();
   #options: Options;
   #isStopping = false;
   #earlyDeaths = 0;
   #deaths = 0;
   #lastAsked = 0;
-  /**
-   * What those that are gone had counted: a sum over those that live would fall, and look like a
-   * restart.
-   */
+  /** Metrics of ended workers. Without them the sums would fall, which looks like a restart. */
   #past: readonly Metric[] = [];
 
-  /** `write` gets the workers' own log. */
+  /** `write` receives the log lines of the workers. */
   constructor(
     options: Options,
     private readonly log: PlainLog,
@@ -39,7 +38,8 @@ export class WorkerGroup {
   }
 
   /**
-   * Resolves when all serve requests. Throws what the first of them failed with; then none is left.
+   * Resolves when all workers serve requests. Otherwise stops all of them and throws the first
+   * error.
    */
   async start(): Promise<void> {
     const starts = Array.from({ length: this.#options.server.workers }, () =>
@@ -55,9 +55,8 @@ export class WorkerGroup {
   }
 
   /**
-   * Puts workers with these options in the place of the others, one after the other: each serves
-   * requests before another one stops. Throws what the first of them failed with; those that served
-   * before go on.
+   * Replaces the workers one by one with ones that use these options. Each new worker serves
+   * requests before an old one stops. Throws the first error; the remaining old workers continue.
    */
   async replaceAll(options: Options): Promise<void> {
     const old = this.#serving;
@@ -71,8 +70,8 @@ export class WorkerGroup {
   }
 
   /**
-   * Lets all finish what is under way, and resolves when they have ended. Called again, it hurries
-   * them.
+   * Lets all workers finish pending requests. Resolves when all have ended. A later second call
+   * closes their connections.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -81,17 +80,17 @@ export class WorkerGroup {
   }
 
   /**
-   * The next one in turn, so that one that hangs is not the only one asked. Absent: none serves
-   * requests.
+   * Returns the workers in turn, so that a hung worker does not receive every request. Returns
+   * `undefined` if no worker serves requests.
    */
   next(): WorkerProcess | undefined {
     this.#lastAsked += 1;
     return this.#serving[this.#lastAsked % this.#serving.length];
   }
 
-  /** What each worker says, what those that are gone had counted, and how many there are. */
+  /** Returns the metrics of every worker, of ended workers and of this group. */
   async figures(): Promise<(readonly Metric[])[]> {
-    // Before they are asked: one that ends meanwhile is counted once.
+    // Read this first, so that a worker that ends during the requests is counted once.
     const past = this.#past;
     const all = [...this.#workers];
     const answers = await Promise.all(all.map((worker) => worker.askFigures()));
@@ -107,7 +106,7 @@ export class WorkerGroup {
     return [...this.#workers].filter(({ isListening, isLeaving }) => isListening && !isLeaving);
   }
 
-  /** Starts one and looks after it. Throws when it does not come to serve requests. */
+  /** Starts and supervises a worker. Throws if it cannot serve requests. */
   async #add(options: Options): Promise<void> {
     const worker = new WorkerProcess(options, this.write);
     this.#workers.add(worker);

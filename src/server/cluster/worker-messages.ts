@@ -3,25 +3,25 @@ import type { Options } from '../../config/options.ts';
 import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
 import type { Metric } from '../../telemetry/metric.ts';
 
-/** What the primary tells a worker. */
+/** A message from the primary to a worker. */
 export type ToWorker =
   | { readonly kind: 'start'; readonly options: Options }
   | { readonly kind: 'stop' | 'retire' }
   | { readonly kind: 'figures'; readonly id: number }
   | { readonly kind: 'question'; readonly id: number; readonly question: ManagementRequest };
 
-/** What a worker tells the primary. */
+/** A message from a worker to the primary. */
 export type FromWorker =
-  /** It may be told with which options to start. */
+  /** `ready`: the worker waits for its options. `listening`: it serves requests. */
   | { readonly kind: 'ready' | 'listening' }
-  /** It cannot start, because of these mistakes in the configuration. */
+  /** The worker cannot start because of these configuration mistakes. */
   | { readonly kind: 'mistakes'; readonly mistakes: readonly SpelledMistake[] }
-  /** It cannot start, for another reason. */
+  /** The worker cannot start for another reason. */
   | { readonly kind: 'failed'; readonly error: unknown }
   | {
       readonly kind: 'answer';
       readonly id: number;
       readonly answer: ManagementResponse | readonly Metric[];
     }
-  /** What it has counted, when it ends. */
+  /** The worker's final metrics, sent before it ends. */
   | { readonly kind: 'farewell'; readonly figures: readonly Metric[] };

@@ -6,7 +6,7 @@ import type { ManagementResponse, ManagementRequest } from '../../management/man
 import type { Metric } from '../../telemetry/metric.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
-/** How a worker ended. */
+/** How a worker process ended. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: string | null;
@@ -15,31 +15,28 @@ export interface Ending {
 type Reply = (answer: ManagementResponse | readonly Metric[]) => void;
 
 /**
- * A worker may take as long to answer, in milliseconds: a little longer than what is asked of it
- * may.
+ * The maximum time to wait for a worker's reply, in milliseconds. It is slightly longer than the
+ * timeouts inside the worker.
  */
 const patience = 2500;
 
-/**
- * What it has not finished this long after it was told to end, in milliseconds, is not finished: it
- * hangs.
- */
+/** Milliseconds after which a worker that was told to stop is considered hung. */
 const longestEnd = 40_000;
 
-/** One worker, as the primary knows it. */
+/** A worker process, seen from the primary. */
 export class WorkerProcess {
   /**
-   * Resolves when it serves requests. Rejects with what kept it from that: a `ConfigurationError`,
-   * or that it ended.
+   * Resolves when the worker serves requests. Rejects with a `ConfigurationError` or another error
+   * if it cannot start.
    */
   readonly listening: Promise<void>;
-  /** Resolves when it has ended and its last line is written. */
+  /** Resolves when the worker has ended and its last log line is written. */
   readonly gone: Promise<Ending>;
   isListening = false;
   hasServed = false;
-  /** It is about to end because it was told to. */
+  /** Whether the worker was told to end. */
   isLeaving = false;
-  /** When it began, on the clock of `performance.now`. */
+  /** The start time, by `performance.now`. */
   readonly begunAt = performance.now();
   readonly #worker: Worker;
   readonly #start = Promise.withResolvers<void>();
@@ -47,20 +44,20 @@ export class WorkerProcess {
   readonly #figures = new Map<string, Metric>();
   #lastQuestion = 0;
 
-  /** Starts one. `write` gets its log, in whole lines. */
+  /** Starts a worker. `write` receives its log as whole lines. */
   constructor(
     private readonly options: Options,
     write: (lines: string) => void,
   ) {
     this.#worker = cluster.fork();
     this.#worker.on('message', (message: FromWorker) => this.#hear(message));
-    // Writing to one that has just ended fails; that it has is told below.
+    // Sending to a worker that has just ended fails. `gone` reports the end.
     this.#worker.on('error', () => {});
     const { process: child } = this.#worker;
     readLines(child.stdout, write);
     child.stderr?.pipe(process.stderr, { end: false });
     this.listening = this.#start.promise;
-    // Nobody may wait for it any more when it ends.
+    // Avoids an unhandled rejection if the worker ends when nothing awaits `listening`.
     this.listening.catch(() => {});
     this.gone = new Promise((resolve) => {
       child.once('close', (code, signal) => resolve({ code, signal }));
@@ -76,12 +73,12 @@ export class WorkerProcess {
     return this.#worker.process.pid;
   }
 
-  /** What it has counted, as far as it is known. */
+  /** The last known metrics of the worker. */
   get figures(): Metric[] {
     return [...this.#figures.values()];
   }
 
-  /** Absent: it does not answer. */
+  /** Returns the current metrics, or `undefined` if the worker does not reply in time. */
   async askFigures(): Promise<readonly Metric[] | undefined> {
     const figures = await this.#ask((id) => ({ kind: 'figures', id }));
     if (!Array.isArray(figures)) return undefined;
@@ -89,19 +86,19 @@ export class WorkerProcess {
     return figures as Metric[];
   }
 
-  /** Absent: it does not answer. */
+  /** Forwards a management request. Returns `undefined` if the worker does not reply in time. */
   async ask(question: ManagementRequest): Promise<ManagementResponse | undefined> {
     const answer = await this.#ask((id) => ({ kind: 'question', id, question }));
     return answer as ManagementResponse | undefined;
   }
 
-  /** Lets it finish what is under way; told again after a moment, it hurries. */
+  /** Lets the worker finish pending requests. A later second call closes their connections. */
   stop(): void {
     if (this.isListening) this.#leave('stop');
     else this.kill();
   }
 
-  /** Lets it go without any client noticing, because others listen. */
+  /** Stops the worker without clients noticing, because other workers accept their requests. */
   retire(): void {
     this.#leave('retire');
   }
@@ -167,8 +164,8 @@ export class WorkerProcess {
 }
 
 /**
- * Lines of several processes would mix if each wrote to the same pipe by itself. What a killed one
- * has not finished is no line.
+ * Collects the output into whole lines. If workers wrote to the same pipe directly, their lines
+ * would mix. An incomplete last line of a killed worker is dropped.
  */
 function readLines(stream: NodeJS.ReadableStream | null, write: (lines: string) => void): void {
   let rest = '';

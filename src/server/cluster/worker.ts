@@ -8,12 +8,12 @@ import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /**
- * One of several processes: starts when the primary says with which options, and does what it says
+ * Runs a worker process. It starts with the options that the primary sends and follows its commands
  * until it ends.
  */
 export function work(): void {
   let server: RunningServer | undefined;
-  // A terminal that closes sends it to everybody; to the primary it means something else.
+  // A closing terminal sends `SIGHUP` to all processes, but only the primary reloads on it.
   process.on('SIGHUP', () => {});
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'start')
@@ -31,7 +31,7 @@ async function start(options: Options): Promise<RunningServer | undefined> {
     tell({ kind: 'listening' });
     return server;
   } catch (error) {
-    // The primary says it, once for all workers.
+    // The primary logs it once for all workers.
     const isMistaken = error instanceof ConfigurationError;
     const { mistakes } = isMistaken ? error : { mistakes: [] };
     const failure = isMistaken ? { kind: 'mistakes' as const, mistakes } : failed(error);
@@ -64,12 +64,15 @@ function management({ app }: RunningServer): ManagementServer {
   return app.get(ManagementServer);
 }
 
-/** Errors travel between processes with their message and stack alone. */
+/** Errors are sent between processes with their message and stack only. */
 function failed(error: unknown): FromWorker {
   return { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
 }
 
-/** Whoever has lost its primary has nobody to tell, and is about to end. */
+/**
+ * Sends a message to the primary. Without a primary the worker is about to end, and the message is
+ * dropped.
+ */
 function tell(message: FromWorker, then: () => void = () => {}): void {
   if (process.connected) process.send?.(message, undefined, {}, then);
   else then();
