@@ -62,16 +62,11 @@ export function readValue(value: string): string {
     : refuse('must be one line of printable ASCII characters');
 }
 
-const deviceProof = 'it is a proof of the browser for the BFF alone';
-
 /** Why a header must never be passed through, even if an operator asks for it. */
 const neverPassed: Readonly<Record<string, string>> = {
   host: 'the upstream always gets its own Host',
-  expect: 'the BFF responds to it itself',
+  expect: 'the BFF answers it itself',
   cookie: 'the cookies of the application are passed on anyway, and ours never',
-  'secure-session-response': deviceProof,
-  'sec-secure-session-id': deviceProof,
-  'secure-session-skipped': deviceProof,
 };
 
 function readPassedName(spelled: string): string {
