@@ -1,10 +1,10 @@
 import { type ArgumentsHost, HttpException, Logger, NotFoundException } from '@nestjs/common';
-import { BffError } from '../src/errors.ts';
+import { BffError } from '../../src/errors.ts';
 import {
   ProblemFilter,
   UnexpectedErrorFilter,
   type ProblemOptions,
-} from '../src/http/problem.filter.ts';
+} from '../../src/http/problem.filter.ts';
 
 const options: ProblemOptions = { basePath: '/bff', defaultReturnUrl: '/', errorUrl: undefined };
 

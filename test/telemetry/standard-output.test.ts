@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const built = fileURLToPath(new URL('../dist/telemetry/standard-output.js', import.meta.url));
+const built = fileURLToPath(new URL('../../dist/telemetry/standard-output.js', import.meta.url));
 
 /** Runs a few statements with an `output`, in a process of their own. */
 function run(statements: string, stdout: 'pipe' | number = 'pipe') {

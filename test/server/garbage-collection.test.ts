@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const megabyte = 1024 ** 2;
 const code = JSON.stringify(
-  fileURLToPath(new URL('../src/server/garbage-collection.ts', import.meta.url)),
+  fileURLToPath(new URL('../../src/server/garbage-collection.ts', import.meta.url)),
 );
 
 /** For a process that keeps what it makes. */
