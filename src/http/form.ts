@@ -1,12 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
 import { limitedParameters } from './query.ts';
+import { longestArrival } from './unread-body.ts';
 
 /** Maximum size of a form, in bytes. Forms of the protocol are far smaller. */
 const largestForm = 64 * 1024;
-
-/** Maximum time for a form to arrive, in milliseconds. */
-const longestArrival = 10_000;
 
 /** Closes the connection instead of reading the rest of a refused form. */
 const closing = { headers: { Connection: 'close' } };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** The default time that an unread body may take to arrive after the response, in milliseconds. */
-const longestArrival = 10_000;
+/** Default time for a form, or a body that no code reads, to arrive. In milliseconds. */
+export const longestArrival = 10_000;
 
 /**
  * Closes the connection if a request body that no code reads has not fully arrived `timeout`

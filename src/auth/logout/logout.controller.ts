@@ -24,7 +24,7 @@ import { parameter, queryOf } from '../../http/query.ts';
 import { safeReturnUrl } from '../login/return-url.ts';
 
 /** The maximum time that a sign-out waits for the authorization server, in milliseconds. */
-const patience = 1800;
+const revocationTimeout = 1800;
 
 /** Signs the user out here first, then at the authorization server (OIDC RP-Initiated Logout). */
 @Controller({ version: VERSION_NEUTRAL })
@@ -133,6 +133,6 @@ export class LogoutController {
 }
 
 async function tooLate(): Promise<never> {
-  await setTimeout(patience, undefined, { ref: false });
-  throw new Error(`no answer within ${patience} ms`);
+  await setTimeout(revocationTimeout, undefined, { ref: false });
+  throw new Error(`no answer within ${revocationTimeout} ms`);
 }

@@ -20,7 +20,7 @@ const keysLifetime = 5 * 60 * 1000;
 const longestOutage = 24 * 60 * 60 * 1000;
 
 /** How long to wait for new keys while cached keys exist, in milliseconds. */
-const patience = 1000;
+const renewalTimeout = 1000;
 
 /** The backoff after a failed request, in milliseconds. */
 const pauseAfterFailure = 1000;
@@ -120,7 +120,7 @@ export class ProviderKeys {
     const known = this.#known;
     if (!this.#mayServe(known)) return fetched;
     const timer = new AbortController();
-    const late = setTimeout(patience, known, { signal: timer.signal });
+    const late = setTimeout(renewalTimeout, known, { signal: timer.signal });
     return Promise.race([fetched.catch(() => known), late]).finally(() => timer.abort());
   }
 

@@ -5,7 +5,7 @@ import { Outage, outageBehind } from '../errors.ts';
 const beforeProbe = 700;
 
 /** The timeout of a probe, in milliseconds. */
-const probePatience = 1000;
+const probeTimeout = 1000;
 
 /** The timeout of discovery, in milliseconds. Discovery is itself a probe. */
 const discoveryPatience = 1600;
@@ -34,15 +34,15 @@ export class Liveness {
   }
 
   async #askForLife(): Promise<void> {
-    const patience = new AbortController();
+    const deadline = new AbortController();
     // After a busy period Node.js runs timers before sockets, where the response may be ready.
-    const timer = globalThis.setTimeout(() => setImmediate(() => patience.abort()), probePatience);
+    const timer = globalThis.setTimeout(() => setImmediate(() => deadline.abort()), probeTimeout);
     try {
-      await this.probe(patience.signal);
+      await this.probe(deadline.signal);
     } catch (error) {
       // Any response shows that the provider is alive. The call itself will report what is wrong.
       if (outageBehind(error)?.status !== undefined) return;
-      throw silence(beforeProbe + probePatience, error).toBffError();
+      throw silence(beforeProbe + probeTimeout, error).toBffError();
     } finally {
       clearTimeout(timer);
     }

@@ -18,7 +18,7 @@ type Reply = (answer: ManagementResponse | readonly Metric[]) => void;
  * The maximum time to wait for a worker's reply, in milliseconds. It is slightly longer than the
  * timeouts inside the worker.
  */
-const patience = 2500;
+const responseTimeout = 2500;
 
 /** Milliseconds after which a worker that was told to stop is considered hung. */
 const longestEnd = 40_000;
@@ -141,7 +141,7 @@ export class WorkerProcess {
     const answer = await Promise.race([
       promise,
       this.gone.then(() => undefined),
-      passed(patience, undefined, { ref: false }),
+      passed(responseTimeout, undefined, { ref: false }),
     ]);
     this.#replies.delete(id);
     return answer;

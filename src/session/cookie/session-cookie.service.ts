@@ -12,12 +12,17 @@ import { SignedCookie } from './signed-cookie.ts';
 /** Issues and ends sessions with their cookie, for requests behind `SessionMiddleware`. */
 @Injectable()
 export class SessionCookieService {
+  readonly #cookie: SignedCookie;
+
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessionsService,
     private readonly connections: LinkedAccountsService,
-  ) {}
+  ) {
+    const { cookies, session } = options;
+    this.#cookie = new SignedCookie(cookies.session, session.secrets);
+  }
 
   /**
    * Stores a new session under a new id and sets its cookie. Ends the session of the request and
@@ -31,7 +36,7 @@ export class SessionCookieService {
     session: NewSession,
     replaces: string | undefined,
   ): Promise<void> {
-    const { publicUrl, session: options, cookies } = this.options;
+    const { publicUrl, session: options } = this.options;
     const shown = request.sessionID;
     const secret = await storeNewSession(request, session);
     const begun = { ...session, id: recordNameOf(secret) };
@@ -42,8 +47,8 @@ export class SessionCookieService {
     }
     await this.connections.carryOver(ended, begun);
     await this.sessions.keepWithinLimit(begun);
-    const value = new SignedCookie(cookies.session, options.secrets).sign(secret);
-    response.cookie(cookies.session, value, sessionCookieAttributes(publicUrl, options));
+    const value = this.#cookie.sign(secret);
+    response.cookie(this.#cookie.name, value, sessionCookieAttributes(publicUrl, options));
   }
 
   /**
