@@ -45,7 +45,7 @@ function received(
 ) {
   const { ourCookies } = usual;
   const headers = new UpstreamResponseHeaders({
-    ours: {},
+    defaults: {},
     ourCookies,
     isPersonal: true,
     isFrontend: false,
