@@ -5,7 +5,7 @@ import type { AccountProvider } from '../../oauth/providers.ts';
 import type { Clock } from '../../clock.ts';
 import { atKnownProviders } from './linked-accounts.ts';
 import type { Fence, KeyValueStore } from '../store/key-value-store.ts';
-import { asRedisClient } from './records-as-redis.ts';
+import { connectRedisClient } from './connect-redis-client.ts';
 import { RefreshLock } from '../tokens/refresh-lock.ts';
 import {
   type RecordWatcher,
@@ -52,7 +52,7 @@ export class SessionStore extends RedisStore {
     private readonly isKnown: (account: AccountProvider) => boolean,
   ) {
     super({
-      client: asRedisClient(records),
+      client: connectRedisClient(records),
       prefix: '',
       disableTouch: true,
       ttl: (data: SessionData) => secondsLeft(data, limits, clock()),

@@ -2,7 +2,7 @@ import { BffError } from '../../errors.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
 /** Implements the three Redis commands that connect-redis sends, over sealed records. */
-export function asRedisClient(records: SealedRecords) {
+export function connectRedisClient(records: SealedRecords) {
   const client = {
     get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,
     set: async (secret: string, text: string, options: { expiration: { value: number } }) => {
