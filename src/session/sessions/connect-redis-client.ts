@@ -1,19 +1,41 @@
+import type { RedisStore } from 'connect-redis';
+import type { SessionData } from 'express-session';
 import { BffError } from '../../errors.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
-/** Implements the three Redis commands that connect-redis sends, over sealed records. */
-export function connectRedisClient(records: SealedRecords) {
-  const client = {
-    get: async (secret: string) => (await records.read(recordNameOf(secret)))?.text ?? null,
-    set: async (secret: string, text: string, options: { expiration: { value: number } }) => {
-      const isNew = await records.create(
-        recordNameOf(secret),
-        text,
-        options.expiration.value * 1000,
-      );
-      if (!isNew) throw new BffError('internal_error', { cause: new Error('session exists') });
+/** The commands that connect-redis 10 sends for `get`, `set` and `destroy`. */
+export type ConnectRedisClient = Pick<RedisStore['client'], 'get' | 'set' | 'del'>;
+
+/** Reads a session by its id. `undefined` if it does not exist or has expired. */
+export type SessionDataReader = (id: string) => Promise<SessionData | undefined>;
+
+/**
+ * Runs the commands of connect-redis over sealed records. The keys are secrets of session cookies.
+ * `set` needs an expiration in seconds and throws for a key that exists, because connect-redis
+ * ignores the reply. There is no `expire` and no `scan`: `RedisStore.touch` is disabled, and its
+ * methods that list sessions fail.
+ */
+export function connectRedisClient(
+  records: SealedRecords,
+  readData: SessionDataReader,
+): ConnectRedisClient {
+  return {
+    get: async (key) => {
+      const data = await readData(recordNameOf(String(key)));
+      return data ? JSON.stringify(data) : null;
     },
-    del: async ([secret]: [string]) => records.remove(recordNameOf(secret)),
+    set: async (key, text, { expiration } = {}) => {
+      if (typeof expiration !== 'object' || expiration.type !== 'EX')
+        throw new TypeError('a session must be stored with an expiration in seconds');
+      const ttlMilliseconds = expiration.value * 1000;
+      const isNew = await records.create(recordNameOf(String(key)), String(text), ttlMilliseconds);
+      if (!isNew) throw new BffError('internal_error', { cause: new Error('session exists') });
+      return 'OK';
+    },
+    del: async (keys) => {
+      const names = [keys].flat().map((key) => recordNameOf(String(key)));
+      const removals = await Promise.all(names.map((name) => records.remove(name)));
+      return removals.filter(Boolean).length;
+    },
   };
-  return client as never;
 }

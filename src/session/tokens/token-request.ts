@@ -112,9 +112,14 @@ function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet
   return { ...session, routeTokens: Object.fromEntries(kept) };
 }
 
-function defined<Entries extends object>(
-  entries: Entries,
-): { [Name in keyof Entries]?: NonNullable<Entries[Name]> } {
-  const given = Object.entries(entries).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as never;
+/** The entries that are not `undefined`. */
+type Defined<Entries> = { [Name in keyof Entries]?: NonNullable<Entries[Name]> };
+
+function defined<Entries extends object>(entries: Entries): Defined<Entries> {
+  const rest: Defined<Entries> = {};
+  for (const name in entries) {
+    const value = entries[name];
+    if (value !== undefined && value !== null) rest[name] = value;
+  }
+  return rest;
 }

@@ -20,7 +20,7 @@ const pauseBeforeLookingAgain = 300;
 /** The maximum number of redirections for one command. */
 const mostRedirections = 5;
 
-type Send = (client: RedisClient) => Promise<unknown>;
+type Send<Reply> = (client: RedisClient) => Promise<Reply>;
 
 /**
  * Connects to every master of a Redis Cluster and maps the slots to them. The library's cluster
@@ -78,7 +78,7 @@ export class RedisCluster {
     for (const node of this.#nodes.values()) node.close();
   }
 
-  async #send(key: string, send: Send): Promise<unknown> {
+  async #send<Reply>(key: string, send: Send<Reply>): Promise<Reply> {
     let address = this.#owners[slotOf(key)];
     if (address === undefined) throw this.#vacancy() ?? new Error('No master has this slot');
     let attempt = send;
@@ -226,7 +226,8 @@ function ownersBy(ranges: Slots, askedAt: string): (string | undefined)[] {
 }
 
 /** `ASKING` applies only to the next command on the connection. */
-function asking(client: RedisClient, send: Send): Promise<unknown> {
+async function asking<Reply>(client: RedisClient, send: Send<Reply>): Promise<Reply> {
   const permission = client.sendCommand(['ASKING']);
-  return Promise.all([send(client), permission]).then(([answer]) => answer);
+  const [reply] = await Promise.all([send(client), permission]);
+  return reply;
 }

@@ -70,9 +70,9 @@ async function askSentinel(
 ): Promise<string | undefined> {
   const client = await openClient(server, within);
   try {
-    const question = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master]);
-    const answer = (await inTime(question, within)) as unknown as [string, string] | null;
-    return answer ? spellAddress({ host: answer[0], port: Number(answer[1]) }) : undefined;
+    const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master];
+    const reply = await inTime(client.sendCommand<[string, string] | null>(command), within);
+    return reply ? spellAddress({ host: reply[0], port: Number(reply[1]) }) : undefined;
   } finally {
     client.destroy();
   }
