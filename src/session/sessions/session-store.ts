@@ -225,8 +225,8 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Parses a record. Returns `undefined` if it has expired, this release could not have written it, or
-   * its provider has changed. Providers are fixed while the process runs, so cached sessions are
+   * Parses a record. Returns `undefined` if it has expired, this release could not have written it,
+   * or its provider has changed. Providers are fixed while the process runs, so cached sessions are
    * not checked again.
    */
   #living(text: string): SignedInData | undefined {

@@ -39,9 +39,9 @@ function storedTokens(
 }
 
 /** Checks that another request fetched the token after it was found missing, stale or refused. */
-export function isFetched(wanted: TokenRequest, stored: Session): boolean {
-  const found = storedTokens(wanted, stored);
-  const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);
+export function isFetched(request: TokenRequest, stored: Session): boolean {
+  const found = storedTokens(request, stored);
+  const stale = request.refused ?? tokensIn(request.session, request.policy);
   if (!found || !stale) return found !== undefined;
   return !isSameToken(found, stale);
 }
