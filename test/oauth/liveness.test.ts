@@ -12,7 +12,7 @@ function silent(signal: AbortSignal): Promise<never> {
 }
 
 const answeredWith = (status: number) =>
-  new Outage('answered', { answer: { status, headers: new Headers() } }).toBffError();
+  new Outage('answered', { response: { status, headers: new Headers() } }).toBffError();
 
 async function timed(work: Promise<unknown>): Promise<number> {
   const began = performance.now();

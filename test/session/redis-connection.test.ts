@@ -30,7 +30,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 
   it('takes the answer that has come meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const answer = connection.run((client) => {
       const sent = client.set('key', 'value');
       // The client writes its commands when the turn ends; this comes after that.
       setImmediate(() => beBusy(tooLong));
@@ -41,7 +41,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 
   it('waits for the answer to a command that it could not send meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const answer = connection.run((client) => {
       const sent = client.get('key');
       beBusy(tooLong);
       return sent;
@@ -54,7 +54,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     const began = performance.now();
     redis.pause();
     try {
-      const answer = connection.ask((client) => client.get('key'));
+      const answer = connection.run((client) => client.get('key'));
       await expect(answer).rejects.toMatchObject({ code: 'session_store_unavailable' });
     } finally {
       redis.resume();
