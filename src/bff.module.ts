@@ -31,7 +31,7 @@ import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
-import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
+import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
 import { Providers } from './oauth/providers.ts';
 import {
   exemptFromGlobalPrefix,

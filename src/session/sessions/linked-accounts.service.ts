@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { revokeAccessToken, revokeTokens } from '../../oauth/logout/end-session.ts';
 import { Providers } from '../../oauth/providers.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import {
   addConnection,
   type NewConnection,

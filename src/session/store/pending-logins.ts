@@ -1,5 +1,5 @@
 import { BffError } from '../../errors.ts';
-import type { LoginSecrets } from '../../oauth/login/login.ts';
+import type { LoginSecrets } from '../../oauth/login/login-secrets.ts';
 import type { AccountProvider } from '../../oauth/providers.ts';
 import type { Clock } from '../../clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';

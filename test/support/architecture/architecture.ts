@@ -1,18 +1,7 @@
 import { exportRules } from './exports.ts';
-import { readSourceFiles, nodes, type SourceFile } from './source-files.ts';
+import type { Rule, Violation } from './rule.ts';
+import { readSourceFiles, nodes } from './source-files.ts';
 import ts from 'typescript';
-
-/** A broken rule of the house. */
-export interface Violation {
-  readonly rule: string;
-  readonly file: string;
-  /** Counted from 1. */
-  readonly line: number;
-  readonly message: string;
-}
-
-/** A rule looks at one file and names the nodes that break it, each with a sentence. */
-export type Rule = (file: SourceFile) => Iterable<readonly [node: ts.Node, message: string]>;
 
 /**
  * The rooms from left to right. A room imports itself, the rooms of earlier rows, and the files of
