@@ -1,7 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
 import { ConfigurationError, loadOptions } from '../config/load.ts';
 import type { FrontendOptions, Options, RedisOptions } from '../config/options.ts';
 import { describeWithHint } from './hints.ts';
+import { withDeadline } from '../http/deadline.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
 import { Providers } from '../oauth/providers.ts';
@@ -29,7 +29,7 @@ export interface Report {
 type Verdict = Omit<Finding, 'name'>;
 
 /** The timeout of one check, in milliseconds. */
-const patience = 5000;
+const checkTimeout = 5000;
 
 /**
  * Checks the configuration and everything it refers to in parallel, without starting the server.
@@ -104,8 +104,8 @@ async function finding(
 ): Promise<Finding> {
   const failed = (thrown: unknown) =>
     error([where, describeWithHint(thrown)].filter(Boolean).join(': '));
-  const late = setTimeout(patience, failed(`no answer within ${patience} ms`), { ref: false });
-  return { name, ...(await Promise.race([look().catch(failed), late])) };
+  const tooLate = () => failed(`no answer within ${checkTimeout} ms`);
+  return { name, ...(await withDeadline(look().catch(failed), checkTimeout, tooLate)) };
 }
 
 async function lookAtRedis(redis: RedisOptions | undefined): Promise<Verdict> {
@@ -130,7 +130,7 @@ async function lookAtProvider(provider: Provider, redirectUri: string): Promise<
 }
 
 async function lookAtServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
-  await reach(address, AbortSignal.timeout(patience), tls);
+  await reach(address, AbortSignal.timeout(checkTimeout), tls);
   return ok(`${address} accepts connections`);
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   Controller,
   Get,
@@ -20,6 +19,7 @@ import { SessionReaderService } from '../../session/sessions/session-reader.serv
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { LogoutState } from './logout-state.ts';
+import { withDeadline } from '../../http/deadline.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { safeReturnUrl } from '../login/return-url.ts';
 
@@ -107,8 +107,8 @@ export class LogoutController {
       state: this.logoutState.seal(asked),
     });
     const [, url] = await Promise.all([
-      this.#withPatience(revoked, 'revocation failed'),
-      this.#withPatience(location, 'end session endpoint unknown'),
+      this.#withinTimeout(revoked, 'revocation failed'),
+      this.#withinTimeout(location, 'end session endpoint unknown'),
     ]);
     return url?.href;
   }
@@ -122,17 +122,14 @@ export class LogoutController {
    * Waits for the authorization server. A failure or a timeout is only logged, because the session
    * here has already ended.
    */
-  async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
+  async #withinTimeout<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
     try {
-      return await Promise.race([promise, tooLate()]);
+      return await withDeadline(promise, revocationTimeout, () => {
+        throw new Error(`no answer within ${revocationTimeout} ms`);
+      });
     } catch (error) {
       this.#logger.warn({ msg: failure, err: error });
       return undefined;
     }
   }
-}
-
-async function tooLate(): Promise<never> {
-  await setTimeout(revocationTimeout, undefined, { ref: false });
-  throw new Error(`no answer within ${revocationTimeout} ms`);
 }
