@@ -88,14 +88,14 @@ function section(title: string, description: string, options: readonly Option[])
 function row(option: Option): string {
   const name = option.path.join('.').replaceAll('.*', '[]');
   const variables = variablesOf(option).map((variable) => `\`${variable}\``);
-  const changes = `${option.isLater ? '*Later release.* ' : ''}${option.description}${choices(option)}`;
+  const changes = `${option.description}${choices(option)}`;
   const cells = [`\`${name}\``, fallback(option), variables.join('<br>') || '–', changes];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 /** The default as it would be written; what is required only within an optional block says so. */
 function fallback(option: Option): string {
-  if (option.isRequired && !option.isLater) {
+  if (option.isRequired) {
     const parents = option.path.slice(0, -1).map((_, depth) => option.path.slice(0, depth + 1));
     const optional = catalogue.find(
       ({ path, kind, isRequired, fallback: value }) =>

@@ -10,8 +10,6 @@ export interface OptionNotes {
   readonly separator?: RegExp;
   /** A file or directory. Relative paths are resolved from the folder of their source. */
   readonly isPath?: true;
-  /** The schema of the option in the release that will support it. */
-  readonly future?: z.ZodType;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
 }
@@ -122,18 +120,6 @@ export function listOf<Item extends z.ZodType>(
 ) {
   const error: z.core.$ZodErrorMap = ({ input }) => (input === undefined ? missing : undefined);
   return z.array(item, { error }).meta({ separator });
-}
-
-/** An option of a later release. It is refused, never ignored. */
-export function later<Schema extends z.ZodType>(schema: Schema, feature: string) {
-  return z
-    .custom<z.input<Schema>>()
-    .transform((value, context): undefined => {
-      if (value !== undefined)
-        context.addIssue(`${feature} is not part of this release yet; remove this option`);
-    })
-    .optional()
-    .meta({ future: schema });
 }
 
 /**
