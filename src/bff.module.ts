@@ -32,7 +32,7 @@ import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
 import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
-import { Providers } from './oauth/providers.ts';
+import { ProviderRegistry } from './oauth/provider-registry.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
@@ -77,7 +77,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,
     private readonly applicationConfig: ApplicationConfig,
     private readonly moduleRef: ModuleRef,

@@ -13,7 +13,7 @@ import {
   ManagementServer,
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
-import { type AccountProvider, Providers } from './oauth/providers.ts';
+import { type AccountProvider, ProviderRegistry } from './oauth/provider-registry.ts';
 import { baseUrl, oauthProvider } from './oauth/oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
@@ -93,14 +93,14 @@ export const bffProviders: NestProvider[] = [
   },
   {
     provide: SessionStore,
-    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK, Providers],
+    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK, ProviderRegistry],
     useFactory: (
       options: Options,
       store: KeyValueStore,
       sealing: Sealing,
       index: SessionIndex,
       clock: Clock,
-      providers: Providers,
+      providers: ProviderRegistry,
     ) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
       const isKnown = (account: AccountProvider) => !providers.isReplaced(account);

@@ -4,7 +4,7 @@ import { describeWithHint } from './hints.ts';
 import { withDeadline } from '../http/deadline.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
-import { Providers } from '../oauth/providers.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
 import { reach } from '../proxy/upstream/reachability.ts';
 import {
   readUpstreamTls,
@@ -74,7 +74,7 @@ async function findings(file: string | undefined): Promise<Finding[]> {
 function lookAround(options: Options): Promise<Finding>[] {
   const { publicUrl, basePath, redis, frontend } = options;
   const routes = withProviderCertificates(options.routes, options.providers);
-  const providers = new Providers(
+  const providers = new ProviderRegistry(
     options.providers.map((provider) => new Provider(provider)),
     publicUrl + basePath,
   );

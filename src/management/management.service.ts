@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { ManagementOptions } from '../config/options.ts';
-import { Providers } from '../oauth/providers.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
 import type { KeyValueStore } from '../session/store/key-value-store.ts';
 import { SessionCache } from '../session/sessions/session-cache.ts';
 import { SignedInSessionsService } from '../session/sessions/signed-in-sessions.service.ts';
@@ -58,7 +58,7 @@ export class ManagementServer
   constructor(
     @Inject(MANAGEMENT_OPTIONS) private readonly options: ManagementRoomOptions,
     @Inject(MANAGEMENT_LISTENS) listens: boolean,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly recorder: Recorder,
     private readonly cache: SessionCache,
     sessions: SignedInSessionsService,

@@ -2,7 +2,7 @@ import { reasonOf } from '../errors.ts';
 import { withDeadline } from '../http/deadline.ts';
 import { probeProvider } from '../oauth/provider/probe.ts';
 import type { Provider } from '../oauth/provider/provider.ts';
-import type { Providers } from '../oauth/providers.ts';
+import type { ProviderRegistry } from '../oauth/provider-registry.ts';
 import type { KeyValueStore } from '../session/store/key-value-store.ts';
 
 /** The state of a dependency. `reason` is for the operator and contains no secret. */
@@ -26,7 +26,7 @@ const timeout = 1700;
 /** Checks all dependencies in parallel. Never rejects, and resolves within two seconds. */
 export async function readiness(
   { store, storeName }: { readonly store: KeyValueStore; readonly storeName: string },
-  { all }: Providers,
+  { all }: ProviderRegistry,
 ): Promise<Readiness> {
   const [sessions, ...signIns] = await Promise.all([
     check(store.ping()),

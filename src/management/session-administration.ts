@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BffError } from '../errors.ts';
-import type { Providers } from '../oauth/providers.ts';
+import type { ProviderRegistry } from '../oauth/provider-registry.ts';
 import type { SessionGroup } from '../session/sessions/session-index.ts';
 import { type SeenSession, sessionEntry } from '../session/sessions/session-entry.ts';
 import type {
@@ -37,7 +37,7 @@ export class SessionAdministration {
   /** Without a token `/sessions` does not exist. */
   constructor(
     private readonly sessions: SignedInSessionsService,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     token: string | undefined,
     private readonly onAccess: AccessListener,
   ) {

@@ -1,13 +1,13 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import type { Options } from '../config/options.ts';
 import { Provider } from './provider/provider.ts';
-import { Providers } from './providers.ts';
+import { ProviderRegistry } from './provider-registry.ts';
 import { routeNeedsOf } from './tokens/token-policy.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 
 /** Provides the authorization servers of the configuration that is injected by `options`. */
 export function oauthProvider(options: symbol): NestProvider {
-  return { provide: Providers, inject: [options, CLOCK], useFactory: createProviders };
+  return { provide: ProviderRegistry, inject: [options, CLOCK], useFactory: createProviders };
 }
 
 /** The public base URL of our own endpoints, as browsers see it. */
@@ -15,7 +15,7 @@ export function baseUrl({ publicUrl, basePath }: Options): string {
   return publicUrl + basePath;
 }
 
-function createProviders(options: Options, clock: Clock): Providers {
+function createProviders(options: Options, clock: Clock): ProviderRegistry {
   const { providers, routes } = options;
   const all = providers.map(
     (provider) =>
@@ -27,7 +27,7 @@ function createProviders(options: Options, clock: Clock): Providers {
         routeNeedsOf(provider.id, routes, providers[0]?.id),
       ),
   );
-  return new Providers(all, baseUrl(options));
+  return new ProviderRegistry(all, baseUrl(options));
 }
 
 /** Logs that the keys of a provider could not be refreshed. */

@@ -2,7 +2,7 @@ import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { reasonOf } from '../errors.ts';
 import type { Options } from '../config/options.ts';
 import { Recorder } from '../telemetry/recorder.ts';
-import { Providers } from '../oauth/providers.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
 import { AccessTokenService } from './tokens/access-token.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { CLOCK, type Clock } from '../clock.ts';
@@ -25,10 +25,10 @@ export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
   return [
     {
       provide: TokenRefresher,
-      inject: [SessionStore, Providers, CLOCK, Recorder],
+      inject: [SessionStore, ProviderRegistry, CLOCK, Recorder],
       useFactory: (
         sessions: SessionStore,
-        providers: Providers,
+        providers: ProviderRegistry,
         clock: Clock,
         recorder: Recorder,
       ) => {
@@ -38,12 +38,12 @@ export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
     },
     {
       provide: ClientTokens,
-      inject: [options, store, Sealing, Providers, CLOCK, Recorder],
+      inject: [options, store, Sealing, ProviderRegistry, CLOCK, Recorder],
       useFactory: (
         { redis }: Options,
         values: KeyValueStore,
         sealing: Sealing,
-        providers: Providers,
+        providers: ProviderRegistry,
         clock: Clock,
         recorder: Recorder,
       ) => {

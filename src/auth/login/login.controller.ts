@@ -15,7 +15,7 @@ import { refuseRepeatedParameters } from '../../oauth/login/authorization-respon
 import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
 import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
@@ -59,7 +59,7 @@ export class LoginController {
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly outgoing: OutgoingLoginsService,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { type LoginParameters, newState, startLogin } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { type AccountProvider, Providers } from '../../oauth/providers.ts';
+import { type AccountProvider, ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import {
   type LoginPlace,
@@ -23,7 +23,7 @@ export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider 
 @Injectable()
 export class OutgoingLoginsService {
   constructor(
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,
   ) {}

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Req, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request } from 'express';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { type ProviderChoice, providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from '../../http/query.ts';
@@ -11,7 +11,7 @@ import { judgedReturnUrl } from './return-url.ts';
 export class ProvidersController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
   ) {}
 
   /**

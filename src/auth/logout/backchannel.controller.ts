@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { BffError } from '../../errors.ts';
 import { type LogoutToken, partiesOf, verifyLogoutToken } from '../../oauth/logout/logout-token.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
 import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
@@ -28,7 +28,7 @@ export class BackchannelController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SignedInSessionsService,
     private readonly usedTokens: UsedOnce,
   ) {}

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
 import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -20,7 +20,7 @@ export class FrontchannelController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SignedInSessionsService,
   ) {}
 

@@ -12,7 +12,7 @@ import {
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import { endSessionUrl, revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { everywhere } from '../../session/sessions/linked-accounts.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
@@ -33,7 +33,7 @@ export class LogoutController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly logoutState: LogoutState,

@@ -1,5 +1,5 @@
 import type { SignIn } from '../../oauth/login/sign-in.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
 import type { Connection, NewSession, Session } from './session.ts';
 
 /**
