@@ -57,6 +57,9 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
+/** Injects `Options`. Only `bff.providers.ts` and `bff.module.ts` use it; rooms get their slices. */
+export const OPTIONS = Symbol('options');
+
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
 

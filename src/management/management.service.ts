@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import type { ManagementOptions } from '../config/options.ts';
 import { ProviderRegistry } from '../oauth/provider-registry.ts';
-import type { KeyValueStore } from '../session/store/key-value-store.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from '../session/store/key-value-store.ts';
 import { SessionCache } from '../session/sessions/session-cache.ts';
 import { SignedInSessionsService } from '../session/sessions/signed-in-sessions.service.ts';
 import {
@@ -38,7 +38,6 @@ export const MANAGEMENT_LISTENS = Symbol('management listens');
 /** The options of the `management` room. */
 export interface ManagementRoomOptions {
   readonly listen: ManagementOptions;
-  readonly store: KeyValueStore;
   readonly storeName: 'redis' | 'memory';
 }
 
@@ -58,6 +57,7 @@ export class ManagementServer
   constructor(
     @Inject(MANAGEMENT_OPTIONS) private readonly options: ManagementRoomOptions,
     @Inject(MANAGEMENT_LISTENS) listens: boolean,
+    @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly providers: ProviderRegistry,
     private readonly recorder: Recorder,
     private readonly cache: SessionCache,
@@ -111,7 +111,10 @@ export class ManagementServer
     if (path === '/livez') return jsonResponse(200, 'ok');
     if (path === '/metrics') return metricsResponse([await this.figures()]);
     if (this.#isDraining) return draining();
-    const { status, checks } = await readiness(this.options, this.providers);
+    const { status, checks } = await readiness(
+      { store: this.store, storeName: this.options.storeName },
+      this.providers,
+    );
     return jsonResponse(status === 'unavailable' ? 503 : 200, status, { checks });
   }
 

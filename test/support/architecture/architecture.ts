@@ -93,6 +93,18 @@ const rules: Readonly<Record<string, Rule>> = {
     for (const node of extra) yield [node, 'the one module is in bff.module.ts'];
     if (path === 'bff.module.ts' && modules.length === 0) yield [tree, 'here belongs the module'];
   },
+  'a room has one providers file': function* ({ path, tree }) {
+    if (!path.endsWith('.providers.ts') || module.includes(path)) return;
+    const own = `${roomOf(path)}/${roomOf(path)}.providers.ts`;
+    if (path !== own) yield [tree, `the Nest providers of the room are in ${own}`];
+  },
+  'no injection token is a parameter': function* ({ tree }) {
+    for (const node of nodes(tree)) {
+      const type = ts.isParameter(node) ? node.type : undefined;
+      if (type?.kind === ts.SyntaxKind.SymbolKeyword)
+        yield [type, 'import the token from beside the type that it stands for'];
+    }
+  },
   'no folder without a subject': function* ({ path, tree }) {
     const folder = /(?:^|\/)(commons?|utils?|helpers?)\//i.exec(path)?.[1];
     if (folder) yield [tree, `${folder}/ says nothing about what is in it`];
