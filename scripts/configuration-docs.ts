@@ -71,12 +71,19 @@ function render(): string {
   const general = catalogue.filter(
     ({ path, kind }) => path.length === 1 && !kind.startsWith('block'),
   );
-  const sections = blocks.map(({ path: [block], description }) => {
+  const sections = blocks.map((option) => {
+    const [block] = option.path;
     const below = catalogue.filter(({ path }) => path.length > 1 && path[0] === block);
-    return section(`\`${block}\``, description, below);
+    return section(`\`${block}\``, descriptionOf(option), below);
   });
   const first = section('General', 'What stands at the top of the file.', general);
   return [introduction, first, ...sections].join('\n');
+}
+
+/** A block that can be replaced by `false` has a variable for that. */
+function descriptionOf(option: Option): string {
+  if (!option.mayBeFalse) return option.description;
+  return `${option.description} In the environment: \`${variablesOf(option)[0]}=false\`.`;
 }
 
 function section(title: string, description: string, options: readonly Option[]): string {

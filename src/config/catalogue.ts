@@ -10,6 +10,8 @@ export interface Option {
   /** The default as an operator would write it, or `undefined` if the option has none. */
   readonly fallback: unknown;
   readonly isRequired: boolean;
+  /** Whether `false` can replace the block. */
+  readonly mayBeFalse: boolean;
   readonly notes: OptionNotes;
 }
 
@@ -46,7 +48,10 @@ export function optionsBelow(
   );
 }
 
-interface Peeled extends Pick<Option, 'description' | 'fallback' | 'isRequired' | 'notes'> {
+interface Peeled extends Pick<
+  Option,
+  'description' | 'fallback' | 'isRequired' | 'mayBeFalse' | 'notes'
+> {
   readonly core: z.core.$ZodType;
 }
 
@@ -57,13 +62,14 @@ function peel(schema: z.core.$ZodType): Peeled {
     {},
     ...layers.toReversed().map((layer) => z.globalRegistry.get(layer)),
   );
-  if (notes.block && notes.block !== schema) return peel(notes.block);
+  if (notes.block && notes.block !== schema) return { ...peel(notes.block), mayBeFalse: true };
   const prefault = layers.find((layer) => layer instanceof z.ZodPrefault);
   return {
     core: layers.at(-1) ?? schema,
     notes,
     description: notes.description ?? '',
     fallback: prefault?.def.defaultValue,
+    mayBeFalse: false,
     isRequired: !layers.some((l) => l instanceof z.ZodPrefault || l instanceof z.ZodOptional),
   };
 }

@@ -123,12 +123,18 @@ export function listOf<Item extends z.ZodType>(
 }
 
 /**
- * A block with defaults. `false` is accepted in its place and keeps the defaults of its options.
+ * A block with defaults. `false`, or its string form in an environment variable, is accepted in its
+ * place and keeps the defaults of its options.
  */
 export function blockOrFalse<Schema extends z.ZodType>(schema: Schema) {
   return z
-    .custom<z.input<Schema> | false>()
-    .transform((value): unknown => (value === false ? undefined : value))
+    .custom<z.input<Schema> | false | 'false'>()
+    .transform((value, context): unknown => {
+      if (value === false || value === 'false') return undefined;
+      if (value === undefined || typeof value === 'object') return value;
+      context.addIssue('must be false, or a block with options of its own');
+      return z.NEVER;
+    })
     .pipe(schema as z.ZodType<z.output<Schema>>)
     .meta({ block: schema });
 }
