@@ -205,8 +205,8 @@ function describeModule(
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
 function at(basePath: string, input: OptionsInput): OptionsInput {
-  const { basePath: wanted = basePath } = input;
-  if (wanted === basePath) return { ...input, basePath };
-  const message = `is ${wanted}, but must be given beside useFactory, not by it`;
+  const { basePath: given = basePath } = input;
+  if (given === basePath) return { ...input, basePath };
+  const message = `is ${given}, but must be given beside useFactory, not by it`;
   throw new ConfigurationError([{ path: ['basePath'], message }]);
 }

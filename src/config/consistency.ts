@@ -5,7 +5,7 @@ import type { route } from './blocks/route.ts';
 import { rule } from './values/rule.ts';
 
 /** The options that must be consistent with others. */
-interface Related {
+interface ComparedOptions {
   readonly publicUrl: string;
   readonly server: { readonly port: number; readonly workers: number };
   readonly management: { readonly port: number };
@@ -16,15 +16,18 @@ interface Related {
   readonly routes: readonly z.output<typeof route>[];
 }
 
-const sharedSessions = rule<Related>(['publicUrl', 'redis'], ({ publicUrl, redis }, report) => {
-  if (publicUrl.startsWith('https:') && !redis)
-    report(
-      ['redis', 'url'],
-      `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
-    );
-});
+const sharedSessions = rule<ComparedOptions>(
+  ['publicUrl', 'redis'],
+  ({ publicUrl, redis }, report) => {
+    if (publicUrl.startsWith('https:') && !redis)
+      report(
+        ['redis', 'url'],
+        `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
+      );
+  },
+);
 
-const sharedByWorkers = rule<Related>(
+const sharedByWorkers = rule<ComparedOptions>(
   ['server.workers', 'redis'],
   ({ server: { workers }, redis }, report) => {
     if (workers > 1 && !redis)
@@ -35,7 +38,7 @@ const sharedByWorkers = rule<Related>(
   },
 );
 
-const differentPorts = rule<Related>(
+const differentPorts = rule<ComparedOptions>(
   ['server.port', 'management.port'],
   ({ server, management }, report) => {
     if (server.port === management.port && server.port !== 0)
@@ -46,7 +49,7 @@ const differentPorts = rule<Related>(
   },
 );
 
-const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, report) => {
+const uniqueProviderIds = rule<ComparedOptions>(['providers.*.id'], ({ providers }, report) => {
   for (const [index, first] of repeated(providers.map(({ id }) => id)))
     report(
       ['providers', index, 'id'],
@@ -54,7 +57,7 @@ const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, repo
     );
 });
 
-const uniqueClients = rule<Related>(
+const uniqueClients = rule<ComparedOptions>(
   ['providers.*.issuer', 'providers.*.clientId', 'providers.*.preset', 'providers.*.type'],
   ({ providers }, report) => {
     const clients = providers.map(({ issuer, clientId }) => JSON.stringify([issuer, clientId]));
@@ -66,7 +69,7 @@ const uniqueClients = rule<Related>(
   },
 );
 
-const crossSiteCookies = rule<Related>(
+const crossSiteCookies = rule<ComparedOptions>(
   ['publicUrl', 'providers.*.responseMode'],
   ({ publicUrl, providers }, report) => {
     if (publicUrl.startsWith('https:')) return;
@@ -79,7 +82,7 @@ const crossSiteCookies = rule<Related>(
   },
 );
 
-const knownProviders = rule<Related>(
+const knownProviders = rule<ComparedOptions>(
   ['providers.*.id', 'routes.*.provider'],
   ({ providers, routes }, report) => {
     const ids = providers.map(({ id }) => id);
@@ -92,7 +95,7 @@ const knownProviders = rule<Related>(
   },
 );
 
-const clientWithCredentials = rule<Related>(
+const clientWithCredentials = rule<ComparedOptions>(
   ['providers.*.id', 'providers.*.clientAuth', 'routes.*.provider', 'routes.*.token'],
   ({ providers, routes }, report) => {
     for (const [index, { token, exchange, provider = providers[0]?.id }] of routes.entries()) {
@@ -107,7 +110,7 @@ const clientWithCredentials = rule<Related>(
   },
 );
 
-const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
+const uniquePaths = rule<ComparedOptions>(['routes.*.path'], ({ routes }, report) => {
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
     report(
       ['routes', index, 'path'],
@@ -115,7 +118,7 @@ const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
     );
 });
 
-const pathsBesideOurs = rule<Related>(
+const pathsBesideOurs = rule<ComparedOptions>(
   ['routes.*.path', 'basePath'],
   ({ routes, basePath }, report) => {
     for (const [index, { path }] of routes.entries()) {
@@ -128,7 +131,7 @@ const pathsBesideOurs = rule<Related>(
   },
 );
 
-const oneOwnerOfTheRoot = rule<Related>(
+const oneOwnerOfTheRoot = rule<ComparedOptions>(
   ['routes.*.path', 'frontend'],
   ({ routes, frontend }, report) => {
     const index = routes.findIndex(({ path }) => path === '/');

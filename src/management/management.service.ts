@@ -66,9 +66,9 @@ export class ManagementServer
     const { token } = options.listen;
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
-    const answer = (question: ManagementRequest) => this.answer(question);
+    const respond = (request: ManagementRequest) => this.respond(request);
     const onError = (error: unknown) => this.#logger.error({ msg: 'no answer', err: error });
-    this.#listener = listens ? new ManagementListener(options.listen, answer, onError) : undefined;
+    this.#listener = listens ? new ManagementListener(options.listen, respond, onError) : undefined;
   }
 
   /** Opens the listener. Throws `ConfigurationError` if it cannot listen on the address. */
@@ -89,8 +89,8 @@ export class ManagementServer
   }
 
   /** Returns the response to a management request. With several processes the primary calls it. */
-  async answer(question: ManagementRequest): Promise<ManagementResponse> {
-    return (await this.#administration.answer(question)) ?? this.#health(question);
+  async respond(request: ManagementRequest): Promise<ManagementResponse> {
+    return (await this.#administration.respond(request)) ?? this.#health(request);
   }
 
   /** Returns all metrics of this process. */
@@ -103,10 +103,10 @@ export class ManagementServer
     return [...this.recorder.figures(), ...cacheMetrics(this.cache.figures)];
   }
 
-  async #health(question: ManagementRequest): Promise<ManagementResponse> {
-    const path = pathOf(question);
+  async #health(request: ManagementRequest): Promise<ManagementResponse> {
+    const path = pathOf(request);
     if (!['/livez', '/readyz', '/metrics'].includes(path)) return jsonResponse(404, 'not found');
-    const refusal = refuseToChange(question);
+    const refusal = refuseToChange(request);
     if (refusal) return refusal;
     if (path === '/livez') return jsonResponse(200, 'ok');
     if (path === '/metrics') return metricsResponse([await this.figures()]);

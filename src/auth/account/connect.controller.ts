@@ -25,7 +25,7 @@ import {
 } from '../login/login-request.ts';
 import { OutgoingLoginsService } from '../login/outgoing-logins.service.ts';
 import { parameter, queryOf } from '../../http/query.ts';
-import { judgedReturnUrl } from '../login/return-url.ts';
+import { validatedReturnUrl } from '../login/return-url.ts';
 
 /**
  * Connects accounts at further providers to the current session. They share the callback of
@@ -50,7 +50,7 @@ export class ConnectController {
     @Param('provider') providerId: string,
   ): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = judgedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const returnUrl = validatedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
     const provider = this.providers.get(providerId);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);

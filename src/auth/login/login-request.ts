@@ -4,7 +4,7 @@ import { longestLoginParameter, type LoginParameters } from '../../oauth/login/l
 import type { Provider } from '../../oauth/provider/provider.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
-import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
 const longestTogether = 4096;
@@ -71,7 +71,7 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
   const local = isOurs ? target?.slice(publicUrl.length) : target;
-  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
+  return validatedReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

@@ -31,7 +31,7 @@ export function isSilentResponse(headers: IncomingHttpHeaders, state: string | u
  * Sends the result of a silent sign-in to the page around the frame: whether the user is signed in,
  * or an error code. Only pages of our own origin can receive the message or frame the response.
  */
-export function tellPage(
+export function sendToParentPage(
   response: Response,
   publicUrl: string,
   outcome: boolean | ErrorCode,

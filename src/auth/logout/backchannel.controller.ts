@@ -83,8 +83,8 @@ export class BackchannelController {
       ({ options }) => options.type !== 'oauth2' && options.issuer === issuer,
     );
     if (known.length === 0) throw invalid('its issuer is not configured');
-    const meant = known.filter(({ options }) => audience.includes(options.clientId));
-    return meant.length > 0 ? meant : known.slice(0, 1);
+    const addressed = known.filter(({ options }) => audience.includes(options.clientId));
+    return addressed.length > 0 ? addressed : known.slice(0, 1);
   }
 
   async #endSessions({ token, clientIds }: VerifiedLogout): Promise<void> {

@@ -62,24 +62,24 @@ export class LogoutController {
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
     const state = queryOf(request).get('state');
-    const asked = state ? this.logoutState.open(state) : undefined;
+    const requested = state ? this.logoutState.open(state) : undefined;
     // Validate again: a state does not expire, and its origin may no longer be allowed.
-    response.redirect(safeReturnUrl(asked, this.options.returnUrl));
+    response.redirect(safeReturnUrl(requested, this.options.returnUrl));
   }
 
   async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
     const query = queryOf(request);
-    const asked = parameter(query, 'returnUrl');
-    const returnUrl = safeReturnUrl(asked, this.options.returnUrl);
+    const requested = parameter(query, 'returnUrl');
+    const returnUrl = safeReturnUrl(requested, this.options.returnUrl);
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
     if (!session) {
-      const named = this.sessions.idIn(request.headers.cookie);
-      const meant = sidIs === 'optional' ? (sid ?? named) : sid;
+      const inCookie = this.sessions.idIn(request.headers.cookie);
+      const presented = sidIs === 'optional' ? (sid ?? inCookie) : sid;
       // Providers may have changed on this replica only. Ending the session here also ends it on
       // replicas with the old configuration.
-      if (named !== undefined && meant === named)
-        await this.sessionCookie.end(request, response, named);
+      if (inCookie !== undefined && presented === inCookie)
+        await this.sessionCookie.end(request, response, inCookie);
       return returnUrl;
     }
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
@@ -89,7 +89,7 @@ export class LogoutController {
     const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
     this.options.listener.sessionsEnded('user', 1);
-    return (await this.#signOutAtProvider(ended ?? session, asked ?? '')) ?? returnUrl;
+    return (await this.#signOutAtProvider(ended ?? session, requested ?? '')) ?? returnUrl;
   }
 
   /**
@@ -97,14 +97,14 @@ export class LogoutController {
    * return URL as it was sent; the callback validates it again. Returns `undefined` if the provider
    * has no such endpoint or did not respond in time.
    */
-  async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
+  async #signOutAtProvider(session: Session, requested: string): Promise<string | undefined> {
     const provider = this.providers.ofAccount(session);
     if (!provider) return undefined; // no longer configured
     const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
       postLogoutRedirectUri: this.options.postLogoutRedirectUri,
-      state: this.logoutState.seal(asked),
+      state: this.logoutState.seal(requested),
     });
     const [, url] = await Promise.all([
       this.#withinTimeout(revoked, 'revocation failed'),

@@ -1,7 +1,7 @@
 import { rule } from '../values/rule.ts';
 
 /** The options of one route that must be consistent. */
-interface Related {
+interface RuledOptions {
   readonly upstream: readonly string[];
   readonly token: string;
   readonly session: string;
@@ -22,7 +22,7 @@ interface Related {
   };
 }
 
-const ownAuthorization = rule<Related>(
+const ownAuthorization = rule<RuledOptions>(
   ['token', 'headers.pass'],
   ({ token, headers: { pass } }, report) => {
     if (token !== 'none' && pass.includes('authorization'))
@@ -33,7 +33,7 @@ const ownAuthorization = rule<Related>(
   },
 );
 
-const claimsOfSomebody = rule<Related>(
+const claimsNeedUser = rule<RuledOptions>(
   ['token', 'session', 'headers.set'],
   ({ token, session, headers: { set } }, report) => {
     if (token !== 'none' && session !== 'none') return;
@@ -47,7 +47,7 @@ const claimsOfSomebody = rule<Related>(
   },
 );
 
-const sessionForClient = rule<Related>(['token', 'session'], ({ token, session }, report) => {
+const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, session }, report) => {
   if (session === 'none' && token !== 'client')
     report(
       ['session'],
@@ -55,7 +55,7 @@ const sessionForClient = rule<Related>(['token', 'session'], ({ token, session }
     );
 });
 
-const tokenOfItsOwn = rule<Related>(
+const tokenOfItsOwn = rule<RuledOptions>(
   ['token', 'resource', 'exchange', 'scope'],
   ({ token, resource, exchange, scope }, report) => {
     const given = { resource, exchange, scope };
@@ -79,7 +79,7 @@ const tokenOfItsOwn = rule<Related>(
   },
 );
 
-const signedInHow = rule<Related>(['token', 'acr', 'maxAge'], (route, report) => {
+const signedInHow = rule<RuledOptions>(['token', 'acr', 'maxAge'], (route, report) => {
   if (route.token === 'user') return;
   for (const name of ['acr', 'maxAge'] as const)
     if (route[name] !== undefined)
@@ -89,12 +89,15 @@ const signedInHow = rule<Related>(['token', 'acr', 'maxAge'], (route, report) =>
       );
 });
 
-const oneNewPath = rule<Related>(['stripPrefix', 'rewrite'], ({ stripPrefix, rewrite }, report) => {
-  if (stripPrefix && rewrite !== undefined)
-    report(['rewrite'], `is ${rewrite}, but stripPrefix is true; keep one of them`);
-});
+const oneNewPath = rule<RuledOptions>(
+  ['stripPrefix', 'rewrite'],
+  ({ stripPrefix, rewrite }, report) => {
+    if (stripPrefix && rewrite !== undefined)
+      report(['rewrite'], `is ${rewrite}, but stripPrefix is true; keep one of them`);
+  },
+);
 
-const certificateWithKey = rule<Related>(
+const certificateWithKey = rule<RuledOptions>(
   ['clientCert', 'clientKey'],
   ({ clientCert, clientKey }, report) => {
     if ((clientCert === undefined) === (clientKey === undefined)) return;
@@ -105,7 +108,7 @@ const certificateWithKey = rule<Related>(
 
 const tlsOptions = ['ca', 'clientCert', 'clientKey'] as const;
 
-const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, report) => {
+const tlsWhereThereIsTls = rule<RuledOptions>(['upstream', ...tlsOptions], (route, report) => {
   if (route.upstream[0]?.startsWith('https:')) return;
   for (const name of tlsOptions)
     if (route[name] !== undefined)
@@ -115,7 +118,7 @@ const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, re
 /** Consistency rules for one route. */
 export const routeRules = [
   ownAuthorization,
-  claimsOfSomebody,
+  claimsNeedUser,
   sessionForClient,
   tokenOfItsOwn,
   signedInHow,

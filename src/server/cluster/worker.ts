@@ -52,7 +52,7 @@ async function obey(
     case 'figures':
       return reply(message.id, await management(server).figures());
     case 'question':
-      return reply(message.id, await management(server).answer(message.question));
+      return reply(message.id, await management(server).respond(message.question));
   }
 }
 
