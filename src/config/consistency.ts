@@ -22,7 +22,7 @@ const sharedSessions = rule<ComparedOptions>(
     if (publicUrl.startsWith('https:') && !redis)
       report(
         ['redis', 'url'],
-        `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
+        `is required because publicUrl is ${publicUrl}: without Redis every restart signs out all users; only http://localhost works without it`,
       );
   },
 );

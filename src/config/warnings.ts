@@ -5,7 +5,7 @@ export function warnings({ server, management, providers, routes, frontend }: Op
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
     found.push(
-      'server.trustedProxies contains every address: anybody may claim any client address',
+      'server.trustedProxies contains every address: every client can claim any address',
     );
   if (management.token !== undefined && management.token.length < 16)
     found.push(
@@ -29,7 +29,7 @@ export function warnings({ server, management, providers, routes, frontend }: Op
   for (const { path, session } of routes)
     if (session === 'none')
       found.push(
-        `route ${path}: session is none, so everybody may use its upstream with the authority of this application`,
+        `route ${path}: session is none, so every caller can use its upstream with the authority of this application`,
       );
   if (frontend?.contentSecurityPolicy === 'off')
     found.push('frontend.contentSecurityPolicy is off: injected scripts will run');

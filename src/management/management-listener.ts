@@ -12,7 +12,8 @@ import { isServedHost } from './served-hosts.ts';
 /** The response to a request for an unknown host (RFC 9110 §15.5.20), as DNS rebinding sends it. */
 const misdirected = jsonResponse(421, 'misdirected request', {
   reason:
-    'The Host header names neither an IP address nor localhost. Add the name to management.hosts to allow it.',
+    'The Host header names neither an IP address nor localhost. Add the name to ' +
+    'management.hosts to allow it.',
 });
 
 /**

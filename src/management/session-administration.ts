@@ -14,9 +14,7 @@ import {
   jsonResponse,
 } from './management-request.ts';
 
-/**
- * Is notified of every access, for the log: what was done and to how many sessions, but not the users.
- */
+/** Is notified of every access, for the log: the action and the number of sessions, no users. */
 export type AccessListener = (
   access:
     | { readonly kind: 'listed' | 'ended'; readonly subjects: number; readonly sessions: number }

@@ -44,8 +44,9 @@ export function sendToParentPage(
   response.removeHeader('X-Frame-Options');
   response.setHeader(
     'Content-Security-Policy',
-    `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`,
+    `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; ` +
+      `frame-ancestors 'self'`,
   );
-  const page = `<!doctype html><html lang="en"><title>Sign-in</title><script>${script}</script></html>\n`;
-  response.type('html').send(page);
+  const start = '<!doctype html><html lang="en"><title>Sign-in</title>';
+  response.type('html').send(`${start}<script>${script}</script></html>\n`);
 }

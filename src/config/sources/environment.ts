@@ -73,7 +73,8 @@ export function unknownVariables(
     .filter((name) => name.startsWith('BFF_') && !known.has(name))
     .map((name) => {
       const similar = nearest(name, names);
-      return `${name} is not an option and has no effect${similar ? `; did you mean ${similar}?` : ''}`;
+      const hint = similar ? `; did you mean ${similar}?` : '';
+      return `${name} is not an option and has no effect${hint}`;
     });
 }
 

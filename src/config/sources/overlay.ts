@@ -97,5 +97,8 @@ function withEntry(tree: unknown, block: string, index: number, entry: object): 
 
 function withoutIssuer(settings: readonly Setting[]): string {
   const variables = settings.map(({ variable }) => variable).join(', ');
-  return `${variables} belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too`;
+  return (
+    `${variables} belong to a provider with the id default, and there is none; ` +
+    'set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too'
+  );
 }
