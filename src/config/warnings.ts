@@ -4,9 +4,7 @@ import type { Options } from './options.ts';
 export function warnings({ server, management, providers, routes, frontend }: Options): string[] {
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
-    found.push(
-      'server.trustedProxies contains every address: every client can claim any address',
-    );
+    found.push('server.trustedProxies contains every address: every client can claim any address');
   if (management.token !== undefined && management.token.length < 16)
     found.push(
       'management.token is short enough to be guessed; make one with: openssl rand -hex 32',
