@@ -22,7 +22,8 @@ const sharedSessions = rule<ComparedOptions>(
     if (publicUrl.startsWith('https:') && !redis)
       report(
         ['redis', 'url'],
-        `is required because publicUrl is ${publicUrl}: without Redis every restart signs out all users; only http://localhost works without it`,
+        `is required because publicUrl is ${publicUrl}: without Redis every restart signs out ` +
+          'all users; only http://localhost works without it',
       );
   },
 );
@@ -33,7 +34,8 @@ const sharedByWorkers = rule<ComparedOptions>(
     if (workers > 1 && !redis)
       report(
         ['server', 'workers'],
-        `is ${workers}, but without redis.url each process would have sessions of its own; configure redis or leave it at 1`,
+        `is ${workers}, but without redis.url each process would have sessions of its own; ` +
+          'configure redis or leave it at 1',
       );
   },
 );
@@ -53,7 +55,8 @@ const uniqueProviderIds = rule<ComparedOptions>(['providers.*.id'], ({ providers
   for (const [index, first] of repeated(providers.map(({ id }) => id)))
     report(
       ['providers', index, 'id'],
-      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose another id`,
+      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose ` +
+        'another id',
     );
 });
 
@@ -64,7 +67,8 @@ const uniqueClients = rule<ComparedOptions>(
     for (const [index, first] of repeated(clients))
       report(
         ['providers', index, 'clientId'],
-        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the same issuer; an issuer can be configured once for each client`,
+        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the ` +
+          'same issuer; an issuer can be configured once for each client',
       );
   },
 );
@@ -77,7 +81,8 @@ const crossSiteCookies = rule<ComparedOptions>(
       if (responseMode === 'form_post')
         report(
           ['providers', index, 'responseMode'],
-          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form over https only; use https or responseMode query`,
+          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form ` +
+            'over https only; use https or responseMode query',
         );
   },
 );
@@ -104,7 +109,9 @@ const clientWithCredentials = rule<ComparedOptions>(
       if (option && clientAuth === 'none')
         report(
           ['routes', index, ...option.split('.')],
-          `is client, but clientAuth of provider ${provider} is none, and only a client with credentials gets a token of its own (RFC 6749 §4.4); give the provider a clientSecret or another clientAuth`,
+          `is client, but clientAuth of provider ${provider} is none, and only a client with ` +
+            'credentials gets a token of its own (RFC 6749 §4.4); give the provider a ' +
+            'clientSecret or another clientAuth',
         );
     }
   },
@@ -114,7 +121,8 @@ const uniquePaths = rule<ComparedOptions>(['routes.*.path'], ({ routes }, report
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
     report(
       ['routes', index, 'path'],
-      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose another path or remove one of the two routes`,
+      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose ` +
+        'another path or remove one of the two routes',
     );
 });
 
@@ -125,7 +133,8 @@ const pathsBesideOurs = rule<ComparedOptions>(
       if (path !== '/' && (isBelow(path, basePath) || isBelow(basePath, path)))
         report(
           ['routes', index, 'path'],
-          `is ${path}, but basePath is ${basePath} and neither may contain the other; change one of them`,
+          `is ${path}, but basePath is ${basePath} and neither may contain the other; change ` +
+            'one of them',
         );
     }
   },
@@ -138,7 +147,8 @@ const oneOwnerOfTheRoot = rule<ComparedOptions>(
     if (index >= 0 && frontend)
       report(
         ['routes', index, 'path'],
-        'is /, but a frontend is configured and serves that; choose a longer path or remove frontend',
+        'is /, but a frontend is configured and serves that; choose a longer path or remove ' +
+          'frontend',
       );
   },
 );

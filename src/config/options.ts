@@ -59,7 +59,7 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
-/** Injects `Options`. Only `bff.providers.ts` and `bff.module.ts` use it; rooms get their slices. */
+/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
 export const OPTIONS = Symbol('options');
 
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */

@@ -86,7 +86,7 @@ export class LoginController {
     const replaces = this.sessions.idIn(request.headers.cookie);
     const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
     const start = () => this.outgoing.begin(request, response, provider, login);
-    await this.#reportingToFrame(isInFrame, response, async () => {
+    await this.#attempt(isInFrame, response, async () => {
       const url = await this.#notifyingFailure(provider, start);
       this.options.listener.signInStarted(provider.id);
       response.redirect(url.href);
@@ -140,19 +140,13 @@ export class LoginController {
     const state = claimedState(provider, received);
     const isInFrame = isSilentResponse(request.headers, state);
     const callback = { request, response, provider, received, state, isInFrame };
-    await this.#reportingToFrame(isInFrame, response, () =>
+    await this.#attempt(isInFrame, response, () =>
       this.#notifyingFailure(provider, () => this.#finish(callback)),
     );
   }
 
-  /**
-   * Sends an error to the page around a hidden frame, where the user would not see an error page.
-   */
-  async #reportingToFrame(
-    isInFrame: boolean,
-    response: Response,
-    work: () => Promise<void>,
-  ): Promise<void> {
+  /** Runs a step. An error in a hidden frame goes to the page around it, not to an error page. */
+  async #attempt(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {

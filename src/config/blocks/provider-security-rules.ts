@@ -52,7 +52,8 @@ const keyThatIsUsed = rule<SecurityOptions>(
     if (clientKey && !hasUse && /^(client_secret_|none)/.test(clientAuth))
       report(
         ['clientKey'],
-        `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: nothing uses it; remove it or set clientAuth to private_key_jwt`,
+        `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: ` +
+          'nothing uses it; remove it or set clientAuth to private_key_jwt',
       );
   },
 );

@@ -13,10 +13,10 @@ const limit = (what: string) =>
 export const rateLimit = blockOrFalse(
   z
     .strictObject({
-      login: limit('begin a sign-in'),
-      callback: limit('come back from a provider'),
+      login: limit('start a sign-in'),
+      callback: limit('send a callback'),
       backchannel: limit('send a logout token'),
-      failures: limit('send a callback or logout token that is refused'),
+      failures: limit('send a refused callback or logout token'),
       pendingLogins: wholeNumber(1, 10_000_000)
         .prefault(100_000)
         .describe(

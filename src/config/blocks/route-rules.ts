@@ -28,7 +28,8 @@ const ownAuthorization = rule<RuledOptions>(
     if (token !== 'none' && pass.includes('authorization'))
       report(
         ['headers', 'pass'],
-        `names Authorization, but token is ${token}; the route sends its own, so remove it or set token to none`,
+        `names Authorization, but token is ${token}; the route sends its own, so remove it or ` +
+          'set token to none',
       );
   },
 );
@@ -42,7 +43,8 @@ const claimsNeedUser = rule<RuledOptions>(
       if (value.includes('${'))
         report(
           ['headers', 'set', name],
-          `contains a claim, but ${option} is none, so there are no claims; ${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
+          `contains a claim, but ${option} is none, so there are no claims; ` +
+            `${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
         );
   },
 );
@@ -51,7 +53,8 @@ const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, sess
   if (session === 'none' && token !== 'client')
     report(
       ['session'],
-      `is none, but token is ${token}; only with token: client is there a token without a session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
+      `is none, but token is ${token}; only with token: client is there a token without a ` +
+        `session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
     );
 });
 
@@ -66,7 +69,8 @@ const tokenOfItsOwn = rule<RuledOptions>(
     if (token === 'client')
       report(
         ['exchange'],
-        'is set, but token is client, and there is no token of a user to exchange; use resource and scope, or set token to user',
+        'is set, but token is client, and there is no token of a user to exchange; use ' +
+          'resource and scope, or set token to user',
       );
     if (resource !== undefined)
       report(
@@ -85,7 +89,8 @@ const signedInHow = rule<RuledOptions>(['token', 'acr', 'maxAge'], (route, repor
     if (route[name] !== undefined)
       report(
         [name],
-        `is set, but token is ${route.token}, so callers need not be signed in as somebody; set token to user`,
+        `is set, but token is ${route.token}, so callers need no session of a user; set token ` +
+          'to user',
       );
 });
 

@@ -156,15 +156,19 @@ export const session = z
       if (idle > absolute)
         report(
           ['idle'],
-          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of them fit the other`,
+          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of ` +
+            'them fit the other',
         );
     }),
   )
   .prefault({} as never)
   .describe('The lifetime of sessions and the attributes of their cookie.');
 
-const placeholder =
-  /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;
+const placeholder = new RegExp(
+  'change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|' +
+    'your[-_ ]?(\\w+[-_ ])?secret|placeholder',
+  'i',
+);
 
 function sessionSecret() {
   return text((secret) => {
