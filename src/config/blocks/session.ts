@@ -164,11 +164,8 @@ export const session = z
   .prefault({} as never)
   .describe('The lifetime of sessions and the attributes of their cookie.');
 
-const placeholder = new RegExp(
-  'change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|' +
-    'your[-_ ]?(\\w+[-_ ])?secret|placeholder',
-  'i',
-);
+const placeholder =
+  /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;
 
 function sessionSecret() {
   return text((secret) => {
