@@ -10,7 +10,7 @@ import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
   type ManagementRoomOptions,
-  ManagementServer,
+  ManagementService,
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
@@ -131,7 +131,7 @@ export const bffProviders: NestProvider[] = [
     storeName: options.redis ? 'redis' : 'memory',
   })),
   { provide: MANAGEMENT_LISTENS, useValue: true },
-  ManagementServer,
+  ManagementService,
 ];
 
 /** The Nest provider of a slice of the options, or of what depends on the options alone. */

@@ -46,10 +46,11 @@ export interface ManagementRoomOptions {
  * configured, `/sessions`.
  */
 @Injectable()
-export class ManagementServer
+export class ManagementService
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
-  readonly #logger = new Logger(ManagementServer.name);
+  // The context is part of the log's format.
+  readonly #logger = new Logger('ManagementServer');
   readonly #listener: ManagementListener | undefined;
   readonly #administration: SessionAdministration;
   #isDraining = false;
