@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
 import { parseClientKey } from '../../src/oauth/client/key.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { Providers } from '../../src/oauth/providers.ts';
+import { ProviderRegistry } from '../../src/oauth/provider-registry.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
 
@@ -99,7 +99,7 @@ describe('at the start', () => {
       })),
     });
     try {
-      return void new Providers(
+      return void new ProviderRegistry(
         providers.map((options) => new Provider(options)),
         'http://localhost:8080/bff',
       );

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { RedisOptions } from '../../src/config/options.ts';
 import { RedisConnection } from '../../src/session/store/redis/connection.ts';
-import { giveUpAfter } from '../../src/session/store/redis/node.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 
 /** Longer than Redis is waited for, in milliseconds. */
@@ -62,20 +60,4 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     expect(performance.now() - began).toBeGreaterThan(1400);
     expect(performance.now() - began).toBeLessThan(2 * tooLong);
   });
-});
-
-it('looks for an answer once more when the process was busy in the last moment', async () => {
-  const outcome = await new Promise((resolve) => {
-    const stopWaiting = giveUpAfter(300, () => resolve('given up'));
-    const askLate = () => {
-      randomBytes(8, () => {
-        stopWaiting();
-        resolve('answered');
-      });
-      beBusy(150);
-    };
-    // An immediate, because timers are what comes next.
-    setTimeout(() => setImmediate(askLate), 250);
-  });
-  expect(outcome).toBe('answered');
 });

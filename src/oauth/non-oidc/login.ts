@@ -1,6 +1,7 @@
 import { authorizationCodeGrant, type Configuration } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
-import type { LoginSecrets, SignIn } from '../login/login.ts';
+import type { LoginSecrets } from '../login/login-secrets.ts';
+import type { SignIn } from '../login/sign-in.ts';
 import { readNonOidcUser } from './user.ts';
 import { readTokenSet } from '../tokens/token-set.ts';
 

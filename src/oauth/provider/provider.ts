@@ -5,7 +5,7 @@ import { clientAuthentication, type SigningKey, signingKey } from '../client/aut
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
 import { type DpopKey, DpopNonces, provingKey } from '../client/dpop.ts';
 import { toBffError } from '../errors.ts';
-import { Liveness, withDeadline } from './liveness.ts';
+import { Liveness, withDiscoveryTimeout } from './liveness.ts';
 import { openingIdTokens } from '../login/encrypted-id-token.ts';
 import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
@@ -67,7 +67,7 @@ export class Provider {
    * metadata that must not be used.
    */
   async configuration(): Promise<Configuration> {
-    return withDeadline(this.discovered());
+    return withDiscoveryTimeout(this.discovered());
   }
 
   /** Like {@link configuration}, but without a timeout. Use it inside {@link whileAlive}. */
@@ -136,7 +136,7 @@ export class Provider {
     const isOver = () => {
       if (this.#discovering === discovery) this.#discovering = undefined;
     };
-    void withDeadline(discovery).then(isOver, isOver);
+    void withDiscoveryTimeout(discovery).then(isOver, isOver);
     return discovery;
   }
 

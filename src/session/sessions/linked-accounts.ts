@@ -1,9 +1,6 @@
-import type { SignIn } from '../../oauth/login/login.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
-import type { Session } from './session.ts';
-
-/** A user's connected account at a further provider, with its tokens. */
-export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
+import type { SignIn } from '../../oauth/login/sign-in.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
+import type { Connection, Session } from './session.ts';
 
 /**
  * Returns the connected account for a sign-in at a further provider. Drops `sessionExpiry`, because

@@ -1,7 +1,7 @@
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../../errors.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
 import type { Clock } from '../../clock.ts';
 import { atKnownProviders } from './linked-accounts.ts';
 import type { Fence, KeyValueStore } from '../store/key-value-store.ts';

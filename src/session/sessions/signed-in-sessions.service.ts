@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { removeConnection } from './linking.ts';
 import { everywhere } from './linked-accounts.ts';
 import { type Revocation, Revocations } from './revocations.ts';
@@ -36,7 +36,7 @@ export class SignedInSessionsService {
   constructor(
     private readonly store: SessionStore,
     private readonly index: SessionIndex,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
   ) {}
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
 import { type RefreshOutcome, requestedPause } from '../../oauth/tokens/refresh.ts';
 import { fetchClientToken } from '../../oauth/tokens/route-token.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import type { Clock } from '../../clock.ts';
@@ -53,7 +53,7 @@ export class ClientTokens {
   constructor(
     private readonly records: SealedRecords,
     private readonly locks: KeyValueStore,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
     private readonly listeners: ClientTokenListeners,
   ) {

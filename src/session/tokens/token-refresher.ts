@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import {
   type NotRefreshed,
   type RefreshOutcome,
@@ -45,7 +45,7 @@ export class TokenRefresher {
   constructor(
     private readonly store: SessionStore,
     private readonly pendingWrites: PendingWrites,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {

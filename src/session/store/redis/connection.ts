@@ -2,9 +2,9 @@ import type { RedisOptions } from '../../../config/options.ts';
 import { BffError } from '../../../errors.ts';
 import type { KeyWatcher } from '../key-value-store.ts';
 import { RedisCluster } from './cluster.ts';
-import { giveUpAfter, RedisNode } from './node.ts';
+import { RedisNode } from './node.ts';
 import { openSentinelMaster } from './sentinel.ts';
-import { openMaster, type RedisClient, standaloneServer, timeLimit, tooLate } from './servers.ts';
+import { inTime, openMaster, type RedisClient, standaloneServer, timeLimit } from './servers.ts';
 import type { RedisCommands } from './commands.ts';
 
 /** The interval between two heartbeats, in milliseconds. */
@@ -78,14 +78,10 @@ export class RedisConnection {
   }
 
   async #inTime<T>(answer: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const stopWaiting = giveUpAfter(timeLimit, () => late.reject(tooLate(timeLimit)));
     try {
-      return await Promise.race([answer, late.promise]);
+      return await inTime(answer, timeLimit);
     } catch (cause) {
       throw new BffError('session_store_unavailable', { cause });
-    } finally {
-      stopWaiting();
     }
   }
 

@@ -1,15 +1,10 @@
 import { ErrorReply } from 'redis';
+import { startDeadline } from '../../../http/deadline.ts';
 import type { KeyWatcher } from '../key-value-store.ts';
 import { type RedisClient, timeLimit, tooLate } from './servers.ts';
 
 /** The longest delay between two connection attempts, in milliseconds. */
 const longestPauseBeforeReconnecting = 1000;
-
-/**
- * The final part of a timeout, in milliseconds. The event loop must run during it. See
- * `giveUpAfter`.
- */
-const lastStretch = 100;
 
 /**
  * Error codes after which a new connection may help: the server is no longer a master, or no longer
@@ -56,7 +51,7 @@ export class RedisNode {
     const client = this.#client;
     if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
     const askedAt = performance.now();
-    const stopWaiting = giveUpAfter(timeLimit, () => this.#giveUpSilent(client, askedAt));
+    const stopWaiting = startDeadline(timeLimit, () => this.#giveUpSilent(client, askedAt));
     try {
       const reply = await command(client);
       this.#respondedAt = performance.now();
@@ -133,25 +128,6 @@ export class RedisNode {
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#connect(), pause);
   }
-}
-
-/**
- * Calls `giveUp` after a timeout. The returned function cancels it. Timers of a busy process fire
- * before it reads its sockets, where the response may already wait. So the final part of the
- * timeout starts only once the event loop runs, and the sockets are read once more after it.
- */
-export function giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
-  let lastLook: NodeJS.Immediate | undefined;
-  let timer = setTimeout(() => {
-    timer = setTimeout(() => {
-      // The event loop runs timers, then sockets, then immediates.
-      lastLook = setImmediate(giveUp);
-    }, lastStretch);
-  }, milliseconds - lastStretch);
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(lastLook);
-  };
 }
 
 /** Returns the first word of a Redis error, which is its stable part. */
