@@ -22,7 +22,7 @@ const slowReader = { first: 1024 * 1024, still: 3000 };
  * buffered.
  */
 export async function measureLargeBodies(bench: Bench, results: Results): Promise<void> {
-  const { largeBody: size, ground } = bench;
+  const { largeBody: size, backends } = bench;
   const passages: Record<string, (contender: Contender) => Promise<void>> = {
     down: (contender) => download(contender, size),
     up: (contender) => upload(contender, size),
@@ -31,7 +31,7 @@ export async function measureLargeBodies(bench: Bench, results: Results): Promis
   for (const { name, recipe } of bench.contenders) {
     if (!who.has(name)) continue;
     for (const [way, passage] of Object.entries(passages)) {
-      await withFresh(recipe, ground, async (contender) => {
+      await withFresh(recipe, backends, async (contender) => {
         // What any stream at all takes is there afterwards.
         await download(contender, size / 16);
         await upload(contender, size / 16);

@@ -108,12 +108,12 @@ function takesPart({ sessions }: LoadRow, { recipe }: Contender): boolean {
 
 /** Writes so many sessions for each contender that can, and a file of their cookies. */
 export async function writeCookieFiles(
-  { contenders, ground }: Pick<Bench, 'contenders' | 'ground'>,
+  { contenders, backends }: Pick<Bench, 'contenders' | 'backends'>,
   sessions: number,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const contender of contenders) {
-    const write = contender.recipe.writeSessions?.(ground, contender);
+    const write = contender.recipe.writeSessions?.(backends, contender);
     if (!write) continue;
     const cookies = await write(sessions, contender.headers['Cookie'] ?? '');
     const file = join(childDirectory(), `${contender.name}.cookies`);

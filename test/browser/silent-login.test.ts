@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff } from '../support/bff/bff.ts';
 import { describeInChromium } from '../support/browser/chromium.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
@@ -12,7 +12,7 @@ const html = `<!doctype html><title>asking</title><script>
 
 describeInChromium('a silent sign-in, in Chromium', (open) => {
   it('tells the page what came of it', async () => {
-    const frontend = await startUpstream(answer(200, html, { 'content-type': 'text/html' }));
+    const frontend = await startUpstream(respondWith(200, html, { 'content-type': 'text/html' }));
     await using bff = await startBff({
       host: '127.0.0.1',
       frontend: { url: frontend.url, contentSecurityPolicy: 'off' },

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { answer, hang } from '../support/upstream/responses.ts';
+import { respondWith, hang } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
@@ -37,15 +37,15 @@ describe('pushed authorization requests', () => {
   });
 
   it.each([
-    ['200', answer(200, { request_uri: 'urn:x', expires_in: 60 }), 502],
-    ['201 without a reference', answer(201, { expires_in: 60 }), 502],
-    ['201 with a number for it', answer(201, { request_uri: 1, expires_in: 60 }), 502],
-    ['a refusal', answer(400, { error: 'invalid_request' }), 502],
-    ['413', answer(413, { error: 'invalid_request' }), 502],
-    ['429', answer(429, {}), 503],
-    ['500', answer(500, {}), 503],
-    ['a page', answer(201, '<html>'), 503],
-    ['a redirect', answer(302, {}, { location: 'https://evil.example' }), 503],
+    ['200', respondWith(200, { request_uri: 'urn:x', expires_in: 60 }), 502],
+    ['201 without a reference', respondWith(201, { expires_in: 60 }), 502],
+    ['201 with a number for it', respondWith(201, { request_uri: 1, expires_in: 60 }), 502],
+    ['a refusal', respondWith(400, { error: 'invalid_request' }), 502],
+    ['413', respondWith(413, { error: 'invalid_request' }), 502],
+    ['429', respondWith(429, {}), 503],
+    ['500', respondWith(500, {}), 503],
+    ['a page', respondWith(201, '<html>'), 503],
+    ['a redirect', respondWith(302, {}, { location: 'https://evil.example' }), 503],
     ['silence', hang(), 503],
   ])(
     'that come to nothing are never sent through the browser instead: %s',
@@ -67,7 +67,10 @@ describe('pushed authorization requests', () => {
   it('put whatever the provider calls them into the address as one value', async () => {
     await using bff = await start({ par: 'required' });
     const name = 'urn:x&state=evil#&prompt=none';
-    bff.authorizationServer.override('par', answer(201, { request_uri: name, expires_in: 60 }));
+    bff.authorizationServer.override(
+      'par',
+      respondWith(201, { request_uri: name, expires_in: 60 }),
+    );
     const { request } = await beginLogin(bff, bff.browser());
     expect(Object.fromEntries(request.searchParams)).toEqual({
       client_id: 'test-client',

@@ -9,13 +9,13 @@ import {
   startAuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import { LittleBrowser } from '../support/browser/browser.ts';
+import { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { logoutToken, send, signOut, statusesAt, strangersKey } from './logout-tokens.ts';
 import { whoIs } from './steps.ts';
 
-const whoAreSignedIn = (browsers: readonly LittleBrowser[]) =>
+const whoAreSignedIn = (browsers: readonly TestBrowser[]) =>
   Promise.all(browsers.map((browser) => whoIs(browser)));
 
 describe('two providers whose users have the same names', () => {
@@ -126,7 +126,7 @@ describe('in a NestJS application of somebody else', () => {
     });
     prepare(app);
     await app.listen(port, '127.0.0.1');
-    const browser = new LittleBrowser({ origin: url }).via(port);
+    const browser = new TestBrowser({ origin: url }).via(port);
     await browser.navigate('/auth/login');
     expect((await browser.fetch('/auth/user')).status).toBe(200);
 

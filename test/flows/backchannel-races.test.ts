@@ -1,4 +1,4 @@
-import { answer, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, type Handler } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
@@ -78,7 +78,7 @@ describe('a logout by the provider while an API answers', () => {
     expect(await signOut(bff, { sid })).toBe(200);
     rest.open();
     expect(await response.text()).toBe('first second');
-    bff.upstream.handler = answer(200);
+    bff.upstream.handler = respondWith(200);
     expect(await keysOf(bff, 'session')).toEqual([]);
     expect(await statusesAt(bff, browser)).toEqual([401, 401]);
   });

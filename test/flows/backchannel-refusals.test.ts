@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { createPublicKey } from 'node:crypto';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import {
   type Answered,
@@ -340,7 +340,7 @@ describe('the back-channel endpoint refuses a logout token', () => {
     'that says where its key is (%s), and does not look there',
     async (name) => {
       const jwk = { ...strangersKey.publicKey.export({ format: 'jwk' }), kid: 'elsewhere' };
-      const elsewhere = await startUpstream(answer(200, { keys: [jwk] }));
+      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk] }));
       const header = { [name]: elsewhere.url, kid: 'elsewhere' };
       const token = await aboutAlice({}, { key: strangersKey.privateKey, header });
       expect(await outcomeOf(send(bff, token))).toEqual(refusal());

@@ -1,6 +1,6 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import {
   asProgram,
   beginLogin,
@@ -13,7 +13,7 @@ import {
 } from './steps.ts';
 
 /** The value of the session cookie. */
-const sessionCookie = (browser: LittleBrowser) =>
+const sessionCookie = (browser: TestBrowser) =>
   browser.cookies().find(({ name }) => name.endsWith('bff'))?.value;
 
 describe.each([
@@ -32,12 +32,7 @@ describe.each([
   });
 
   /** Refused before anything was asked of the token endpoint; nobody is signed in. */
-  async function expectRefused(
-    browser: LittleBrowser,
-    callback: URL,
-    status: number,
-    code: string,
-  ) {
+  async function expectRefused(browser: TestBrowser, callback: URL, status: number, code: string) {
     const page = await visitCallback(bff, browser, callback);
     expect([page.status, errorCode(page)]).toEqual([status, code]);
     expect(page.headers.get('cache-control')).toBe('no-store');
@@ -312,7 +307,7 @@ describe.each([
   it('keeps the session that is there when another sign-in fails', async () => {
     const browser = await bff.signedIn('alice');
     const cookie = sessionCookie(browser);
-    bff.authorizationServer.override('token', answer(400, { error: 'invalid_grant' }));
+    bff.authorizationServer.override('token', respondWith(400, { error: 'invalid_grant' }));
     const page = await bff.signIn(browser, { login_hint: 'bob' });
     bff.authorizationServer.override('token', undefined);
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);

@@ -8,9 +8,9 @@ import {
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import { MutualTlsEndpoint, shownCertificate } from '../support/network/mutual-tls.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { errorCode, whoIs } from './steps.ts';
 
@@ -23,7 +23,7 @@ const x5t = (pem: string) =>
 async function everythingAuthenticated(bff: TestBff): Promise<void> {
   const browser = await bff.signedIn('alice', bff.browser({ ca: testTls().ca }));
   const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
-  bff.upstream.handler = inTurn(answer(401, {}, refusal), answer(200));
+  bff.upstream.handler = inTurn(respondWith(401, {}, refusal), respondWith(200));
   await browser.fetch('/api/x');
   await browser.fetch('/bff/logout', { method: 'POST' });
 }
@@ -146,9 +146,9 @@ it('client_secret_post sends the secret in the body and nowhere else', async () 
 });
 
 describe('mutual TLS', () => {
-  let door: MutualTlsDoor;
+  let door: MutualTlsEndpoint;
   beforeAll(async () => {
-    door = await MutualTlsDoor.open();
+    door = await MutualTlsEndpoint.start();
   });
   afterAll(() => door.close());
   beforeEach(() => void (door.requests.length = 0));
@@ -239,7 +239,7 @@ describe('mutual TLS', () => {
         const token = (request.headers.authorization ?? '').replace('Bearer ', '');
         const { cnf } = decodeJwt(token);
         seen.push(cnf, x5t(shownCertificate(request) ?? ''));
-        answer(200, {})(request, response, recorded);
+        respondWith(200, {})(request, response, recorded);
       },
       { tls: { key, cert, ca } },
     );

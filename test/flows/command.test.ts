@@ -12,7 +12,7 @@ import {
 } from '../support/bff/built-server.ts';
 import { createApp } from '../../src/server/create-app.ts';
 import { parseOptions } from '../../src/config/load.ts';
-import { answer, slowly } from '../support/upstream/responses.ts';
+import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { LogCapture } from '../support/bff/logs.ts';
 import { freePort } from '../support/network/ports.ts';
 import { testTls } from '../support/network/tls.ts';
@@ -341,6 +341,6 @@ describe('the other commands', () => {
 });
 
 async function disposableUpstream() {
-  const upstream = await startUpstream(slowly(1_000, answer(200, 'late but whole')));
+  const upstream = await startUpstream(slowly(1_000, respondWith(200, 'late but whole')));
   return Object.assign(upstream, { [Symbol.asyncDispose]: () => upstream.close() });
 }

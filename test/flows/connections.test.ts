@@ -1,11 +1,11 @@
 import { SignJWT, importJWK, type JWK } from 'jose';
-import { answer, passOn, slowly } from '../support/upstream/responses.ts';
+import { respondWith, passOn, slowly } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser, Page } from '../support/browser/browser.ts';
+import type { TestBrowser, Page } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -83,18 +83,18 @@ async function party({ provider, ...overrides }: BffOverrides & { provider?: obj
 }
 
 /** A browser in which alice is signed in and has connected her other account. */
-async function connected(bff: TestBff): Promise<LittleBrowser> {
+async function connected(bff: TestBff): Promise<TestBrowser> {
   const browser = await bff.signedIn();
   const page = await connect(browser);
   expect(page.url).toBe(`${bff.url}/`);
   return browser;
 }
 
-const connect = (browser: LittleBrowser, query = ''): Promise<Page> =>
+const connect = (browser: TestBrowser, query = ''): Promise<Page> =>
   browser.click(`/bff/connect/partner${query}`);
 
 /** Goes on from `connect` to where the second provider sends the browser back, and says where. */
-async function untilCallback(bff: TestBff, browser: LittleBrowser): Promise<URL> {
+async function untilCallback(bff: TestBff, browser: TestBrowser): Promise<URL> {
   let next = new URL(`${bff.url}/bff/connect/partner`);
   for (;;) {
     const page = await browser.navigate(next.href, { redirect: 'manual' });
@@ -105,12 +105,12 @@ async function untilCallback(bff: TestBff, browser: LittleBrowser): Promise<URL>
   }
 }
 
-async function call(browser: LittleBrowser, path: string): Promise<[number, string | undefined]> {
+async function call(browser: TestBrowser, path: string): Promise<[number, string | undefined]> {
   const response = await browser.fetch(path);
   return [response.status, errorCode({ body: await response.text() })];
 }
 
-const disconnect = (browser: LittleBrowser, headers = {}) =>
+const disconnect = (browser: TestBrowser, headers = {}) =>
   browser.fetch('/bff/disconnect/partner', { method: 'POST', headers });
 
 const refreshes = (server: AuthorizationServer) => server.tokenRequests('refresh_token').length;
@@ -232,7 +232,7 @@ describe('an account at a second provider', () => {
     const { bff, partner, clock } = all;
     const browser = await connected(bff);
     clock.advance(61 * second);
-    partner.override('token', answer(503, ''));
+    partner.override('token', respondWith(503, ''));
     expect(await call(browser, '/partner/x')).toEqual([503, 'provider_unavailable']);
     expect(await call(browser, '/api/x')).toEqual([200, undefined]);
     partner.override('token', undefined);

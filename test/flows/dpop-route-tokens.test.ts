@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
@@ -37,7 +37,7 @@ async function stage(route: Record<string, unknown>) {
   });
   offerTokenExchange(server);
   const api = new DpopResourceServer(() => server);
-  const upstream = await startUpstream(api.answer);
+  const upstream = await startUpstream(api.checkingHandler);
   api.url = upstream.url;
   const clock = testClock();
   const bff = await startBff({
@@ -83,7 +83,7 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
     const browser = await bff.signedIn();
     expect((await browser.fetch('/own/x')).status).toBe(200);
     expect((await browser.fetch('/own/y')).status).toBe(200);
-    upstream.handler = inTurn(answer(401, {}, invalidToken), api.answer);
+    upstream.handler = inTurn(respondWith(401, {}, invalidToken), api.checkingHandler);
     expect((await browser.fetch('/own/z')).status).toBe(200);
     expect(api.refusals).toEqual([]);
     expect(api.accepted).toEqual(['GET /own/x', 'GET /own/y', 'GET /own/z']);
@@ -143,7 +143,7 @@ it.each(kinds.slice(0, 2))(
   'an upstream that asks for a stronger sign-in is answered like any other: %s',
   async (_name, _grant, route) => {
     await using at = await stage(route);
-    at.upstream.handler = answer(401, '', {
+    at.upstream.handler = respondWith(401, '', {
       'www-authenticate': 'DPoP error="insufficient_user_authentication", acr_values="mfa"',
     });
     const response = await (await at.bff.signedIn()).fetch('/own/x', { method: 'POST', body: 'b' });

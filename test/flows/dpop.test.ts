@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
@@ -27,7 +27,7 @@ async function stage(
   overrides: BffOverrides = {},
 ): Promise<Stage> {
   const api = new DpopResourceServer(() => bff.authorizationServer);
-  const upstream = await startUpstream(api.answer);
+  const upstream = await startUpstream(api.checkingHandler);
   api.url = upstream.url;
   const bff: TestBff = await startBff({
     store: 'memory',
@@ -52,8 +52,8 @@ describe('with DPoP', () => {
     const { bff } = at;
     const browser = await bff.signedIn();
     at.upstream.handler = inTurn(
-      answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
-      at.api.answer,
+      respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
+      at.api.checkingHandler,
     );
     expect((await browser.fetch('/api/x')).status).toBe(200);
     const { authorizationServer: server } = bff;
@@ -136,7 +136,7 @@ describe('with DPoP', () => {
     const upstreams: Upstream[] = [];
     for (let index = 0; index < 2; index += 1) {
       const api = new DpopResourceServer(() => bff.authorizationServer);
-      const upstream = await startUpstream(api.answer);
+      const upstream = await startUpstream(api.checkingHandler);
       api.url = upstream.url;
       apis.push(api);
       upstreams.push(upstream);
@@ -158,7 +158,7 @@ describe('with DPoP', () => {
     let isFirst = true;
     for (const [index, upstream] of upstreams.entries())
       upstream.handler = async (request, response, recorded) => {
-        if (!isFirst) return apis[index]?.answer(request, response, recorded);
+        if (!isFirst) return apis[index]?.checkingHandler(request, response, recorded);
         isFirst = false;
         await apis[index]?.judge(recorded);
         request.socket.destroy();
@@ -175,7 +175,7 @@ describe('with DPoP', () => {
   it('what a page says of itself in DPoP headers goes nowhere, and nonces stay between the servers', async () => {
     await using at = await stage();
     const browser = await at.bff.signedIn();
-    at.api.handler = answer(200, {}, { 'dpop-nonce': 'for the next' });
+    at.api.handler = respondWith(200, {}, { 'dpop-nonce': 'for the next' });
     const response = await browser.fetch('/api/x', {
       headers: { dpop: 'eyJ.theirs.x', authorization: 'DPoP t' },
     });
@@ -243,8 +243,8 @@ describe('a nonce', () => {
     await at.bff.signedIn('bob');
     expect(server.tokenRequests()).toHaveLength(3);
     at.upstream.handler = inTurn(
-      answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
-      at.api.answer,
+      respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
+      at.api.checkingHandler,
     );
     const browser = await at.bff.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -255,11 +255,11 @@ describe('a nonce', () => {
     await using at = await stage();
     const { authorizationServer: server } = at.bff;
     server.override('token', (request, response, recorded) =>
-      answer(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': randomBytes(8).toString('hex') })(
-        request,
-        response,
-        recorded,
-      ),
+      respondWith(
+        400,
+        { error: 'use_dpop_nonce' },
+        { 'dpop-nonce': randomBytes(8).toString('hex') },
+      )(request, response, recorded),
     );
     const page = await at.bff.signIn(at.bff.browser());
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
@@ -329,7 +329,7 @@ describe('a nonce', () => {
       'www-authenticate': 'DPoP error="use_dpop_nonce"',
       'dpop-nonce': randomBytes(8).toString('hex'),
     });
-    at.upstream.handler = (...call) => answer(401, {}, nonce())(...call);
+    at.upstream.handler = (...call) => respondWith(401, {}, nonce())(...call);
     expect((await browser.fetch('/api/x')).status).toBe(401);
     expect(at.upstream.requests).toHaveLength(2);
     await expect(whoIs(browser)).resolves.toBe('alice');
@@ -357,7 +357,11 @@ describe('no downgrade', () => {
     await using at = await stage();
     const browser = await at.bff.signedIn();
     at.bff.authorizationServer.transform('token', (json) => ({ ...json, token_type: 'Bearer' }));
-    at.upstream.handler = answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
+    at.upstream.handler = respondWith(
+      401,
+      {},
+      { 'www-authenticate': 'DPoP error="invalid_token"' },
+    );
     expect((await browser.fetch('/api/x')).status).toBe(401);
     expect(at.upstream.requests.map(({ headers }) => headers.authorization?.split(' ')[0])).toEqual(
       ['DPoP'],

@@ -31,7 +31,7 @@ import {
   type AuthorizationServer,
   startAuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
-import { LittleBrowser } from '../support/browser/browser.ts';
+import { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { acceptWebSockets, openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
@@ -105,7 +105,7 @@ async function options(changes: object = {}): Promise<OptionsInput> {
 interface Host extends AsyncDisposable {
   readonly url: string;
   readonly app: NestExpressApplication;
-  browser(): LittleBrowser;
+  browser(): TestBrowser;
 }
 
 /** Starts a host application around the module. */
@@ -127,7 +127,7 @@ async function startHost(
   return {
     url: publicUrl,
     app,
-    browser: () => new LittleBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
+    browser: () => new TestBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
     [Symbol.asyncDispose]: close,
   };
 }

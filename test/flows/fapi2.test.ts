@@ -3,18 +3,18 @@ import { createServer } from 'node:https';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { JWK } from 'oidc-provider';
 import { ConfigurationError } from '../../src/config/load.ts';
-import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hangUp, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
   type AuthorizationServerOptions,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import { MutualTlsEndpoint, shownCertificate } from '../support/network/mutual-tls.ts';
 import type { RecordedRequest } from '../support/upstream/recorder.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -34,14 +34,14 @@ type Binding = 'dpop' | 'mtls';
 class Stage {
   readonly seen: unknown[] = [];
   readonly server: AuthorizationServer;
-  readonly door: MutualTlsDoor;
+  readonly door: MutualTlsEndpoint;
   readonly api: DpopResourceServer;
   readonly upstream: Upstream;
   bff!: TestBff;
 
   private constructor(
     server: AuthorizationServer,
-    door: MutualTlsDoor,
+    door: MutualTlsEndpoint,
     binding: Binding,
     upstream: Upstream,
   ) {
@@ -51,7 +51,7 @@ class Stage {
     this.api = new DpopResourceServer(() => server);
     this.api.url = upstream.url;
     this.api.nonce = 'wanted';
-    upstream.handler = binding === 'dpop' ? this.api.answer : this.#judgeCertificate;
+    upstream.handler = binding === 'dpop' ? this.api.checkingHandler : this.#judgeCertificate;
   }
 
   static async set(
@@ -59,10 +59,10 @@ class Stage {
     binding: Binding = 'dpop',
     overrides: BffOverrides = {},
   ): Promise<Stage> {
-    const door = await MutualTlsDoor.open();
+    const door = await MutualTlsEndpoint.start();
     const server = await startAuthorizationServer(fapiServer(method, binding, door));
     door.leadTo(server);
-    const upstream = await startUpstream(answer(500), {
+    const upstream = await startUpstream(respondWith(500), {
       tls: { key, cert, ...(binding === 'mtls' && { ca }) },
     });
     const stage = new Stage(server, door, binding, upstream);
@@ -78,7 +78,7 @@ class Stage {
     return stage;
   }
 
-  browser(): Promise<LittleBrowser> {
+  browser(): Promise<TestBrowser> {
     return this.bff.signedIn();
   }
 
@@ -100,14 +100,14 @@ class Stage {
     const shown = new X509Certificate(shownCertificate(request) ?? '').fingerprint256;
     const thumbprint = Buffer.from(shown.replaceAll(':', ''), 'hex').toString('base64url');
     const isBound = known?.['x5t#S256'] === thumbprint;
-    return answer(isBound ? 200 : 401, {})(request, response, recorded);
+    return respondWith(isBound ? 200 : 401, {})(request, response, recorded);
   };
 }
 
 function fapiServer(
   method: Method,
   binding: Binding,
-  door: MutualTlsDoor,
+  door: MutualTlsEndpoint,
 ): AuthorizationServerOptions {
   const subject = new X509Certificate(certificate.cert).subject;
   return {
@@ -161,7 +161,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       const { handler } = stage.upstream;
       const scheme = binding === 'dpop' ? 'DPoP' : 'Bearer';
       stage.upstream.handler = inTurn(
-        answer(401, {}, { 'www-authenticate': `${scheme} error="invalid_token"` }),
+        respondWith(401, {}, { 'www-authenticate': `${scheme} error="invalid_token"` }),
         handler,
       );
       expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -179,7 +179,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
 
   it('§5.3.3.1-1, 2: private_key_jwt with the key of the certificate that binds tokens', async () => {
     const { publicKey } = new X509Certificate(certificate.cert);
-    const door = await MutualTlsDoor.open();
+    const door = await MutualTlsEndpoint.start();
     const options = fapiServer('private_key_jwt', 'mtls', door);
     const client = {
       ...options.client,
@@ -286,7 +286,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
     it('keeps the session when the answer to a refresh is lost (§5.3.2.1 note)', async () => {
       const browser = await stage.browser();
       const { handler } = stage.upstream;
-      const refusal = answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
+      const refusal = respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
       stage.upstream.handler = inTurn(refusal, refusal, handler);
       stage.server.override(
         'token',

@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -215,7 +215,7 @@ describeInChromium('front-channel logout in a real browser', (open) => {
     const { issuer } = authorizationServer;
     const { browser, sid } = await signedInAt(bff);
     const address = `${bff.url}/bff/frontchannel?${new URLSearchParams({ iss: issuer, sid })}`;
-    const page = answer(200, `<iframe src="${address.replaceAll('&', '&amp;')}"></iframe>`, {
+    const page = respondWith(200, `<iframe src="${address.replaceAll('&', '&amp;')}"></iframe>`, {
       'content-type': 'text/html',
     });
     authorizationServer.override('/signed-out', page);

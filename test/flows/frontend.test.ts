@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
@@ -41,7 +41,7 @@ afterAll(() => rmSync(dirname(directory), { recursive: true }));
 
 describe('a built frontend', () => {
   let bff: TestBff;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
 
   beforeAll(async () => {
     bff = await startBff({ store: 'memory', frontend: { directory } });
@@ -302,7 +302,7 @@ describe('the policy of the pages', () => {
 describe('a frontend that another server has', () => {
   let bff: TestBff;
   let web: Upstream;
-  let alice: LittleBrowser;
+  let alice: TestBrowser;
 
   beforeAll(async () => {
     web = await startUpstream();
@@ -316,7 +316,7 @@ describe('a frontend that another server has', () => {
   });
 
   beforeEach(() => {
-    web.handler = answer(200, index, { 'content-type': 'text/html' });
+    web.handler = respondWith(200, index, { 'content-type': 'text/html' });
     web.requests.length = 0;
   });
 
@@ -345,7 +345,7 @@ describe('a frontend that another server has', () => {
   });
 
   it('has its caching rules kept', async () => {
-    web.handler = answer(200, index, { 'cache-control': 'public, max-age=60' });
+    web.handler = respondWith(200, index, { 'cache-control': 'public, max-age=60' });
     expect((await alice.navigate('/')).headers.get('cache-control')).toBe('public, max-age=60');
   });
 
@@ -369,7 +369,7 @@ describe('a frontend that another server has', () => {
       "default-src 'self'",
     );
     const own = "default-src 'self' 'unsafe-inline'";
-    web.handler = answer(200, index, { 'content-security-policy': own });
+    web.handler = respondWith(200, index, { 'content-security-policy': own });
     expect((await alice.navigate('/')).headers.get('content-security-policy')).toBe(own);
   });
 

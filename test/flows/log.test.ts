@@ -1,4 +1,4 @@
-import { answer, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
 import { ServerLog } from '../../src/telemetry/server-log.service.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
@@ -119,14 +119,17 @@ describe('no secret reaches the log, at any level', () => {
     await attempt('denied');
     authorizationServer.interaction = 'sign-in';
     for (const [name, handler] of [
-      ['refused', answer(400, { error: 'invalid_grant', error_description: 'canary-description' })],
+      [
+        'refused',
+        respondWith(400, { error: 'invalid_grant', error_description: 'canary-description' }),
+      ],
       [
         'garbage',
-        answer(200, '{"access_token":"canary-token-in-broken-json', {
+        respondWith(200, '{"access_token":"canary-token-in-broken-json', {
           'content-type': 'application/json',
         }),
       ],
-      ['page', answer(200, '<p>canary-token-in-a-page</p>', { 'content-type': 'text/html' })],
+      ['page', respondWith(200, '<p>canary-token-in-a-page</p>', { 'content-type': 'text/html' })],
       ['cut', hangUp()],
     ] as const) {
       authorizationServer.override('token', handler);
@@ -139,7 +142,7 @@ describe('no secret reaches the log, at any level', () => {
     });
     await attempt('tampered');
     authorizationServer.transform('token', keepTokens);
-    authorizationServer.override('revocation', answer(500, 'canary-revocation-answer'));
+    authorizationServer.override('revocation', respondWith(500, 'canary-revocation-answer'));
     const late = await attempt('revocation');
     await late.fetch('/bff/logout', { method: 'POST' });
     const last = await attempt('upstream');
@@ -346,10 +349,10 @@ describe('a line', () => {
       clock: clock.now,
       authorizationServer: { accessTokenSeconds: 60 },
       upstream: inTurn(
-        answer(200),
-        answer(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' }),
-        answer(200),
-        answer(200),
+        respondWith(200),
+        respondWith(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' }),
+        respondWith(200),
+        respondWith(200),
         hangUp(),
       ),
       route: { retry: 0 },

@@ -2,7 +2,7 @@ import { createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { CompactSign, importJWK } from 'jose';
 import type { AuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import type { TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 type Key = Parameters<CompactSign['sign']>[0];
@@ -95,7 +95,7 @@ export async function signOut(bff: TestBff, claims: Members): Promise<number> {
  * session.
  */
 export interface SignedIn {
-  readonly browser: LittleBrowser;
+  readonly browser: TestBrowser;
   readonly idToken: string;
   readonly sid: string;
 }
@@ -126,7 +126,7 @@ export function sidIn(idToken: unknown): string {
 /**
  * What this replica says to a browser's `/bff/user` and to its call of the API: two status codes.
  */
-export async function statusesAt(bff: TestBff, browser: LittleBrowser): Promise<number[]> {
+export async function statusesAt(bff: TestBff, browser: TestBrowser): Promise<number[]> {
   const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
   const ask = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${bff.port}${path}`, { headers });

@@ -1,11 +1,11 @@
-import { answer, hang, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, type Handler } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, cookieLines, errorCode, keysOf, whoIs } from './steps.ts';
 
 /** The session's public id and logout address, as the front end learns them. */
-async function logoutOf(browser: LittleBrowser): Promise<{ sid: string; logoutUrl: string }> {
+async function logoutOf(browser: TestBrowser): Promise<{ sid: string; logoutUrl: string }> {
   const user = (await (await browser.fetch('/bff/user')).json()) as {
     session: { id: string };
     logoutUrl: string;
@@ -24,7 +24,7 @@ const modes = [
 
 describe.each(modes)('logout with $mode', ({ https, cookie }) => {
   let bff: TestBff;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
   beforeAll(async () => {
     bff = await startBff({ https });
   });
@@ -208,8 +208,8 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
 
 describe('logout at a provider in trouble', () => {
   const cases: readonly (readonly [string, 'revocation' | '*', Handler])[] = [
-    ['refuses to revoke', 'revocation', answer(400, { error: 'unsupported_token_type' })],
-    ['cannot revoke now', 'revocation', answer(503)],
+    ['refuses to revoke', 'revocation', respondWith(400, { error: 'unsupported_token_type' })],
+    ['cannot revoke now', 'revocation', respondWith(503)],
     ['revokes for ever', 'revocation', hang()],
     ['answers nothing at all', '*', hang()],
   ];

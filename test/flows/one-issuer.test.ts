@@ -1,11 +1,11 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { logoutToken, send, sidIn } from './logout-tokens.ts';
 import { beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const token = 'a-management-token-that-is-long-enough';
 
-const whoAreSignedIn = (browsers: readonly LittleBrowser[]) =>
+const whoAreSignedIn = (browsers: readonly TestBrowser[]) =>
   Promise.all(browsers.map((browser) => whoIs(browser)));
 
 describe('two clients of one issuer', () => {

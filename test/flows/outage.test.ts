@@ -1,5 +1,5 @@
 import {
-  answer,
+  respondWith,
   download,
   hang,
   hangUp,
@@ -29,14 +29,14 @@ const json = { 'content-type': 'application/json' };
 /** What "not now" looks like, wherever it comes from. */
 const outages: readonly (readonly [string, Handler])[] = [
   ['hangs up', hangUp()],
-  ['answers 500', answer(500, { error: 'server_error' })],
-  ['answers 502 with HTML', answer(502, '<h1>Bad gateway</h1>')],
-  ['answers 503', answer(503, { error: 'temporarily_unavailable' }, { 'retry-after': '60' })],
-  ['answers 429', answer(429, { error: 'slow_down' })],
-  ['answers HTML', answer(200, '<!doctype html>', { 'content-type': 'text/html' })],
-  ['answers nothing', answer(200)],
-  ['answers half of it', answer(200, '{"issuer":"', json)],
-  ['answers too much', answer(200, JSON.stringify('x'.repeat(30_000)), json)],
+  ['answers 500', respondWith(500, { error: 'server_error' })],
+  ['answers 502 with HTML', respondWith(502, '<h1>Bad gateway</h1>')],
+  ['answers 503', respondWith(503, { error: 'temporarily_unavailable' }, { 'retry-after': '60' })],
+  ['answers 429', respondWith(429, { error: 'slow_down' })],
+  ['answers HTML', respondWith(200, '<!doctype html>', { 'content-type': 'text/html' })],
+  ['answers nothing', respondWith(200)],
+  ['answers half of it', respondWith(200, '{"issuer":"', json)],
+  ['answers too much', respondWith(200, JSON.stringify('x'.repeat(30_000)), json)],
   ['never stops', download(1e12, json)],
   ['hangs', hang()],
   ['hangs half-way', (_request, response) => void response.writeHead(200, json).write('{')],
@@ -45,11 +45,11 @@ const outages: readonly (readonly [string, Handler])[] = [
 
 /** What is an answer, but not one that signs anybody in. */
 const refusals: readonly (readonly [string, Handler])[] = [
-  ['refuses', answer(400, { error: 'invalid_request', error_description: '<b>canary</b>' })],
-  ['answers an empty object', answer(200, {})],
-  ['answers a list', answer(200, '[]', json)],
-  ['answers null', answer(200, 'null', json)],
-  ['is not there', answer(404, { error: 'not_found' })],
+  ['refuses', respondWith(400, { error: 'invalid_request', error_description: '<b>canary</b>' })],
+  ['answers an empty object', respondWith(200, {})],
+  ['answers a list', respondWith(200, '[]', json)],
+  ['answers null', respondWith(200, 'null', json)],
+  ['is not there', respondWith(404, { error: 'not_found' })],
 ];
 
 async function expectNobody(bff: TestBff, browser = bff.browser()): Promise<void> {
@@ -81,7 +81,7 @@ describe('a provider whose discovery', () => {
     ...refusals.filter(([name]) => name !== 'is not there'),
     [
       'names another issuer',
-      answer(200, {
+      respondWith(200, {
         issuer: 'https://evil.example',
         authorization_endpoint: 'https://evil.example/',
       }),

@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import {
   asProgram,
@@ -97,7 +97,7 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
       authorizationServer: { par: 'offered' },
       provider: { par: 'required' },
     });
-    pushing.authorizationServer.override('par', answer(400, { error: 'invalid_request' }));
+    pushing.authorizationServer.override('par', respondWith(400, { error: 'invalid_request' }));
     await expect(begin(pushing)).resolves.toBe(502);
     expect((await pushing.redis.dump()).size).toBe(0);
     pushing.authorizationServer.override('par', undefined);

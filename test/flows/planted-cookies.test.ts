@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { errorCode, untilCallback, whoIs } from './steps.ts';
 
@@ -9,8 +9,8 @@ import { errorCode, untilCallback, whoIs } from './steps.ts';
  * (cookie tossing).
  */
 let bff: TestBff;
-let alice: LittleBrowser;
-let mallory: LittleBrowser;
+let alice: TestBrowser;
+let mallory: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -27,7 +27,7 @@ afterAll(() => bff.close());
 const [session, login] = ['__Host-Http-bff', '__Host-Http-bff-login'];
 
 /** The value of the cookie with this name in a browser. */
-function valueIn(browser: LittleBrowser, name: string): string {
+function valueIn(browser: TestBrowser, name: string): string {
   return browser.cookies().find((cookie) => cookie.name === name)?.value ?? '';
 }
 

@@ -1,5 +1,5 @@
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   slowly,
@@ -7,7 +7,7 @@ import {
   type Handler,
 } from '../support/upstream/responses.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
@@ -30,12 +30,12 @@ async function withExpiredTokens(people: readonly string[], overrides: BffOverri
   });
   const browsers = await Promise.all(people.map((person) => bff.signedIn(person)));
   clock.advance(61 * second);
-  const [browser] = browsers as [LittleBrowser];
+  const [browser] = browsers as [TestBrowser];
   return { bff, browser, browsers, clock, [Symbol.asyncDispose]: () => bff.close() };
 }
 
 const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
-const call = (browser: LittleBrowser) => browser.fetch('/api/x');
+const call = (browser: TestBrowser) => browser.fetch('/api/x');
 const codeOf = async (response: Response) => ((await response.json()) as { code?: string }).code;
 
 /** What it comes to, and that it did not take as long as somebody would wait. */
@@ -73,10 +73,10 @@ const faults: readonly (readonly [string, (bff: TestBff) => Promise<() => unknow
     [
       ['hangs', hang()],
       ['hangs up', hangUp()],
-      ['answers 500', answer(500, { error: 'server_error' })],
-      ['answers 429', answer(429, { error: 'slow_down' })],
-      ['answers HTML', answer(200, '<!doctype html>', { 'content-type': 'text/html' })],
-      ['answers half a JSON', answer(200, '{"a":', { 'content-type': 'application/json' })],
+      ['answers 500', respondWith(500, { error: 'server_error' })],
+      ['answers 429', respondWith(429, { error: 'slow_down' })],
+      ['answers HTML', respondWith(200, '<!doctype html>', { 'content-type': 'text/html' })],
+      ['answers half a JSON', respondWith(200, '{"a":', { 'content-type': 'application/json' })],
     ] as const
   ).map(
     ([name, handler]) =>
@@ -229,7 +229,7 @@ describe('a provider that is slow', () => {
     await using bff = await startBff({ store: 'memory' });
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
-    bff.authorizationServer.override('discovery', answer(500));
+    bff.authorizationServer.override('discovery', respondWith(500));
     bff.authorizationServer.override('token', slowly(2.5 * second, passOn()));
     expect((await visitCallback(bff, browser, callback)).status).toBe(302);
     await expect(whoIs(browser)).resolves.toBe('alice');
@@ -249,11 +249,11 @@ describe('a provider that is slow', () => {
 
 describe('a provider whose keys cannot be fetched', () => {
   it.each<readonly [string, Handler]>([
-    ['because they are 503', answer(503)],
+    ['because they are 503', respondWith(503)],
     ['because the connection ends', hangUp()],
     ['because nothing comes', hang()],
-    ['because it is a page that comes', answer(200, '<html>')],
-    ['because they are not there any more', answer(404, { error: 'not_found' })],
+    ['because it is a page that comes', respondWith(200, '<html>')],
+    ['because they are not there any more', respondWith(404, { error: 'not_found' })],
   ])('%s signs people in with those it had', async (_, handler) => {
     const clock = testClock();
     await using bff = await startBff({
@@ -282,8 +282,8 @@ describe('pauses after an outage', () => {
   it('are for all sessions of the provider: it is asked once, and once after each of them', async () => {
     await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
     const { bff, browsers, clock } = party;
-    bff.authorizationServer.override('token', answer(503, ''));
-    expect((await call(browsers[0] as LittleBrowser)).status).toBe(503);
+    bff.authorizationServer.override('token', respondWith(503, ''));
+    expect((await call(browsers[0] as TestBrowser)).status).toBe(503);
     const asked = () => refreshes(bff);
     const all = () => Promise.all(browsers.map(call));
     expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
@@ -307,7 +307,7 @@ describe('pauses after an outage', () => {
     await using party = await withExpiredTokens(['alice']);
     const { bff, browser, clock } = party;
     for (let round = 0; round < 3; round += 1) {
-      bff.authorizationServer.override('token', answer(503, ''));
+      bff.authorizationServer.override('token', respondWith(503, ''));
       expect((await call(browser)).headers.get('retry-after')).toBe('1');
       bff.authorizationServer.override('token', undefined);
       clock.advance(second);
@@ -327,8 +327,8 @@ describe('pauses after an outage', () => {
   ])('are as long as a %i with Retry-After: %s asks for', async (status, asked, length) => {
     await using party = await withExpiredTokens(['alice', 'bob']);
     const { bff, browsers, clock } = party;
-    const [alice, bob] = browsers as [LittleBrowser, LittleBrowser];
-    bff.authorizationServer.override('token', answer(status, '', { 'retry-after': asked }));
+    const [alice, bob] = browsers as [TestBrowser, TestBrowser];
+    bff.authorizationServer.override('token', respondWith(status, '', { 'retry-after': asked }));
     expect((await call(alice)).headers.get('retry-after')).toBe(String(length));
     clock.advance((length - 0.5) * second);
     const failed = await call(bob);
@@ -340,14 +340,14 @@ describe('pauses after an outage', () => {
   });
 
   it.each<readonly [string, Handler]>([
-    ['is refused', answer(400, { error: 'invalid_request' })],
-    ['gets an empty object', answer(200, {})],
-    ['gets a page', answer(200, '<html>', { 'content-type': 'text/html' })],
-    ['gets a token of another type', answer(200, { access_token: 'a', token_type: 'mac' })],
+    ['is refused', respondWith(400, { error: 'invalid_request' })],
+    ['gets an empty object', respondWith(200, {})],
+    ['gets a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
+    ['gets a token of another type', respondWith(200, { access_token: 'a', token_type: 'mac' })],
   ])('are for one session alone that %s', async (_, handler) => {
     await using party = await withExpiredTokens(['alice', 'bob']);
     const { bff, browsers, clock } = party;
-    const [alice, bob] = browsers as [LittleBrowser, LittleBrowser];
+    const [alice, bob] = browsers as [TestBrowser, TestBrowser];
     bff.authorizationServer.override('token', handler);
     const failed = await call(alice);
     expect([failed.status, await codeOf(failed)]).toEqual(outage);
@@ -362,8 +362,8 @@ describe('pauses after an outage', () => {
   it('are for everybody when it is our credentials that are refused', async () => {
     await using party = await withExpiredTokens(['alice', 'bob']);
     const { bff, browsers } = party;
-    bff.authorizationServer.override('token', answer(401, { error: 'invalid_client' }));
-    const answers = [await call(browsers[0] as LittleBrowser), await call(browsers[1] as never)];
+    bff.authorizationServer.override('token', respondWith(401, { error: 'invalid_client' }));
+    const answers = [await call(browsers[0] as TestBrowser), await call(browsers[1] as never)];
     expect(answers.map(({ status }) => status)).toEqual([503, 503]);
     expect(refreshes(bff)).toBe(1);
   });
@@ -371,8 +371,8 @@ describe('pauses after an outage', () => {
   it('let the others wait for the one that tries, not fail', async () => {
     await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob']);
     const { bff, browsers, clock } = party;
-    bff.authorizationServer.override('token', answer(503, ''));
-    await call(browsers[0] as LittleBrowser);
+    bff.authorizationServer.override('token', respondWith(503, ''));
+    await call(browsers[0] as TestBrowser);
     const { handler, wake } = sleeping();
     bff.authorizationServer.override('token', handler);
     clock.advance(second);

@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 
@@ -8,7 +8,7 @@ import { echo } from '../support/upstream/upstream.ts';
 // return-url.test.ts.
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({

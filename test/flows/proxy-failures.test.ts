@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { answer, hang, hangUp, slowly } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, slowly } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { echo, listen, startRawUpstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 /** An address at which nobody listens. */
 let nobody: string;
 /** What the upstream behind `/raw` answers, byte by byte. */
@@ -138,7 +138,7 @@ describe('an upstream that does not answer', () => {
   });
 
   it('soon, but soon enough, is 200', async () => {
-    bff.upstream.handler = slowly(100, answer(200, 'ok'));
+    bff.upstream.handler = slowly(100, respondWith(200, 'ok'));
     expect((await alice.fetch('/impatient/x')).status).toBe(200);
   });
 

@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { acceptWebSockets, openWebSocket } from '../support/network/web-sockets.ts';
 
@@ -47,7 +47,7 @@ const forged = [
 
 let bff: TestBff;
 let frontend: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({

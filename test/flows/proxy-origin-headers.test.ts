@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http2';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { listen } from '../support/upstream/upstream.ts';
 
@@ -38,7 +38,7 @@ function relayed(received: Headers): string[] {
 
 let bff: TestBff;
 let frontend: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {

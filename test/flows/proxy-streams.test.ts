@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { answer, download, echoBody, eventFeed } from '../support/upstream/responses.ts';
+import { respondWith, download, echoBody, eventFeed } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -15,7 +15,7 @@ import { waitFor } from '../support/time/wait-for.ts';
 const mebibyte = 1024 * 1024;
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -125,7 +125,7 @@ describe('a body', () => {
       'content-type': 'x/y; z=1',
       'content-language': 'de',
     };
-    bff.upstream.handler = answer(200, Buffer.from([1, 2, 3]), headers);
+    bff.upstream.handler = respondWith(200, Buffer.from([1, 2, 3]), headers);
     const response = await alice.fetch('/api/x');
     expect(Object.fromEntries(response.headers)).toMatchObject(headers);
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
@@ -420,7 +420,7 @@ describe('a connection that is kept alive', () => {
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
       const subject = token && (await bff.authorizationServer.subjectOf(token));
-      return answer(200, { subject, path: recorded.url })(request, response, recorded);
+      return respondWith(200, { subject, path: recorded.url })(request, response, recorded);
     };
     const ask = async (name: string, headers: Record<string, string>, path: string) => {
       const response = await bff.browser().fetch(path, { headers });
@@ -439,7 +439,7 @@ describe('a connection that is kept alive', () => {
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
       const subject = await bff.authorizationServer.subjectOf(token);
-      return answer(200, `I am ${subject}.`)(request, response, recorded);
+      return respondWith(200, `I am ${subject}.`)(request, response, recorded);
     };
     const calls = [alice, bob, alice].map((browser) => `GET /api/x HTTP/1.1\r\n${head(browser)}`);
     const requests = `${calls.join('\r\n')}Connection: close\r\n\r\n`;

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { mkdtempSync } from 'node:fs';
-import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hangUp, inTurn } from '../support/upstream/responses.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
 import { freePort } from '../support/network/ports.ts';
 import { runDirectory } from '../support/setup/run-directory.ts';
@@ -56,7 +56,7 @@ describe('an upstream', () => {
   it('may have its own authority and want a certificate of ours', async () => {
     const { key, cert, ca, caFile } = testTls();
     const { certFile, keyFile } = clientCertificate('bff');
-    const upstream = await startHelper(answer(200, 'secret'), { tls: { key, cert, ca } });
+    const upstream = await startHelper(respondWith(200, 'secret'), { tls: { key, cert, ca } });
     const trusted = { upstream: upstream.url, ca: caFile };
     const bff = await bffFor({ ...trusted, clientCert: certFile, clientKey: keyFile });
     expect(await call(bff)).toEqual([200, 'secret']);
@@ -133,7 +133,7 @@ describe('an upstream that speaks HTTP/2', () => {
 
   it('is asked in HTTP/1.1 where it does not', async () => {
     const { key, cert, caFile } = testTls();
-    const upstream = await startHelper(answer(200, 'old'), { tls: { key, cert } });
+    const upstream = await startHelper(respondWith(200, 'old'), { tls: { key, cert } });
     const bff = await bffFor({ upstream: upstream.url, http2: true, ca: caFile });
     expect(await call(bff)).toEqual([200, 'old']);
   });
@@ -141,7 +141,10 @@ describe('an upstream that speaks HTTP/2', () => {
 
 describe('several servers', () => {
   it('share the calls, and one that is dead is asked no more', async () => {
-    const [one, other] = [await startHelper(answer(200, 'a')), await startHelper(answer(200, 'b'))];
+    const [one, other] = [
+      await startHelper(respondWith(200, 'a')),
+      await startHelper(respondWith(200, 'b')),
+    ];
     const dead = `http://127.0.0.1:${await freePort()}`;
     const bff = await bffFor({ upstream: [one.url, dead, other.url] });
     for (let turn = 0; turn < 6; turn += 1)
@@ -156,7 +159,7 @@ describe('several servers', () => {
   it('are asked by how much they have to do', async () => {
     const held: (() => void)[] = [];
     const slow = await startHelper((_request, response) => void held.push(() => response.end('s')));
-    const quick = await startHelper(answer(200, 'q'));
+    const quick = await startHelper(respondWith(200, 'q'));
     const bff = await bffFor({ upstream: [slow.url, quick.url] });
     const calls = Array.from({ length: 2 }, () => call(bff));
     const [first] = await Promise.race(calls.map(async (one) => [await one]));
@@ -176,7 +179,10 @@ describe('several servers', () => {
 
 describe('a connection that breaks before the answer', () => {
   it.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])('is another try for %s', async (method) => {
-    const bff = await bffFor({ retry: 2 }, { upstream: inTurn(hangUp(), hangUp(), answer(200)) });
+    const bff = await bffFor(
+      { retry: 2 },
+      { upstream: inTurn(hangUp(), hangUp(), respondWith(200)) },
+    );
     expect((await call(bff, '/api/x', method))[0]).toBe(200);
     expect(bff.upstream.requests).toHaveLength(3);
   });

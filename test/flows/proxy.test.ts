@@ -1,16 +1,16 @@
-import { answer, hang, redirectTo } from '../support/upstream/responses.ts';
+import { respondWith, hang, redirectTo } from '../support/upstream/responses.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
-let alice: LittleBrowser;
-let rob: LittleBrowser;
-let stranger: LittleBrowser;
+let alice: TestBrowser;
+let rob: TestBrowser;
+let stranger: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -134,7 +134,7 @@ describe('a call of somebody who is signed in', () => {
 
   it('may be answered with cookies, but not with ours', async () => {
     const cookies = ['theme=dark; Path=/', 'shop=evil; Path=/', 'SHOP-LOGIN=evil', '=shop=evil'];
-    bff.upstream.handler = answer(200, 'ok', { 'set-cookie': cookies });
+    bff.upstream.handler = respondWith(200, 'ok', { 'set-cookie': cookies });
     const response = await alice.fetch('/api/x');
     expect(response.headers.getSetCookie()).toEqual(['theme=dark; Path=/']);
     expect((await alice.fetch('/bff/user')).status).toBe(200);
@@ -148,7 +148,7 @@ describe('a call of somebody who is signed in', () => {
       ['no-store', 'no-store'],
     ] as const;
     for (const [rule, expected] of rules) {
-      bff.upstream.handler = answer(200, 'ok', rule ? { 'cache-control': rule } : {});
+      bff.upstream.handler = respondWith(200, 'ok', rule ? { 'cache-control': rule } : {});
       for (const path of ['/api/me.css', '/optional/x']) {
         expect((await alice.fetch(path)).headers.get('cache-control')).toBe(expected);
       }
@@ -159,7 +159,7 @@ describe('a call of somebody who is signed in', () => {
 
   it('hears of no server software', async () => {
     const headers = { server: 'nginx/1.2.3', 'x-powered-by': 'PHP/5', 'x-other': 'kept' };
-    bff.upstream.handler = answer(200, 'ok', headers);
+    bff.upstream.handler = respondWith(200, 'ok', headers);
     const response = await alice.fetch('/api/x');
     expect(response.headers.get('x-other')).toBe('kept');
     expect([response.headers.get('server'), response.headers.get('x-powered-by')]).toEqual([
@@ -170,7 +170,9 @@ describe('a call of somebody who is signed in', () => {
 
   it('passes on the answers of the upstream as they are, errors too', async () => {
     for (const status of [200, 201, 206, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503]) {
-      bff.upstream.handler = answer(status, `body ${status}`, { 'www-authenticate': 'Bearer' });
+      bff.upstream.handler = respondWith(status, `body ${status}`, {
+        'www-authenticate': 'Bearer',
+      });
       const response = await alice.fetch('/api/x');
       expect([response.status, await response.text()]).toEqual([status, `body ${status}`]);
       expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -418,7 +420,7 @@ describe('what a load balancer says of the client', () => {
 
 describe('over https', () => {
   let secure: TestBff;
-  let bob: LittleBrowser;
+  let bob: TestBrowser;
 
   beforeAll(async () => {
     secure = await startBff({ https: true });
@@ -441,7 +443,7 @@ describe('over https', () => {
 
   it('the upstream cannot set them, in any spelling', async () => {
     const evil = ['__Host-Http-bff=evil', '__HOST-Http-bff=evil', '__Host-Http-bff-login=evil'];
-    secure.upstream.handler = answer(200, 'ok', { 'set-cookie': [...evil, 'bff=theirs'] });
+    secure.upstream.handler = respondWith(200, 'ok', { 'set-cookie': [...evil, 'bff=theirs'] });
     const response = await bob.fetch('/api/x');
     expect(response.headers.getSetCookie()).toEqual(['bff=theirs']);
     secure.upstream.handler = echo();

@@ -1,6 +1,6 @@
 import { slotOf } from '../../src/session/store/redis/slots.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { type RedisClusterServers, startCluster } from '../support/redis/cluster.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 import { startSentinels } from '../support/redis/sentinel.ts';
@@ -15,12 +15,12 @@ interface Call {
 }
 
 /** Calls of these users, one after the other, so many in a second, until it is stopped. */
-function startTraffic(browsers: readonly LittleBrowser[], perSecond: number) {
+function startTraffic(browsers: readonly TestBrowser[], perSecond: number) {
   const calls: Call[] = [];
   const open = new Set<Promise<void>>();
   const began = performance.now();
   let sent = 0;
-  const call = async (browser: LittleBrowser) => {
+  const call = async (browser: TestBrowser) => {
     const sentAt = performance.now();
     const status = await browser.fetch('/api/x').then(
       (response) => response.status,
@@ -189,7 +189,7 @@ describe('a cluster', () => {
   });
 });
 
-async function timed(browser: LittleBrowser): Promise<Call> {
+async function timed(browser: TestBrowser): Promise<Call> {
   const sentAt = performance.now();
   const { status } = await browser.fetch('/api/x');
   return { sentAt, took: performance.now() - sentAt, status };

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { type RedisNetwork, startNetwork } from '../support/redis/network.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 import { runDirectory } from '../support/setup/run-directory.ts';
@@ -36,7 +36,7 @@ const doomed = () => mkdtempSync(join(runDirectory(), 'doomed-'));
 const faults: Readonly<Record<string, Fault>> = {
   'refuses connections': {
     begin: ({ network }) => network.refuse(),
-    end: ({ network }) => network.mend(),
+    end: ({ network }) => network.restore(),
     reason: /ECONNREFUSED/,
   },
   hangs: {
@@ -45,8 +45,8 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: /did not answer within 1500 ms/,
   },
   'answers three seconds late': {
-    begin: ({ network }) => network.delayAnswers(3000),
-    end: ({ network }) => network.mend(),
+    begin: ({ network }) => network.delayResponses(3000),
+    end: ({ network }) => network.restore(),
     reason: /did not answer within 1500 ms/,
   },
   'has become a replica': {
@@ -169,7 +169,7 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
   });
 });
 
-async function expectTrouble(bff: TestBff, browser: LittleBrowser, { reason, fails }: Fault) {
+async function expectTrouble(bff: TestBff, browser: TestBrowser, { reason, fails }: Fault) {
   await waitFor(async () =>
     expect(await readiness(bff)).toMatchObject({
       code: 503,
@@ -233,7 +233,7 @@ describe('a name that leads to another server', () => {
     await waitFor(async () => (await second.command('DBSIZE')) === (await first.command('DBSIZE')));
     await network.refuse();
     network.leadTo(second.port);
-    await network.mend();
+    await network.restore();
     await waitFor(async () =>
       expect(await readiness(bff)).toMatchObject({
         redis: { reason: `READONLY 127.0.0.1:${network.port} is a replica` },
@@ -252,12 +252,12 @@ interface Answer {
   readonly body: string;
 }
 
-async function fetchAs(browser: LittleBrowser, path: string): Promise<Answer> {
+async function fetchAs(browser: TestBrowser, path: string): Promise<Answer> {
   const response = await browser.fetch(path);
   return answerOf(response.status, response.headers, await response.text());
 }
 
-async function loginPage(browser: LittleBrowser): Promise<Answer> {
+async function loginPage(browser: TestBrowser): Promise<Answer> {
   const page = await browser.navigate('/bff/login', { redirect: 'manual', headers: asProgram });
   return answerOf(page.status, page.headers, page.body);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import type { RedisServer } from '../support/redis/server.ts';
@@ -115,7 +115,7 @@ function spellings(text: string): string[] {
 }
 
 /** Everything that needs sessions says so within two seconds, and leaves every cookie alone. */
-async function expectUnavailable(bff: TestBff, browser: LittleBrowser) {
+async function expectUnavailable(bff: TestBff, browser: TestBrowser) {
   const cookies = browser.cookieHeader();
   const began = performance.now();
   const answers = await Promise.all([
@@ -140,7 +140,7 @@ async function expectUnavailable(bff: TestBff, browser: LittleBrowser) {
   expect(bff.upstream.requests).toEqual([]);
 }
 
-async function expectUnavailableBriefly(browser: LittleBrowser) {
+async function expectUnavailableBriefly(browser: TestBrowser) {
   const responses = await Promise.all(Array.from({ length: 20 }, () => browser.fetch('/bff/user')));
   expect(responses.map(({ status }) => status)).toEqual(Array(20).fill(503));
   for (const response of responses) expect(response.headers.getSetCookie()).toEqual([]);

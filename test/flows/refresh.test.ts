@@ -1,8 +1,8 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { frozenClock, testClock } from '../support/time/clock.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/server.ts';
@@ -25,7 +25,7 @@ async function withExpiredToken(overrides: BffOverrides = {}) {
 }
 
 /** As many replicas of the same BFF, and the same user's browser at each of them. */
-async function replicasOf(bff: TestBff, browser: LittleBrowser, count: number) {
+async function replicasOf(bff: TestBff, browser: TestBrowser, count: number) {
   const cookie = browser.cookieHeader();
   const replicas = [
     bff,
@@ -107,13 +107,13 @@ describe('an access token that has ended', () => {
   });
 
   it.each([
-    ['is down', answer(503, '')],
-    ['limits us', answer(429, '{}', { 'content-type': 'application/json' })],
+    ['is down', respondWith(503, '')],
+    ['limits us', respondWith(429, '{}', { 'content-type': 'application/json' })],
     [
       'refuses our credentials',
-      answer(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
+      respondWith(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
     ],
-    ['answers with a page', answer(200, '<html>', { 'content-type': 'text/html' })],
+    ['answers with a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
   ])('is 503 and no logout while the provider %s', async (_, handler) => {
     await using party = await withExpiredToken();
     const { bff, browser, clock } = party;
@@ -181,7 +181,7 @@ describe('an access token that has ended', () => {
         expect([call.status, await codeOf(call)]).toEqual([503, 'session_store_unavailable']);
         await delay(away);
         bff.authorizationServer.transform('token', undefined);
-        await network.mend();
+        await network.restore();
         await waitFor(async () => (await browser.fetch('/api/x')).status === 200);
         expect(refreshes(bff)).toBe(1);
       }
@@ -272,7 +272,7 @@ describe('an access token that is about to end', () => {
       authorizationServer: { accessTokenSeconds: 600 },
     });
     const browser = await bff.signedIn();
-    bff.authorizationServer.override('token', answer(503, ''));
+    bff.authorizationServer.override('token', respondWith(503, ''));
     clock.advance(545 * second);
     expect((await browser.fetch('/api/x')).status).toBe(200);
     await waitFor(() => refreshes(bff) === 1);
@@ -281,7 +281,7 @@ describe('an access token that is about to end', () => {
 });
 
 describe('an access token the API refuses before its time', () => {
-  const refusal = answer(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
+  const refusal = respondWith(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
 
   it('is replaced once, and the call is made once more', async () => {
     await using bff = await startBff();
@@ -289,7 +289,7 @@ describe('an access token the API refuses before its time', () => {
     bff.upstream.handler = (request, response, recorded) =>
       bff.upstream.requests.length === 1
         ? refusal(request, response, recorded)
-        : answer(200, 'ok')(request, response, recorded);
+        : respondWith(200, 'ok')(request, response, recorded);
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
@@ -299,7 +299,7 @@ describe('an access token the API refuses before its time', () => {
   it('is replaced too when the call itself has refreshed it', async () => {
     await using party = await withExpiredToken();
     const { bff, browser } = party;
-    bff.upstream.handler = inTurn(refusal, answer(200, 'ok'));
+    bff.upstream.handler = inTurn(refusal, respondWith(200, 'ok'));
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
@@ -307,7 +307,9 @@ describe('an access token the API refuses before its time', () => {
   });
 
   describe('and every other one as well', () => {
-    const refuseAll = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    const refuseAll = respondWith(401, 'no', {
+      'www-authenticate': 'Bearer error="invalid_token"',
+    });
     /** 30 calls of one session on three replicas, half of them at once. */
     const burst = async (callers: Awaited<ReturnType<typeof replicasOf>>) => {
       const calls = callers.flatMap((call) => Array.from({ length: 5 }, () => call));

@@ -1,5 +1,5 @@
 import type { Configuration } from 'oidc-provider';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -140,7 +140,7 @@ describe('a session that a new sign-in replaces', () => {
     const { bff } = await startParty();
     await using _ = bff;
     const browser = await bff.signedIn('alice');
-    bff.authorizationServer.override('revocation', answer(500, ''));
+    bff.authorizationServer.override('revocation', respondWith(500, ''));
     await bff.signedIn('bob', browser);
     await expect(whoIs(browser)).resolves.toBe('bob');
     await waitFor(() => bff.logs.lines.some(({ msg }) => msg === 'revocation failed'));

@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { startRedis } from '../support/redis/redis.ts';
 
 let directory: string;
 let bff: TestBff;
-let alice: LittleBrowser;
-let stranger: LittleBrowser;
+let alice: TestBrowser;
+let stranger: TestBrowser;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'headers-'));
@@ -27,7 +27,9 @@ beforeAll(async () => {
     ],
   });
   bff.upstream.handler = (request, response, recorded) =>
-    request.url?.startsWith('/silent') ? undefined : answer(200, 'ok')(request, response, recorded);
+    request.url?.startsWith('/silent')
+      ? undefined
+      : respondWith(200, 'ok')(request, response, recorded);
   alice = await bff.signedIn();
   stranger = bff.browser();
 });
@@ -125,7 +127,7 @@ describe('an upstream', () => {
       'cross-origin-resource-policy': 'cross-origin',
     };
     const { handler } = bff.upstream;
-    bff.upstream.handler = answer(200, 'ok', own);
+    bff.upstream.handler = respondWith(200, 'ok', own);
     const { headers } = await alice.fetch('/api/x');
     expect(Object.fromEntries(headers)).toMatchObject(own);
     bff.upstream.handler = handler;
@@ -133,7 +135,7 @@ describe('an upstream', () => {
 
   it('does not decide how browsers reach us', async () => {
     const { handler } = bff.upstream;
-    bff.upstream.handler = answer(200, 'ok', { 'strict-transport-security': 'max-age=0' });
+    bff.upstream.handler = respondWith(200, 'ok', { 'strict-transport-security': 'max-age=0' });
     const { headers } = await alice.fetch('/api/x');
     expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
     bff.upstream.handler = handler;

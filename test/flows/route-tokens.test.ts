@@ -1,5 +1,5 @@
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   type Handler,
@@ -11,7 +11,7 @@ import {
   type AuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import {
   type CheckingUpstream,
   startCheckingUpstream,
@@ -80,7 +80,7 @@ interface Checks {
 /** As many calls at once, spread over two replicas. */
 async function together(
   bff: TestBff,
-  browser: LittleBrowser | undefined,
+  browser: TestBrowser | undefined,
   count: number,
 ): Promise<number[]> {
   const ports = [bff.port, (await bff.replica()).port];
@@ -92,7 +92,7 @@ async function together(
 }
 
 const grants = (server: AuthorizationServer, type: string) => server.tokenRequests(type).length;
-const call = async (browser: LittleBrowser, path = '/own/x') => {
+const call = async (browser: TestBrowser, path = '/own/x') => {
   const response = await browser.fetch(path);
   const body = await response.text();
   return [response.status, errorCode({ body }) ?? body];
@@ -143,7 +143,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     api.handler = (request, response, recorded) => {
       api.handler = handler;
       const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
-      return answer(401, '', challenge)(request, response, recorded);
+      return respondWith(401, '', challenge)(request, response, recorded);
     };
     expect(await call(browser)).toEqual([200, 'accepted']);
     expect([grants(server, grant), tokensAt(api)]).toEqual([2, 2]);
@@ -159,7 +159,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     api.handler = (request, response, recorded) => {
       const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
       const isFirst = request.headers.authorization === first;
-      return (isFirst ? answer(401, '', challenge) : handler)(request, response, recorded);
+      return (isFirst ? respondWith(401, '', challenge) : handler)(request, response, recorded);
     };
     expect(new Set(await together(bff, browser, 40))).toEqual(new Set([200]));
     expect(grants(server, grant)).toBe(2);
@@ -170,7 +170,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     await using all = await party(route, { clock: clock.now });
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
-    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    api.handler = respondWith(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
     for (const expected of [2, 3]) {
       for (let round = 0; round < 3; round += 1) {
         expect(new Set(await together(bff, browser, 20))).toEqual(new Set([401]));
@@ -195,7 +195,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     await call(browser);
     const [, same] = (api.last.headers.authorization ?? '').split(' ');
     server.transform('token', (json) => ({ ...json, access_token: same, id_token: undefined }));
-    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    api.handler = respondWith(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
     for (let round = 0; round < 3; round += 1) await together(bff, browser, 20);
     expect(grants(server, grant)).toBe(2);
   });
@@ -204,7 +204,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     await using all = await party(route);
     const { server, api, bff, clock } = all;
     const browser = await bff.signedIn();
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     const failed = await browser.fetch('/own/x');
     expect([failed.status, errorCode({ body: await failed.text() })]).toEqual([
       503,
@@ -246,7 +246,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     const browser = await bff.signedIn();
     await call(browser);
     const before = grants(server, grant);
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     clock.advance(56 * second);
     expect((await call(browser))[0]).toBe(200);
     await waitFor(() => grants(server, grant) === before + 1);
@@ -287,7 +287,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
       await using all = await party(route);
       const { server, bff, api, clock } = all;
       const browser = await bff.signedIn();
-      server.override('token', answer(400, { error }));
+      server.override('token', respondWith(400, { error }));
       expect(await call(browser)).toEqual([403, 'token_refused']);
       const asked = server.tokenRequests().length;
       expect(await call(browser)).toEqual([403, 'token_refused']);
@@ -322,9 +322,9 @@ function onlyForRoutes(handler: Handler): Handler {
 }
 
 const failures: [string, Handler][] = [
-  ['is 503', answer(503, '')],
-  ['is 429 with Retry-After', answer(429, {}, { 'retry-after': '120' })],
-  ['is 401 invalid_client', answer(401, { error: 'invalid_client' })],
+  ['is 503', respondWith(503, '')],
+  ['is 429 with Retry-After', respondWith(429, {}, { 'retry-after': '120' })],
+  ['is 401 invalid_client', respondWith(401, { error: 'invalid_client' })],
   ['is cut off', hangUp()],
   ['does not come in time', hang()],
 ];
@@ -333,7 +333,7 @@ const attempts = kinds.flatMap(([what, , route]) =>
 );
 
 describe('backoff per kind of request', () => {
-  const api = async (browser: LittleBrowser) => (await browser.fetch('/api/x')).status;
+  const api = async (browser: TestBrowser) => (await browser.fetch('/api/x')).status;
 
   it.each(attempts)(
     'lets no request for %s whose response %s pause refreshes',
@@ -356,7 +356,7 @@ describe('backoff per kind of request', () => {
     await using all = await party({ exchange: { audience: reports, scope: 'read' } });
     const { server, bff, clock } = all;
     const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
-    server.override('token', answer(429, {}, { 'retry-after': '120' }));
+    server.override('token', respondWith(429, {}, { 'retry-after': '120' }));
     expect([(await call(alice))[0], (await call(bob))[0]]).toEqual([503, 503]);
     expect(grants(server, exchangeGrant)).toBe(1);
     server.override('token', undefined);
@@ -372,7 +372,7 @@ describe('backoff per kind of request', () => {
     const bob = await bff.signedIn('bob');
     clock.advance(61 * second);
     const alice = await bff.signedIn();
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     expect(await api(bob)).toBe(503);
     server.override('token', undefined);
     expect([await api(bob), (await call(alice))[0]]).toEqual([503, 200]);
@@ -475,7 +475,7 @@ describe('resource', () => {
       });
       expect(await call(browser)).toEqual([503, 'session_store_unavailable']);
       server.transform('token', undefined);
-      await network.mend();
+      await network.restore();
       await waitFor(async () => (await call(browser))[0] === 200);
       expect(grants(server, 'refresh_token')).toBe(1);
       expect((await browser.fetch('/api/x')).status).toBe(200);

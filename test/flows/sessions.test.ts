@@ -1,7 +1,7 @@
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { SessionEntry } from '../../src/session/sessions/session-entry.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import type { FetchOptions, TestBrowser } from '../support/browser/browser.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { testClock } from '../support/time/clock.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -10,13 +10,13 @@ import { whoIs } from './steps.ts';
 
 const minute = 60_000;
 
-async function sessionsOf(browser: LittleBrowser): Promise<SessionEntry[]> {
+async function sessionsOf(browser: TestBrowser): Promise<SessionEntry[]> {
   const response = await browser.fetch('/bff/sessions');
   expect(response.status).toBe(200);
   return (await response.json()) as SessionEntry[];
 }
 
-async function idOf(browser: LittleBrowser): Promise<string> {
+async function idOf(browser: TestBrowser): Promise<string> {
   const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
   return user.session.id;
 }
@@ -29,14 +29,14 @@ async function outcomeOf(response: Response): Promise<(number | string | undefin
   return [response.status, code];
 }
 
-const remove = (browser: LittleBrowser, id = '') =>
+const remove = (browser: TestBrowser, id = '') =>
   browser.fetch(`/bff/sessions${id && `/${id}`}`, { method: 'DELETE' });
 
 /** The refresh tokens the provider was asked to revoke. */
 const revoked = ({ authorizationServer }: TestBff) =>
   authorizationServer.requestsTo('revocation').map(({ form }) => form.get('token'));
 
-async function refreshTokenOf(bff: TestBff, browser: LittleBrowser): Promise<string | undefined> {
+async function refreshTokenOf(bff: TestBff, browser: TestBrowser): Promise<string | undefined> {
   const session = await bff.app.get(SessionStore).read(await idOf(browser));
   return session?.tokens.refreshToken;
 }
@@ -57,9 +57,9 @@ const forgeries: readonly FetchOptions[] = [
 describe('the sessions of a user', () => {
   let bff: TestBff;
   let replica: TestBff;
-  let phone: LittleBrowser;
-  let laptop: LittleBrowser;
-  let bob: LittleBrowser;
+  let phone: TestBrowser;
+  let laptop: TestBrowser;
+  let bob: TestBrowser;
   beforeAll(async () => {
     bff = await startBff({ session: { idle: '10m', absolute: '1h' } });
     replica = await bff.replica();
@@ -74,7 +74,7 @@ describe('the sessions of a user', () => {
   });
 
   /** Whether a browser is still signed in, asked where its session was not begun as well. */
-  const isSignedIn = async (browser: LittleBrowser) => {
+  const isSignedIn = async (browser: TestBrowser) => {
     const headers = { cookie: browser.cookieHeader() };
     const ask = async (on: TestBff) => (await on.browser().fetch('/bff/user', { headers })).status;
     const [here, there] = await Promise.all([bff, replica].map(ask));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
 
 /** What the frame tells the page around it, and whom. */
@@ -22,11 +22,11 @@ describe('a silent sign-in in a frame', () => {
   afterAll(() => bff.close());
   beforeEach(() => bff.redis.clear());
 
-  const inFrame = (browser: LittleBrowser, query = 'prompt=none') =>
+  const inFrame = (browser: TestBrowser, query = 'prompt=none') =>
     browser.navigate(`${bff.url}/bff/login?${query}`, { dest: 'iframe' });
 
   /** Somebody with a session at the authorization server and none here. */
-  async function knownThere(): Promise<LittleBrowser> {
+  async function knownThere(): Promise<TestBrowser> {
     const browser = await bff.signedIn();
     await bff.redis.clear();
     await expect(whoIs(browser)).resolves.toBeUndefined();

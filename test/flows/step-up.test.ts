@@ -1,7 +1,7 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import type { FetchOptions, TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 import { errorCode, whoIs } from './steps.ts';
@@ -9,7 +9,7 @@ import { errorCode, whoIs } from './steps.ts';
 const mfa = 'urn:test:mfa';
 const minute = 60_000;
 
-const challenge = answer(401, 'not enough', {
+const challenge = respondWith(401, 'not enough', {
   'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="no, error=\\"invalid_token\\"", acr_values="${mfa} urn:test:phr", max_age="300"`,
 });
 
@@ -20,7 +20,7 @@ interface Problem {
 }
 
 async function problemAt(
-  browser: LittleBrowser,
+  browser: TestBrowser,
   path: string,
   options: FetchOptions = {},
 ): Promise<Problem> {
@@ -72,7 +72,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     const [, request] = bff.authorizationServer.authorizationRequests();
     expect(request?.query.get('acr_values')).toBe(`${mfa} urn:test:phr`);
     expect(request?.query.get('max_age')).toBe('300');
-    bff.upstream.handler = answer(200, 'enough');
+    bff.upstream.handler = respondWith(200, 'enough');
     expect(await (await browser.fetch('/api/x')).text()).toBe('enough');
     const { claims } = (await (await browser.fetch('/bff/user')).json()) as {
       claims: Record<string, unknown>;

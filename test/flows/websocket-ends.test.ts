@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventFeed } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startServer, plainOptions } from '../support/bff/built-server.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -22,7 +22,7 @@ const overBySession = { code: 4401, reason: '' };
 /** Ends must be heard of within this time, in milliseconds. */
 const aSecond = 1000;
 
-async function logOut(browser: LittleBrowser): Promise<void> {
+async function logOut(browser: TestBrowser): Promise<void> {
   expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
 }
 
@@ -57,7 +57,7 @@ describe('the end of a session', () => {
     his.socket.close();
   });
 
-  it.each<[string, (browser: LittleBrowser) => Promise<unknown>]>([
+  it.each<[string, (browser: TestBrowser) => Promise<unknown>]>([
     ['a logout', logOut],
     ['the operator', endByOperator],
     ['another sign-in of the same browser', (browser) => bff.signedIn('bob', browser)],
@@ -147,7 +147,7 @@ describe('the end of a session', () => {
     expect(await (await call).text()).toBe('done');
   });
 
-  async function endByOperator(browser: LittleBrowser): Promise<void> {
+  async function endByOperator(browser: TestBrowser): Promise<void> {
     const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
     const answer = await fetch(`${bff.managementUrl}/sessions/${user.session.id}`, {
       method: 'DELETE',
@@ -194,7 +194,7 @@ describe('an outage of Redis', () => {
       page.socket.send('hello');
       expect(await page.hears(1)).toEqual(['hello']);
       await redis.command('FLUSHALL');
-      await network.mend();
+      await network.restore();
       expect(await page.ended).toEqual(overBySession);
       expect(accepted.all).toHaveLength(1);
     } finally {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { freePort } from '../support/network/ports.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
@@ -21,7 +21,7 @@ import {
 const mebibyte = 1024 * 1024;
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 let accepted: AcceptedSockets;
 
 beforeAll(async () => {
@@ -288,7 +288,7 @@ describe('a WebSocket is refused', () => {
     ['one of two protocols', { Upgrade: 'websocket, h2c' }],
     ['a connection that is not to be upgraded', { Connection: 'close' }],
   ])('for %s', async (_what, changes) => {
-    const { statuses } = await rawRequest(bff.port, handshake(changes), { answers: 1 });
+    const { statuses } = await rawRequest(bff.port, handshake(changes), { responses: 1 });
     expect([statuses, bff.upstream.requests]).toEqual([[400], []]);
   });
 });
@@ -297,7 +297,7 @@ describe('an upgrade to something else', () => {
   it('is no upgrade: the request is answered as an ordinary one', async () => {
     const changes = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'X-CSRF': '1' };
     const bytes = handshake({ ...changes, 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' });
-    const { statuses } = await rawRequest(bff.port, bytes, { answers: 1 });
+    const { statuses } = await rawRequest(bff.port, bytes, { responses: 1 });
     expect(statuses).toEqual([200]);
     expect(bff.upstream.last.headers).not.toHaveProperty('upgrade');
     expect(bff.upstream.last.headers).not.toHaveProperty('http2-settings');

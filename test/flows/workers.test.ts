@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { answer, slowly } from '../support/upstream/responses.ts';
+import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
 import { freePort } from '../support/network/ports.ts';
@@ -48,7 +48,7 @@ describe('two workers', () => {
   let config: string;
   let port: number;
   let management: string;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
 
   const told = (msg: string) => server.lines.filter((line) => line['msg'] === msg);
   const workersOf = (lines: readonly Line[]) => new Set(lines.map(({ worker }) => worker));
@@ -151,7 +151,7 @@ describe('two workers', () => {
 
   it('finish what is under way at SIGTERM, and all exit with 0', async () => {
     bff.upstream.requests.length = 0;
-    bff.upstream.handler = slowly(1_000, answer(200, 'late but whole'));
+    bff.upstream.handler = slowly(1_000, respondWith(200, 'late but whole'));
     const slow = [call('/other/1'), call('/other/2')];
     await waitFor(() => bff.upstream.requests.length === 2);
     server.signal('SIGTERM');

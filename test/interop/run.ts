@@ -10,13 +10,13 @@ import { startRedis } from '../support/redis/server.ts';
 import { endRun, runDirectory } from '../support/setup/run-directory.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { type Candidate, NotHere, type Program } from './candidate.ts';
-import type { Ground } from './scene.ts';
+import type { Backends } from './setup.ts';
 import { dex } from './servers/dex.ts';
 import { glewlwyd } from './servers/glewlwyd.ts';
 import { hydra } from './servers/hydra.ts';
 import { keycloak } from './servers/keycloak.ts';
 import { oidcProvider } from './servers/oidc-provider.ts';
-import { play, playFrontchannel, type Step } from './story.ts';
+import { play, playFrontchannel, type Step } from './steps.ts';
 import { type Absence, type Row, tableOf, writeTable } from './table.ts';
 
 const candidates = [keycloak, hydra, dex, glewlwyd, oidcProvider];
@@ -72,11 +72,11 @@ async function meet(name: string, program: Program): Promise<Row> {
     if (failure !== undefined) console.error(failure);
   };
   await using redis = await disposableRedis();
-  const ground: Ground = { redis, upstream, publicUrl };
+  const backends: Backends = { redis, upstream, publicUrl };
   try {
     await using running = await program.start({ publicUrl, port: await freePort() });
-    await play(running, ground, tell);
-    await playFrontchannel(running, ground, tell);
+    await play(running, backends, tell);
+    await playFrontchannel(running, backends, tell);
   } catch (error) {
     // It did not even come to the first step.
     tell('sign-in', error);

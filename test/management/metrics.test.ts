@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -56,7 +56,7 @@ describe('what is counted', () => {
     const browser = await bff.signedIn();
     await browser.fetch('/api/notes?a=1');
     await browser.fetch('/api/notes/2', { method: 'POST', body: 'x' });
-    bff.upstream.handler = answer(418, '');
+    bff.upstream.handler = respondWith(418, '');
     await browser.fetch('/api/teapot');
     await browser.fetch('/bff/user');
     await browser.fetch('/bff/nowhere');
@@ -141,7 +141,7 @@ describe('what is counted', () => {
     await browser.fetch('/api/x');
     expect(await outcome('refreshed')).toBe(1);
     clock.advance(61_000);
-    bff.authorizationServer.override('token', answer(503, ''));
+    bff.authorizationServer.override('token', respondWith(503, ''));
     expect((await browser.fetch('/api/x')).status).toBe(503);
     expect(await outcome('failed')).toBe(1);
     bff.authorizationServer.override('token', undefined);

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { untilCallback, visitCallback, whoIs } from '../flows/steps.ts';
@@ -34,7 +34,7 @@ async function ask(
   };
 }
 
-async function idOf(browser: LittleBrowser): Promise<string> {
+async function idOf(browser: TestBrowser): Promise<string> {
   const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
   return user.session.id;
 }
@@ -56,7 +56,7 @@ const line = (level: string, more: object) => ({
 describe('the administration of sessions', () => {
   let bff: TestBff;
   let replica: TestBff;
-  let [phone, laptop, bob]: LittleBrowser[] = [];
+  let [phone, laptop, bob]: TestBrowser[] = [];
   beforeAll(async () => {
     bff = await startBff({ management: { token } });
     replica = await bff.replica();
@@ -72,7 +72,7 @@ describe('the administration of sessions', () => {
 
   const signedIn = async () =>
     Promise.all([phone, laptop, bob].map(async (browser) => browser && whoIs(browser)));
-  const idOfPhone = () => idOf(phone as LittleBrowser);
+  const idOfPhone = () => idOf(phone as TestBrowser);
   const revocations = () => bff.authorizationServer.requestsTo('revocation').length;
 
   it('lists the sessions of a subject, the newest first, wherever they began', async () => {
@@ -88,7 +88,7 @@ describe('the administration of sessions', () => {
       expiresAt: isoTime,
       userAgent: 'Mozilla/5.0 (X11; Linux x86_64) LittleBrowser/1.0',
     };
-    const ids = [await idOf(laptop as LittleBrowser), await idOfPhone()];
+    const ids = [await idOf(laptop as TestBrowser), await idOfPhone()];
     expect(body).toEqual(ids.map((id) => ({ id, ...entry })));
     expect((await ask(bff, 'GET', '/sessions?sub=nobody')).body).toEqual([]);
     const head = await ask(bff, 'HEAD', '/sessions?sub=alice');

@@ -4,7 +4,7 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { reasonOf } from '../../src/errors.ts';
 import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout/logout-token.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, hangUp, inTurn, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, inTurn, type Handler } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const event = 'http://schemas.openid.net/event/backchannel-logout';
@@ -49,13 +49,13 @@ describe('a logout token', () => {
   beforeEach(() => {
     server.requests.length = 0;
     now = nowSeconds * 1000;
-    jwks = answer(200, { keys: published });
+    jwks = respondWith(200, { keys: published });
     metadata = {};
     server.handler = (...call) => {
       const [request] = call;
       if (request.url === '/jwks') return jwks(...call);
       const found = { issuer: server.url, jwks_uri: `${server.url}/jwks`, ...metadata };
-      return answer(200, found)(...call);
+      return respondWith(200, found)(...call);
     };
     provider = configured();
   });
@@ -310,7 +310,7 @@ describe('a logout token', () => {
     });
 
     it('that says where its keys are, without a look there', async () => {
-      const elsewhere = await startUpstream(answer(200, { keys: [jwk(stranger, 'rsa')] }));
+      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk(stranger, 'rsa')] }));
       const header = { jku: elsewhere.url, x5u: elsewhere.url, kid: 'rsa' };
       await whyRefused(make({ key: stranger.privateKey, header }));
       expect(elsewhere.requests).toEqual([]);
@@ -371,7 +371,7 @@ describe('a logout token', () => {
 
     it('are asked for at once when a token names a new one', async () => {
       await verify(await make());
-      jwks = answer(200, { keys: [jwk(stranger, 'new')] });
+      jwks = respondWith(200, { keys: [jwk(stranger, 'new')] });
       const signedAnew = { key: stranger.privateKey, claims: { exp: nowSeconds + 1000 } };
       now += minute;
       await verify(await make({ ...signedAnew, header: { kid: 'new' } }));
@@ -381,7 +381,7 @@ describe('a logout token', () => {
     it('are believed for five minutes', async () => {
       const claims = { exp: nowSeconds + 10_000 };
       await verify(await make({ claims }));
-      jwks = answer(200, { keys: [] });
+      jwks = respondWith(200, { keys: [] });
       now += 5 * minute - 1;
       await verify(await make({ claims }));
       now += 1;
@@ -391,7 +391,7 @@ describe('a logout token', () => {
     it('serve on for a day while others cannot be had', async () => {
       const claims = { exp: nowSeconds + 1e6 };
       await verify(await make({ claims }));
-      jwks = answer(503);
+      jwks = respondWith(503);
       for (now += 5 * minute; now < nowSeconds * 1000 + 24 * 60 * minute; now += 60 * minute) {
         await verify(await make({ claims }));
       }
@@ -400,13 +400,13 @@ describe('a logout token', () => {
     });
 
     it.each<readonly [string, Handler]>([
-      ['are not there', answer(404, {})],
-      ['come with a 503', answer(503)],
+      ['are not there', respondWith(404, {})],
+      ['come with a 503', respondWith(503)],
       ['come not at all', hangUp()],
-      ['are no keys', answer(200, { keys: 'none' })],
-      ['are HTML', answer(200, '<html>')],
+      ['are no keys', respondWith(200, { keys: 'none' })],
+      ['are HTML', respondWith(200, '<html>')],
     ])('%s: that is no fault of the token', async (_, broken) => {
-      jwks = inTurn(broken, answer(200, { keys: published }));
+      jwks = inTurn(broken, respondWith(200, { keys: published }));
       const refused = verify(await make());
       await expect(refused).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
       // A provider in trouble is not asked for every token.

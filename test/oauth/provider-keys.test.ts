@@ -3,7 +3,7 @@ import type { BffError } from '../../src/errors.ts';
 import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
 import { type KeySource, ProviderKeys } from '../../src/oauth/provider/keys.ts';
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   inTurn,
@@ -20,7 +20,7 @@ async function newKey(kid: string): Promise<JWK> {
   return { ...(await exportJWK((await generateKeyPair('ES256')).publicKey)), kid, use: 'sig' };
 }
 
-const published = (...set: (JWK | undefined)[]): Handler => answer(200, { keys: set });
+const published = (...set: (JWK | undefined)[]): Handler => respondWith(200, { keys: set });
 
 describe('the keys of a provider', () => {
   const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
@@ -54,7 +54,7 @@ describe('the keys of a provider', () => {
     keys.keyFor({ alg: 'ES256', kid }, {} as never, source);
 
   it('are asked for whenever openid-client asks, and what else it asks goes its way', async () => {
-    server.handler = inTurn(published(first), published(second), answer(200, { other: true }));
+    server.handler = inTurn(published(first), published(second), respondWith(200, { other: true }));
     await expect(kids()).resolves.toEqual(['first']);
     await expect(kids()).resolves.toEqual(['second']);
     await expect((await send(`${server.url}/other`)).json()).resolves.toEqual({ other: true });
@@ -68,10 +68,10 @@ describe('the keys of a provider', () => {
 
   it.each<readonly [string, Handler]>([
     ['the connection ends', hangUp()],
-    ['they are 503', answer(503)],
-    ['they are 404', answer(404, {})],
-    ['it is a page', answer(200, '<html>')],
-    ['they are no keys', answer(200, {})],
+    ['they are 503', respondWith(503)],
+    ['they are 404', respondWith(404, {})],
+    ['it is a page', respondWith(200, '<html>')],
+    ['they are no keys', respondWith(200, {})],
   ])('are the last good ones for a day when %s, which is said once', async (_, broken) => {
     server.handler = inTurn(published(first), broken);
     await kids();
@@ -86,7 +86,7 @@ describe('the keys of a provider', () => {
   });
 
   it('are none when there never were any, and nobody needs to be told twice', async () => {
-    server.handler = answer(503);
+    server.handler = respondWith(503);
     await expect(kids()).rejects.toEqual(unavailable);
     expect(heard).toEqual([]);
   });
@@ -147,14 +147,14 @@ describe('the keys of a provider', () => {
   });
 
   it('are not known to lack one while they cannot be fetched', async () => {
-    server.handler = inTurn(published(first), answer(503));
+    server.handler = inTurn(published(first), respondWith(503));
     await kids();
     await expect(find('second')).rejects.toEqual(unavailable);
     await expect(find('first')).resolves.toBeDefined();
   });
 
   it('are asked for once a second while they cannot be fetched', async () => {
-    server.handler = answer(503);
+    server.handler = respondWith(503);
     await expect(find('first')).rejects.toEqual(unavailable);
     now = 999;
     await expect(find('first')).rejects.toEqual(unavailable);
@@ -165,7 +165,7 @@ describe('the keys of a provider', () => {
   });
 
   it('that are old serve on during that second', async () => {
-    server.handler = inTurn(published(first), answer(503));
+    server.handler = inTurn(published(first), respondWith(503));
     await find('first');
     now = 5 * minute;
     await find('first');

@@ -2,7 +2,7 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { readClaims } from '../../src/oauth/login/claims.ts';
 import { finishLogin, startLogin } from '../../src/oauth/login/login.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, inTurn, slowly, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, inTurn, slowly, type Handler } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const minute = 60_000;
@@ -25,7 +25,7 @@ describe('a provider', () => {
   afterEach(() => server.close());
 
   const metadata = (changes: object = {}): Handler =>
-    answer(200, {
+    respondWith(200, {
       issuer: server.url,
       authorization_endpoint: `${server.url}/auth`,
       token_endpoint: `${server.url}/token`,
@@ -66,7 +66,7 @@ describe('a provider', () => {
   });
 
   it('is asked again after a failure, but not within a second of it', async () => {
-    server.handler = inTurn(answer(503), metadata());
+    server.handler = inTurn(respondWith(503), metadata());
     const provider = configured();
     await expect(provider.configuration()).rejects.toEqual(unavailable);
     now = 999;
@@ -78,7 +78,7 @@ describe('a provider', () => {
   });
 
   it('fails every waiting sign-in at once when discovery fails, and asks once', async () => {
-    server.handler = answer(500);
+    server.handler = respondWith(500);
     const provider = configured();
     const results = await Promise.allSettled(
       Array.from({ length: 20 }, () => provider.configuration()),
@@ -185,11 +185,11 @@ describe('a provider', () => {
   });
 
   it.each([
-    ['is down', () => answer(500)],
+    ['is down', () => respondWith(500)],
     ['names another issuer', () => metadata({ issuer: 'https://evil.example' })],
     ['names no issuer', () => metadata({ issuer: undefined })],
     ['lists only none', () => metadata({ id_token_signing_alg_values_supported: ['none'] })],
-    ['sends HTML', () => answer(200, '<html>')],
+    ['sends HTML', () => respondWith(200, '<html>')],
   ])('keeps serving with what is known while it %s', async (_, broken) => {
     server.handler = inTurn(metadata(), broken());
     const provider = configured();

@@ -1,7 +1,7 @@
 import { BffError } from '../../src/errors.ts';
 import { refreshTokens, requestedPause } from '../../src/oauth/tokens/refresh.ts';
 import type { TokenSet } from '../../src/oauth/tokens/token-set.ts';
-import { answer, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
 import { SmallIssuer } from './small-issuer.ts';
 
 const before: TokenSet = {
@@ -46,20 +46,20 @@ describe('a refresh', () => {
   it.each<readonly [string, Handler, 'provider' | 'session', number | undefined]>([
     ['is cut off', hangUp(), 'provider', undefined],
     ['takes too long', hang(), 'provider', undefined],
-    ['is 500', answer(500), 'provider', undefined],
-    ['is 503', answer(503, '', { 'retry-after': '9' }), 'provider', 9],
-    ['is 429', answer(429, '', { 'retry-after': '9' }), 'provider', 9],
-    ['is 401 invalid_client', answer(401, { error: 'invalid_client' }), 'provider', undefined],
+    ['is 500', respondWith(500), 'provider', undefined],
+    ['is 503', respondWith(503, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 429', respondWith(429, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 401 invalid_client', respondWith(401, { error: 'invalid_client' }), 'provider', undefined],
     [
       'is 401 with a challenge',
-      answer(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
+      respondWith(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
       'provider',
       undefined,
     ],
-    ['is invalid_request', answer(400, { error: 'invalid_request' }), 'session', undefined],
-    ['is HTML', answer(200, '<html>'), 'session', undefined],
-    ['is an empty object', answer(200, {}), 'session', undefined],
-    ['is a redirect', answer(302, '', { location: '/' }), 'session', undefined],
+    ['is invalid_request', respondWith(400, { error: 'invalid_request' }), 'session', undefined],
+    ['is HTML', respondWith(200, '<html>'), 'session', undefined],
+    ['is an empty object', respondWith(200, {}), 'session', undefined],
+    ['is a redirect', respondWith(302, '', { location: '/' }), 'session', undefined],
   ])('whose answer %s fails, and says whom that concerns', async (_, handler, concerns, pause) => {
     await using issuer = await SmallIssuer.start();
     issuer.token = handler;
@@ -85,7 +85,7 @@ describe('a refresh', () => {
 
   it('fails for everybody while the provider cannot be discovered', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.server.handler = answer(503);
+    issuer.server.handler = respondWith(503);
     await expect(refreshTokens(issuer.provider, subject, 0)).resolves.toMatchObject({
       kind: 'failed',
       concerns: 'provider',
@@ -93,10 +93,10 @@ describe('a refresh', () => {
   });
 
   it.each([
-    ['the grant is over', answer(400, { error: 'invalid_grant' }), subject, 'invalid_grant'],
+    ['the grant is over', respondWith(400, { error: 'invalid_grant' }), subject, 'invalid_grant'],
     [
       'there is no refresh token',
-      answer(200, {}),
+      respondWith(200, {}),
       { ...subject, tokens: { accessToken: 'a', obtainedAt: 0 } },
       'there is no refresh token',
     ],

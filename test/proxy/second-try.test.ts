@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { route } from '../support/bff/route.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -54,13 +54,13 @@ async function forwarded(
 
 const tries = () => upstream.requests.map(({ headers }) => headers['x-try']);
 const another = async () => ['x-try', '2'];
-const refused = answer(401, 'no', { 'www-authenticate': 'Bearer' });
+const refused = respondWith(401, 'no', { 'www-authenticate': 'Bearer' });
 
 describe('a refusal', () => {
   it.each(['GET /x', 'HEAD /x', 'DELETE /x', 'POST /x'])(
     'is followed by %s again',
     async (first) => {
-      upstream.handler = inTurn(refused, answer(200, 'yes'));
+      upstream.handler = inTurn(refused, respondWith(200, 'yes'));
       expect(await forwarded(another, first)).toMatch(/^HTTP\/1\.1 200/);
       expect(tries()).toEqual(['1', '2']);
     },
@@ -95,7 +95,7 @@ describe('a refusal', () => {
         response.writeHead(401).write(body);
         if (end === undefined) response.end();
       },
-      answer(200, 'yes'),
+      respondWith(200, 'yes'),
     );
     expect(await forwarded(another)).toMatch(/^HTTP\/1\.1 200/);
     expect(tries()).toEqual(['1', '2']);
@@ -118,7 +118,7 @@ describe('a refusal', () => {
         socket.once('close', reset);
         response.writeHead(401, { connection: 'close' }).end('no', () => socket.destroy());
       },
-      answer(200, 'yes'),
+      respondWith(200, 'yes'),
     );
     const text = await forwarded(async () => {
       await isReset;

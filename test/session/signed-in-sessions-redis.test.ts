@@ -3,16 +3,16 @@ import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import { recordNameOf } from '../../src/session/store/sealed-records.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from '../flows/steps.ts';
 
-async function sessionsOf(browser: LittleBrowser): Promise<{ id: string; current: boolean }[]> {
+async function sessionsOf(browser: TestBrowser): Promise<{ id: string; current: boolean }[]> {
   return (await (await browser.fetch('/bff/sessions')).json()) as never;
 }
 
-async function sessionOf(bff: TestBff, browser: LittleBrowser): Promise<Session> {
+async function sessionOf(bff: TestBff, browser: TestBrowser): Promise<Session> {
   const own = (await sessionsOf(browser)).find(({ current }) => current);
   const session = await bff.app.get(SessionStore).read(own?.id ?? '');
   if (!session) throw new Error('There is no such session.');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { call } from './calls.ts';
-import { type Field, calls as tries } from './field.ts';
-import { believing, forget } from './ground.ts';
+import { type ScenarioContext, calls as tries } from './scenario-context.ts';
+import { believing, forget } from './backends.ts';
 import { quantile, spread } from './report.ts';
 import { browserAt, signIn } from './sessions.ts';
 
@@ -67,20 +67,20 @@ export function figuresOf(refusals: readonly Refusal[]): { p99: number; text: st
 export const mostMilliseconds = 100;
 
 /** A session that is hot on one replica and ended on another is refused at once. */
-export async function endedElsewhere(field: Field): Promise<void> {
-  const { fleet, ground, report } = field;
+export async function endedElsewhere(context: ScenarioContext): Promise<void> {
+  const { fleet, backends, report } = context;
   report.heading('6. A session in use on one replica that is ended on another');
-  ground.lifetimeSeconds = 60;
+  backends.lifetimeSeconds = 60;
   const browser = browserAt(fleet);
   await report.check(`${tries} times`, async () => {
     const refusals: Refusal[] = [];
     while (refusals.length < tries) {
-      const { cookie } = await signIn(fleet, ground, browser);
+      const { cookie } = await signIn(fleet, backends, browser);
       const signOut = async () => (await browser.fetch('/bff/logout', { method: 'POST' })).status;
       refusals.push(
         await refusalOf({ call: () => call(fleet.at(1), cookie, { path: believing }), signOut }),
       );
-      forget(ground);
+      forget(backends);
     }
     const { p99, text } = figuresOf(refusals);
     assert(p99 <= mostMilliseconds, text);

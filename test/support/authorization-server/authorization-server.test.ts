@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { getGlobalDispatcher } from 'undici';
-import { answer, inTurn, passOn } from '../upstream/responses.ts';
+import { respondWith, inTurn, passOn } from '../upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
   type AuthorizationServerOptions,
 } from './authorization-server.ts';
-import { LittleBrowser } from '../browser/browser.ts';
+import { TestBrowser } from '../browser/browser.ts';
 import { startUpstream } from '../upstream/upstream.ts';
 
 const redirectUri = 'http://localhost:1/callback';
@@ -23,7 +23,7 @@ async function start(options: AuthorizationServerOptions = {}) {
 async function authorize(
   server: AuthorizationServer,
   changes: Record<string, string> = {},
-  browser = new LittleBrowser({ origin: server.issuer }),
+  browser = new TestBrowser({ origin: server.issuer }),
 ): Promise<URL> {
   const query = new URLSearchParams({
     client_id: server.clientId,
@@ -98,7 +98,7 @@ describe('the authorization server', () => {
 
   it('asks for a new sign-in when a stronger one is wanted', async () => {
     await using server = await start();
-    const browser = new LittleBrowser({ origin: server.issuer });
+    const browser = new TestBrowser({ origin: server.issuer });
     const signIn = async (changes: Record<string, string>) => {
       const tokens = await token(server, codeForm(await authorize(server, changes, browser)));
       const { sub, acr } = payload(tokens['id_token']);
@@ -152,7 +152,7 @@ describe('the authorization server', () => {
 
   it('misbehaves as told, and goes down and comes back on its port', async () => {
     await using server = await start();
-    server.override('token', inTurn(answer(500, 'oops'), passOn()));
+    server.override('token', inTurn(respondWith(500, 'oops'), passOn()));
     server.transform('token', (json) => ({ ...json, expires_in: 5 }));
     const form = codeForm(await authorize(server));
     await expect(token(server, form)).rejects.toThrow('not valid JSON');
@@ -166,12 +166,12 @@ describe('the authorization server', () => {
 
   it('tells a client on loopback by back-channel when its person signs out there', async () => {
     await using server = await start({ backchannelLogout: true });
-    const client = await startUpstream(answer(200));
+    const client = await startUpstream(respondWith(200));
     server.registerClient({
       backchannel_logout_uri: `${client.url}/backchannel`,
       backchannel_logout_session_required: true,
     });
-    const browser = new LittleBrowser({ origin: server.issuer });
+    const browser = new TestBrowser({ origin: server.issuer });
     const tokens = await token(server, codeForm(await authorize(server, {}, browser)));
     const { sid } = payload(tokens['id_token']);
     const page = await browser.navigate('/session/end');

@@ -6,8 +6,8 @@ import {
   AuthorizationServer,
   startAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
-import { bffOptions, type BffOverrides, type Ground } from './options.ts';
-import { LittleBrowser, type BrowserOptions, type Page } from '../browser/browser.ts';
+import { bffOptions, type BffOverrides, type BffEnvironment } from './options.ts';
+import { TestBrowser, type BrowserOptions, type Page } from '../browser/browser.ts';
 import { LogCapture } from './logs.ts';
 import { freePort } from '../network/ports.ts';
 import { testRedis, type TestRedis } from '../redis/redis.ts';
@@ -21,20 +21,20 @@ export type { BffOverrides } from './options.ts';
  * startBff()` closes it all.
  */
 export async function startBff(overrides: BffOverrides = {}): Promise<TestBff> {
-  const ground = await layGround(overrides);
+  const environment = await startEnvironment(overrides);
   try {
-    const options = parseOptions(bffOptions(overrides, ground));
-    registerAt(ground.authorizationServer, options);
-    const bff = new TestBff({ ...ground, options, overrides });
+    const options = parseOptions(bffOptions(overrides, environment));
+    registerAt(environment.authorizationServer, options);
+    const bff = new TestBff({ ...environment, options, overrides });
     await bff.start();
     return bff;
   } catch (error) {
-    await clear(ground, overrides);
+    await clear(environment, overrides);
     throw error;
   }
 }
 
-interface Parts extends Ground {
+interface Parts extends BffEnvironment {
   readonly options: Options;
   readonly overrides: BffOverrides;
 }
@@ -83,10 +83,10 @@ export class TestBff {
   }
 
   /** A new browser that shows this BFF's origin and reaches it on this replica's port. */
-  browser(options: Partial<BrowserOptions> = {}): LittleBrowser {
+  browser(options: Partial<BrowserOptions> = {}): TestBrowser {
     const { clock } = this.#parts.overrides;
     const now = clock && { now: clock };
-    const browser = new LittleBrowser({ origin: this.url, ca: this.ca, ...now, ...options });
+    const browser = new TestBrowser({ origin: this.url, ca: this.ca, ...now, ...options });
     return browser.via(this.port);
   }
 
@@ -94,7 +94,7 @@ export class TestBff {
    * A browser in which this person has just signed in; throws, with the page it ended on, when that
    * fails.
    */
-  async signedIn(person = 'alice', browser = this.browser()): Promise<LittleBrowser> {
+  async signedIn(person = 'alice', browser = this.browser()): Promise<TestBrowser> {
     const page = await this.signIn(browser, { login_hint: person });
     const name = this.options.session.cookieName;
     const hasSession = browser.cookies().some((cookie) => cookie.name.endsWith(name));
@@ -104,7 +104,7 @@ export class TestBff {
   }
 
   /** Goes through a sign-in with these parameters of the login endpoint, wherever it ends. */
-  signIn(browser: LittleBrowser, parameters: Record<string, string> = {}): Promise<Page> {
+  signIn(browser: TestBrowser, parameters: Record<string, string> = {}): Promise<Page> {
     const query = new URLSearchParams(parameters);
     return browser.navigate(`${this.url}${this.options.basePath}/login?${query}`);
   }
@@ -165,7 +165,7 @@ export class TestBff {
   }
 }
 
-async function layGround(overrides: BffOverrides): Promise<Ground> {
+async function startEnvironment(overrides: BffOverrides): Promise<BffEnvironment> {
   const { authorizationServer, upstream, https, host = 'localhost', store, redis } = overrides;
   const port = await freePort();
   return {
@@ -182,8 +182,8 @@ async function layGround(overrides: BffOverrides): Promise<Ground> {
   };
 }
 
-async function clear(ground: Ground, overrides: BffOverrides): Promise<void> {
-  const { redis, upstream, authorizationServer } = ground;
+async function clear(environment: BffEnvironment, overrides: BffOverrides): Promise<void> {
+  const { redis, upstream, authorizationServer } = environment;
   if (overrides.upstream !== upstream) await upstream.close();
   if (overrides.authorizationServer !== authorizationServer) await authorizationServer.close();
   await redis?.close();

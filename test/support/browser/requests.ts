@@ -1,14 +1,14 @@
 import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import type { FetchOptions, HeaderChanges, NavigateOptions } from './options.ts';
-import type { Trip } from './trip.ts';
+import type { RequestChain } from './request-chain.ts';
 
 type RequestHeaders = Record<string, string>;
 
 const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) LittleBrowser/1.0';
 
 /** What a browser sends when a person goes somewhere. */
-export function navigationHeaders(trip: Trip, options: NavigateOptions): RequestHeaders {
+export function navigationHeaders(trip: RequestChain, options: NavigateOptions): RequestHeaders {
   return changed(
     {
       'user-agent': userAgent,
@@ -25,7 +25,11 @@ export function navigationHeaders(trip: Trip, options: NavigateOptions): Request
 }
 
 /** What a browser sends when a script of the page calls `fetch`. */
-export function scriptHeaders(trip: Trip, page: URL, options: FetchOptions): RequestHeaders {
+export function scriptHeaders(
+  trip: RequestChain,
+  page: URL,
+  options: FetchOptions,
+): RequestHeaders {
   const isOwnOrigin = trip.url.origin === page.origin;
   const type = trip.isSafe ? undefined : contentType(options.body);
   return changed(

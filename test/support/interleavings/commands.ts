@@ -37,7 +37,7 @@ export type Command = { readonly replica: number; readonly after: number } & (
 export type CallManner = 'plain' | 'refused' | 'hung up';
 
 /** What happens in one run. */
-export interface Play {
+export interface RunPlan {
   /** Each group begins when all of the one before have their answers. */
   readonly groups: readonly (readonly Command[])[];
   /**
@@ -80,7 +80,7 @@ const begin = array<Command>(signIn, { minLength: 1, maxLength: 2 });
 const group = array(anything, { minLength: 1, maxLength: 4 });
 
 /** Three to eight commands or so: somebody signs in, then this and that. */
-export const plays: Arbitrary<Play> = record({
+export const runPlans: Arbitrary<RunPlan> = record({
   groups: tuple(begin, array(group, { minLength: 1, maxLength: 3 })).map(([first, others]) => [
     first,
     ...others,
@@ -90,7 +90,7 @@ export const plays: Arbitrary<Play> = record({
 });
 
 /** A run as people read it. */
-export function describePlay({ groups, expired, pace }: Play): string {
+export function describePlan({ groups, expired, pace }: RunPlan): string {
   const lines = groups.flatMap((commands, number) => [
     `${number === 0 ? 'At first' : 'Then'}, together:`,
     ...commands.map((each) => `  ${describeCommand(each)}`),

@@ -1,7 +1,7 @@
 import { asyncProperty, check } from 'fast-check';
-import { describePlay, plays } from './commands.ts';
+import { describePlan, runPlans } from './commands.ts';
 import { Interleaving } from './run.ts';
-import type { Stage } from './environment.ts';
+import type { SystemUnderTest } from './environment.ts';
 
 /** How many runs, and from which seed. */
 export interface Extent {
@@ -31,23 +31,26 @@ export function extentFrom(env: NodeJS.ProcessEnv, usualRuns: number): Extent {
 
 /** What came of all runs. */
 export interface Outcome {
-  readonly figures: string;
+  readonly summary: string;
   /** What failed, in the smallest run found in which it does. Absent: nothing. */
   readonly failure?: string;
 }
 
 /** Plays random runs until one fails. */
-export async function playInterleavings(stage: Stage, { runs, seed }: Extent): Promise<Outcome> {
-  let played = 0;
+export async function runInterleavings(
+  system: SystemUnderTest,
+  { runs, seed }: Extent,
+): Promise<Outcome> {
+  let count = 0;
   let failedAt: number | undefined;
   const start = performance.now();
-  const property = asyncProperty(plays, async (play) => {
+  const property = asyncProperty(runPlans, async (plan) => {
     if (failedAt !== undefined && performance.now() - failedAt > longestShrinking) return;
     const tries = failedAt === undefined ? 1 : triesWhenShrinking;
     for (let left = tries; left > 0; left -= 1) {
-      played += 1;
+      count += 1;
       try {
-        await new Interleaving(stage, play, `run-${seed}-${played}`).play();
+        await new Interleaving(system, plan, `run-${seed}-${count}`).run();
       } catch (error) {
         failedAt ??= performance.now();
         throw error;
@@ -60,13 +63,13 @@ export async function playInterleavings(stage: Stage, { runs, seed }: Extent): P
   });
   const seconds = ((failedAt ?? performance.now()) - start) / 1000;
   const speed = `${seconds.toFixed(1)} s, ${(numRuns / seconds).toFixed(1)} a second`;
-  const figures = `${numRuns} of ${runs} runs, INTERLEAVINGS_SEED=${seed}: ${speed}`;
-  if (!failed) return { figures };
-  const play = counterexample?.[0];
+  const summary = `${numRuns} of ${runs} runs, INTERLEAVINGS_SEED=${seed}: ${speed}`;
+  if (!failed) return { summary };
+  const plan = counterexample?.[0];
   const reason = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
-  const smallest = play ? describePlay(play) : 'unknown';
+  const smallest = plan ? describePlan(plan) : 'unknown';
   return {
-    figures,
+    summary,
     failure: `${reason}\nThe smallest run found in which this is so:\n${smallest}`,
   };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Answer } from './world.ts';
+import type { ReplicaResponse } from './external-services.ts';
 import type { Grant } from '../authorization-server/scripted-authorization-server.ts';
 
 /**
@@ -37,7 +37,7 @@ export interface ModelSession {
 export interface Observation {
   readonly what: string;
   readonly session: ModelSession | undefined;
-  readonly answer: Answer;
+  readonly response: ReplicaResponse;
   /** It was asked when the session had ended for good. */
   readonly isTooLate: boolean;
 }
@@ -140,14 +140,14 @@ export class Model {
   }
 }
 
-function judge({ what, session, answer, isTooLate }: Observation): void {
-  const { status, body } = answer;
+function judge({ what, session, response, isTooLate }: Observation): void {
+  const { status, body } = response;
   // A second refusal by the API within 30 seconds is passed on.
   const isPassedOn = status === 401 && body.includes('"from":"api"');
   const isServed =
     status === 200 || status === 204 || (isPassedOn && session?.hadTokenRefused === true);
   if (!session || isTooLate) {
-    return assert(isRefusal(answer), `${what}: signed out, but answered ${status} ${body}`);
+    return assert(isRefusal(response), `${what}: signed out, but answered ${status} ${body}`);
   }
   if (session.state === 'lives') {
     assert(isServed, `${what}: ${session.name} lives, but is answered ${status} ${body}`);
@@ -160,6 +160,6 @@ function judge({ what, session, answer, isTooLate }: Observation): void {
 }
 
 /** Said by the BFF itself, not by the API behind it. */
-export function isRefusal({ status, body }: Answer): boolean {
+export function isRefusal({ status, body }: ReplicaResponse): boolean {
   return status === 401 && body.includes('"not_signed_in"');
 }

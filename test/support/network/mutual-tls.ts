@@ -16,7 +16,7 @@ export function shownCertificate(request: IncomingMessage): string | undefined {
  * A second door to an authorization server, which asks for client certificates: its
  * `mtls_endpoint_aliases`.
  */
-export class MutualTlsDoor {
+export class MutualTlsEndpoint {
   readonly url: string;
   readonly requests: RecordedRequest[] = [];
   readonly #server: Server;
@@ -28,10 +28,10 @@ export class MutualTlsDoor {
     server.on('request', (request, response) => void this.#answer(request, response));
   }
 
-  static async open(): Promise<MutualTlsDoor> {
+  static async start(): Promise<MutualTlsEndpoint> {
     const { key, cert, ca } = testTls();
     const server = createServer({ key, cert, ca, requestCert: true, rejectUnauthorized: false });
-    return new MutualTlsDoor(server, (await listen(server, 0)).port);
+    return new MutualTlsEndpoint(server, (await listen(server, 0)).port);
   }
 
   /** Leads to this server from now on. */

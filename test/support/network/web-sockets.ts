@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket, WebSocketServer, type ClientOptions, type ServerOptions } from 'ws';
-import type { LittleBrowser } from '../browser/browser.ts';
+import type { TestBrowser } from '../browser/browser.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { waitFor } from '../time/wait-for.ts';
 
@@ -87,7 +87,7 @@ interface Target {
  */
 export async function openWebSocket(
   bff: Target,
-  browser: LittleBrowser | undefined,
+  browser: TestBrowser | undefined,
   { path = '/api/socket', protocols = [], origin = bff.url, headers, ...options }: Opening = {},
 ): Promise<Peer> {
   const cookie = browser?.cookieHeader('/');

@@ -3,7 +3,7 @@ import {
   FakeService,
   registered,
   sendJson,
-  type ServiceAnswer,
+  type ServiceResponse,
   type ServiceGrant,
 } from './fake-service.ts';
 
@@ -123,7 +123,7 @@ export class FakeGitHub extends FakeService {
     response.end(String(form));
   }
 
-  #ask(path: string, grant: ServiceGrant | undefined): ServiceAnswer {
+  #ask(path: string, grant: ServiceGrant | undefined): ServiceResponse {
     const person = grant && this.people[grant.person];
     if (!person) return [401, { message: 'Bad credentials', status: '401' }];
     if (path === '/user') return [200, person.user];
@@ -132,7 +132,7 @@ export class FakeGitHub extends FakeService {
     return mayRead ? [200, person.emails] : [404, { message: 'Not Found', status: '404' }];
   }
 
-  #revoke(request: IncomingMessage, body: string): ServiceAnswer {
+  #revoke(request: IncomingMessage, body: string): ServiceResponse {
     const { clientId, clientSecret } = registered;
     const expected = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
     if (request.headers.authorization !== expected) return [404, { message: 'Not Found' }];

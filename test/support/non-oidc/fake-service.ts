@@ -14,7 +14,7 @@ export interface ServiceGrant {
 }
 
 /** What a fake service answers: a status and JSON, or nothing. */
-export type ServiceAnswer = readonly [status: number, body?: unknown];
+export type ServiceResponse = readonly [status: number, body?: unknown];
 
 /** The registration of our client at every fake service. */
 export const registered = {
@@ -147,7 +147,7 @@ export abstract class FakeService {
 }
 
 /** Sends JSON, or an empty body. */
-export function sendJson(response: ServerResponse, [status, body]: ServiceAnswer): void {
+export function sendJson(response: ServerResponse, [status, body]: ServiceResponse): void {
   const isEmpty = body === undefined;
   response.writeHead(status, isEmpty ? {} : { 'content-type': 'application/json; charset=utf-8' });
   response.end(isEmpty ? undefined : JSON.stringify(body));

@@ -10,7 +10,7 @@ export interface RedisNetwork {
   /** Nobody listens here any more, and who is connected is cut off. */
   refuse(): Promise<void>;
   /** Answers take this much longer, also on connections that exist. */
-  delayAnswers(milliseconds: number): void;
+  delayResponses(milliseconds: number): void;
   /**
    * Packets of the connections that exist, but for the first, the test's own, get lost, as when a
    * firewall forgets them.
@@ -22,7 +22,7 @@ export interface RedisNetwork {
    */
   leadTo(port: number): void;
   /** Everything is well again, for new connections. */
-  mend(): Promise<void>;
+  restore(): Promise<void>;
   close(): void;
 }
 
@@ -55,7 +55,7 @@ export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
         server.close(() => refused());
         cut();
       }),
-    delayAnswers: (milliseconds) => {
+    delayResponses: (milliseconds) => {
       delay = milliseconds;
     },
     loseConnections: () => {
@@ -64,7 +64,7 @@ export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
     leadTo: (other) => {
       target = other;
     },
-    mend: async () => {
+    restore: async () => {
       delay = 0;
       if (!server.listening) await listen(server, port);
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, type JWK, jwtVerify } from 'jose';
-import { answer, type Handler } from './responses.ts';
+import { respondWith, type Handler } from './responses.ts';
 import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import type { RecordedRequest } from './recorder.ts';
 
@@ -21,15 +21,15 @@ export class DpopResourceServer {
   readonly keys = new Set<string>();
   readonly #jtis = new Set<string>();
   /** Answers what was proved. */
-  handler: Handler = answer(200, { ok: true });
+  handler: Handler = respondWith(200, { ok: true });
 
   constructor(private readonly issuer: () => AuthorizationServer) {}
 
   /** For an `Upstream`. */
-  readonly answer: Handler = async (request, response, recorded) => {
+  readonly checkingHandler: Handler = async (request, response, recorded) => {
     const refusal = await this.judge(recorded);
     if (!refusal) return this.handler(request, response, recorded);
-    return answer(401, { error: refusal.error }, this.#challenge(refusal))(
+    return respondWith(401, { error: refusal.error }, this.#challenge(refusal))(
       request,
       response,
       recorded,

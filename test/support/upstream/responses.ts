@@ -18,7 +18,7 @@ type Body = string | Buffer | object | undefined;
 type Headers = Readonly<Record<string, string | string[]>>;
 
 /** Answers with this status; an object becomes JSON, absence of a body an empty one. */
-export function answer(status: number, body?: Body, headers: Headers = {}): Handler {
+export function respondWith(status: number, body?: Body, headers: Headers = {}): Handler {
   const isJson = typeof body === 'object' && !Buffer.isBuffer(body);
   const bytes = isJson ? JSON.stringify(body) : (body ?? '');
   const type = isJson ? 'application/json' : 'text/plain';
@@ -29,7 +29,7 @@ export function answer(status: number, body?: Body, headers: Headers = {}): Hand
 
 /** Redirects to another address. */
 export function redirectTo(location: string, status = 302): Handler {
-  return answer(status, undefined, { location });
+  return respondWith(status, undefined, { location });
 }
 
 /** Takes the request and never answers. */

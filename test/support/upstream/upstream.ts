@@ -8,7 +8,7 @@ import {
 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
-import { answer, type Handler } from './responses.ts';
+import { respondWith, type Handler } from './responses.ts';
 import { RecordedRequest } from './recorder.ts';
 
 /** A key and certificate in PEM, and whose client certificates to ask for, if any. */
@@ -148,7 +148,7 @@ export function echo(): Handler {
     request.resume();
     await recorded.ended;
     const { method, url, headers, body } = recorded;
-    return answer(200, { method, url, headers, body: body.toString() })(
+    return respondWith(200, { method, url, headers, body: body.toString() })(
       request,
       response,
       recorded,

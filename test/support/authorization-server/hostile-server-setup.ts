@@ -1,5 +1,5 @@
 import { startBff, type BffOverrides, type TestBff } from '../bff/bff.ts';
-import type { LittleBrowser, Page } from '../browser/browser.ts';
+import type { TestBrowser, Page } from '../browser/browser.ts';
 import { testClock, type TestClock } from '../time/clock.ts';
 import type { AuthorizationServer } from './authorization-server.ts';
 import type { Transform } from './oidc-endpoints.ts';
@@ -9,18 +9,18 @@ import type { RecordedRequest } from '../upstream/recorder.ts';
 export type Outcome = 'signed in' | readonly [status: number, code: string | undefined];
 
 /** What came of a row: what the browser got, and every promise that was broken, in words. */
-export interface Aftermath {
+export interface SignInResult {
   readonly outcome: Outcome;
-  readonly complaints: readonly string[];
+  readonly violations: readonly string[];
 }
 
 /** What should come of it. */
-export const cleanly = (outcome: Outcome): Aftermath => ({ outcome, complaints: [] });
+export const withoutViolations = (outcome: Outcome): SignInResult => ({ outcome, violations: [] });
 
-type Complaints = readonly (string | false)[];
+type Violations = readonly (string | false)[];
 
 /** Brings a misbehaviour about: overrides endpoints, changes tokens or the way back. */
-export type Arrange = (stage: HostileStage) => unknown;
+export type Arrange = (setup: HostileServerSetup) => unknown;
 
 /**
  * One misbehaviour of an authorization server: which kind of attack it is (by its number), in
@@ -38,10 +38,10 @@ export const denied: Outcome = [403, 'login_denied'];
  * No answer may take longer, in milliseconds: the provider's timeout, with time to spare for a busy
  * machine.
  */
-const longestAnswer = 2500;
+const maxMilliseconds = 2500;
 
 /** No answer and no line of the log is larger, in characters, whatever the provider sends. */
-const largestAnswer = 16 * 1024;
+const maxCharacters = 16 * 1024;
 
 /** Every hostile text has this word in it somewhere; nothing of ours may. */
 export const canary = 'canary';
@@ -51,7 +51,7 @@ export const canary = 'canary';
  * not signed in has left nothing behind: no cookie, no record in Redis, no secret in the log, no
  * promise unattended.
  */
-export class HostileStage {
+export class HostileServerSetup {
   readonly bff: TestBff;
   readonly clock: TestClock;
   /** What the token endpoint answers instead. */
@@ -59,7 +59,7 @@ export class HostileStage {
   /** Where the browser comes back instead. */
   callback: (address: URL) => URL | Promise<URL> = (address) => address;
   /** Who comes back. */
-  visitor: LittleBrowser;
+  visitor: TestBrowser;
   /** Parameters of the login endpoint. */
   parameters: Record<string, string> = {};
   /** Where the last row ended. */
@@ -79,15 +79,15 @@ export class HostileStage {
   }
 
   /** Starts one whose provider is given up after 900 milliseconds or 40 kilobytes. */
-  static async start({ provider, ...others }: BffOverrides = {}): Promise<HostileStage> {
+  static async start({ provider, ...others }: BffOverrides = {}): Promise<HostileServerSetup> {
     const clock = testClock();
     const limits = { timeout: '900ms', maxResponse: '40kb', ...provider };
-    const stage = new HostileStage(
+    const setup = new HostileServerSetup(
       await startBff({ clock: clock.now, provider: limits, ...others }),
       clock,
     );
-    await stage.reset();
-    return stage;
+    await setup.reset();
+    return setup;
   }
 
   get server(): AuthorizationServer {
@@ -95,7 +95,7 @@ export class HostileStage {
   }
 
   /** A browser by the real time, which the authorization server's cookies are by. */
-  browser(): LittleBrowser {
+  browser(): TestBrowser {
     return this.bff.browser({ now: Date.now });
   }
 
@@ -130,19 +130,19 @@ export class HostileStage {
   }
 
   /** Plays one row: what the browser got, and what nobody may do was done. */
-  async play(arrange: Arrange = () => undefined): Promise<Aftermath> {
+  async run(arrange: Arrange = () => undefined): Promise<SignInResult> {
     await arrange(this);
     const began = performance.now();
     this.page = await this.signIn();
     const took = performance.now() - began;
     const isSignedIn = this.page.status === 302 && this.page.headers.get('location') === '/';
     const outcome = isSignedIn ? 'signed in' : ([this.page.status, errorCode(this.page)] as const);
-    const complaints = [
-      took > longestAnswer && `it took ${Math.round(took)} ms`,
+    const violations = [
+      took > maxMilliseconds && `it took ${Math.round(took)} ms`,
       ...(isSignedIn ? await this.#wrongWithSession() : await this.#wrongWithRefusal(this.page)),
-      ...this.indiscretions(),
+      ...this.leaks(),
     ];
-    return { outcome, complaints: complaints.filter((complaint) => complaint !== false) };
+    return { outcome, violations: violations.filter((violation) => violation !== false) };
   }
 
   /**
@@ -166,7 +166,7 @@ export class HostileStage {
   /**
    * What of the log since the last reset must not be there, and promises that were left unattended.
    */
-  indiscretions(): string[] {
+  leaks(): string[] {
     for (const request of this.server.requests) this.#keepSecretsOf(request);
     const log = this.bff.logs.text.slice(this.#logged);
     const lines = log.split('\n').filter(Boolean);
@@ -176,7 +176,7 @@ export class HostileStage {
         .map((secret) => `the log has ${secret}`),
       ...lines.filter((line) => !isLine(line)).map((line) => `no line of the log: ${line}`),
       ...lines
-        .filter((line) => line.length > largestAnswer)
+        .filter((line) => line.length > maxCharacters)
         .map((line) => `a line of ${line.length} characters`),
       ...this.#rejections.map((reason) => `an unattended promise: ${String(reason)}`),
     ];
@@ -196,7 +196,7 @@ export class HostileStage {
     return this.visitor.navigate(back.href, { from, redirect: 'manual' });
   }
 
-  async #wrongWithSession(): Promise<Complaints> {
+  async #wrongWithSession(): Promise<Violations> {
     const user = await this.visitor.fetch('/bff/user');
     const kinds = await this.#kinds();
     return [
@@ -206,12 +206,12 @@ export class HostileStage {
     ];
   }
 
-  async #wrongWithRefusal({ status, headers, body, history }: Page): Promise<Complaints> {
+  async #wrongWithRefusal({ status, headers, body, history }: Page): Promise<Violations> {
     const user = await this.visitor.fetch('/bff/user');
     const left = (await this.#kinds()).join(', ');
-    const asked = this.bff.upstream.requests.map(({ url }) => url).join(', ');
+    const requested = this.bff.upstream.requests.map(({ url }) => url).join(', ');
     return [
-      body.length > largestAnswer && `a page of ${body.length} characters`,
+      body.length > maxCharacters && `a page of ${body.length} characters`,
       new RegExp(`${canary}|<script`).test(body) && 'the page shows what it should not',
       headers.has('location') && `it leads to ${headers.get('location')}`,
       Boolean(history.at(-1)?.setCookie.length) && 'it sets a cookie',
@@ -221,7 +221,7 @@ export class HostileStage {
       left !== (this.leavesPendingLogin ? 'login, pending-logins' : '') &&
         `left in Redis: ${left || 'nothing'}`,
       // The upstream stands for everybody whom nobody should ask.
-      asked !== '' && `somebody else was asked for ${asked}`,
+      requested !== '' && `somebody else was asked for ${requested}`,
     ];
   }
 

@@ -14,7 +14,7 @@ import { closeServer, listen } from '../support/upstream/upstream.ts';
  * The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on
  * ports of its own.
  */
-export interface DemoParty {
+export interface DemoServers {
   readonly url: string;
   /**
    * What the BFF and the authorization server said to each other so far: verifiers, tokens, the
@@ -25,7 +25,7 @@ export interface DemoParty {
 }
 
 /** Starts the demo between a real Redis and a wire tap on the back channel. */
-export async function startDemoParty(): Promise<DemoParty> {
+export async function startDemoServers(): Promise<DemoServers> {
   const [port, authPort, managementPort] = [await freePort(), await freePort(), await freePort()];
   const url = `http://localhost:${port}`;
   const clientSecret = 'demo-client-secret-of-the-browser-test';

@@ -39,16 +39,21 @@ async function tryOne(
 ): Promise<FramingOutcome> {
   const hidden = `${path}-hidden`;
   const { statuses } = await rawRequest(port, bytes(path, hidden), { deadline: 1000 });
-  const asked = (target: string) => upstream.requests.filter((one) => one.target === target).length;
+  const countOf = (target: string) =>
+    upstream.requests.filter((one) => one.target === target).length;
   const finalStatuses = statuses.filter((status) => status >= 200);
-  return { name, statuses: finalStatuses, arrived: asked(path), hidden: asked(hidden) };
+  return { name, statuses: finalStatuses, arrived: countOf(path), hidden: countOf(hidden) };
 }
 
 /**
  * What is wrong with an outcome: more than one request, another one, or an answer that is nobody's.
  * Absent: nothing.
  */
-export function complaintAbout({ statuses, arrived, hidden }: FramingOutcome): string | undefined {
+export function describeViolation({
+  statuses,
+  arrived,
+  hidden,
+}: FramingOutcome): string | undefined {
   const accepted = statuses.filter((status) => status < 400).length;
   if (hidden > 0) return 'the hidden request reached the upstream';
   if (arrived > 1) return `it reached the upstream ${arrived} times`;

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { createClient } from 'redis';
 import { Pool } from 'undici';
-import { answer, type Handler } from '../upstream/responses.ts';
+import { respondWith, type Handler } from '../upstream/responses.ts';
 import {
   type Script,
   ScriptedAuthorizationServer,
@@ -11,7 +11,7 @@ import {
 import { listen, startUpstream, type Upstream } from '../upstream/upstream.ts';
 
 /** One answer, read to its end. */
-export interface Answer {
+export interface ReplicaResponse {
   readonly status: number;
   readonly location: string | undefined;
   /** `name=value` of every cookie that was set; one taken away has no value. */
@@ -20,7 +20,7 @@ export interface Answer {
 }
 
 /** What a client sends. */
-export interface Question {
+export interface ReplicaRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly cookie?: string | undefined;
@@ -37,7 +37,13 @@ export class Replica {
   }
 
   /** Sends a request as a script of the page does, and follows no redirect. */
-  async ask({ method = 'GET', path, cookie, form, signal }: Question): Promise<Answer> {
+  async send({
+    method = 'GET',
+    path,
+    cookie,
+    form,
+    signal,
+  }: ReplicaRequest): Promise<ReplicaResponse> {
     const { statusCode, headers, body } = await this.#pool.request({
       method,
       path,
@@ -143,7 +149,7 @@ export async function startBumpyWay(
 /**
  * What is around the replicas: the authorization server, the API, and how long everything takes.
  */
-export class World implements Script {
+export class ExternalServices implements Script {
   #server: ScriptedAuthorizationServer | undefined;
   #upstream: Upstream | undefined;
   #ticks = 0;
@@ -153,11 +159,11 @@ export class World implements Script {
   readonly #refused = new Map<string, string>();
 
   /** Starts the authorization server and the API. */
-  static async start(): Promise<World> {
-    const world = new World();
-    world.#server = await ScriptedAuthorizationServer.start(world);
-    world.#upstream = await startUpstream(world.#api);
-    return world;
+  static async start(): Promise<ExternalServices> {
+    const services = new ExternalServices();
+    services.#server = await ScriptedAuthorizationServer.start(services);
+    services.#upstream = await startUpstream(services.#api);
+    return services;
   }
 
   get server(): ScriptedAuthorizationServer {
@@ -217,7 +223,7 @@ export class World implements Script {
     const query = new URL(request.url ?? '', 'http://api').searchParams;
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
     const grant = this.server.grantOf(token);
-    const refusal = answer(
+    const refusal = respondWith(
       401,
       { from: 'api' },
       { 'www-authenticate': 'Bearer error="invalid_token"' },
@@ -231,7 +237,7 @@ export class World implements Script {
       this.#refused.set(refuse, token);
       return reply(refusal);
     }
-    return reply(answer(200, { sub: grant.sub }));
+    return reply(respondWith(200, { sub: grant.sub }));
   };
 
   #complain(what: string): void {

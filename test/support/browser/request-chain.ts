@@ -17,7 +17,7 @@ export interface Start {
  * been mean for cookies (`SameSite`, RFC 6265bis §5.2) and for `Sec-Fetch-Site` (Fetch Metadata
  * §2.3).
  */
-export class Trip {
+export class RequestChain {
   url: URL;
   method: string;
   body: string | undefined;
