@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Page, Response } from 'playwright-core';
 import { describeInChromium } from '../support/browser/chromium.ts';
-import { addNote, complaintsOf, enterPassword, showsAda, signIn, signOut } from './demo-page.ts';
+import { addNote, errorsOf, enterPassword, showsAda, signIn, signOut } from './demo-page.ts';
 import { type DemoServers, startDemoServers } from './demo-servers.ts';
 
 describeInChromium('the demo in a real browser', (open) => {
@@ -12,7 +12,7 @@ describeInChromium('the demo in a real browser', (open) => {
   it('signs in, calls the API, reloads, opens a second tab and signs out without a complaint', async () => {
     const context = await open();
     const page = await context.newPage();
-    const complaints = complaintsOf(page);
+    const errors = errorsOf(page);
     await page.goto(demo.url);
     await signIn(page);
     const moments = await momentsOf(page);
@@ -24,14 +24,14 @@ describeInChromium('the demo in a real browser', (open) => {
     await page.getByRole('listitem').filter({ hasText: 'Note G' }).waitFor();
 
     const secondTab = await context.newPage();
-    complaints.push(...complaintsOf(secondTab));
+    errors.push(...errorsOf(secondTab));
     await secondTab.goto(demo.url);
     await showsAda(secondTab);
 
     await signOut(page);
     await secondTab.reload();
     await secondTab.locator('body[data-state="signed-out"]').waitFor();
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   it('gives the page no token and no verifier, wherever it looks', async () => {

@@ -19,17 +19,17 @@ describeInChromium('a silent sign-in, in Chromium', (open) => {
     });
     const context = await open();
     const page = await context.newPage();
-    const told = async () => {
+    const messages = async () => {
       await page.goto(`${bff.url}/`);
       await page.waitForFunction(() => document.title.startsWith('['));
       return JSON.parse(await page.title()) as unknown;
     };
-    const nobody = { source: 'bff-silent-login', isLoggedIn: false, code: 'login_denied' };
-    expect(await told()).toEqual([true, nobody]);
+    const signedOut = { source: 'bff-silent-login', isLoggedIn: false, code: 'login_denied' };
+    expect(await messages()).toEqual([true, signedOut]);
     await page.goto(`${bff.url}/bff/login?login_hint=alice`);
     await page.waitForURL(`${bff.url}/`);
     await bff.redis.clear();
-    expect(await told()).toEqual([true, { source: 'bff-silent-login', isLoggedIn: true }]);
+    expect(await messages()).toEqual([true, { source: 'bff-silent-login', isLoggedIn: true }]);
     await frontend.close();
   });
 });

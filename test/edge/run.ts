@@ -91,9 +91,9 @@ async function attackBehind(name: keyof typeof fronts): Promise<void> {
 async function attack(where: string, at: number): Promise<void> {
   const outcomes = await tryFramings(at, upstream, `/api/${where.replace(' ', '-')}`);
   for (const outcome of outcomes) {
-    const complaint = describeViolation(outcome);
-    if (complaint) console.log(`${where}: ${outcome.name}: ${complaint}`);
-    if (complaint) failed += 1;
+    const violation = describeViolation(outcome);
+    if (violation) console.log(`${where}: ${outcome.name}: ${violation}`);
+    if (violation) failed += 1;
     else passed += 1;
   }
   for (const offence of upstream.offences.splice(0)) {

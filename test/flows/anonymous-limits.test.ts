@@ -19,7 +19,7 @@ describe('a return URL of more than 2,048 octets', () => {
     ['logout', 'GET', (value: string) => `/bff/logout?returnUrl=${value}`],
     ['logout by POST', 'POST', (value: string) => `/bff/logout?returnUrl=${value}`],
   ])('is refused by %s', async (_, method, target) => {
-    const ask = async (value: string) => {
+    const statusFor = async (value: string) => {
       const address = target(encodeURIComponent(value));
       const browser = bff.browser();
       if (method === 'GET')
@@ -27,9 +27,9 @@ describe('a return URL of more than 2,048 octets', () => {
       const response = await browser.fetch(address, { method });
       return errorCode({ body: await response.text() });
     };
-    await expect(ask(`${longest}a`)).resolves.toBe('invalid_return_url');
-    await expect(ask(`/${'%25'.repeat(2000)}`)).resolves.toBe('invalid_return_url');
-    expect(await ask(longest)).not.toBe('invalid_return_url');
+    await expect(statusFor(`${longest}a`)).resolves.toBe('invalid_return_url');
+    await expect(statusFor(`/${'%25'.repeat(2000)}`)).resolves.toBe('invalid_return_url');
+    expect(await statusFor(longest)).not.toBe('invalid_return_url');
   });
 
   it('is measured as it was sent, also on the way back from a sign-out', async () => {

@@ -298,7 +298,7 @@ describe('an answer in a form', () => {
   });
 
   /** The fields of an answer that has not been sent. */
-  async function answerFor(browser: ReturnType<TestBff['browser']>) {
+  async function outcomeOf(browser: ReturnType<TestBff['browser']>) {
     const { request } = await beginLogin(bff, browser);
     return {
       state: request.searchParams.get('state') ?? '',
@@ -308,7 +308,7 @@ describe('an answer in a form', () => {
   }
 
   it('of somebody else signs nobody in: it is bound to the browser that asked', async () => {
-    const fields = await answerFor(bff.browser());
+    const fields = await outcomeOf(bff.browser());
     const page = await bff.browser().navigate(`${bff.url}/bff/callback`, form(fields));
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
@@ -317,7 +317,7 @@ describe('an answer in a form', () => {
 
   it('counts by its body alone, and only as a form', async () => {
     const browser = bff.browser();
-    const fields = await answerFor(browser);
+    const fields = await outcomeOf(browser);
     const query = new URLSearchParams(fields);
     const inAddress = await browser.navigate(`${bff.url}/bff/callback?${query}`, form({}));
     expect([inAddress.status, errorCode(inAddress)]).toEqual([400, 'login_expired']);
@@ -367,7 +367,7 @@ describe('an answer in a form', () => {
       authorizationServer: { jarm: true, client: { authorization_signed_response_alg: 'ES256' } },
     });
     await expect(whoIs(await signed.signedIn())).resolves.toBe('alice');
-    const [asked] = signed.authorizationServer.authorizationRequests();
-    expect(asked?.query.get('response_mode')).toBe('form_post.jwt');
+    const [request] = signed.authorizationServer.authorizationRequests();
+    expect(request?.query.get('response_mode')).toBe('form_post.jwt');
   });
 });

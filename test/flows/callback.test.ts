@@ -270,8 +270,8 @@ describe.each([
     expect(back?.cookie).toMatch(/^[\w-]*bff-login=[^;]+$/);
     await expect(whoIs(browser)).resolves.toBe('bob');
     const stolen = bff.browser();
-    const answered = await stolen.fetch('/bff/user', { headers: { cookie: old } });
-    expect(answered.status).toBe(401);
+    const response = await stolen.fetch('/bff/user', { headers: { cookie: old } });
+    expect(response.status).toBe(401);
     await expect(keysOf(bff, 'session')).resolves.toHaveLength(1);
   });
 

@@ -143,11 +143,11 @@ it('a call that needs the first provider says so, and does not lead to a choice'
 });
 
 describe('GET /bff/providers', () => {
-  const ask = (query = '', options: RequestInit = {}) =>
+  const requestChooser = (query = '', options: RequestInit = {}) =>
     fetch(`${bff.url}/bff/providers${query}`, { headers: { accept: '*/*' }, ...options });
 
   it('lists them for a page of your own, without a session and without the CSRF header', async () => {
-    const response = await ask();
+    const response = await requestChooser();
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
     await expect(response.json()).resolves.toEqual([
@@ -158,7 +158,9 @@ describe('GET /bff/providers', () => {
   });
 
   it('gives links that lead back to a return URL', async () => {
-    const listed = (await (await ask('?returnUrl=/a%3Fb')).json()) as { loginUrl: string }[];
+    const listed = (await (await requestChooser('?returnUrl=/a%3Fb')).json()) as {
+      loginUrl: string;
+    }[];
     expect(listed[1]?.loginUrl).toBe('/bff/login?provider=github&returnUrl=%2Fa%3Fb');
     const browser = bff.browser();
     const page = await browser.navigate(listed[1]?.loginUrl ?? '');
@@ -166,13 +168,13 @@ describe('GET /bff/providers', () => {
   });
 
   it('refuses a return URL that leads away, and other methods', async () => {
-    expect((await ask('?returnUrl=//evil.example')).status).toBe(400);
-    expect((await ask('', { method: 'POST' })).status).toBe(405);
-    expect((await ask('', { method: 'HEAD' })).status).toBe(200);
+    expect((await requestChooser('?returnUrl=//evil.example')).status).toBe(400);
+    expect((await requestChooser('', { method: 'POST' })).status).toBe(405);
+    expect((await requestChooser('', { method: 'HEAD' })).status).toBe(200);
   });
 
   it('tells nothing of registrations', async () => {
-    const text = await (await ask()).text();
+    const text = await (await requestChooser()).text();
     expect(text).not.toMatch(/client|secret|endpoint/i);
   });
 });

@@ -57,9 +57,9 @@ describe('private_key_jwt', () => {
     await using bff = await startWithKey(kind, alg);
     const { authorizationServer: server } = bff;
     await everythingAuthenticated(bff);
-    const asked = ['par', 'token', 'revocation'] as const;
-    expect(asked.map((endpoint) => server.requestsTo(endpoint).length)).toEqual([1, 2, 1]);
-    const requests = asked.flatMap((endpoint) => server.requestsTo(endpoint));
+    const endpoints = ['par', 'token', 'revocation'] as const;
+    expect(endpoints.map((endpoint) => server.requestsTo(endpoint).length)).toEqual([1, 2, 1]);
+    const requests = endpoints.flatMap((endpoint) => server.requestsTo(endpoint));
     for (const { form, headers } of requests) {
       expect(headers.authorization).toBeUndefined();
       expect(form.getAll('client_secret')).toEqual([]);
@@ -121,8 +121,8 @@ describe('private_key_jwt', () => {
     renameSync(keyFile('half a'), file);
     await bff.signedIn();
     await bff.signedIn();
-    const told = 'the file of clientKey cannot be used; the last good key serves on';
-    expect(bff.logs.lines.filter(({ msg }) => msg === told)).toHaveLength(1);
+    const message = 'the file of clientKey cannot be used; the last good key serves on';
+    expect(bff.logs.lines.filter(({ msg }) => msg === message)).toHaveLength(1);
     writeFileSync(file, JSON.stringify(fresh.privateJwk));
     await bff.signedIn();
     expect(keysUsed()).toEqual(['old', 'old', 'old', 'new']);
@@ -146,12 +146,12 @@ it('client_secret_post sends the secret in the body and nowhere else', async () 
 });
 
 describe('mutual TLS', () => {
-  let door: MutualTlsEndpoint;
+  let mutualTls: MutualTlsEndpoint;
   beforeAll(async () => {
-    door = await MutualTlsEndpoint.start();
+    mutualTls = await MutualTlsEndpoint.start();
   });
-  afterAll(() => door.close());
-  beforeEach(() => void (door.requests.length = 0));
+  afterAll(() => mutualTls.close());
+  beforeEach(() => void (mutualTls.requests.length = 0));
 
   const { key, cert, ca, caFile } = testTls();
   const me = clientCertificate('bff');
@@ -171,10 +171,10 @@ describe('mutual TLS', () => {
       clientAuth,
       client,
       par: 'required',
-      configuration: door.configuration,
+      configuration: mutualTls.configuration,
       ...server,
     });
-    door.leadTo(authorizationServer);
+    mutualTls.leadTo(authorizationServer);
     return startBff({
       store: 'memory',
       authorizationServer,
@@ -189,7 +189,7 @@ describe('mutual TLS', () => {
     const bound = { ...registered, tls_client_certificate_bound_access_tokens: true };
     await using bff = await start('tls_client_auth', bound, {}, { claimsInIdToken: false });
     await bff.signedIn('alice', bff.browser({ ca }));
-    expect(door.requests.map(({ path }) => path)).toContain('/me');
+    expect(mutualTls.requests.map(({ path }) => path)).toContain('/me');
   });
 
   it.each([
@@ -205,13 +205,13 @@ describe('mutual TLS', () => {
   ] as const)('%s: the certificate is all that proves who we are', async (method, client) => {
     await using bff = await start(method, client);
     await everythingAuthenticated(bff);
-    expect(door.requests.map(({ path }) => path)).toEqual([
+    expect(mutualTls.requests.map(({ path }) => path)).toEqual([
       '/request',
       '/token',
       '/token',
       '/token/revocation',
     ]);
-    for (const { form, headers } of door.requests) {
+    for (const { form, headers } of mutualTls.requests) {
       expect(form.get('client_id')).toBe('test-client');
       expect([
         headers.authorization,

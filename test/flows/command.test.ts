@@ -52,10 +52,10 @@ describe('the server', () => {
       management: `127.0.0.1:${options.management?.port}`,
     });
     expect(server.stderr).toBe('');
-    const answered = await fetch(`http://127.0.0.1:${options.server?.port}/bff/user`, {
+    const response = await fetch(`http://127.0.0.1:${options.server?.port}/bff/user`, {
       headers: { 'x-csrf': '1' },
     });
-    expect(answered.status).toBe(401);
+    expect(response.status).toBe(401);
   });
 
   it('calls who writes a line by its name, though it is bundled', async () => {
@@ -80,10 +80,10 @@ describe('the server', () => {
       BFF_API_UPSTREAM: upstream.url,
     });
     expect(await server.line('listening')).toMatchObject({ configuration: 'environment' });
-    const answered = await fetch(`http://127.0.0.1:${port}/api/notes`, {
+    const response = await fetch(`http://127.0.0.1:${port}/api/notes`, {
       headers: { 'x-csrf': '1' },
     });
-    expect(answered.status).toBe(401);
+    expect(response.status).toBe(401);
   });
 
   it('says at the start when Redis cannot be reached, and comes up nevertheless', async () => {
@@ -151,8 +151,8 @@ describe('stopping', () => {
       status: 'unavailable',
       checks: { server: { status: 'unavailable', reason: 'draining' } },
     });
-    const answered = await slow;
-    expect([answered.status, await answered.text()]).toEqual([200, 'late but whole']);
+    const response = await slow;
+    expect([response.status, await response.text()]).toEqual([200, 'late but whole']);
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.lines.map(({ msg }) => msg)).toEqual(
       expect.arrayContaining(['draining', 'request completed', 'stopped']),

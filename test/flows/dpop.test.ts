@@ -14,7 +14,7 @@ import { beginLogin, errorCode, whoIs } from './steps.ts';
 
 const insisting = { dpop_bound_access_tokens: true };
 
-interface Stage {
+interface DpopSetup {
   readonly bff: TestBff;
   readonly api: DpopResourceServer;
   readonly upstream: Upstream;
@@ -22,10 +22,10 @@ interface Stage {
 }
 
 /** A BFF between an authorization server and an API that both insist on DPoP. */
-async function stage(
+async function startDpopSetup(
   authorizationServer: AuthorizationServerOptions = {},
   overrides: BffOverrides = {},
-): Promise<Stage> {
+): Promise<DpopSetup> {
   const api = new DpopResourceServer(() => bff.authorizationServer);
   const upstream = await startUpstream(api.checkingHandler);
   api.url = upstream.url;
@@ -48,7 +48,7 @@ const proofsIn = (requests: readonly RecordedRequest[]) =>
 
 describe('with DPoP', () => {
   it('code, refresh and UserInfo are proved to a server that insists, by one key a session', async () => {
-    await using at = await stage({ claimsInIdToken: false });
+    await using at = await startDpopSetup({ claimsInIdToken: false });
     const { bff } = at;
     const browser = await bff.signedIn();
     at.upstream.handler = inTurn(
@@ -80,7 +80,7 @@ describe('with DPoP', () => {
   });
 
   it('a code is worth nothing without the key that asked for it', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const { request } = await beginLogin(at.bff, at.bff.browser());
     await at.bff.signedIn();
     const { authorizationServer: server } = at.bff;
@@ -91,7 +91,7 @@ describe('with DPoP', () => {
   });
 
   it('each call is proved for its own method, address and token, once', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const calls: [method: string, path: string][] = [
       ['GET', '/api/x?y=1&z=%20#f'],
@@ -114,8 +114,8 @@ describe('with DPoP', () => {
 
   it('the address is that of the upstream, below its path, however the route spells it', async () => {
     const route = { path: '/api', stripPrefix: true };
-    await using at = await stage({}, { route });
-    await using below = await stage(
+    await using at = await startDpopSetup({}, { route });
+    await using below = await startDpopSetup(
       {},
       {
         routes: (usual) => [
@@ -160,7 +160,7 @@ describe('with DPoP', () => {
       upstream.handler = async (request, response, recorded) => {
         if (!isFirst) return apis[index]?.checkingHandler(request, response, recorded);
         isFirst = false;
-        await apis[index]?.judge(recorded);
+        await apis[index]?.check(recorded);
         request.socket.destroy();
       };
     expect((await browser.fetch('/api/again')).status).toBe(200);
@@ -173,7 +173,7 @@ describe('with DPoP', () => {
   });
 
   it('what a page says of itself in DPoP headers goes nowhere, and nonces stay between the servers', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.handler = respondWith(200, {}, { 'dpop-nonce': 'for the next' });
     const response = await browser.fetch('/api/x', {
@@ -186,14 +186,14 @@ describe('with DPoP', () => {
   });
 
   it('a WebSocket is opened with a proof, and with the nonce that is asked for', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.nonce = 'n-1';
     const accepted = acceptWebSockets(at.upstream);
     const open = at.upstream.onUpgrade;
     at.upstream.onUpgrade = (request, socket, head) => {
       const recorded = at.upstream.last;
-      void at.api.judge(recorded).then((refusal) => {
+      void at.api.check(recorded).then((refusal) => {
         if (!refusal) return open?.(request, socket, head);
         const head401 = `HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: DPoP error="${refusal.error}"`;
         return socket.end(`${head401}\r\nDPoP-Nonce: n-1\r\nContent-Length: 0\r\n\r\n`);
@@ -207,7 +207,7 @@ describe('with DPoP', () => {
   });
 
   it('a session is good on every replica, whichever signed it in', async () => {
-    await using at = await stage({}, { store: 'redis' });
+    await using at = await startDpopSetup({}, { store: 'redis' });
     const browser = await at.bff.signedIn();
     const replica = await at.bff.replica();
     expect((await browser.via(replica.port).fetch('/api/x')).status).toBe(200);
@@ -215,7 +215,7 @@ describe('with DPoP', () => {
   });
 
   it('the key is in no cookie, answer or log line, and in Redis only sealed', async () => {
-    await using at = await stage({}, { store: 'redis', logLevel: 'trace' });
+    await using at = await startDpopSetup({}, { store: 'redis', logLevel: 'trace' });
     const browser = await at.bff.signedIn();
     const user = await (await browser.fetch('/bff/user')).text();
     const proof = decodeProtectedHeader(
@@ -233,7 +233,7 @@ describe('with DPoP', () => {
 
 describe('a nonce', () => {
   it('that the authorization server wants is learned and kept for everybody', async () => {
-    await using at = await stage({ dpop: 'nonce' });
+    await using at = await startDpopSetup({ dpop: 'nonce' });
     await at.bff.signedIn();
     const { authorizationServer: server } = at.bff;
     expect(proofsIn(server.tokenRequests()).map(({ nonce }) => typeof nonce)).toEqual([
@@ -252,7 +252,7 @@ describe('a nonce', () => {
   });
 
   it('that it wants again and again ends with a failed sign-in after two requests', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const { authorizationServer: server } = at.bff;
     server.override('token', (request, response, recorded) =>
       respondWith(
@@ -267,7 +267,7 @@ describe('a nonce', () => {
   });
 
   it('that an upstream wants costs one more request, once', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const [alice, bob] = [await at.bff.signedIn(), await at.bff.signedIn('bob')];
     at.api.nonce = 'first';
     for (const browser of [alice, bob, alice])
@@ -280,7 +280,7 @@ describe('a nonce', () => {
   });
 
   it('that an upstream wants loses no order: what has a small body is sent again, whole', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.handler = echo();
     at.api.nonce = 'first';
@@ -311,7 +311,7 @@ describe('a nonce', () => {
   });
 
   it('is no reason to wait for a client that goes away in the middle of its small body', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const socket = connect(at.bff.port, '127.0.0.1');
     const head = `POST /api/x HTTP/1.1\r\nHost: localhost:${at.bff.port}\r\nX-CSRF: 1\r\nCookie: ${browser.cookieHeader()}\r\nContent-Length: 10\r\n\r\nhalf`;
@@ -323,7 +323,7 @@ describe('a nonce', () => {
   });
 
   it('that it wants again and again is not chased: the refusal stands after two requests', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const nonce = () => ({
       'www-authenticate': 'DPoP error="use_dpop_nonce"',
@@ -354,7 +354,7 @@ describe('no downgrade', () => {
   });
 
   it('a refresh that brings a bearer token is not used, and the session stays', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.bff.authorizationServer.transform('token', (json) => ({ ...json, token_type: 'Bearer' }));
     at.upstream.handler = respondWith(

@@ -139,8 +139,8 @@ function create(module: Type, nest: NestApplicationOptions): Promise<NestExpress
 /** Under the name by which Express knows its own. */
 const jsonParser: RequestHandler = (_request, _response, next) => next();
 
-async function json(answered: Response | globalThis.Response): Promise<unknown> {
-  return (answered as globalThis.Response).json();
+async function json(response: Response | globalThis.Response): Promise<unknown> {
+  return (response as globalThis.Response).json();
 }
 
 describe('in a NestJS application of somebody else', () => {
@@ -172,11 +172,11 @@ describe('in a NestJS application of somebody else', () => {
     const input = await options();
     await using host = await startHost(BffModule.forRoot(input), input);
     const get = async (path: string) => {
-      const answered = await fetch(host.url + path);
+      const response = await fetch(host.url + path);
       return [
-        answered.status,
-        answered.headers.get('content-type')?.split(';')[0],
-        await json(answered),
+        response.status,
+        response.headers.get('content-type')?.split(';')[0],
+        await json(response),
       ];
     };
     expect(await get('/host/open')).toEqual([200, 'application/json', { open: true }]);
@@ -257,8 +257,8 @@ describe('in a NestJS application of somebody else', () => {
         logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
       });
       for (const path of ['/bff/login', '/bff/user']) {
-        const answered = await browser.fetch(path);
-        expect(await json(answered)).toMatchObject({
+        const response = await browser.fetch(path);
+        expect(await json(response)).toMatchObject({
           statusCode: 404,
           message: `Cannot GET ${path}`,
         });
@@ -456,8 +456,8 @@ describe('a host that catches everything itself', () => {
     await using host = await startHost(BffModule.forRoot(input), input, (app) =>
       app.useGlobalFilters(new CatchAll(app.getHttpAdapter())),
     );
-    const answered = await fetch(`${host.url}/host/me`, { headers: { 'x-csrf': '1' } });
-    expect([answered.status, answered.headers.get('x-caught')]).toEqual([401, 'true']);
-    expect(await json(answered)).toEqual({ statusCode: 401, message: 'You are not signed in.' });
+    const response = await fetch(`${host.url}/host/me`, { headers: { 'x-csrf': '1' } });
+    expect([response.status, response.headers.get('x-caught')]).toEqual([401, 'true']);
+    expect(await json(response)).toEqual({ statusCode: 401, message: 'You are not signed in.' });
   });
 });

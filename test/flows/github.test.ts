@@ -101,9 +101,9 @@ describe('signing in at GitHub', () => {
     expect(Object.keys(Object.fromEntries(redeemed?.form ?? [])).toSorted()).toEqual(
       'client_id client_secret code code_verifier grant_type redirect_uri'.split(' '),
     );
-    const [asked] = github.requestsTo(userPath);
-    expect(asked?.headers['authorization']).toMatch(/^Bearer gho_/);
-    expect(asked?.headers['user-agent']).toBeTruthy();
+    const [request] = github.requestsTo(userPath);
+    expect(request?.headers['authorization']).toMatch(/^Bearer gho_/);
+    expect(request?.headers['user-agent']).toBeTruthy();
     expect(github.requests.filter(({ url }) => url.includes('gho_'))).toEqual([]);
   });
 
@@ -204,8 +204,8 @@ describe('tokens of a GitHub App', () => {
   }
 
   it('are refreshed when they have ended', async () => {
-    await using party = await signedInLongAgo();
-    const token = await tokenInUse(party.browser, party.other);
+    await using setup = await signedInLongAgo();
+    const token = await tokenInUse(setup.browser, setup.other);
     expect(token).toMatch(/^ghu_/);
     const grants = github
       .requestsTo('/login/oauth/access_token')
@@ -214,20 +214,20 @@ describe('tokens of a GitHub App', () => {
   });
 
   it('end the session when GitHub says, with status 200, that the grant is over', async () => {
-    await using party = await signedInLongAgo();
+    await using setup = await signedInLongAgo();
     github.forget();
-    expect((await party.browser.fetch('/api/x')).status).toBe(401);
-    await expect(whoIs(party.browser)).resolves.toBeUndefined();
+    expect((await setup.browser.fetch('/api/x')).status).toBe(401);
+    await expect(whoIs(setup.browser)).resolves.toBeUndefined();
   });
 
   it('keep the session when GitHub says, with status 200, that our credentials are wrong', async () => {
-    await using party = await signedInLongAgo();
+    await using setup = await signedInLongAgo();
     github.overrides.set(
       '/login/oauth/access_token',
       respondWith(200, { error: 'incorrect_client_credentials' }),
     );
-    expect((await party.browser.fetch('/api/x')).status).toBe(503);
-    await expect(whoIs(party.browser)).resolves.toBe('583231');
+    expect((await setup.browser.fetch('/api/x')).status).toBe(503);
+    await expect(whoIs(setup.browser)).resolves.toBe('583231');
   });
 });
 

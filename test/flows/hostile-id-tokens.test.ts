@@ -5,7 +5,7 @@ import {
   type IdToken,
   publicKeyOf,
   signedByUnknownKey,
-  stranger,
+  unknownKey,
   symmetric,
   withIdToken,
 } from '../support/authorization-server/forged-id-tokens.ts';
@@ -178,7 +178,8 @@ const wrong: readonly (readonly [id: string, what: string, make: IdToken])[] = [
   [
     'H-46',
     'that brings its key along',
-    async ({ claims }) => signedByUnknownKey(claims, { jwk: await exportJWK(stranger.publicKey) }),
+    async ({ claims }) =>
+      signedByUnknownKey(claims, { jwk: await exportJWK(unknownKey.publicKey) }),
   ],
   [
     'H-46',

@@ -5,7 +5,7 @@ import {
   publicKeyOf,
   signAs,
   signedByUnknownKey,
-  stranger,
+  unknownKey,
   symmetric,
   withIdToken,
 } from '../support/authorization-server/forged-id-tokens.ts';
@@ -50,7 +50,7 @@ const both =
 
 const small = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const ec = await exportJWK((await generateKeyPair('ES256')).publicKey);
-const freshKey: JWK = { ...(await exportJWK(stranger.publicKey)), kid: 'fresh', use: 'sig' };
+const freshKey: JWK = { ...(await exportJWK(unknownKey.publicKey)), kid: 'fresh', use: 'sig' };
 const signedAfresh = withIdToken(({ claims }) => signedByUnknownKey(claims, { kid: 'fresh' }));
 const withoutKid = withIdToken(({ claims, sign }) => sign(claims, { kid: undefined }));
 
@@ -332,20 +332,20 @@ describe('a provider that changes its keys', () => {
   });
   afterEach(() => setup.close());
 
-  const asked = () => setup.server.requestsTo('jwks').length;
+  const keyRequests = () => setup.server.requestsTo('jwks').length;
   const rotate = jwks(() => ({ keys: [freshKey] }));
 
   it('(H-51) a moment after they were fetched fails no sign-in', async () => {
     expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
-    expect(asked()).toBe(2);
+    expect(keyRequests()).toBe(2);
     expect(await setup.run(signedAfresh)).toEqual(withoutViolations('signed in'));
-    expect(asked()).toBe(2);
+    expect(keyRequests()).toBe(2);
   });
 
   it('(H-50) later on fails no sign-in either', async () => {
     setup.clock.advance(2 * minute);
     expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
-    expect(asked()).toBe(2);
+    expect(keyRequests()).toBe(2);
   });
 
   it('(H-51) fails none of many sign-ins at the same time, and is asked once', async () => {
@@ -356,7 +356,7 @@ describe('a provider that changes its keys', () => {
     );
     const ends = pages.map(({ history }) => history.find(({ url }) => url.includes('/callback')));
     expect(ends.map((hop) => hop?.status)).toEqual(Array(20).fill(302));
-    expect(asked()).toBe(2);
+    expect(keyRequests()).toBe(2);
   });
 
   it('(H-51) fails no sign-in although strangers have just made us look for keys', async () => {
@@ -387,7 +387,7 @@ describe('a provider that changes its keys', () => {
     );
     expect(new Set(flood)).toEqual(new Set([400]));
     expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
-    expect(asked()).toBeLessThanOrEqual(3);
+    expect(keyRequests()).toBeLessThanOrEqual(3);
   });
 
   it('(H-52) without publishing them is asked once in ten seconds', async () => {
@@ -396,7 +396,7 @@ describe('a provider that changes its keys', () => {
         await setup.bff.redis.clear();
         expect(await setup.run(signedAfresh)).toEqual(withoutViolations(failed));
       }
-      expect(asked()).toBe(expected);
+      expect(keyRequests()).toBe(expected);
       setup.clock.advance(10_000);
     }
     expect(setup.server.requestsTo('discovery').length).toBeLessThanOrEqual(2);
@@ -420,6 +420,6 @@ describe('a provider that changes its keys', () => {
     setup.clock.advance(61_000);
     await both(rotate, signedAfresh)(setup);
     expect((await setup.visitor.fetch('/api/x')).status).toBe(200);
-    expect([setup.server.tokenRequests('refresh_token').length, asked()]).toEqual([1, 2]);
+    expect([setup.server.tokenRequests('refresh_token').length, keyRequests()]).toEqual([1, 2]);
   });
 });

@@ -41,7 +41,7 @@ const userInfo =
   (setup) =>
     setup.server.transform('userinfo', (claims) => ({ ...claims, ...values }));
 
-const userInfoAnswers =
+const userInfoResponds =
   (handler: Handler): Arrange =>
   (setup) =>
     setup.server.override('userinfo', handler);
@@ -68,26 +68,26 @@ const users: readonly Misbehaviour[] = [
   ['H-60', 'is about an empty subject', userInfo({ sub: '' }), failed],
   ['H-60', 'is about several', userInfo({ sub: ['alice'] }), failed],
   ['H-60', 'is about a subject in other letters', userInfo({ sub: 'ALICE' }), failed],
-  ['H-61', 'refuses the token', userInfoAnswers(respondWith(401, said('invalid_token'))), failed],
+  ['H-61', 'refuses the token', userInfoResponds(respondWith(401, said('invalid_token'))), failed],
   [
     'H-61',
     'refuses in a header',
-    userInfoAnswers(respondWith(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
+    userInfoResponds(respondWith(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
     failed,
   ],
-  ['H-61', 'forbids', userInfoAnswers(respondWith(403, said('insufficient_scope'))), failed],
-  ['H-61', 'breaks', userInfoAnswers(respondWith(500, said('server_error'))), unavailable],
-  ['H-61', 'never answers', userInfoAnswers(hang()), unavailable],
-  ['H-61', 'hangs up', userInfoAnswers(hangUp()), unavailable],
+  ['H-61', 'forbids', userInfoResponds(respondWith(403, said('insufficient_scope'))), failed],
+  ['H-61', 'breaks', userInfoResponds(respondWith(500, said('server_error'))), unavailable],
+  ['H-61', 'never answers', userInfoResponds(hang()), unavailable],
+  ['H-61', 'hangs up', userInfoResponds(hangUp()), unavailable],
   [
     'H-61',
     'redirects',
     (setup) => setup.server.override('userinfo', redirectTo(setup.bff.upstream.url, 307)),
     unavailable,
   ],
-  ['H-61', 'never stops', userInfoAnswers(download(1e12, json)), unavailable],
-  ['H-61', 'is a page', userInfoAnswers(respondWith(200, `<html>${canary}`)), unavailable],
-  ['H-61', 'is a list', userInfoAnswers(respondWith(200, '[]', json)), failed],
+  ['H-61', 'never stops', userInfoResponds(download(1e12, json)), unavailable],
+  ['H-61', 'is a page', userInfoResponds(respondWith(200, `<html>${canary}`)), unavailable],
+  ['H-61', 'is a list', userInfoResponds(respondWith(200, '[]', json)), failed],
   [
     'H-61',
     'is more than a session should hold',
@@ -285,13 +285,13 @@ describe('a refresh that brings', () => {
     setup.clock.advance(61_000);
     await arrange(setup);
     const began = performance.now();
-    const answered = await setup.visitor.fetch('/api/x');
+    const response = await setup.visitor.fetch('/api/x');
     expect(performance.now() - began).toBeLessThan(2500);
-    const body = await answered.text();
+    const body = await response.text();
     const code = { 401: 'not_signed_in', 503: 'provider_unavailable' }[status];
-    expect([answered.status, code && errorCode({ body })]).toEqual([status, code]);
+    expect([response.status, code && errorCode({ body })]).toEqual([status, code]);
     expect(body).not.toContain(canary);
-    expect(answered.headers.get('retry-after') !== null).toBe(status === 503);
+    expect(response.headers.get('retry-after') !== null).toBe(status === 503);
     expect(setup.bff.upstream.requests).toHaveLength(status === 200 ? 1 : 0);
     expect(setup.server.tokenRequests('refresh_token')).toHaveLength(1);
     await expect(keysOf(setup.bff, 'session')).resolves.toHaveLength(session === 'kept' ? 1 : 0);
@@ -311,10 +311,10 @@ describe('a refresh that brings', () => {
     const headers = { cookie: setup.visitor.cookieHeader(), 'x-csrf': '1' };
     const call = (n: number) =>
       fetch(`http://127.0.0.1:${[setup.bff, replica][n % 2]?.port}/api/x`, { headers });
-    for (const asked of [1, 2]) {
-      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call(n)));
-      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-      expect(setup.server.tokenRequests('refresh_token')).toHaveLength(asked);
+    for (const round of [1, 2]) {
+      const responses = await Promise.all(Array.from({ length: 20 }, (_, n) => call(n)));
+      expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+      expect(setup.server.tokenRequests('refresh_token')).toHaveLength(round);
       setup.clock.advance(61_000);
     }
   });

@@ -108,13 +108,13 @@ describe('no secret reaches the log, at any level', () => {
     );
 
     // Everything that goes wrong.
-    const stranger = bff.browser();
-    await stranger.navigate('/nowhere?ticket=canary-query-of-nowhere');
-    await stranger.fetch('/nowhere?ticket=canary-query-of-nowhere');
-    await stranger.navigate('/bff/callback?code=canary-foreign-code&state=canary-foreign-state');
-    await stranger.navigate('/bff/login?returnUrl=//canary.example/return');
-    await stranger.fetch('/api/x?canary-query-signed-out');
-    await stranger.fetch('/api/x?canary-query-without-csrf', { csrf: false });
+    const signedOut = bff.browser();
+    await signedOut.navigate('/nowhere?ticket=canary-query-of-nowhere');
+    await signedOut.fetch('/nowhere?ticket=canary-query-of-nowhere');
+    await signedOut.navigate('/bff/callback?code=canary-foreign-code&state=canary-foreign-state');
+    await signedOut.navigate('/bff/login?returnUrl=//canary.example/return');
+    await signedOut.fetch('/api/x?canary-query-signed-out');
+    await signedOut.fetch('/api/x?canary-query-without-csrf', { csrf: false });
     authorizationServer.interaction = 'deny';
     await attempt('denied');
     authorizationServer.interaction = 'sign-in';
@@ -225,9 +225,9 @@ describe('no secret reaches the log, at any level', () => {
 describe('a line', () => {
   it('carries the id of the request that its answer carries', async () => {
     await using bff = await startBff({ store: 'memory' });
-    const answered = await bff.browser().fetch('/bff/user?a=b', { csrf: false });
-    const problem = (await answered.json()) as { requestId: string };
-    const id = answered.headers.get('x-request-id');
+    const response = await bff.browser().fetch('/bff/user?a=b', { csrf: false });
+    const problem = (await response.json()) as { requestId: string };
+    const id = response.headers.get('x-request-id');
     expect(problem.requestId).toBe(id);
     const lines = await waitFor(() => {
       const found = linesOf(bff).filter(({ req }) => req?.id === id);
@@ -253,10 +253,10 @@ describe('a line', () => {
   it('of a failure says what failed and that the request did, once each', async () => {
     await using bff = await startBff({ store: 'memory' });
     await bff.authorizationServer.goDown();
-    const answered = await bff
+    const response = await bff
       .browser()
       .fetch('/bff/login', { headers: { 'sec-fetch-dest': null } });
-    const id = answered.headers.get('x-request-id');
+    const id = response.headers.get('x-request-id');
     const lines = await waitFor(() => {
       const found = linesOf(bff).filter(({ req }) => req?.id === id);
       return found.length === 2 && found;

@@ -129,7 +129,7 @@ describe('login', () => {
   beforeEach(() => bff.redis.clear());
 
   it('hands on what a page may ask for, and what the operator allows', async () => {
-    const asked = {
+    const parameters = {
       prompt: 'login',
       login_hint: 'bob',
       acr_values: 'urn:test:mfa',
@@ -137,8 +137,11 @@ describe('login', () => {
       ui_locales: 'de',
       kc_idp_hint: 'x',
     };
-    const { request } = await beginLogin(bff, bff.browser(), { ...asked, returnUrl: '/there' });
-    expect(Object.fromEntries(request.searchParams)).toMatchObject(asked);
+    const { request } = await beginLogin(bff, bff.browser(), {
+      ...parameters,
+      returnUrl: '/there',
+    });
+    expect(Object.fromEntries(request.searchParams)).toMatchObject(parameters);
     expect(request.searchParams.has('returnUrl')).toBe(false);
   });
 
@@ -208,9 +211,9 @@ describe('login', () => {
     const page = await browser.navigate(`/bff/login?${query}`, { redirect: 'manual' });
     expect([page.status, errorCode(page)]).toEqual([status, code]);
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
-    for (const answer of [program, page]) {
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      expect(answer.history[0]?.setCookie).toEqual([]);
+    for (const response of [program, page]) {
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(response.history[0]?.setCookie).toEqual([]);
     }
     expect((await bff.redis.dump()).size).toBe(0);
   });

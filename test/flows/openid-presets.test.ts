@@ -7,10 +7,10 @@ import { beginLogin, whoIs } from './steps.ts';
  */
 async function requestOf(
   provider: BffOverrides['provider'],
-  asked: Record<string, string> = {},
+  parameters: Record<string, string> = {},
 ): Promise<Record<string, string>> {
   await using bff = await startBff({ provider });
-  const { request } = await beginLogin(bff, bff.browser(), asked);
+  const { request } = await beginLogin(bff, bff.browser(), parameters);
   return Object.fromEntries(request.searchParams);
 }
 

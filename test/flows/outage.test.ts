@@ -19,7 +19,7 @@ beforeAll(() => void process.on('unhandledRejection', note));
 afterAll(() => void process.off('unhandledRejection', note));
 
 /** UserInfo is asked, and nothing takes longer than half a second. */
-const impatient: BffOverrides = {
+const shortTimeouts: BffOverrides = {
   provider: { timeout: '900ms', maxResponse: '20kb' },
   authorizationServer: { claimsInIdToken: false },
 };
@@ -52,7 +52,7 @@ const refusals: readonly (readonly [string, Handler])[] = [
   ['is not there', respondWith(404, { error: 'not_found' })],
 ];
 
-async function expectNobody(bff: TestBff, browser = bff.browser()): Promise<void> {
+async function expectSignedOut(bff: TestBff, browser = bff.browser()): Promise<void> {
   await expect(whoIs(browser)).resolves.toBeUndefined();
   expect((await bff.redis.dump()).size).toBe(0);
 }
@@ -62,14 +62,14 @@ describe('a provider whose discovery', () => {
     '%s makes a login 503, and works again as soon as it does',
     async (_, handler) => {
       const clock = testClock();
-      await using bff = await startBff({ ...impatient, clock: clock.now });
+      await using bff = await startBff({ ...shortTimeouts, clock: clock.now });
       bff.authorizationServer.override('discovery', handler);
       const browser = bff.browser();
       const { page } = await beginLogin(bff, browser);
       expect([page.status, errorCode(page)]).toEqual([503, 'provider_unavailable']);
       expect(page.headers.get('retry-after')).toMatch(/^\d+$/);
       expect(page.history[0]?.setCookie).toEqual([]);
-      await expectNobody(bff);
+      await expectSignedOut(bff);
 
       bff.authorizationServer.override('discovery', undefined);
       clock.advance(1000);
@@ -87,14 +87,14 @@ describe('a provider whose discovery', () => {
       }),
     ],
   ] as const)('%s makes a login 502', async (_, handler) => {
-    await using bff = await startBff(impatient);
+    await using bff = await startBff(shortTimeouts);
     bff.authorizationServer.override('discovery', handler);
     const page = await bff
       .browser()
       .navigate('/bff/login', { redirect: 'manual', headers: asProgram });
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
     expect(page.body).not.toContain('canary');
-    await expectNobody(bff);
+    await expectSignedOut(bff);
   });
 });
 
@@ -106,7 +106,7 @@ describe('a provider whose keys', () => {
     'are asked for, which %s, signs nobody in, and leaves nothing behind',
     async (_, handler, status, code) => {
       const clock = testClock();
-      await using bff = await startBff({ ...impatient, clock: clock.now });
+      await using bff = await startBff({ ...shortTimeouts, clock: clock.now });
       bff.authorizationServer.override('jwks', handler);
       const browser = bff.browser();
       const began = performance.now();
@@ -116,7 +116,7 @@ describe('a provider whose keys', () => {
       expect(page.headers.get('retry-after') !== null).toBe(status === 503);
       expect(page.body).not.toContain('canary');
       expect(bff.authorizationServer.requestsTo('jwks')).toHaveLength(1);
-      await expectNobody(bff, browser);
+      await expectSignedOut(bff, browser);
 
       bff.authorizationServer.override('jwks', undefined);
       clock.advance(1000);

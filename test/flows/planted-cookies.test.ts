@@ -42,9 +42,9 @@ async function get(target: string, cookie: string): Promise<{ status?: number; t
     `Cookie: ${cookie}`,
   ];
   const tls = { ca: bff.ca ?? '' };
-  const answer = await rawRequest(bff.port, `${head.join('\r\n')}\r\n\r\n`, { tls });
-  const [status] = answer.statuses;
-  return { ...(status !== undefined && { status }), text: answer.text };
+  const response = await rawRequest(bff.port, `${head.join('\r\n')}\r\n\r\n`, { tls });
+  const [status] = response.statuses;
+  return { ...(status !== undefined && { status }), text: response.text };
 }
 
 describe.each([

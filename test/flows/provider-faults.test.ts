@@ -94,22 +94,22 @@ describe.each(faults)('while a provider %s', (_, fail) => {
   it('signing in is 503 at once, and works as soon as it is back', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now, store: 'memory' });
-    const mend = await fail(bff);
+    const restore = await fail(bff);
     const browser = bff.browser();
     const { page } = await soon(beginLogin(bff, browser));
     expect([page.status, errorCode(page)]).toEqual(outage);
     expect(page.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(page.history[0]?.setCookie).toEqual([]);
-    await mend();
+    await restore();
     clock.advance(second);
     await bff.signedIn('alice', browser);
   });
 
   it('whoever is signed in stays so, calls that need it are 503 in time, and all is well afterwards', async () => {
-    await using party = await withExpiredTokens(['alice'], { provider: { timeout: '3s' } });
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredTokens(['alice'], { provider: { timeout: '3s' } });
+    const { bff, browser, clock } = setup;
     const cookie = browser.cookieHeader();
-    const mend = await fail(bff);
+    const restore = await fail(bff);
 
     const failed = await soon(call(browser));
     expect([failed.status, await codeOf(failed)]).toEqual(outage);
@@ -123,7 +123,7 @@ describe.each(faults)('while a provider %s', (_, fail) => {
     expect((await fetch(`${bff.managementUrl}/livez`)).status).toBe(200);
     expect(bff.upstream.requests).toEqual([]);
 
-    await mend();
+    await restore();
     await waitFor(async () => {
       clock.advance(longPause);
       return (await call(browser)).status === 200;
@@ -138,10 +138,10 @@ describe('a provider that hangs', () => {
     await using bff = await startBff();
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
-    const stranger = await bff.replica();
+    const replica = await bff.replica();
     bff.authorizationServer.override('*', hang());
-    const viaStranger = browser.via(stranger.port);
-    const unknown = await soon(visitCallback(stranger, viaStranger, callback));
+    const viaReplica = browser.via(replica.port);
+    const unknown = await soon(visitCallback(replica, viaReplica, callback));
     expect([unknown.status, errorCode(unknown)]).toEqual(outage);
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
     const known = await soon(visitCallback(bff, browser.via(bff.port), callback));
@@ -174,13 +174,13 @@ describe('a provider that hangs', () => {
   });
 
   it('keeps no call waiting on any replica, and what it answers late is not lost', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+    await using setup = await withExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     const replica = await bff.replica();
     const other = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
     const { handler, wake } = sleeping();
     bff.authorizationServer.override('*', handler);
-    const answers = await soon(
+    const responses = await soon(
       Promise.all([
         ...Array.from({ length: 10 }, () => call(browser)),
         ...Array.from({ length: 10 }, () =>
@@ -188,7 +188,7 @@ describe('a provider that hangs', () => {
         ),
       ]),
     );
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
     expect(refreshes(bff)).toBe(1);
 
     wake();
@@ -198,8 +198,8 @@ describe('a provider that hangs', () => {
 
   it('is asked for life by one probe at a time, however many wait', async () => {
     const people = ['alice', 'bob'];
-    await using party = await withExpiredTokens(people);
-    const { bff, browsers } = party;
+    await using setup = await withExpiredTokens(people);
+    const { bff, browsers } = setup;
     bff.authorizationServer.override('*', hang());
     bff.authorizationServer.requests.length = 0;
     await soon(Promise.all(browsers.flatMap((browser) => [call(browser), call(browser)])));
@@ -209,18 +209,18 @@ describe('a provider that hangs', () => {
 
 describe('a provider that is slow', () => {
   it('but alive is waited for: all calls on all replicas succeed with one token request', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+    await using setup = await withExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     const replicas = [bff, await bff.replica()];
     bff.authorizationServer.override('token', slowly(5 * second, passOn()));
     const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
     const began = performance.now();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, (_, n) =>
         fetch(`http://127.0.0.1:${replicas[n % 2]?.port}/api/x`, { headers }),
       ),
     );
-    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(200));
     expect(performance.now() - began).toBeGreaterThan(4.9 * second);
     expect(refreshes(bff)).toBe(1);
   });
@@ -236,8 +236,8 @@ describe('a provider that is slow', () => {
   });
 
   it('and then hangs is given up', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+    await using setup = await withExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     bff.authorizationServer.override('token', hang());
     const waiting = call(browser);
     await waitFor(() => bff.authorizationServer.requestsTo('discovery').length === 2);
@@ -264,13 +264,13 @@ describe('a provider whose keys cannot be fetched', () => {
     const signedIn = () => bff.signedIn('alice', bff.browser({ now: Date.now }));
     await signedIn();
     bff.authorizationServer.override('jwks', handler);
-    const asked = () => bff.authorizationServer.requestsTo('jwks').length;
-    expect(asked()).toBe(1);
+    const keyRequests = () => bff.authorizationServer.requestsTo('jwks').length;
+    expect(keyRequests()).toBe(1);
     // News of the metadata make openid-client ask for the keys again.
     clock.advance(hour);
     const browser = await waitFor(async () => {
       const someone = await soon(signedIn());
-      return asked() === 2 && someone;
+      return keyRequests() === 2 && someone;
     });
     await expect(whoIs(browser)).resolves.toBe('alice');
     clock.advance(61 * second);
@@ -280,23 +280,23 @@ describe('a provider whose keys cannot be fetched', () => {
 
 describe('pauses after an outage', () => {
   it('are for all sessions of the provider: it is asked once, and once after each of them', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
-    const { bff, browsers, clock } = party;
+    await using setup = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
+    const { bff, browsers, clock } = setup;
     bff.authorizationServer.override('token', respondWith(503, ''));
     expect((await call(browsers[0] as TestBrowser)).status).toBe(503);
-    const asked = () => refreshes(bff);
+    const refreshCount = () => refreshes(bff);
     const all = () => Promise.all(browsers.map(call));
     expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-    expect(asked()).toBe(1);
+    expect(refreshCount()).toBe(1);
 
     // 1, 2, 4, 8, 16 and then 30 seconds.
     for (const [index, length] of [1, 2, 4, 8, 16, 30, 30].entries()) {
       const [first] = await all();
       expect(first?.headers.get('retry-after')).toBe(String(length));
-      expect(asked()).toBe(index + 1);
+      expect(refreshCount()).toBe(index + 1);
       clock.advance(length * second);
       expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-      expect(asked()).toBe(index + 2);
+      expect(refreshCount()).toBe(index + 2);
     }
     bff.authorizationServer.override('token', undefined);
     clock.advance(30 * second);
@@ -304,8 +304,8 @@ describe('pauses after an outage', () => {
   });
 
   it('end with the first success', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredTokens(['alice']);
+    const { bff, browser, clock } = setup;
     for (let round = 0; round < 3; round += 1) {
       bff.authorizationServer.override('token', respondWith(503, ''));
       expect((await call(browser)).headers.get('retry-after')).toBe('1');
@@ -324,11 +324,14 @@ describe('pauses after an outage', () => {
     [503, 'soon', 1],
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', 1],
     [500, '60', 1],
-  ])('are as long as a %i with Retry-After: %s asks for', async (status, asked, length) => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers, clock } = party;
+  ])('are as long as a %i with Retry-After: %s asks for', async (status, retryAfter, length) => {
+    await using setup = await withExpiredTokens(['alice', 'bob']);
+    const { bff, browsers, clock } = setup;
     const [alice, bob] = browsers as [TestBrowser, TestBrowser];
-    bff.authorizationServer.override('token', respondWith(status, '', { 'retry-after': asked }));
+    bff.authorizationServer.override(
+      'token',
+      respondWith(status, '', { 'retry-after': retryAfter }),
+    );
     expect((await call(alice)).headers.get('retry-after')).toBe(String(length));
     clock.advance((length - 0.5) * second);
     const failed = await call(bob);
@@ -345,8 +348,8 @@ describe('pauses after an outage', () => {
     ['gets a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
     ['gets a token of another type', respondWith(200, { access_token: 'a', token_type: 'mac' })],
   ])('are for one session alone that %s', async (_, handler) => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers, clock } = party;
+    await using setup = await withExpiredTokens(['alice', 'bob']);
+    const { bff, browsers, clock } = setup;
     const [alice, bob] = browsers as [TestBrowser, TestBrowser];
     bff.authorizationServer.override('token', handler);
     const failed = await call(alice);
@@ -360,17 +363,17 @@ describe('pauses after an outage', () => {
   });
 
   it('are for everybody when it is our credentials that are refused', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers } = party;
+    await using setup = await withExpiredTokens(['alice', 'bob']);
+    const { bff, browsers } = setup;
     bff.authorizationServer.override('token', respondWith(401, { error: 'invalid_client' }));
-    const answers = [await call(browsers[0] as TestBrowser), await call(browsers[1] as never)];
-    expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+    const responses = [await call(browsers[0] as TestBrowser), await call(browsers[1] as never)];
+    expect(responses.map(({ status }) => status)).toEqual([503, 503]);
     expect(refreshes(bff)).toBe(1);
   });
 
   it('let the others wait for the one that tries, not fail', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob']);
-    const { bff, browsers, clock } = party;
+    await using setup = await withExpiredTokens(['alice', 'bob', 'alice', 'bob']);
+    const { bff, browsers, clock } = setup;
     bff.authorizationServer.override('token', respondWith(503, ''));
     await call(browsers[0] as TestBrowser);
     const { handler, wake } = sleeping();

@@ -11,13 +11,13 @@ import { waitFor } from '../support/time/wait-for.ts';
 let bff: TestBff;
 let alice: TestBrowser;
 /** An address at which nobody listens. */
-let nobody: string;
+let unusedOrigin: string;
 /** What the upstream behind `/raw` answers, byte by byte. */
 let bytes: string;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  nobody = `http://127.0.0.1:${await freePort()}`;
+  unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   const raw = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.once('data', () => socket.end(bytes, 'latin1'));
@@ -28,7 +28,7 @@ beforeAll(async () => {
     store: 'memory',
     routes: (usual, { upstream: { url } }) => [
       usual,
-      { path: '/refused', upstream: nobody, token: 'none' },
+      { path: '/refused', upstream: unusedOrigin, token: 'none' },
       { path: '/unknown-host', upstream: 'http://no-such-host.invalid', token: 'none' },
       { path: '/raw', upstream: `http://127.0.0.1:${port}`, token: 'none' },
       { path: '/impatient', upstream: url, token: 'none', timeout: '300ms' },
@@ -75,7 +75,7 @@ describe('an upstream that cannot be asked', () => {
 
   it('is named in the log, and to nobody else', async () => {
     const response = await alice.fetch('/refused/x');
-    const port = new URL(nobody).port;
+    const port = new URL(unusedOrigin).port;
     expect(await response.text()).not.toContain(port);
     const id = response.headers.get('x-request-id');
     const line = bff.logs.lines.find(

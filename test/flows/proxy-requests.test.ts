@@ -243,9 +243,9 @@ describe('a request that servers read differently', () => {
     '%s reaches the upstream as one request of good form',
     async (_what, bytes, body) => {
       await send(bytes());
-      const asked = bff.upstream.requests;
-      for (const { ended } of asked) expect(await ended).toBe('complete');
-      expect(asked).toHaveLength(1);
+      const requests = bff.upstream.requests;
+      for (const { ended } of requests) expect(await ended).toBe('complete');
+      expect(requests).toHaveLength(1);
       const request = bff.upstream.last;
       expect(request.url).toBe('/api/x');
       expect(request.body.toString()).toBe(body);

@@ -282,7 +282,7 @@ describe('back-pressure', () => {
 
 describe('an upload that is larger than the route allows', () => {
   it('is 413 before anybody is asked, if its length is known', async () => {
-    expect((await upload('/medium/x')).answers).toEqual([413, 200]);
+    expect((await upload('/medium/x')).statuses).toEqual([413, 200]);
     expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next']);
   });
 
@@ -329,8 +329,8 @@ describe('an upload that is larger than the route allows', () => {
   it.each(['content-length', 'chunked'])(
     'is told so however much is still on its way, and the connection goes on (%s)',
     async (how) => {
-      const { answers } = await upload('/small/x', { how });
-      expect(answers).toEqual([413, 200]);
+      const { statuses } = await upload('/small/x', { how });
+      expect(statuses).toEqual([413, 200]);
     },
   );
 });
@@ -346,8 +346,8 @@ describe('an answer that comes before the upload has ended', () => {
     'is read by the browser, and the connection goes on: %s',
     async (_what, path, headers, status) => {
       for (const how of ['content-length', 'chunked']) {
-        const { answers } = await upload(path, { how, headers });
-        expect(answers).toEqual([status, 200]);
+        const { statuses } = await upload(path, { how, headers });
+        expect(statuses).toEqual([status, 200]);
       }
       expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next', '/api/next']);
     },
@@ -357,15 +357,15 @@ describe('an answer that comes before the upload has ended', () => {
     bff.upstream.handler = (request, response) =>
       void response.writeHead(request.method === 'POST' ? 403 : 200).end('done');
     for (const how of ['content-length', 'chunked']) {
-      const { answers } = await upload('/api/x', { how });
-      expect(answers).toEqual([403, 200]);
+      const { statuses } = await upload('/api/x', { how });
+      expect(statuses).toEqual([403, 200]);
     }
   });
 
   it('is 502 when the upstream hangs up instead', async () => {
     bff.upstream.handler = (request, response) =>
       request.method === 'POST' ? request.socket.destroy() : response.end();
-    expect((await upload('/api/x')).answers).toEqual([502, 200]);
+    expect((await upload('/api/x')).statuses).toEqual([502, 200]);
   });
 });
 
@@ -422,14 +422,14 @@ describe('a connection that is kept alive', () => {
       const subject = token && (await bff.authorizationServer.subjectOf(token));
       return respondWith(200, { subject, path: recorded.url })(request, response, recorded);
     };
-    const ask = async (name: string, headers: Record<string, string>, path: string) => {
+    const outcomeOf = async (name: string, headers: Record<string, string>, path: string) => {
       const response = await bff.browser().fetch(path, { headers });
       return [name, ((await response.json()) as { subject: string }).subject];
     };
     const calls = Array.from({ length: 60 }, (_, index) => {
       const who = ['alice', 'bob', ''][index % 3] ?? '';
       const headers = who === '' ? {} : pageHeaders(who === 'bob' ? bob : alice);
-      return ask(who, headers, `${who === '' ? '/public' : '/api'}/${index}`);
+      return outcomeOf(who, headers, `${who === '' ? '/public' : '/api'}/${index}`);
     });
     for (const [who, subject] of await Promise.all(calls)) expect(subject).toBe(who);
   });
@@ -475,7 +475,7 @@ describe('a connection that is kept alive', () => {
 async function upload(
   path: string,
   { how = 'content-length', headers = {}, size = 20 * mebibyte }: UploadOptions = {},
-): Promise<{ answers: number[] }> {
+): Promise<{ statuses: number[] }> {
   const socket = connect(bff.port, '127.0.0.1');
   let text = '';
   socket.on('data', (chunk) => (text += chunk.toString('latin1')));
@@ -492,7 +492,7 @@ async function upload(
   socket.write(`GET /api/next HTTP/1.1\r\n${head()}Connection: close\r\n\r\n`);
   await once(socket, 'close');
   return {
-    answers: [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
+    statuses: [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
   };
 }
 

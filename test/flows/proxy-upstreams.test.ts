@@ -105,12 +105,12 @@ describe('an upstream that speaks HTTP/2', () => {
     const tls = how === 'without' ? {} : { ca: caFile };
     const upstream = `http${how === 'without' ? '' : 's'}://127.0.0.1:${port}`;
     const bff = await bffFor({ upstream, http2: true, ...tls });
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       call(bff),
       call(bff, '/api/y', 'POST', 'x'.repeat(300_000)),
       call(bff, '/api/z', 'DELETE'),
     ]);
-    const seen = answers.map(([status, text]) => [status, JSON.parse(text)]);
+    const seen = responses.map(([status, text]) => [status, JSON.parse(text)]);
     expect(seen).toMatchObject([
       [200, { size: 0, ':path': '/api/x', ':authority': `127.0.0.1:${port}` }],
       [200, { size: 300_000, ':path': '/api/y' }],
@@ -214,11 +214,11 @@ describe('headers made of claims', () => {
   it('are those of the signed-in user, never those of the client', async () => {
     const bff = await bffFor({ token: 'optional', headers: { set } });
     const alice = await bff.signedIn();
-    const lies = { 'X-User': 'admin', x_user: 'admin', 'X-Mail': 'admin', 'X-App': 'evil' };
-    await alice.fetch('/api/x', { headers: lies });
+    const forged = { 'X-User': 'admin', x_user: 'admin', 'X-Mail': 'admin', 'X-App': 'evil' };
+    await alice.fetch('/api/x', { headers: forged });
     const { headers } = bff.upstream.last;
     expect(headers).toMatchObject({ 'x-user': 'alice', 'x-app': 'shop' });
-    await bff.browser().fetch('/api/x', { headers: { 'x-csrf': '1', ...lies } });
+    await bff.browser().fetch('/api/x', { headers: { 'x-csrf': '1', ...forged } });
     expect(bff.upstream.last.headers).toMatchObject({ 'x-app': 'shop' });
     for (const { rawHeaders } of bff.upstream.requests)
       expect(rawHeaders.join('\n')).not.toMatch(/admin|evil/);

@@ -10,7 +10,7 @@ import { waitFor } from '../support/time/wait-for.ts';
 let bff: TestBff;
 let alice: TestBrowser;
 let rob: TestBrowser;
-let stranger: TestBrowser;
+let signedOut: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   alice = await bff.signedIn('alice');
   rob = await bff.signedIn('bob');
-  stranger = bff.browser();
+  signedOut = bff.browser();
 });
 
 afterAll(() => bff.close());
@@ -71,7 +71,7 @@ describe('a call of somebody who is signed in', () => {
   });
 
   it('says where it comes from in our words alone', async () => {
-    const lies = {
+    const forged = {
       authorization: 'Bearer evil',
       forwarded: 'for=1.1.1.1',
       'x-forwarded-for': '1.1.1.1',
@@ -79,7 +79,7 @@ describe('a call of somebody who is signed in', () => {
       'x-request-id': 'evil',
       connection: 'authorization, x-forwarded-for',
     };
-    const response = await alice.fetch('/api/orders', { headers: lies });
+    const response = await alice.fetch('/api/orders', { headers: forged });
     const { headers, last } = { ...bff.upstream.last, last: bff.upstream.last };
     expect(headers).toMatchObject({
       host: new URL(bff.upstream.url).host,
@@ -196,7 +196,7 @@ describe('a call of somebody who is signed out', () => {
     ],
   ])('%s is 401 with a way on, never a redirect, and goes nowhere', async (_how, cookie) => {
     for (const method of ['GET', 'POST', 'DELETE']) {
-      const response = await stranger.fetch('/api/x', {
+      const response = await signedOut.fetch('/api/x', {
         method,
         headers: { cookie: cookie() },
         redirect: 'manual',
@@ -215,7 +215,7 @@ describe('a call of somebody who is signed out', () => {
   });
 
   it('is a page, not a redirect, for a navigation that carries the header', async () => {
-    const page = await stranger.navigate('/api/x', {
+    const page = await signedOut.navigate('/api/x', {
       headers: { 'x-csrf': '1', 'sec-fetch-site': 'same-origin' },
       redirect: 'manual',
     });
@@ -226,7 +226,7 @@ describe('a call of somebody who is signed out', () => {
 
   it('goes without a token where the route does not insist on one', async () => {
     for (const path of ['/optional/x', '/public/x']) {
-      const response = await stranger.fetch(path, { headers: { authorization: 'Bearer evil' } });
+      const response = await signedOut.fetch(path, { headers: { authorization: 'Bearer evil' } });
       expect(response.status).toBe(200);
       expect(bff.upstream.last.headerValues('authorization')).toEqual([]);
     }
@@ -249,7 +249,7 @@ describe('the token of a route', () => {
 
   it('may be the client’s own on a route without one, if the operator passes it on', async () => {
     const headers = { authorization: 'Basic eA==', x_user: 'admin', 'x-user': 'admin' };
-    await stranger.fetch('/passing/x', { headers });
+    await signedOut.fetch('/passing/x', { headers });
     const { last } = bff.upstream;
     expect(last.headers).toMatchObject({ authorization: 'Basic eA==', 'x-service': 'shop' });
     expect(last.rawHeaders).not.toContain('admin');
@@ -277,7 +277,7 @@ describe('a forged call', () => {
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
   it.each(forgeries)('%s is 403 for everybody and every method', async (_how, headers) => {
-    for (const browser of [alice, stranger]) {
+    for (const browser of [alice, signedOut]) {
       for (const method of methods) {
         const response = await browser.fetch('/api/x', { method, headers });
         expect(response.status).toBe(403);

@@ -60,7 +60,7 @@ function figures(calls: readonly Call[], lostAt: number, promotedAt: number) {
     unavailable: failed.length,
     promotedAfter: Math.round(promotedAt - lostAt),
     wellAgainAfterPromotion: Math.round(lastFailure - promotedAt),
-    slowestAnswer: Math.round(slowest),
+    maxMilliseconds: Math.round(slowest),
   };
 }
 
@@ -68,7 +68,7 @@ function figures(calls: readonly Call[], lostAt: number, promotedAt: number) {
  * Two seconds are promised; here servers elect a master on the same processors meanwhile. In
  * milliseconds.
  */
-const slowestAnswer = 3500;
+const maxMilliseconds = 3500;
 
 describe('a failover', () => {
   it('by Sentinel, under 200 calls a second, is a few seconds of 503 and ends nobody’s session', async () => {
@@ -94,7 +94,7 @@ describe('a failover', () => {
       const seen = figures(traffic.calls, lostAt, promotedAt);
       console.info('Sentinel failover:', JSON.stringify(seen));
       expect(statusesOf(traffic.calls)).toEqual([200, 503]);
-      expect(seen.slowestAnswer).toBeLessThan(slowestAnswer);
+      expect(seen.maxMilliseconds).toBeLessThan(maxMilliseconds);
       expect(seen.wellAgainAfterPromotion).toBeLessThan(5000);
       for (const [n, browser] of browsers.entries())
         await expect(whoIs(browser)).resolves.toBe(n % 2 ? 'bob' : 'alice');
@@ -128,7 +128,7 @@ describe('a failover', () => {
       const seen = figures(traffic.calls, lostAt, promotedAt);
       console.info('Cluster failover:', JSON.stringify(seen));
       expect(statusesOf(traffic.calls)).toEqual([200, 503]);
-      expect(seen.slowestAnswer).toBeLessThan(slowestAnswer);
+      expect(seen.maxMilliseconds).toBeLessThan(maxMilliseconds);
       expect(seen.wellAgainAfterPromotion).toBeLessThan(5000);
       for (const [n, browser] of browsers.entries())
         await expect(whoIs(browser)).resolves.toBe(n % 2 ? 'bob' : 'alice');
@@ -150,9 +150,9 @@ describe('a cluster', () => {
     const browsers = await signIns(bff, 20);
     cluster.masters[1]?.pause();
     await using _ = { [Symbol.asyncDispose]: async () => cluster.masters[1]?.resume() };
-    const answers = await Promise.all(browsers.map((browser) => timed(browser)));
-    expect(statusesOf(answers)).toEqual([200, 503]);
-    expect(Math.max(...answers.map(({ took }) => took))).toBeLessThan(2000);
+    const responses = await Promise.all(browsers.map((browser) => timed(browser)));
+    expect(statusesOf(responses)).toEqual([200, 503]);
+    expect(Math.max(...responses.map(({ took }) => took))).toBeLessThan(2000);
     const ready = await fetch(`${bff.managementUrl}/readyz`);
     expect(ready.status).toBe(503);
     cluster.masters[1]?.resume();

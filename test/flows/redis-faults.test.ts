@@ -182,10 +182,10 @@ async function expectTrouble(bff: TestBff, browser: TestBrowser, { reason, fails
   const writing = await inTwoSeconds(() => loginPage(browser));
   const known = fails === 'writes' ? 200 : 503;
   expect([reading.status, calling.status, writing.status]).toEqual([known, known, 503]);
-  for (const answer of [reading, calling, writing].filter(({ status }) => status !== 200)) {
-    expect(answer.retryAfter).toMatch(/^\d+$/);
-    expect(answer.setCookie).toEqual([]);
-    expect([answer.status, errorCode(answer)]).toEqual([503, 'session_store_unavailable']);
+  for (const response of [reading, calling, writing].filter(({ status }) => status !== 200)) {
+    expect(response.retryAfter).toMatch(/^\d+$/);
+    expect(response.setCookie).toEqual([]);
+    expect([response.status, errorCode(response)]).toEqual([503, 'session_store_unavailable']);
   }
   expect(browser.cookieHeader()).toBe(cookies);
 }
@@ -245,33 +245,33 @@ describe('a name that leads to another server', () => {
   });
 });
 
-interface Answer {
+interface TimedResponse {
   readonly status: number;
   readonly retryAfter: string | null;
   readonly setCookie: readonly string[];
   readonly body: string;
 }
 
-async function fetchAs(browser: TestBrowser, path: string): Promise<Answer> {
+async function fetchAs(browser: TestBrowser, path: string): Promise<TimedResponse> {
   const response = await browser.fetch(path);
-  return answerOf(response.status, response.headers, await response.text());
+  return responseOf(response.status, response.headers, await response.text());
 }
 
-async function loginPage(browser: TestBrowser): Promise<Answer> {
+async function loginPage(browser: TestBrowser): Promise<TimedResponse> {
   const page = await browser.navigate('/bff/login', { redirect: 'manual', headers: asProgram });
-  return answerOf(page.status, page.headers, page.body);
+  return responseOf(page.status, page.headers, page.body);
 }
 
-function answerOf(status: number, headers: Headers, body: string): Answer {
+function responseOf(status: number, headers: Headers, body: string): TimedResponse {
   const retryAfter = headers.get('retry-after');
   return { status, retryAfter, setCookie: headers.getSetCookie(), body };
 }
 
-async function inTwoSeconds(ask: () => Promise<Answer>): Promise<Answer> {
+async function inTwoSeconds(request: () => Promise<TimedResponse>): Promise<TimedResponse> {
   const began = performance.now();
-  const answer = await ask();
+  const response = await request();
   expect(performance.now() - began).toBeLessThan(2000);
-  return answer;
+  return response;
 }
 
 async function readiness(bff: TestBff) {

@@ -118,7 +118,7 @@ function spellings(text: string): string[] {
 async function expectUnavailable(bff: TestBff, browser: TestBrowser) {
   const cookies = browser.cookieHeader();
   const began = performance.now();
-  const answers = await Promise.all([
+  const responses = await Promise.all([
     browser.fetch('/bff/user'),
     browser.fetch('/api/x'),
     browser.fetch('/bff/logout', { method: 'POST' }),
@@ -129,12 +129,12 @@ async function expectUnavailable(bff: TestBff, browser: TestBrowser) {
   const pages = [login, callback].map(
     ({ status, headers, body }) => new Response(body, { status, headers }),
   );
-  for (const answer of [...answers, ...pages]) {
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.headers.getSetCookie()).toEqual([]);
-    expect(errorCode({ body: await answer.text() })).toBe('session_store_unavailable');
+  for (const response of [...responses, ...pages]) {
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.getSetCookie()).toEqual([]);
+    expect(errorCode({ body: await response.text() })).toBe('session_store_unavailable');
   }
   expect(browser.cookieHeader()).toBe(cookies);
   expect(bff.upstream.requests).toEqual([]);

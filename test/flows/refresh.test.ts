@@ -43,8 +43,8 @@ const codeOf = async (response: Response) => ((await response.json()) as { code:
 
 describe('an access token that has ended', () => {
   it('is refreshed once, however many calls on however many replicas need it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const callers = await replicasOf(bff, browser, 3);
     const calls = Array.from({ length: 150 }, (_, n) => callers[n % callers.length]?.());
     const statuses = (await Promise.all(calls)).map((response) => response?.status);
@@ -55,8 +55,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed for the next call although the one that asked hung up', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     bff.authorizationServer.override('token', slowly(300, passOn()));
     const [call] = await replicasOf(bff, browser, 1);
     const abort = new AbortController();
@@ -69,8 +69,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed again and again with the rotated refresh token', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser, clock } = setup;
     for (let round = 1; round <= 3; round += 1) {
       expect((await browser.fetch('/api/x')).status).toBe(200);
       expect(refreshes(bff)).toBe(round);
@@ -83,8 +83,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed by the next call when the replica that was at it has died', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const [key = ''] = await keysOf(bff, 'session');
     const { createClient } = await import('redis');
     const redis = await createClient({ url: bff.redis.url }).connect();
@@ -97,8 +97,8 @@ describe('an access token that has ended', () => {
   });
 
   it('ends the session when the provider says that the grant is over', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     bff.authorizationServer.revokeEverything();
     const refused = await browser.fetch('/api/x');
     expect([refused.status, await codeOf(refused)]).toEqual([401, 'not_signed_in']);
@@ -115,8 +115,8 @@ describe('an access token that has ended', () => {
     ],
     ['answers with a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
   ])('is 503 and no logout while the provider %s', async (_, handler) => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser, clock } = setup;
     bff.authorizationServer.override('token', handler);
     const failed = await browser.fetch('/api/x');
     expect([failed.status, await codeOf(failed)]).toEqual([503, 'provider_unavailable']);
@@ -124,9 +124,9 @@ describe('an access token that has ended', () => {
     expect(failed.headers.get('set-cookie')).toBeNull();
 
     // Left alone for a moment, the provider is not asked for every call.
-    const asked = refreshes(bff);
+    const before = refreshes(bff);
     expect((await browser.fetch('/api/x')).status).toBe(503);
-    expect(refreshes(bff)).toBe(asked);
+    expect(refreshes(bff)).toBe(before);
 
     bff.authorizationServer.override('token', undefined);
     clock.advance(5 * second);
@@ -139,8 +139,8 @@ describe('an access token that has ended', () => {
     ['another audience is not used', { aud: 'another-client' }, 503],
     ['another nonce is not used', { nonce: 'another' }, 503],
   ])('with an ID token of %s', async (_, change, status) => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const { authorizationServer } = bff;
     authorizationServer.transform('token', async (json) => {
       const [, payload = ''] = String(json['id_token']).split('.');
@@ -171,8 +171,8 @@ describe('an access token that has ended', () => {
       const redis = await startRedis();
       const network = await startNetwork(redis.port);
       {
-        await using party = await withExpiredToken({ redis: { url: network.url } });
-        const { bff, browser } = party;
+        await using setup = await withExpiredToken({ redis: { url: network.url } });
+        const { bff, browser } = setup;
         bff.authorizationServer.transform('token', async (json) => {
           await network.refuse();
           return json;
@@ -191,8 +191,8 @@ describe('an access token that has ended', () => {
   );
 
   it('is kept although the replica that asked for it stops, and whoever called has gone', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const replica = await bff.replica();
     bff.authorizationServer.override('token', slowly(500, passOn()));
     const abort = new AbortController();
@@ -208,8 +208,8 @@ describe('an access token that has ended', () => {
   });
 
   it('does not bring a session back that was signed out meanwhile, and revokes what came too late', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const signedOut = Promise.withResolvers<void>();
     bff.authorizationServer.transform('token', async (json) => {
       await signedOut.promise;
@@ -297,8 +297,8 @@ describe('an access token the API refuses before its time', () => {
   });
 
   it('is replaced too when the call itself has refreshed it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     bff.upstream.handler = inTurn(refusal, respondWith(200, 'ok'));
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);

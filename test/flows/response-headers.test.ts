@@ -10,18 +10,18 @@ import { startRedis } from '../support/redis/redis.ts';
 let directory: string;
 let bff: TestBff;
 let alice: TestBrowser;
-let stranger: TestBrowser;
+let signedOut: TestBrowser;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'headers-'));
   writeFileSync(join(directory, 'index.html'), '<title>Shop</title>');
-  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   bff = await startBff({
     https: true,
     frontend: { directory },
     routes: (usual, { upstream: { url } }) => [
       usual,
-      { path: '/down', upstream: nobody, token: 'none' },
+      { path: '/down', upstream: unusedOrigin, token: 'none' },
       { path: '/small', upstream: url, token: 'none', maxBody: '1b' },
       { path: '/silent', upstream: url, token: 'none', timeout: '50ms' },
     ],
@@ -31,7 +31,7 @@ beforeAll(async () => {
       ? undefined
       : respondWith(200, 'ok')(request, response, recorded);
   alice = await bff.signedIn();
-  stranger = bff.browser();
+  signedOut = bff.browser();
 });
 
 afterAll(async () => {
@@ -42,30 +42,30 @@ afterAll(async () => {
 const manual = { redirect: 'manual' } as const;
 
 const kinds: readonly [string, number, () => Promise<{ status: number; headers: Headers }>][] = [
-  ['a page', 200, () => stranger.navigate('/')],
+  ['a page', 200, () => signedOut.navigate('/')],
   ['a proxied answer', 200, () => alice.fetch('/api/x')],
   ['an endpoint’s answer', 200, () => alice.fetch('/bff/user')],
-  ['a redirect', 302, () => stranger.navigate('/bff/login', manual)],
-  ['an odd path', 400, () => stranger.fetch('/api/%2fx')],
-  ['an odd path as a page', 400, () => stranger.navigate('/api/%2fx')],
-  ['an expired sign-in', 400, () => stranger.navigate('/bff/callback?state=x&code=y')],
-  ['a call signed out', 401, () => stranger.fetch('/api/x')],
-  ['nobody', 401, () => stranger.fetch('/bff/user')],
+  ['a redirect', 302, () => signedOut.navigate('/bff/login', manual)],
+  ['an odd path', 400, () => signedOut.fetch('/api/%2fx')],
+  ['an odd path as a page', 400, () => signedOut.navigate('/api/%2fx')],
+  ['an expired sign-in', 400, () => signedOut.navigate('/bff/callback?state=x&code=y')],
+  ['a call signed out', 401, () => signedOut.fetch('/api/x')],
+  ['nobody', 401, () => signedOut.fetch('/bff/user')],
   ['a forged call', 403, () => alice.fetch('/api/x', { csrf: false })],
-  ['a missing file', 404, () => stranger.fetch('/missing.js')],
-  ['an unknown endpoint', 404, () => stranger.fetch('/bff/unknown')],
-  ['another method', 405, () => stranger.fetch('/', { method: 'POST' })],
-  ['a body too large', 413, () => stranger.fetch('/small', { method: 'POST', body: 'xx' })],
-  ['an upstream that is down', 502, () => stranger.fetch('/down')],
-  ['an upstream that is down, as a page', 502, () => stranger.navigate('/down')],
-  ['an upstream that is silent', 504, () => stranger.fetch('/silent')],
+  ['a missing file', 404, () => signedOut.fetch('/missing.js')],
+  ['an unknown endpoint', 404, () => signedOut.fetch('/bff/unknown')],
+  ['another method', 405, () => signedOut.fetch('/', { method: 'POST' })],
+  ['a body too large', 413, () => signedOut.fetch('/small', { method: 'POST', body: 'xx' })],
+  ['an upstream that is down', 502, () => signedOut.fetch('/down')],
+  ['an upstream that is down, as a page', 502, () => signedOut.navigate('/down')],
+  ['an upstream that is silent', 504, () => signedOut.fetch('/silent')],
 ];
 
 describe('every answer', () => {
   it.each(kinds)(
     'carries the security headers and a request id: %s, %d',
-    async (_kind, status, ask) => {
-      const response = await ask();
+    async (_kind, status, request) => {
+      const response = await request();
       expect(response.status).toBe(status);
       const headers = Object.fromEntries(response.headers);
       expect(headers).toMatchObject({
@@ -85,21 +85,21 @@ describe('every answer', () => {
 
   it('has a request id of its own', async () => {
     const ids = await Promise.all(
-      [1, 2, 3].map(async () => (await stranger.fetch('/')).headers.get('x-request-id')),
+      [1, 2, 3].map(async () => (await signedOut.fetch('/')).headers.get('x-request-id')),
     );
     expect(new Set(ids).size).toBe(3);
   });
 
   it('does not take its request id from the browser', async () => {
-    const response = await stranger.fetch('/api/x', { headers: { 'x-request-id': 'evil' } });
+    const response = await signedOut.fetch('/api/x', { headers: { 'x-request-id': 'evil' } });
     expect(await response.text()).not.toContain('evil');
     expect(response.headers.get('x-request-id')).not.toBe('evil');
   });
 
   it.each(kinds.filter(([, status]) => status >= 400))(
     'that tells of a failure is stored by nobody: %s, %d',
-    async (_kind, _status, ask) => {
-      expect((await ask()).headers.get('cache-control')).toBe('no-store');
+    async (_kind, _status, request) => {
+      expect((await request()).headers.get('cache-control')).toBe('no-store');
     },
   );
 });
@@ -114,7 +114,7 @@ describe('the policy', () => {
   );
 
   it.each(['/', '/orders', '/apix'])('of the page %s is the frontend’s', async (path) => {
-    const page = await stranger.navigate(path);
+    const page = await signedOut.navigate(path);
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'self'/);
   });
 });

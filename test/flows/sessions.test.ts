@@ -76,8 +76,9 @@ describe('the sessions of a user', () => {
   /** Whether a browser is still signed in, asked where its session was not begun as well. */
   const isSignedIn = async (browser: TestBrowser) => {
     const headers = { cookie: browser.cookieHeader() };
-    const ask = async (on: TestBff) => (await on.browser().fetch('/bff/user', { headers })).status;
-    const [here, there] = await Promise.all([bff, replica].map(ask));
+    const statusAt = async (on: TestBff) =>
+      (await on.browser().fetch('/bff/user', { headers })).status;
+    const [here, there] = await Promise.all([bff, replica].map(statusAt));
     expect(here).toBe(there);
     return here === 200;
   };
@@ -216,8 +217,8 @@ describe('the sessions of a user', () => {
     await remove(phone);
     await remove(phone, await idOf(phone));
     const lines = bff.logs.lines.slice(before);
-    const told = lines.filter(({ context }) => context === 'SessionsController');
-    expect(told).toEqual([
+    const logged = lines.filter(({ context }) => context === 'SessionsController');
+    expect(logged).toEqual([
       expect.objectContaining({ msg: 'session ended by its user', provider: 'corp' }),
       expect.objectContaining({ msg: 'other sessions ended by their user', ended: 0 }),
       expect.objectContaining({ msg: 'signed out', provider: 'corp' }),

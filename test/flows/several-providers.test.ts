@@ -37,7 +37,7 @@ describe('two providers', () => {
   });
 
   it('have a callback address each; the first one is the default', async () => {
-    const asked = async (parameters: Record<string, string>) => {
+    const requestWith = async (parameters: Record<string, string>) => {
       const { request } = await beginLogin(bff, bff.browser(), parameters);
       return [
         request.origin,
@@ -46,9 +46,9 @@ describe('two providers', () => {
       ];
     };
     const corp = [bff.authorizationServer.issuer, `${bff.url}/bff/callback`, 'test-client'];
-    expect(await asked({})).toEqual(corp);
-    expect(await asked({ provider: 'corp' })).toEqual(corp);
-    expect(await asked({ provider: 'partner' })).toEqual([
+    expect(await requestWith({})).toEqual(corp);
+    expect(await requestWith({ provider: 'corp' })).toEqual(corp);
+    expect(await requestWith({ provider: 'partner' })).toEqual([
       partner.issuer,
       `${bff.url}/bff/callback/partner`,
       'at-partner',

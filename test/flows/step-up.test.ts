@@ -178,11 +178,11 @@ describe('a sign-in that came back with less than was asked for', () => {
     ['an old auth_time', { auth_time: 1_700_000_000 }, { max_age: '300' }],
     ['no auth_time', { auth_time: undefined }, { max_age: '300' }],
     ['an auth_time in words', { auth_time: 'now' }, { max_age: '300' }],
-  ])('is refused: %s', async (_, change, asked) => {
+  ])('is refused: %s', async (_, change, header) => {
     await using bff = await startBff();
     const browser = await bff.signedIn();
     changeIdToken(bff, change);
-    const page = await bff.signIn(browser, asked as unknown as Record<string, string>);
+    const page = await bff.signIn(browser, header as unknown as Record<string, string>);
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
     // Whoever was signed in stays so, as weakly as before.
     await expect(whoIs(browser)).resolves.toBe('alice');

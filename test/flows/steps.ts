@@ -67,8 +67,8 @@ export function errorCode({ body }: { readonly body: string }): string | undefin
 /** Who `/bff/user` says is signed in; undefined when it is nobody. */
 export async function whoIs(browser: TestBrowser, query = ''): Promise<string | undefined> {
   const response = await browser.fetch(`/bff/user${query}`);
-  const answer = (await response.json()) as { sub?: string };
-  return response.status === 200 ? answer.sub : undefined;
+  const user = (await response.json()) as { sub?: string };
+  return response.status === 200 ? user.sub : undefined;
 }
 
 /** The keys in Redis of one kind, `session` or `login`. */

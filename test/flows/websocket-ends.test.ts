@@ -132,28 +132,28 @@ describe('the end of a session', () => {
     ['an order', () => undefined, 'POST'],
     ['a slow answer', () => undefined, 'GET'],
   ])('lets %s that is under way come to its end', async (_what, begin, method) => {
-    const asked = Promise.withResolvers<ServerResponse>();
+    const upstreamResponse = Promise.withResolvers<ServerResponse>();
     bff.upstream.handler = (_request, response) => {
       begin(response);
-      asked.resolve(response);
+      upstreamResponse.resolve(response);
     };
     const alice = await bff.signedIn('alice');
     const call = alice.fetch('/api/x', { method });
-    const answering = await asked.promise;
+    const response = await upstreamResponse.promise;
     await delay(1_200); // until it is a long one
     await logOut(alice);
     await delay(600); // and has been looked at since
-    answering.end('done');
+    response.end('done');
     expect(await (await call).text()).toBe('done');
   });
 
   async function endByOperator(browser: TestBrowser): Promise<void> {
     const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
-    const answer = await fetch(`${bff.managementUrl}/sessions/${user.session.id}`, {
+    const deletion = await fetch(`${bff.managementUrl}/sessions/${user.session.id}`, {
       method: 'DELETE',
       headers: { authorization: 'Bearer management-token-of-the-tests' },
     });
-    expect(answer.status).toBe(204);
+    expect(deletion.status).toBe(204);
   }
 });
 
@@ -215,7 +215,7 @@ describe('the number of WebSockets', () => {
       expect.objectContaining({ status: 429, code: 'rate_limited' }),
       expect.objectContaining({ status: 429, code: 'rate_limited' }),
     ]);
-    expect((refused[0] as Refusal).answer.headers['retry-after']).toMatch(/^\d+$/);
+    expect((refused[0] as Refusal).response.headers['retry-after']).toMatch(/^\d+$/);
     (await openWebSocket(bff, bob)).socket.close();
     const [first] = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     first?.socket.close();

@@ -25,7 +25,7 @@ let alice: TestBrowser;
 let accepted: AcceptedSockets;
 
 beforeAll(async () => {
-  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   bff = await startBff({
     store: 'memory',
     routes: (usual, { upstream: { url } }) => [
@@ -36,7 +36,7 @@ beforeAll(async () => {
       { path: '/without', upstream: url, websocket: false },
       { path: '/short', upstream: url, timeout: '100ms' },
       { path: '/quiet', upstream: url, idleTimeout: '100ms' },
-      { path: '/down', upstream: nobody },
+      { path: '/down', upstream: unusedOrigin },
     ],
   });
   alice = await bff.signedIn();
@@ -100,14 +100,14 @@ describe('a WebSocket of a page that is signed in', () => {
     const page = await openWebSocket(bff, alice);
     for (const length of [0, 1, 125, 126, 65_535, 65_536, 2 * mebibyte]) {
       const bytes = randomBytes(length);
-      const answered = once(page.socket, 'message');
+      const message = once(page.socket, 'message');
       page.socket.send(bytes);
-      const [data, isBinary] = (await answered) as [Buffer, boolean];
+      const [data, isBinary] = (await message) as [Buffer, boolean];
       expect([data.equals(bytes), isBinary]).toEqual([true, true]);
     }
-    const answered = once(page.socket, 'message');
+    const message = once(page.socket, 'message');
     page.socket.send('Grüße');
-    expect(String((await answered)[0])).toBe('Grüße');
+    expect(String((await message)[0])).toBe('Grüße');
     page.socket.close();
   });
 

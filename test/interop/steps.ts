@@ -34,70 +34,78 @@ export const steps = [
 export type Step = (typeof steps)[number];
 
 /** Hears how a step went: it held, or why not. What the server cannot do is not told. */
-export type Teller = (step: Step, failure?: unknown) => void;
+export type ReportStep = (step: Step, failure?: unknown) => void;
 
-interface Chapter {
+interface StepDefinition {
   readonly step: Step;
   /** Whether the server offers it; always, when not given. */
   readonly isOffered?: (metadata: Metadata, running: Running) => boolean;
-  readonly play: (setup: InteropSetup) => Promise<void>;
+  readonly run: (setup: InteropSetup) => Promise<void>;
 }
 
-const chapters: readonly Chapter[] = [
-  { step: 'sign-in', play: signsIn },
+const definitions: readonly StepDefinition[] = [
+  { step: 'sign-in', run: signsIn },
   {
     step: 'PAR',
     isOffered: (metadata) => metadata.pushed_authorization_request_endpoint !== undefined,
-    play: pushesTheRequest,
+    run: pushesTheRequest,
   },
-  { step: 'API call', play: callsTheApi },
-  { step: 'refresh', play: refreshesTwice },
-  { step: 'sign-out', play: signsOut },
+  { step: 'API call', run: callsTheApi },
+  { step: 'refresh', run: refreshesTwice },
+  { step: 'sign-out', run: signsOut },
   {
     step: 'revocation',
     isOffered: (metadata) => metadata.revocation_endpoint !== undefined,
-    play: hasRevoked,
+    run: hasRevoked,
   },
   {
     step: 'back-channel',
     isOffered: ({ backchannel_logout_supported: isSaid }, { endsFromBehind: isSo }) =>
       isSaid === true || isSo === true,
-    play: endsFromBehind,
+    run: endsFromBehind,
   },
 ];
 
 /** Tells the whole story against a server that runs. */
-export async function play(running: Running, backends: Backends, tell: Teller): Promise<void> {
+export async function runSteps(
+  running: Running,
+  backends: Backends,
+  report: ReportStep,
+): Promise<void> {
   const metadata = await metadataOf(running);
   await using setup = await startSetup(running, running.registration, metadata, backends);
-  for (const chapter of chapters) await playOne(chapter, setup, tell);
+  for (const definition of definitions) await runOne(definition, setup, report);
 }
 
 /** The same for the client whose sessions end through the browser, which may be another one. */
-export async function playFrontchannel(
+export async function runFrontchannelStep(
   running: Running,
   backends: Backends,
-  tell: Teller,
+  report: ReportStep,
 ): Promise<void> {
   if (!running.frontchannel) return;
   const metadata = await metadataOf(running);
   const registration = { ...running.frontchannel, frontchannelLogout: true };
   await using setup = await startSetup(running, registration, metadata, backends);
-  await playOne({ step: 'front-channel', play: endsInFrames }, setup, tell);
+  await runOne({ step: 'front-channel', run: endsInFrames }, setup, report);
 }
 
-async function playOne({ step, isOffered, play: run }: Chapter, setup: InteropSetup, tell: Teller) {
+async function runOne(
+  { step, isOffered, run }: StepDefinition,
+  setup: InteropSetup,
+  report: ReportStep,
+) {
   if (isOffered && !isOffered(setup.metadata, setup.running)) return;
   try {
     await run(setup);
-    tell(step);
+    report(step);
   } catch (error) {
-    const told = setup.bff.lines.filter(
+    const relevant = setup.bff.lines.filter(
       ({ msg, level }) => msg !== 'request completed' || level !== 'info',
     );
-    const logged = told.slice(-5).map((line) => JSON.stringify(line));
+    const logged = relevant.slice(-5).map((line) => JSON.stringify(line));
     const printed = setup.running.output.slice(-2000);
-    tell(step, new Error([...logged, printed].join('\n'), { cause: error }));
+    report(step, new Error([...logged, printed].join('\n'), { cause: error }));
   }
 }
 
@@ -111,11 +119,11 @@ async function signsIn(setup: InteropSetup): Promise<void> {
  */
 async function signIn(setup: InteropSetup): Promise<Page> {
   const { running, browser, publicUrl } = setup;
-  const asked = await browser.navigate('/bff/login?returnUrl=/welcome');
-  assert(!isHome(setup, asked), `no form was shown, but ${asked.url}: ${asked.body}`);
-  const page = await running.signIn(browser, asked);
+  const form = await browser.navigate('/bff/login?returnUrl=/welcome');
+  assert(!isHome(setup, form), `no form was shown, but ${form.url}: ${form.body}`);
+  const page = await running.signIn(browser, form);
   assert.equal(page.url, `${publicUrl}/welcome`);
-  return asked;
+  return form;
 }
 
 /**
@@ -172,8 +180,8 @@ async function signsOut(setup: InteropSetup): Promise<void> {
     page.history.some(({ url }) => url.startsWith(endSession)),
     'it was not visited',
   );
-  const asked = await browser.navigate('/bff/login?returnUrl=/welcome');
-  assert(!isHome(setup, asked), 'the server still knows who it is');
+  const form = await browser.navigate('/bff/login?returnUrl=/welcome');
+  assert(!isHome(setup, form), 'the server still knows who it is');
 }
 
 /**
@@ -181,8 +189,8 @@ async function signsOut(setup: InteropSetup): Promise<void> {
  * §2.1).
  */
 async function hasRevoked(setup: InteropSetup): Promise<void> {
-  const complaint = setup.bff.lines.find(({ msg }) => msg === 'revocation failed');
-  assert.equal(complaint, undefined, JSON.stringify(complaint));
+  const warning = setup.bff.lines.find(({ msg }) => msg === 'revocation failed');
+  assert.equal(warning, undefined, JSON.stringify(warning));
   if (setup.running.sparesAccessTokens) return;
   assert.equal(await subjectOf(setup, tokenAtApi(setup)), undefined, 'the token is still good');
 }

@@ -18,11 +18,11 @@ const asEndpoint = (path: string) => `kind="endpoint",route="${path}"`;
 describe('/metrics', () => {
   it('is the text format of Prometheus, for whoever reaches the private listener', async () => {
     await using bff = await startBff({ store: 'memory' });
-    const answered = await fetch(`${bff.managementUrl}/metrics?x=1`);
-    expect(answered.status).toBe(200);
-    expect(answered.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(answered.headers.get('cache-control')).toBe('no-store');
-    const lines = (await answered.text()).split('\n').filter(Boolean);
+    const response = await fetch(`${bff.managementUrl}/metrics?x=1`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const lines = (await response.text()).split('\n').filter(Boolean);
     for (const line of lines) expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{.*\})? \S+)$/);
     const posted = await fetch(`${bff.managementUrl}/metrics`, { method: 'POST' });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);

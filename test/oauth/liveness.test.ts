@@ -11,7 +11,7 @@ function silent(signal: AbortSignal): Promise<never> {
   });
 }
 
-const answeredWith = (status: number) =>
+const outageWith = (status: number) =>
   new Outage('answered', { answer: { status, headers: new Headers() } }).toBffError();
 
 async function timed(work: Promise<unknown>): Promise<number> {
@@ -59,16 +59,16 @@ describe('whoever waits for a provider', () => {
   });
 
   it('waits on while it answers anything, and asks again every second', async () => {
-    const answers = [
+    const outages = [
       () => Promise.resolve(),
-      () => Promise.reject(answeredWith(500)),
-      () => Promise.reject(answeredWith(404)),
+      () => Promise.reject(outageWith(500)),
+      () => Promise.reject(outageWith(404)),
     ];
-    const outcomes = answers.map(async (answer) => {
+    const outcomes = outages.map(async (response) => {
       const { promise, resolve } = open<string>();
       const { liveness } = counted((_, nth) => {
         if (nth === 3) resolve('late');
-        return answer();
+        return response();
       });
       return liveness.whileAlive(promise);
     });

@@ -15,7 +15,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ed = generateKeyPairSync('ed25519');
 const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
-const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const jwk = ({ publicKey }: { publicKey: KeyObject }, kid: string) => ({
   ...publicKey.export({ format: 'jwk' }),
   kid,
@@ -295,10 +295,10 @@ describe('a logout token', () => {
 
   describe('is refused for its signature', () => {
     it.each<readonly [string, Forgery, string]>([
-      ['of a stranger', { key: stranger.privateKey }, 'signature does not hold'],
+      ['of a stranger', { key: unknownKey.privateKey }, 'signature does not hold'],
       [
         'of a stranger who brings a key',
-        { key: stranger.privateKey, header: { jwk: jwk(stranger, 'rsa') } },
+        { key: unknownKey.privateKey, header: { jwk: jwk(unknownKey, 'rsa') } },
         'signature does not hold',
       ],
       ['by another algorithm of ours', { header: { alg: 'PS256', kid: 'ec' } }, 'no key with its'],
@@ -310,9 +310,9 @@ describe('a logout token', () => {
     });
 
     it('that says where its keys are, without a look there', async () => {
-      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk(stranger, 'rsa')] }));
+      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk(unknownKey, 'rsa')] }));
       const header = { jku: elsewhere.url, x5u: elsewhere.url, kid: 'rsa' };
-      await whyRefused(make({ key: stranger.privateKey, header }));
+      await whyRefused(make({ key: unknownKey.privateKey, header }));
       expect(elsewhere.requests).toEqual([]);
       await elsewhere.close();
     });
@@ -371,8 +371,8 @@ describe('a logout token', () => {
 
     it('are asked for at once when a token names a new one', async () => {
       await verify(await make());
-      jwks = respondWith(200, { keys: [jwk(stranger, 'new')] });
-      const signedAnew = { key: stranger.privateKey, claims: { exp: nowSeconds + 1000 } };
+      jwks = respondWith(200, { keys: [jwk(unknownKey, 'new')] });
+      const signedAnew = { key: unknownKey.privateKey, claims: { exp: nowSeconds + 1000 } };
       now += minute;
       await verify(await make({ ...signedAnew, header: { kid: 'new' } }));
       expect(jwksRequests()).toBe(2);
@@ -433,7 +433,7 @@ describe('a logout token', () => {
     ],
     [undefined, [undefined]],
   ])('names its issuer and its audience (%j) before it is believed', async (aud, audience) => {
-    const forged = { claims: { iss: 'https://a', aud }, key: stranger.privateKey };
+    const forged = { claims: { iss: 'https://a', aud }, key: unknownKey.privateKey };
     expect(partiesOf(await make(forged))).toEqual({ issuer: 'https://a', audience });
   });
 

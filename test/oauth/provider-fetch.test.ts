@@ -120,9 +120,9 @@ describe('a call to a provider', () => {
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', '5'],
     [500, '7', '5'],
     [200, '7', '5'],
-  ])('hands on when a %i wants to be asked again: %s', async (status, asked, told) => {
-    const refused = call(respondWith(status, '', { 'retry-after': asked }));
-    await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': told } });
+  ])('hands on when a %i wants to be asked again: %s', async (status, retryAfter, expected) => {
+    const refused = call(respondWith(status, '', { 'retry-after': retryAfter }));
+    await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': expected } });
   });
 
   it('to a port nobody listens on says that the provider is unavailable', async () => {

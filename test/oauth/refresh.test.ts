@@ -18,7 +18,7 @@ const subject = { sub: 'alice', tokens: before };
 describe('a refresh', () => {
   it('keeps what the answer leaves out', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({});
+    issuer.respondWithTokens({});
     await expect(refreshTokens(issuer.provider, subject, 1000)).resolves.toEqual({
       kind: 'refreshed',
       tokens: { ...before, accessToken: 'fresh', obtainedAt: 1000 },
@@ -37,7 +37,9 @@ describe('a refresh', () => {
     [{}, undefined],
   ])('says when the provider’s session ends: session_expiry %j', async (claim, expiry) => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken({ session_expiry: claim as never }) });
+    issuer.respondWithTokens({
+      id_token: await issuer.idToken({ session_expiry: claim as never }),
+    });
     const outcome = await refreshTokens(issuer.provider, subject, Date.now());
     expect(outcome.kind).toBe('refreshed');
     expect('sessionExpiry' in outcome ? outcome.sessionExpiry : undefined).toBe(expiry);
@@ -78,7 +80,7 @@ describe('a refresh', () => {
     const metadata = slowly(2000, handler);
     issuer.server.handler = (...call) =>
       (call[0].url?.startsWith('/.well-known') ? metadata : handler)(...call);
-    issuer.answerTokens({});
+    issuer.respondWithTokens({});
     const outcome = await refreshTokens(issuer.provider, subject, 0);
     expect(outcome.kind).toBe('refreshed');
   });
@@ -111,7 +113,7 @@ describe('a refresh', () => {
 
   it('ends the session when the tokens are of another user', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
+    issuer.respondWithTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toEqual({
       kind: 'ended',
       reason: 'the user has changed',
@@ -122,7 +124,7 @@ describe('a refresh', () => {
     'may bring an ID token with any auth_time: %j',
     async (claims) => {
       await using issuer = await SmallIssuer.start();
-      issuer.answerTokens({ id_token: await issuer.idToken(claims) });
+      issuer.respondWithTokens({ id_token: await issuer.idToken(claims) });
       const whose = { ...subject, claims: { sub: 'alice', auth_time: 1000 } };
       const outcome = await refreshTokens(issuer.provider, whose, Date.now());
       expect(outcome.kind).toBe('refreshed');
@@ -141,7 +143,7 @@ describe('a refresh', () => {
       exp: now + 60,
     };
     const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
-    issuer.answerTokens({ id_token: `${header}.${payload}.${signature}` });
+    issuer.respondWithTokens({ id_token: `${header}.${payload}.${signature}` });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toMatchObject({
       kind: 'failed',
       concerns: 'session',

@@ -29,7 +29,7 @@ export class SmallIssuer {
       maxResponse: 100_000,
     };
     this.provider = new Provider(options as unknown as ProviderOptions, clock);
-    server.handler = (...call) => this.#answer(...call);
+    server.handler = (...call) => this.#respond(...call);
   }
 
   static async start(clock: () => number = Date.now): Promise<SmallIssuer> {
@@ -48,7 +48,7 @@ export class SmallIssuer {
   }
 
   /** Answers the next token requests with a token and these members. */
-  answerTokens(members: object): void {
+  respondWithTokens(members: object): void {
     this.token = respondWith(200, { access_token: 'fresh', token_type: 'Bearer', ...members });
   }
 
@@ -56,7 +56,7 @@ export class SmallIssuer {
     await this.server.close();
   }
 
-  #answer(...call: Parameters<Handler>): unknown {
+  #respond(...call: Parameters<Handler>): unknown {
     const { url } = this.server;
     const endpoint = { '/token': this.token, '/jwks': this.jwks }[call[0].url ?? ''];
     const metadata = {

@@ -42,12 +42,12 @@ function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
 /** What `forward` comes to for one request, which `act` may end before it is forwarded. */
 async function forwarded(
   rule: UpstreamRequest,
-  act: (response: ServerResponse) => Promise<unknown> = async () => undefined,
+  afterwards: (response: ServerResponse) => Promise<unknown> = async () => undefined,
   requestLine = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n',
 ): Promise<unknown> {
   const outcome = Promise.withResolvers<unknown>();
   const server = createServer(async (request: IncomingMessage, response) => {
-    await act(response);
+    await afterwards(response);
     outcome.resolve(await forward(request, response, rule).catch((error: unknown) => error));
     response.destroy();
   });

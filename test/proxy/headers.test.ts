@@ -329,8 +329,8 @@ describe('what a trusted proxy says about the client', () => {
   });
 
   it('does not change our own address or request id', () => {
-    const lies = { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'http' };
-    expect(sent({ ...lies, 'x-request-id': 'evil' }, trusted)).toMatchObject({
+    const forged = { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'http' };
+    expect(sent({ ...forged, 'x-request-id': 'evil' }, trusted)).toMatchObject({
       'x-forwarded-host': 'app.example.com',
       'x-forwarded-proto': 'https',
       'x-request-id': 'request-1',

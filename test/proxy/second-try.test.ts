@@ -31,7 +31,7 @@ async function forwarded(
   body = '',
 ): Promise<string> {
   const server = createServer((request, response) => {
-    const asked = {
+    const original = {
       upstream: servers,
       path: '/x',
       headers: ['x-try', '1'],
@@ -42,7 +42,7 @@ async function forwarded(
       responseHeaders: () => [],
       ...(onUnauthorized && { onUnauthorized }),
     };
-    forward(request, response, asked).catch(() => response.destroy());
+    forward(request, response, original).catch(() => response.destroy());
   });
   const { port } = await listen(server, 0);
   const framing = body && `Content-Length: ${body.length}\r\n`;

@@ -382,9 +382,9 @@ describe('RedisKeyValueStore', () => {
     await here.create(`${corner.keyPrefix}watched:own`, 'value', 5000);
     await there.create(`${corner.keyPrefix}other`, 'value', 5000);
     const key = `${corner.keyPrefix}watched:key`;
-    const next = async (act: () => Promise<unknown>) => {
+    const next = async (action: () => Promise<unknown>) => {
       changes.length = 0;
-      await act();
+      await action();
       await waitFor(() => changes.length > 0);
       return changes.splice(0);
     };

@@ -30,23 +30,23 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 
   it('takes the answer that has come meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const result = connection.ask((client) => {
       const sent = client.set('key', 'value');
       // The client writes its commands when the turn ends; this comes after that.
       setImmediate(() => beBusy(tooLong));
       return sent;
     });
-    await expect(answer).resolves.toBe('OK');
+    await expect(result).resolves.toBe('OK');
     expect(events).toEqual(['connected']);
   });
 
   it('waits for the answer to a command that it could not send meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const result = connection.ask((client) => {
       const sent = client.get('key');
       beBusy(tooLong);
       return sent;
     });
-    await expect(answer).resolves.toBe('value');
+    await expect(result).resolves.toBe('value');
     expect(events).toEqual(['connected']);
   });
 
@@ -54,8 +54,8 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     const began = performance.now();
     redis.pause();
     try {
-      const answer = connection.ask((client) => client.get('key'));
-      await expect(answer).rejects.toMatchObject({ code: 'session_store_unavailable' });
+      const result = connection.ask((client) => client.get('key'));
+      await expect(result).rejects.toMatchObject({ code: 'session_store_unavailable' });
     } finally {
       redis.resume();
     }
@@ -67,7 +67,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
 it('looks for an answer once more when the process was busy in the last moment', async () => {
   const outcome = await new Promise((resolve) => {
     const stopWaiting = giveUpAfter(300, () => resolve('given up'));
-    const askLate = () => {
+    const sendLate = () => {
       randomBytes(8, () => {
         stopWaiting();
         resolve('answered');
@@ -75,7 +75,7 @@ it('looks for an answer once more when the process was busy in the last moment',
       beBusy(150);
     };
     // An immediate, because timers are what comes next.
-    setTimeout(() => setImmediate(askLate), 250);
+    setTimeout(() => setImmediate(sendLate), 250);
   });
   expect(outcome).toBe('answered');
 });

@@ -202,10 +202,10 @@ describe('the session store', () => {
     const { store, records } = openStore();
     await records.create(id, JSON.stringify(data), minute);
     await expect(store.read(id)).resolves.toBeUndefined();
-    const answer = await new Promise((resolve) =>
+    const stored = await new Promise((resolve) =>
       store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
     );
-    expect(answer).toEqual([null, null]);
+    expect(stored).toEqual([null, null]);
   });
 
   it('takes a record with all that a session must have for one', async () => {

@@ -26,9 +26,9 @@ async function indexOf(bff: TestBff): Promise<Map<string, string>> {
 }
 
 /** What came of it, and after how many milliseconds. */
-async function timed<T>(act: () => Promise<T>): Promise<[T, number]> {
+async function timed<T>(action: () => Promise<T>): Promise<[T, number]> {
   const began = performance.now();
-  return [await act(), performance.now() - began];
+  return [await action(), performance.now() - began];
 }
 
 /**
@@ -61,8 +61,8 @@ describe('session.maxPerUser', () => {
     expect(await on(bff.port)).toEqual([undefined, 'alice', 'alice', 'bob']);
     expect(await on(replica.port)).toEqual([undefined, 'alice', 'alice', 'bob']);
     await waitFor(() => {
-      const asked = bff.authorizationServer.requestsTo('revocation');
-      expect(asked.map(({ form }) => form.get('token'))).toEqual([token]);
+      const revocations = bff.authorizationServer.requestsTo('revocation');
+      expect(revocations.map(({ form }) => form.get('token'))).toEqual([token]);
     });
   });
 
@@ -81,8 +81,8 @@ describe('session.maxPerUser', () => {
     const browsers = await Promise.all(
       ports.map(async (port) => bff.signedIn('alice', bff.browser().via(port))),
     );
-    const answers = await Promise.all(browsers.map((browser) => whoIs(browser)));
-    expect(answers.filter(Boolean)).toHaveLength(2);
+    const users = await Promise.all(browsers.map((browser) => whoIs(browser)));
+    expect(users.filter(Boolean)).toHaveLength(2);
     await expect(bff.signedIn().then((browser) => whoIs(browser))).resolves.toBe('alice');
   });
 

@@ -43,7 +43,7 @@ export async function startBackends(): Promise<Backends> {
   });
   return {
     authorizationServer,
-    upstream: await startUpstream(askingAbout(authorizationServer)),
+    upstream: await startUpstream(checkTokens(authorizationServer)),
     redis: await startRedis(),
     refusals,
     get lifetimeSeconds() {
@@ -56,13 +56,13 @@ export async function startBackends(): Promise<Backends> {
 }
 
 /** Below this path the API believes every token: what is refused there, a replica has refused. */
-export const believing = '/api/believing';
+export const acceptingPath = '/api/believing';
 
 /** The API: 200 for a living access token, else 401 as RFC 6750 §3.1 has it. */
-function askingAbout(authorizationServer: AuthorizationServer): Handler {
+function checkTokens(authorizationServer: AuthorizationServer): Handler {
   const refusal = respondWith(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
   return async (request, response, recorded) => {
-    if (recorded.path === believing) return respondWith(200)(request, response, recorded);
+    if (recorded.path === acceptingPath) return respondWith(200)(request, response, recorded);
     const token = bearerOf(request.headers);
     // `find` has some seconds of tolerance; an API of its own has none.
     const found = await authorizationServer.provider.AccessToken.find(token);

@@ -1,5 +1,5 @@
 import { inTurn, passOn, slowly } from '../support/upstream/responses.ts';
-import { assertAll, burst, call, describe, impatientCall } from './calls.ts';
+import { assertAll, burst, call, describe, callWithTimeout } from './calls.ts';
 import { assertOneRefresh, beginRound, calls, type ScenarioContext } from './scenario-context.ts';
 import { revokeNewestToken } from './backends.ts';
 import { spread } from './report.ts';
@@ -28,7 +28,7 @@ const lifetimeSeconds = 8;
 const unhurried = 200;
 
 /** Clients lose their patience within this time, in milliseconds. */
-const patience = 800;
+const timeoutMilliseconds = 800;
 
 /** A provider that is slow, in milliseconds: longer than a crashed replica is waited for. */
 const slow = 5000;
@@ -79,11 +79,11 @@ export async function clientsHangUp(context: ScenarioContext): Promise<void> {
   backends.authorizationServer.override('token', slowly(unhurried, passOn()));
   await repeat(context, rounds, async ({ cookie }, path) => {
     // Those who hang up come first: theirs are the calls that begin the refresh.
-    const impatient = burst(calls / 2, (number) =>
-      impatientCall(fleet.at(number), cookie, { path, patience }),
+    const shortCalls = burst(calls / 2, (number) =>
+      callWithTimeout(fleet.at(number), cookie, { path, timeoutMilliseconds }),
     );
-    const patient = burst(calls / 2, (number) => call(fleet.at(number), cookie, { path }));
-    const [stayed, left] = await Promise.all([patient, impatient]);
+    const fullCalls = burst(calls / 2, (number) => call(fleet.at(number), cookie, { path }));
+    const [stayed, left] = await Promise.all([fullCalls, shortCalls]);
     assertAll(stayed, 200);
     assertAll(left, 200, 'hung up');
     // Nothing is lost: what the ones that left have begun serves the next one.

@@ -61,8 +61,8 @@ async function keepCalling(make: (number: number) => Promise<number>): Promise<O
   return Promise.all(under);
 }
 
-async function timed(answer: Promise<number>): Promise<Outcome> {
+async function timed(response: Promise<number>): Promise<Outcome> {
   const start = performance.now();
-  const status = await answer.catch((error: Error) => error.message);
+  const status = await response.catch((error: Error) => error.message);
   return { status, milliseconds: performance.now() - start };
 }

@@ -41,16 +41,16 @@ export async function holderKilled(context: ScenarioContext): Promise<void> {
  * could do keeps the user signed in. What happens is told; it must be clean, and the user can sign
  * in again.
  */
-export async function answerLost(context: ScenarioContext): Promise<void> {
+export async function responseLost(context: ScenarioContext): Promise<void> {
   const { fleet, backends, report } = context;
   report.heading('3b. The same, and the provider has rotated the refresh token by then (observed)');
   await repeat(context, Math.ceil(context.rounds / 25), async (session) => {
     const { tally, milliseconds } = await killHolder(context, session, 'answered');
     assertAll(tally, 200, 401);
-    const told = `${describe(tally.outcomes)}, ${milliseconds.toFixed(0)} ms after the kill; the provider: ${backends.refusals.join(', ') || 'no objection'}`;
+    const summary = `${describe(tally.outcomes)}, ${milliseconds.toFixed(0)} ms after the kill; the provider: ${backends.refusals.join(', ') || 'no objection'}`;
     const { cookie } = await signIn(fleet, backends, browserAt(fleet));
     assert.equal(await call(fleet.at(0), cookie), 200);
-    return `${told}; a new sign-in works`;
+    return `${summary}; a new sign-in works`;
   });
 }
 
@@ -117,11 +117,11 @@ async function killHolder(
   when: 'unread' | 'answered',
 ): Promise<Loss> {
   const held = holdRefresh(backends, when);
-  const answered = burst(calls, (number) => persistentCall(fleet, fleet.at(number), cookie));
-  const holder = fleet.makerOf(await held.before(answered));
+  const calling = burst(calls, (number) => persistentCall(fleet, fleet.at(number), cookie));
+  const holder = fleet.makerOf(await held.before(calling));
   const killedAt = performance.now();
   await holder.kill();
-  const tally = await answered;
+  const tally = await calling;
   const milliseconds = performance.now() - killedAt;
   await holder.start();
   return { holder, tally, milliseconds };
@@ -131,7 +131,7 @@ interface Held {
   /**
    * Where the refresh came from, once it is there. Throws if these calls have an answer without it.
    */
-  before(answered: Promise<unknown>): Promise<number | undefined>;
+  before(calling: Promise<unknown>): Promise<number | undefined>;
   release(): void;
 }
 
@@ -155,12 +155,12 @@ function holdRefresh({ authorizationServer }: Backends, when: 'unread' | 'answer
     return 'continue';
   });
   return {
-    before: (answered) => Promise.race([arrived.promise, answered.then(refuseAnswer)]),
+    before: (calling) => Promise.race([arrived.promise, calling.then(failOnResponse)]),
     release: released.resolve,
   };
 }
 
-function refuseAnswer(): never {
+function failOnResponse(): never {
   throw new Error('The calls were answered without a token request.');
 }
 

@@ -12,7 +12,7 @@ import { endedElsewhere } from './ended-elsewhere.ts';
 import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';
 import { closeContext, startContext } from './scenario-context.ts';
 import { hammered } from './hammered.ts';
-import { answerLost, holderKilled, holderStopped } from './lost-holder.ts';
+import { responseLost, holderKilled, holderStopped } from './lost-holder.ts';
 import { interleavings } from './interleavings.ts';
 import { Report } from './report.ts';
 
@@ -21,7 +21,7 @@ const scenarios = [
   refusedEverywhere,
   clientsHangUp,
   holderKilled,
-  answerLost,
+  responseLost,
   holderStopped,
   slowProvider,
   hammered,
@@ -48,7 +48,7 @@ if (scenarios.some(isChosen)) {
   const context = await startContext(report, Number(values.rounds));
   for (const scenario of scenarios.filter(isChosen)) {
     await scenario(context).catch((error: unknown) => report.fail(scenario.name, error));
-    for (const complaint of takeWarnings(context.fleet)) report.note(`logged: ${complaint}`);
+    for (const warning of takeWarnings(context.fleet)) report.note(`logged: ${warning}`);
   }
   await closeContext(context);
 }

@@ -22,18 +22,18 @@ export class GlewlwydPages {
 
   /** The sign-in form, the question which scopes to grant, and on to where the page was to lead. */
   async signIn(browser: TestBrowser, page: Page): Promise<Page> {
-    const asked = new URL(page.url).searchParams;
+    const parameters = new URL(page.url).searchParams;
     await this.#call(browser, 'POST', '/auth/', { username: 'alice', password: 'pixie-pixie' });
-    const grant = `/auth/grant/${asked.get('client_id')}`;
-    await this.#call(browser, 'PUT', grant, { scope: asked.get('scope') });
-    return browser.click(`${asked.get('callback_url')}&g_continue`);
+    const grant = `/auth/grant/${parameters.get('client_id')}`;
+    await this.#call(browser, 'PUT', grant, { scope: parameters.get('scope') });
+    return browser.click(`${parameters.get('callback_url')}&g_continue`);
   }
 
   /** "Sign out everywhere" in the page to which an application sent the browser. */
   async confirmSignOut(browser: TestBrowser, page: Page): Promise<Page> {
-    const asked = new URL(page.url).searchParams;
-    await this.#endSession(browser, asked.get('sid') ?? '');
-    return browser.click(asked.get('callback_url') ?? '');
+    const parameters = new URL(page.url).searchParams;
+    await this.#endSession(browser, parameters.get('sid') ?? '');
+    return browser.click(parameters.get('callback_url') ?? '');
   }
 
   /**

@@ -184,7 +184,7 @@ export class AuthorizationServer {
   /** Listens again on the same port. */
   async comeBack(): Promise<void> {
     this.#server = createHttpServer((request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#respond(request, response).catch((error: unknown) => {
         response.destroy(error instanceof Error ? error : undefined);
       });
     }, this.#options.tls);
@@ -199,7 +199,7 @@ export class AuthorizationServer {
     await this.goDown();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const recorded = new RecordedRequest(request);
     this.requests.push(recorded);
     for (const override of [this.#overrides.get('*'), this.#overrides.get(recorded.path)]) {

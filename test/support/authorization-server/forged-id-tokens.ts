@@ -53,12 +53,12 @@ export async function signAs(
 }
 
 /** Somebody else's key. */
-export const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
+export const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** Signs with that, under the name of the authorization server's key. */
 export function signedByUnknownKey(claims: JWTPayload, header: object = {}): Promise<string> {
   const whole = { alg: 'RS256', kid: 'rsa', ...header };
-  return new SignJWT(claims).setProtectedHeader(whole).sign(stranger.privateKey);
+  return new SignJWT(claims).setProtectedHeader(whole).sign(unknownKey.privateKey);
 }
 
 /** Signs with HMAC, as a library does that lets the token choose its algorithm. */

@@ -87,9 +87,9 @@ function policy(people: People): interactionPolicy.DefaultPolicy {
   );
   checks?.add(
     new interactionPolicy.Check('weak_acr', 'a stronger sign-in is asked', ({ oidc }) => {
-      const asked = String(oidc.params?.['acr_values'] ?? '');
+      const requested = String(oidc.params?.['acr_values'] ?? '');
       const reached = oidc.session?.acr ?? '';
-      return asked !== '' && !asked.split(' ').includes(reached) && !oidc.result?.login;
+      return requested !== '' && !requested.split(' ').includes(reached) && !oidc.result?.login;
     }),
   );
   return prompts;

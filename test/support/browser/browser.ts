@@ -177,8 +177,8 @@ export class TestBrowser {
     });
     const setCookie = response.headers['set-cookie'] ?? [];
     if (withCookies) for (const line of setCookie) this.jar.store(line, url, cookieContext);
-    const { statusCode: status = 0, headers: answered } = response;
-    const { location } = answered;
+    const { statusCode: status = 0, headers: responseHeaders } = response;
+    const { location } = responseHeaders;
     history?.push({
       method,
       url: url.href,

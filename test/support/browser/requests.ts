@@ -8,14 +8,14 @@ type RequestHeaders = Record<string, string>;
 const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) LittleBrowser/1.0';
 
 /** What a browser sends when a person goes somewhere. */
-export function navigationHeaders(trip: RequestChain, options: NavigateOptions): RequestHeaders {
+export function navigationHeaders(chain: RequestChain, options: NavigateOptions): RequestHeaders {
   return changed(
     {
       'user-agent': userAgent,
       accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-      ...(trip.body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-      ...(trip.origin && { origin: trip.origin }),
-      'sec-fetch-site': trip.fetchSite,
+      ...(chain.body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...(chain.origin && { origin: chain.origin }),
+      'sec-fetch-site': chain.fetchSite,
       'sec-fetch-mode': 'navigate',
       'sec-fetch-dest': options.dest ?? 'document',
       'upgrade-insecure-requests': '1',
@@ -26,20 +26,20 @@ export function navigationHeaders(trip: RequestChain, options: NavigateOptions):
 
 /** What a browser sends when a script of the page calls `fetch`. */
 export function scriptHeaders(
-  trip: RequestChain,
+  chain: RequestChain,
   page: URL,
   options: FetchOptions,
 ): RequestHeaders {
-  const isOwnOrigin = trip.url.origin === page.origin;
-  const type = trip.isSafe ? undefined : contentType(options.body);
+  const isOwnOrigin = chain.url.origin === page.origin;
+  const type = chain.isSafe ? undefined : contentType(options.body);
   return changed(
     {
       'user-agent': userAgent,
       accept: '*/*',
       ...(type && { 'content-type': type }),
-      ...(trip.origin && { origin: trip.origin }),
+      ...(chain.origin && { origin: chain.origin }),
       ...(isOwnOrigin && options.csrf !== false && { 'x-csrf': '1' }),
-      'sec-fetch-site': trip.fetchSite,
+      'sec-fetch-site': chain.fetchSite,
       'sec-fetch-mode': 'cors',
       'sec-fetch-dest': 'empty',
     },

@@ -241,7 +241,7 @@ export class ExternalServices implements Script {
   };
 
   #complain(what: string): void {
-    this.server.complaints.push(what);
+    this.server.violations.push(what);
   }
 }
 

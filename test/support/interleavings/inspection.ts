@@ -57,7 +57,7 @@ export class Inspection {
       }),
     );
     await waitFor(() => this.#mustBeTidy(), { timeout: 2_000 });
-    assert.deepEqual(services.server.complaints, []);
+    assert.deepEqual(services.server.violations, []);
   }
 
   async #mustBeServed(

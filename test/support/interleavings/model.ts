@@ -127,7 +127,7 @@ export class Model {
       );
       assert(isDue, `${what}: refused, although nobody was logged out meanwhile`);
     }
-    for (const observation of this.#observations) judge(observation);
+    for (const observation of this.#observations) verify(observation);
     for (const done of [this.#endings, this.#refusals, this.#observations]) done.length = 0;
   }
 
@@ -140,7 +140,7 @@ export class Model {
   }
 }
 
-function judge({ what, session, response, isTooLate }: Observation): void {
+function verify({ what, session, response, isTooLate }: Observation): void {
   const { status, body } = response;
   // A second refusal by the API within 30 seconds is passed on.
   const isPassedOn = status === 401 && body.includes('"from":"api"');

@@ -25,7 +25,7 @@ export class MutualTlsEndpoint {
   private constructor(server: Server, port: number) {
     this.#server = server;
     this.url = `https://127.0.0.1:${port}`;
-    server.on('request', (request, response) => void this.#answer(request, response));
+    server.on('request', (request, response) => void this.#respond(request, response));
   }
 
   static async start(): Promise<MutualTlsEndpoint> {
@@ -75,7 +75,7 @@ export class MutualTlsEndpoint {
     await closeServer(this.#server);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.requests.push(new RecordedRequest(request));
     await this.#behind?.provider.callback()(request, response);
   }

@@ -106,8 +106,8 @@ export async function openWebSocket(
     ...options,
   });
   const peer = new Peer(socket);
-  const refused = once(socket, 'unexpected-response').then(async ([, answer]) => {
-    throw await Refusal.of(answer as IncomingMessage);
+  const refused = once(socket, 'unexpected-response').then(async ([, response]) => {
+    throw await Refusal.of(response as IncomingMessage);
   });
   refused.catch(() => undefined);
   await Promise.race([once(socket, 'open'), refused]);
@@ -117,20 +117,20 @@ export async function openWebSocket(
 /** An answer other than a WebSocket. */
 export class Refusal extends Error {
   constructor(
-    readonly answer: IncomingMessage,
+    readonly response: IncomingMessage,
     readonly status: number,
     readonly body: string,
   ) {
     super(`${status} ${body}`);
   }
 
-  static async of(answer: IncomingMessage): Promise<Refusal> {
-    return new Refusal(answer, answer.statusCode ?? 0, await text(answer));
+  static async of(response: IncomingMessage): Promise<Refusal> {
+    return new Refusal(response, response.statusCode ?? 0, await text(response));
   }
 
   /** The code of a problem document of ours. Absent: it is none. */
   get code(): string | undefined {
-    if (!isProblem(this.answer)) return undefined;
+    if (!isProblem(this.response)) return undefined;
     return (JSON.parse(this.body) as { code?: string }).code;
   }
 }

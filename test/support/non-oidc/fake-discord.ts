@@ -61,7 +61,7 @@ export class FakeDiscord extends FakeService {
   #asClient(
     request: IncomingMessage,
     body: string,
-    act: (form: URLSearchParams) => ServiceResponse,
+    handle: (form: URLSearchParams) => ServiceResponse,
   ): ServiceResponse {
     const type = request.headers['content-type'] ?? '';
     if (!type.startsWith('application/x-www-form-urlencoded'))
@@ -72,7 +72,7 @@ export class FakeDiscord extends FakeService {
       ? decodeURIComponent(basic.replaceAll('+', ' '))
       : `${form.get('client_id')}:${form.get('client_secret')}`;
     const isOurs = sent === `${registered.clientId}:${registered.clientSecret}`;
-    return isOurs ? act(form) : [401, { error: 'invalid_client' }];
+    return isOurs ? handle(form) : [401, { error: 'invalid_client' }];
   }
 
   #token(form: URLSearchParams): ServiceResponse {

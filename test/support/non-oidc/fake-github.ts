@@ -65,16 +65,16 @@ export class FakeGitHub extends FakeService {
     body: string,
   ): void {
     const { api } = FakeGitHub;
-    const asked = `${request.method} ${url.pathname}`;
-    if (asked === 'GET /login/oauth/authorize') return this.authorize(response, url, this.iss);
-    if (asked === 'POST /login/oauth/access_token')
+    const target = `${request.method} ${url.pathname}`;
+    if (target === 'GET /login/oauth/authorize') return this.authorize(response, url, this.iss);
+    if (target === 'POST /login/oauth/access_token')
       return this.#sendTokens(request, response, this.#token(new URLSearchParams(body)));
     if (!url.pathname.startsWith(api)) return sendJson(response, [404, { message: 'Not Found' }]);
     if (!request.headers['user-agent'])
       return void response.writeHead(403).end('Request forbidden by administrative rules.');
-    if (asked === `DELETE ${api}/applications/${registered.clientId}/token`)
+    if (target === `DELETE ${api}/applications/${registered.clientId}/token`)
       return sendJson(response, this.#revoke(request, body));
-    sendJson(response, this.#ask(asked.replace(`GET ${api}`, ''), this.bearer(request)));
+    sendJson(response, this.#resource(target.replace(`GET ${api}`, ''), this.bearer(request)));
   }
 
   #token(form: URLSearchParams): Record<string, string | number> {
@@ -123,7 +123,7 @@ export class FakeGitHub extends FakeService {
     response.end(String(form));
   }
 
-  #ask(path: string, grant: ServiceGrant | undefined): ServiceResponse {
+  #resource(path: string, grant: ServiceGrant | undefined): ServiceResponse {
     const person = grant && this.people[grant.person];
     if (!person) return [401, { message: 'Bad credentials', status: '401' }];
     if (path === '/user') return [200, person.user];

@@ -41,7 +41,7 @@ export abstract class FakeService {
   readonly #server: Server = createHttpServer((request, response) => {
     const recorded = new RecordedRequest(request);
     this.requests.push(recorded);
-    this.#answer(request, response, recorded).catch((error: unknown) => {
+    this.#respond(request, response, recorded).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
@@ -85,8 +85,8 @@ export abstract class FakeService {
   protected authorize(response: ServerResponse, { searchParams }: URL, iss?: string): void {
     const callback = new URL(searchParams.get('redirect_uri') ?? '');
     const state = searchParams.get('state') ?? '';
-    const answer = this.consent === 'allow' ? { code: this.#newCode(searchParams) } : this.denial();
-    const parameters = { ...answer, state, ...(iss && { iss }) };
+    const result = this.consent === 'allow' ? { code: this.#newCode(searchParams) } : this.denial();
+    const parameters = { ...result, state, ...(iss && { iss }) };
     callback.search = String(new URLSearchParams(parameters));
     response.writeHead(302, { location: callback.href }).end();
   }
@@ -133,7 +133,7 @@ export abstract class FakeService {
     return code;
   }
 
-  async #answer(
+  async #respond(
     request: IncomingMessage,
     response: ServerResponse,
     recorded: RecordedRequest,

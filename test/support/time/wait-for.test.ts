@@ -2,8 +2,8 @@ import { testClock } from './clock.ts';
 import { waitFor } from './wait-for.ts';
 
 it('waits for a predicate and gives its value', async () => {
-  const answers = [false, null, 'there'];
-  await expect(waitFor(() => answers.shift() ?? null)).resolves.toBe('there');
+  const values = [false, null, 'there'];
+  await expect(waitFor(() => values.shift() ?? null)).resolves.toBe('there');
 });
 
 it('waits for an assertion to hold, and throws its last failure', async () => {

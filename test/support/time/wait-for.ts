@@ -13,16 +13,16 @@ export interface WaitOptions {
  * is.
  */
 export async function waitFor<T>(
-  ask: () => T | Promise<T>,
+  condition: () => T | Promise<T>,
   { timeout = 15_000, interval = 10 }: WaitOptions = {},
 ): Promise<Exclude<T, false | null>> {
   const deadline = performance.now() + timeout;
   let failure: unknown;
   do {
     try {
-      const value = await ask();
+      const value = await condition();
       if (isThere(value)) return value;
-      failure = new Error(`Waited ${timeout} ms in vain for ${ask.toString()}`);
+      failure = new Error(`Waited ${timeout} ms in vain for ${condition.toString()}`);
     } catch (error) {
       failure = error;
     }

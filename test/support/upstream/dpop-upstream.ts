@@ -27,7 +27,7 @@ export class DpopResourceServer {
 
   /** For an `Upstream`. */
   readonly checkingHandler: Handler = async (request, response, recorded) => {
-    const refusal = await this.judge(recorded);
+    const refusal = await this.check(recorded);
     if (!refusal) return this.handler(request, response, recorded);
     return respondWith(401, { error: refusal.error }, this.#challenge(refusal))(
       request,
@@ -37,7 +37,7 @@ export class DpopResourceServer {
   };
 
   /** Why a request is refused; undefined when it is proved. */
-  async judge(recorded: RecordedRequest): Promise<{ error: string; why: string } | undefined> {
+  async check(recorded: RecordedRequest): Promise<{ error: string; why: string } | undefined> {
     const { method, path, headers } = recorded;
     const problem = await this.#problemWith(recorded, headers).catch((error: unknown) => ({
       error: 'invalid_dpop_proof',

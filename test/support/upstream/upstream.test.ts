@@ -104,14 +104,14 @@ it('a TLS upstream is trusted by its authority only', async () => {
 it('a mutual TLS upstream takes a client certificate of the same authority, and nobody without one', async () => {
   const { key, cert, ca } = testTls();
   const secure = await startUpstream(respondWith(200, 'safe'), { tls: { key, cert, ca } });
-  const ask = (certificate: object) =>
+  const requestWith = (certificate: object) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const agent = new https.Agent({ ca, ...certificate });
       https.request(secure.url, { agent }, resolve).once('error', reject).end();
     });
   const { key: clientKey, cert: clientCert } = clientCertificate('test-client');
-  const answered = await ask({ key: clientKey, cert: clientCert });
-  await expect(readText(answered)).resolves.toBe('safe');
-  await expect(ask({})).rejects.toThrow(/certificate required|socket hang up|ECONNRESET/);
+  const response = await requestWith({ key: clientKey, cert: clientCert });
+  await expect(readText(response)).resolves.toBe('safe');
+  await expect(requestWith({})).rejects.toThrow(/certificate required|socket hang up|ECONNRESET/);
   await secure.close();
 });
