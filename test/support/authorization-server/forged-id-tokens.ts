@@ -17,7 +17,7 @@ export interface Forge {
 /** Makes an ID token, or something else in its place. */
 export type IdToken = (forge: Forge) => unknown;
 
-/** The token endpoint answers with this ID token. */
+/** Makes the token endpoint respond with this ID token. */
 export const withIdToken =
   (make: IdToken): Arrange =>
   (setup) => {
@@ -52,7 +52,7 @@ export async function signAs(
   return new SignJWT(claims as JWTPayload).setProtectedHeader(whole).sign(key);
 }
 
-/** Somebody else's key. */
+/** A key that the authorization server does not publish. */
 export const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** Signs with that, under the name of the authorization server's key. */

@@ -5,16 +5,16 @@ import type { AuthorizationServer } from './authorization-server.ts';
 import type { Transform } from './oidc-endpoints.ts';
 import type { RecordedRequest } from '../upstream/recorder.ts';
 
-/** What becomes of a sign-in: it succeeds, or the browser gets this status and error code. */
+/** The outcome of a sign-in: it succeeds, or the browser gets this status and error code. */
 export type Outcome = 'signed in' | readonly [status: number, code: string | undefined];
 
-/** What came of a row: what the browser got, and every promise that was broken, in words. */
+/** The result of a row: what the browser got, and every rule that was broken, in words. */
 export interface SignInResult {
   readonly outcome: Outcome;
   readonly violations: readonly string[];
 }
 
-/** What should come of it. */
+/** The expected result: this outcome and no broken rule. */
 export const withoutViolations = (outcome: Outcome): SignInResult => ({ outcome, violations: [] });
 
 type Violations = readonly (string | false)[];
@@ -35,34 +35,34 @@ export const expired: Outcome = [400, 'login_expired'];
 export const denied: Outcome = [403, 'login_denied'];
 
 /**
- * No answer may take longer, in milliseconds: the provider's timeout, with time to spare for a busy
- * machine.
+ * The longest time a response may take, in milliseconds: the provider's timeout, with time to spare
+ * for a busy machine.
  */
 const maxMilliseconds = 2500;
 
-/** No answer and no line of the log is larger, in characters, whatever the provider sends. */
+/** The largest size of a response or a log line, in characters, whatever the provider sends. */
 const maxCharacters = 16 * 1024;
 
 /** Every hostile text has this word in it somewhere; nothing of ours may. */
 export const canary = 'canary';
 
 /**
- * A BFF whose authorization server misbehaves, row after row of a table. After each row whoever is
- * not signed in has left nothing behind: no cookie, no record in Redis, no secret in the log, no
- * promise unattended.
+ * A BFF with an authorization server that misbehaves, one table row after another. A row that does
+ * not sign the user in leaves nothing behind: no cookie, no record in Redis, no secret in the log,
+ * no unhandled rejection.
  */
 export class HostileServerSetup {
   readonly bff: TestBff;
   readonly clock: TestClock;
-  /** What the token endpoint answers instead. */
+  /** Changes the token response. */
   tokens: Transform = (json) => json;
-  /** Where the browser comes back instead. */
+  /** Changes the address at which the browser comes back. */
   callback: (address: URL) => URL | Promise<URL> = (address) => address;
-  /** Who comes back. */
+  /** The browser that signs in and comes back. */
   visitor: TestBrowser;
   /** Parameters of the login endpoint. */
   parameters: Record<string, string> = {};
-  /** Where the last row ended. */
+  /** The page on which the last row ended. */
   page: Page | undefined;
   /** Whether the response is refused before its state is spent. */
   leavesPendingLogin = false;
@@ -99,7 +99,7 @@ export class HostileServerSetup {
     return this.bff.browser({ now: Date.now });
   }
 
-  /** Everybody behaves again, and nothing is remembered of what was. */
+  /** Restores correct behaviour everywhere and forgets what earlier rows left. */
   async reset(): Promise<void> {
     const { bff, server } = this;
     server.behave();
@@ -122,14 +122,14 @@ export class HostileServerSetup {
     });
   }
 
-  /** A new life of the BFF, which knows nothing of its provider. */
+  /** Restarts the BFF, so that it knows nothing of its provider. */
   async restart(): Promise<void> {
     await this.bff.stop();
     await this.bff.start();
     this.#logged = this.bff.logs.text.length;
   }
 
-  /** Plays one row: what the browser got, and what nobody may do was done. */
+  /** Runs one row. The result is what the browser got and every rule that was broken. */
   async run(arrange: Arrange = () => undefined): Promise<SignInResult> {
     await arrange(this);
     const began = performance.now();
@@ -146,8 +146,7 @@ export class HostileServerSetup {
   }
 
   /**
-   * Signs in as far as it goes, to the answer of the callback or to the page before it where it
-   * ends.
+   * Signs in up to the callback's response, or up to the page on which the sign-in ends before.
    */
   async signIn(): Promise<Page> {
     const { bff } = this;
@@ -163,9 +162,7 @@ export class HostileServerSetup {
     }
   }
 
-  /**
-   * What of the log since the last reset must not be there, and promises that were left unattended.
-   */
+  /** Secrets and malformed lines in the log since the last reset, and unhandled rejections. */
   leaks(): string[] {
     for (const request of this.server.requests) this.#keepSecretsOf(request);
     const log = this.bff.logs.text.slice(this.#logged);
@@ -220,7 +217,7 @@ export class HostileServerSetup {
       user.status !== 401 && `/bff/user is ${user.status}`,
       left !== (this.leavesPendingLogin ? 'login, pending-logins' : '') &&
         `left in Redis: ${left || 'nothing'}`,
-      // The upstream stands for everybody whom nobody should ask.
+      // The upstream stands for every server that must not receive a request.
       requested !== '' && `somebody else was asked for ${requested}`,
     ];
   }
@@ -242,7 +239,7 @@ export class HostileServerSetup {
     this.#keepSecret(headers.authorization?.split(' ')[1]);
   }
 
-  /** What is short stands everywhere. */
+  /** A short value may occur in the log by chance. */
   #keepSecret(value: unknown): void {
     if (typeof value === 'string' && value.length > 12) this.#secrets.add(value);
   }

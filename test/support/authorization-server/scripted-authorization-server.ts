@@ -10,7 +10,7 @@ export interface Grant {
   readonly sid: string;
   readonly nonce: string;
   readonly codeChallenge: string;
-  /** When its code was redeemed, in `Script.tick`s. Absent: it was not. */
+  /** When its code was redeemed, in `Script.tick`s; undefined before that. */
   redeemedAt?: number;
   /** The one refresh token that is good now. */
   refreshToken?: string;
@@ -21,9 +21,12 @@ export interface Grant {
 export interface Script {
   /** Orders what happens here among what happens elsewhere: a larger number each time. */
   tick(): number;
-  /** Waits before and after an answer comes about. */
+  /** Waits before and after a response is made. */
   pause(): Promise<unknown>;
-  /** The lifetime of the subject's next access token, in seconds; 0 is one that is born expired. */
+  /**
+   * The lifetime of the subject's next access token, in seconds; with 0 it has expired when it is
+   * issued.
+   */
   lifetime(sub: string): number;
 }
 
@@ -31,15 +34,15 @@ export interface Script {
 export const scriptedClient = { clientId: 'scripted', clientSecret: 'a secret for tests' } as const;
 
 /**
- * An authorization server that is fast and merciless: refresh tokens rotate, one that comes twice
- * ends its grant (RFC 9700 §4.14.2), and revoking one that is spent revokes nothing. It remembers
- * whose every token is, and what nobody should do.
+ * A fast and strict authorization server. Refresh tokens rotate, and one that is used twice ends
+ * its grant (RFC 9700 §4.14.2). Revoking a used token revokes nothing. It remembers the owner of
+ * every token, and every request that breaks a rule.
  */
 export class ScriptedAuthorizationServer {
   /** What its client did that no good client does. */
   readonly violations: string[] = [];
   readonly script: Script;
-  /** Requests that have not been answered. */
+  /** The number of requests without a response yet. */
   underWay = 0;
   readonly #codes = new Map<string, Grant>();
   readonly #accessTokens = new Map<string, Grant>();

@@ -39,7 +39,7 @@ interface Parts extends BffEnvironment {
   readonly overrides: BffOverrides;
 }
 
-/** A running BFF with its authorization server, upstream and corner of Redis. */
+/** A running BFF with its authorization server, its upstream and its own key prefix in Redis. */
 export class TestBff {
   /** The public URL, without a slash at its end. */
   readonly url: string;
@@ -64,7 +64,7 @@ export class TestBff {
     this.upstream = upstream;
   }
 
-  /** Its corner of Redis; there is none with `store: 'memory'`. */
+  /** Its keys in Redis. Throws with `store: 'memory'`, which has none. */
   get redis(): TestRedis {
     const { redis } = this.#parts;
     if (!redis) throw new Error('This BFF was started without Redis.');
@@ -76,7 +76,7 @@ export class TestBff {
     return this.#parts.tls?.ca;
   }
 
-  /** The Nest application, for what has no door outside. */
+  /** The Nest application, for what cannot be reached over HTTP. */
   get app(): NestExpressApplication {
     if (!this.#app) throw new Error('The BFF is not running.');
     return this.#app;
@@ -103,15 +103,17 @@ export class TestBff {
     return browser;
   }
 
-  /** Goes through a sign-in with these parameters of the login endpoint, wherever it ends. */
+  /**
+   * Goes through a sign-in with these parameters of the login endpoint, and returns the last page.
+   */
   signIn(browser: TestBrowser, parameters: Record<string, string> = {}): Promise<Page> {
     const query = new URLSearchParams(parameters);
     return browser.navigate(`${this.url}${this.options.basePath}/login?${query}`);
   }
 
   /**
-   * Another BFF with the same configuration and surroundings, on other ports. It closes with this
-   * one.
+   * Starts another BFF with the same configuration and backends, on other ports. It closes with
+   * this one.
    */
   async replica(): Promise<TestBff> {
     const [port, managementPort] = [await freePort(), await freePort()];
@@ -130,8 +132,8 @@ export class TestBff {
   }
 
   /**
-   * Listens. `startBff` and `replica` have done it already; after `stop` it is a new process' life,
-   * in the same place.
+   * Starts to listen. `startBff` and `replica` call it; after `stop` it stands for a restarted
+   * process at the same address.
    */
   async start(): Promise<void> {
     const { clock } = this.#parts.overrides;
@@ -154,7 +156,7 @@ export class TestBff {
     await app?.close();
   }
 
-  /** Ends it, its replicas, and of the surroundings what it started itself. */
+  /** Stops it, its replicas, and the backends that it started itself. */
   async close(): Promise<void> {
     await Promise.all([this.stop(), ...this.#replicas.map((replica) => replica.stop())]);
     await clear(this.#parts, this.#parts.overrides);

@@ -12,15 +12,15 @@ type ProviderInput = OptionsInput['providers'][number];
 type RouteInput = NonNullable<OptionsInput['routes']>[number];
 type Part<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 
-/** The surroundings of a BFF under test, for options that depend on them. */
+/** The servers behind a BFF under test, for options that depend on them. */
 export interface Backends {
   readonly authorizationServer: AuthorizationServer;
   readonly upstream: Upstream;
 }
 
 /**
- * What a test wants different from the usual BFF. Options of `bff.yaml` are laid over the usual
- * ones key by key; `providers` and `routes` replace them, or are made from them by a function.
+ * What differs from the default BFF of tests. Options of `bff.yaml` replace the defaults key by
+ * key; `providers` and `routes` replace them as a whole, or are made from them by a function.
  */
 export interface BffOverrides extends Part<
   Omit<OptionsInput, 'providers' | 'routes' | 'server' | 'session' | 'management'>
@@ -28,9 +28,9 @@ export interface BffOverrides extends Part<
   readonly server?: Part<NonNullable<OptionsInput['server']>>;
   readonly session?: Part<OptionsInput['session']>;
   readonly management?: Part<NonNullable<OptionsInput['management']>>;
-  /** Laid over the one usual provider, `corp`. */
+  /** Changes to the default provider, `corp`. */
   readonly provider?: Part<ProviderInput>;
-  /** Laid over the one usual route, `/api`. */
+  /** Changes to the default route, `/api`. */
   readonly route?: Part<RouteInput>;
   readonly providers?: Many<ProviderInput>;
   readonly routes?: Many<RouteInput>;
@@ -49,7 +49,7 @@ export interface BffOverrides extends Part<
 
 type Many<T> = readonly T[] | ((usual: T, backends: Backends) => readonly T[]);
 
-/** What the configuration of one BFF is made from. */
+/** The ports and backends that the configuration of one BFF is made from. */
 export interface BffEnvironment extends Backends {
   readonly port: number;
   readonly managementPort: number;

@@ -18,8 +18,8 @@ export type { BrowserOptions, FetchOptions, NavigateOptions, Page } from './opti
 const mostHops = 20;
 
 /**
- * Our little browser: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers do them. No two
- * share anything.
+ * A browser for tests: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers implement them.
+ * Two instances share nothing.
  */
 export class TestBrowser {
   readonly jar: CookieJar;
@@ -38,7 +38,7 @@ export class TestBrowser {
   }
 
   /**
-   * From now on what goes to its first origin is sent to this port: another replica behind the same
+   * Sends requests to its first origin to this port from now on: another replica behind the same
    * address.
    */
   via(port: number): this {
@@ -59,7 +59,7 @@ export class TestBrowser {
     return this.jar.header(new URL(path, this.#home), { sameSite: true, topLevel: 'no' });
   }
 
-  /** Closes its connections; it may go on with others. */
+  /** Closes its connections; later requests open new ones. */
   close(): void {
     this.#http.close();
   }
@@ -110,8 +110,8 @@ export class TestBrowser {
   }
 
   /**
-   * What a script of the page asks for. The answer is the platform's `Response`: read its body or
-   * cancel it.
+   * Sends a request as a script of the page does. Read or cancel the body of the returned
+   * `Response`.
    */
   async fetch(address: string, options: FetchOptions = {}): Promise<Response> {
     const page = new URL(options.from ?? this.location);

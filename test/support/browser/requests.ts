@@ -69,12 +69,12 @@ function contentType(body: FetchOptions['body']): string | undefined {
   return 'application/json';
 }
 
-/** Whether an answer sends the browser somewhere else. */
+/** Whether a response is a redirect. */
 export function isRedirect({ statusCode = 0, headers }: IncomingMessage): boolean {
   return [301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined;
 }
 
-/** The platform's `Response` around Node's answer; the body streams. */
+/** Wraps Node's response in the platform's `Response`; the body streams. */
 export function asResponse(incoming: IncomingMessage, text?: string): Response {
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {

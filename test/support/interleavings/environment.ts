@@ -3,17 +3,17 @@ import { startRedis } from '../redis/server.ts';
 import { scriptedClient } from '../authorization-server/scripted-authorization-server.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-/** Where runs take place, one after the other. */
+/** The system that runs act on, one after the other. */
 export interface SystemUnderTest {
   readonly replicas: readonly Replica[];
   readonly services: ExternalServices;
   readonly redis: RedisView;
 }
 
-/** What every replica of a theatre is configured with, beside what is its own. */
+/** The configuration that all replicas share. */
 export interface ReplicaOptions {
   readonly logLevel: 'error';
-  /** A Redis on a bumpy way, in which nobody else keeps anything. */
+  /** A Redis behind a slow connection, used by these replicas alone. */
   readonly redis: { readonly url: string };
   readonly provider: {
     readonly issuer: string;
@@ -25,23 +25,23 @@ export interface ReplicaOptions {
   readonly upstream: Upstream;
 }
 
-/** Replicas that are running. */
+/** The running replicas. */
 export interface RunningReplicas {
   readonly ports: readonly number[];
-  /** Of what they keep in Redis. */
+  /** The prefix of their keys in Redis. */
   readonly keyPrefix: string;
   close(): Promise<void>;
 }
 
 /**
- * A stage with all that is behind it. `await using theatre = await openTheatre(hire)` closes
- * everything.
+ * A system under test with everything behind it. `await using environment = await
+ * startEnvironment(startReplicas)` closes everything.
  */
 export interface Environment extends AsyncDisposable {
   readonly system: SystemUnderTest;
 }
 
-/** Opens a stage on which interleavings are played. `hire` starts the replicas. */
+/** Starts everything that interleavings need. `startReplicas` starts the replicas. */
 export async function startEnvironment(
   startReplicas: (options: ReplicaOptions) => Promise<RunningReplicas>,
 ): Promise<Environment> {
@@ -65,7 +65,7 @@ export async function startEnvironment(
       await running.close();
       redis.close();
       way.close();
-      // Its process alone would not keep ours waiting for its end; the world does.
+      // The process of Redis does not keep this process alive until it has ended; the services do.
       await redisServer.stop();
       await services.close();
     },

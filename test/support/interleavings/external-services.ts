@@ -10,7 +10,7 @@ import {
 } from '../authorization-server/scripted-authorization-server.ts';
 import { listen, startUpstream, type Upstream } from '../upstream/upstream.ts';
 
-/** One answer, read to its end. */
+/** One response, read to its end. */
 export interface ReplicaResponse {
   readonly status: number;
   readonly location: string | undefined;
@@ -19,7 +19,7 @@ export interface ReplicaResponse {
   readonly body: string;
 }
 
-/** What a client sends. */
+/** A request of a client. */
 export interface ReplicaRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
@@ -36,7 +36,7 @@ export class Replica {
     this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16 });
   }
 
-  /** Sends a request as a script of the page does, and follows no redirect. */
+  /** Sends a request as a script of the page does, without following redirects. */
   async send({
     method = 'GET',
     path,
@@ -74,13 +74,13 @@ export class Replica {
 export interface Kept {
   /** The ids of all sessions. */
   readonly sessions: readonly string[];
-  /** The ids that stand in lists, as often as they stand there. */
+  /** The ids in the index, as often as they occur there. */
   readonly listed: readonly string[];
   /** Locks and everything else that should be gone when nothing is under way. */
   readonly locks: readonly string[];
 }
 
-/** A Redis of its own, in which a test may look and wipe. */
+/** A Redis that a test may inspect and empty. */
 export class RedisView {
   readonly #client: ReturnType<typeof createClient>;
   readonly #prefix: string;
@@ -119,7 +119,7 @@ export class RedisView {
   }
 }
 
-/** A way to a Redis on which every packet of commands takes as long as `pause` says. */
+/** Starts a TCP proxy to a Redis that delays every packet of commands by `pause`. */
 export async function startBumpyWay(
   redisPort: number,
   pause: () => Promise<unknown>,
@@ -146,9 +146,7 @@ export async function startBumpyWay(
   };
 }
 
-/**
- * What is around the replicas: the authorization server, the API, and how long everything takes.
- */
+/** The services around the replicas: the authorization server, the API, and the delays of both. */
 export class ExternalServices implements Script {
   #server: ScriptedAuthorizationServer | undefined;
   #upstream: Upstream | undefined;
@@ -197,7 +195,10 @@ export class ExternalServices implements Script {
     return Math.floor(this.#random() * count);
   }
 
-  /** The lifetime of a subject's next access token, in seconds; 0 is one that is born expired. */
+  /**
+   * The lifetime of a subject's next access token, in seconds; with 0 it has expired when it is
+   * issued.
+   */
   lifetime(sub: string): number {
     const number = this.#issued.get(sub) ?? 0;
     this.#issued.set(sub, number + 1);

@@ -4,7 +4,7 @@ import type { ReplicaResponse, ReplicaRequest } from './external-services.ts';
 import type { SystemUnderTest } from './environment.ts';
 import { waitFor } from '../time/wait-for.ts';
 
-/** Asks one of the replicas. Throws when the answer is that of a server in trouble. */
+/** Sends a request to one of the replicas. Throws when the response has a 5xx status. */
 export async function sendTo(
   { replicas }: SystemUnderTest,
   number: number,
@@ -16,10 +16,7 @@ export async function sendTo(
   return response;
 }
 
-/**
- * Compares what the replicas, Redis and the authorization server know with what a run's model
- * knows.
- */
+/** Compares the state of the replicas, Redis and the authorization server with a run's model. */
 export class Inspection {
   readonly #system: SystemUnderTest;
   readonly #model: Model;
@@ -31,8 +28,8 @@ export class Inspection {
   }
 
   /**
-   * After every group: who lives is served, who has ended is not, and nothing else is left
-   * anywhere.
+   * Checks after every group that live sessions are served, that ended sessions are refused, and
+   * that nothing else is left.
    */
   async check(isLast: boolean): Promise<void> {
     const { redis, services, replicas } = this.#system;
@@ -101,8 +98,8 @@ export class Inspection {
   }
 
   /**
-   * What Redis keeps is of living sessions, and what the authorization server gave to ended ones is
-   * worth nothing.
+   * Redis keeps records of live sessions alone, and the refresh tokens of ended sessions are
+   * revoked.
    */
   async #mustBeTidy(): Promise<void> {
     const { sessions, listed, locks } = await this.#system.redis.look();

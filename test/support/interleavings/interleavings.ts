@@ -3,40 +3,39 @@ import { describePlan, runPlans } from './commands.ts';
 import { Interleaving } from './run.ts';
 import type { SystemUnderTest } from './environment.ts';
 
-/** How many runs, and from which seed. */
+/** The number of runs and their seed. */
 export interface Extent {
   readonly runs: number;
   /**
-   * The same seed plays the same commands at the same pace; which of them is first remains the
-   * machine's affair.
+   * The same seed gives the same commands and delays. Which command is first still depends on the
+   * machine.
    */
   readonly seed: number;
 }
 
 /**
- * How often a smaller run is played before it is believed that it does not fail: what is a race
- * fails now and then.
+ * How often a smaller run is repeated before it counts as passing: a race fails only now and then.
  */
 const triesWhenShrinking = 8;
 
-/** After a failure smaller ones are looked for this long, in milliseconds. */
+/** How long smaller failing runs are looked for after a failure, in milliseconds. */
 const longestShrinking = 30_000;
 
-/** The extent that `INTERLEAVINGS_RUNS` and `INTERLEAVINGS_SEED` say. */
+/** Reads the extent from `INTERLEAVINGS_RUNS` and `INTERLEAVINGS_SEED`. */
 export function extentFrom(env: NodeJS.ProcessEnv, usualRuns: number): Extent {
   const { INTERLEAVINGS_RUNS: runs = usualRuns, INTERLEAVINGS_SEED: seed } = env;
   const random = Math.floor(Math.random() * 2 ** 31);
   return { runs: Number(runs), seed: seed === undefined ? random : Number(seed) };
 }
 
-/** What came of all runs. */
+/** The result of all runs. */
 export interface Outcome {
   readonly summary: string;
-  /** What failed, in the smallest run found in which it does. Absent: nothing. */
+  /** The failure, with the smallest run found that has it. Undefined when no run failed. */
   readonly failure?: string;
 }
 
-/** Plays random runs until one fails. */
+/** Runs random interleavings until one fails. */
 export async function runInterleavings(
   system: SystemUnderTest,
   { runs, seed }: Extent,

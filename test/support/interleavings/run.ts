@@ -9,8 +9,8 @@ import type { SystemUnderTest } from './environment.ts';
 import { waitFor } from '../time/wait-for.ts';
 
 /**
- * One run: plays its commands, group by group, and compares what the replicas do with what must be
- * true.
+ * One run: executes its commands, group by group, and compares the replicas' behaviour with the
+ * model.
  */
 export class Interleaving {
   readonly #system: SystemUnderTest;
@@ -27,7 +27,7 @@ export class Interleaving {
     this.#inspection = new Inspection(system, this.#model);
   }
 
-  /** Throws when something is not as it must be. */
+  /** Throws when the behaviour differs from the model. */
   async run(): Promise<void> {
     const { services, redis } = this.#system;
     const { groups, pace, expired } = this.#plan;

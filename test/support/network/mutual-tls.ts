@@ -13,7 +13,7 @@ export function shownCertificate(request: IncomingMessage): string | undefined {
 }
 
 /**
- * A second door to an authorization server, which asks for client certificates: its
+ * A second address of an authorization server, which requests client certificates: its
  * `mtls_endpoint_aliases`.
  */
 export class MutualTlsEndpoint {
@@ -34,12 +34,12 @@ export class MutualTlsEndpoint {
     return new MutualTlsEndpoint(server, (await listen(server, 0)).port);
   }
 
-  /** Leads to this server from now on. */
+  /** Forwards requests to this server from now on. */
   leadTo(server: AuthorizationServer): void {
     this.#behind = server;
   }
 
-  /** What oidc-provider must know of the door. */
+  /** The oidc-provider configuration for these endpoints. */
   readonly configuration = (defaults: Configuration): Configuration => ({
     ...defaults,
     clientAuthMethods: [

@@ -8,24 +8,24 @@ export interface RawOptions {
   readonly host?: string;
   /** Milliseconds after which it hangs up; 3 seconds when not given. */
   readonly deadline?: number;
-  /** Hangs up when this many answers have begun, instead of waiting for the server to close. */
+  /** Hangs up when this many responses have begun, instead of waiting for the server to close. */
   readonly responses?: number;
 }
 
-/** All that came back on the connection. */
+/** Everything received on the connection. */
 export interface RawResponse {
   readonly bytes: Buffer;
-  /** The same, one character (latin1) a byte. */
+  /** The bytes as text, one character (latin1) a byte. */
   readonly text: string;
-  /** The status codes of the answers, in order. */
+  /** The status codes of the responses, in order. */
   readonly statuses: readonly number[];
   /** True when the server closed the connection; false when we hung up. */
   readonly closed: boolean;
 }
 
 /**
- * Sends bytes as they are and collects what comes back. Send `Connection: close` lest it wait for
- * the deadline.
+ * Sends bytes as they are and collects the responses. Send `Connection: close`, or it waits for the
+ * deadline.
  */
 export function rawRequest(
   port: number,
@@ -52,7 +52,7 @@ export function rawRequest(
     });
     socket.once('close', () => finish(true));
     socket.once('error', (error) => {
-      // A reset after or instead of an answer is the server closing the connection.
+      // A reset after or instead of a response is the server closing the connection.
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') return;
       clearTimeout(timer);
       reject(error);

@@ -70,7 +70,7 @@ export class Peer {
 export interface Opening extends Omit<ClientOptions, 'origin' | 'headers'> {
   readonly path?: string;
   readonly protocols?: readonly string[];
-  /** `null`: none is sent. Absent: that of the BFF. */
+  /** `null` sends none. The origin of the BFF by default. */
   readonly origin?: string | null;
   readonly headers?: Record<string, string>;
 }
@@ -82,8 +82,8 @@ interface Target {
 }
 
 /**
- * Opens a WebSocket as a page of the BFF's origin does. Without a browser nobody is signed in.
- * Throws a `Refusal`.
+ * Opens a WebSocket as a page of the BFF's origin does; without a browser it sends no session
+ * cookie. Throws a `Refusal`.
  */
 export async function openWebSocket(
   bff: Target,
@@ -114,7 +114,7 @@ export async function openWebSocket(
   return peer;
 }
 
-/** An answer other than a WebSocket. */
+/** A response other than a WebSocket. */
 export class Refusal extends Error {
   constructor(
     readonly response: IncomingMessage,
@@ -128,7 +128,7 @@ export class Refusal extends Error {
     return new Refusal(response, response.statusCode ?? 0, await text(response));
   }
 
-  /** The code of a problem document of ours. Absent: it is none. */
+  /** The code, when the response is a problem document of the BFF; undefined otherwise. */
   get code(): string | undefined {
     if (!isProblem(this.response)) return undefined;
     return (JSON.parse(this.body) as { code?: string }).code;

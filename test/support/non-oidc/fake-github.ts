@@ -7,7 +7,7 @@ import {
   type ServiceGrant,
 } from './fake-service.ts';
 
-/** An address of somebody, as `GET /user/emails` lists it. */
+/** An e-mail address of a user, as `GET /user/emails` lists it. */
 export interface GitHubEmail {
   readonly email: string;
   readonly primary: boolean;
@@ -15,7 +15,7 @@ export interface GitHubEmail {
   readonly visibility: 'public' | 'private' | null;
 }
 
-/** Somebody at GitHub. */
+/** A GitHub user. */
 export interface GitHubPerson {
   readonly user: Record<string, unknown>;
   emails: GitHubEmail[];
@@ -43,9 +43,9 @@ const alice: GitHubPerson = {
 };
 
 /**
- * GitHub, as it documents itself: answers of the token endpoint are forms unless JSON is asked for,
- * its errors have status 200 and names of their own, and the API wants a `User-Agent`. Tokens of an
- * OAuth app do not end; those of a GitHub App do.
+ * GitHub, as its documentation describes it. Responses of the token endpoint are forms unless JSON
+ * is requested, its errors have status 200 and names of their own, and the API requires a
+ * `User-Agent`. Tokens of an OAuth app do not expire; those of a GitHub App do.
  */
 export class FakeGitHub extends FakeService {
   /** The API is on the same port, below a path, as at a GitHub Enterprise Server. */
@@ -55,7 +55,7 @@ export class FakeGitHub extends FakeService {
   tokensEnd = false;
   /** Seconds. */
   lifetime = 28_800;
-  /** What it sends as `iss`. Absent: nothing. */
+  /** The value of `iss` in the authorization response; none by default. */
   iss: string | undefined;
 
   protected serve(
@@ -108,7 +108,7 @@ export class FakeGitHub extends FakeService {
     };
   }
 
-  /** Status 200 whatever it says. */
+  /** Responds with status 200, errors included. */
   #sendTokens(
     request: IncomingMessage,
     response: ServerResponse,

@@ -14,12 +14,12 @@ export interface RedisSentinels {
   readonly servers: readonly RedisServer[];
   /** The server that the Sentinels call the master now. */
   currentMaster(): Promise<RedisServer>;
-  /** Asks the first Sentinel. */
+  /** Sends a command to the first Sentinel. */
   command(...command: readonly string[]): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-/** What they are started with. Passwords are asked for where they are given. */
+/** Start options. A password that is given is required of clients. */
 export interface RedisSentinelsOptions {
   readonly password?: string;
   readonly sentinelPassword?: string;

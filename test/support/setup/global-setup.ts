@@ -2,7 +2,7 @@ import { isUp, startRedis } from '../redis/server.ts';
 import { findChromium } from './provision.ts';
 import { endRun, runDirectory } from './run-directory.ts';
 
-/** Provides what the tests run against, and tells them by environment variables. */
+/** Starts what the tests need, and passes the addresses on in environment variables. */
 export default async function globalSetup(): Promise<void> {
   runDirectory();
   try {

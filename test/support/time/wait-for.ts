@@ -7,10 +7,10 @@ export interface WaitOptions {
 }
 
 /**
- * Asks again and again until the answer is something, and returns it. `false`, `null` and a thrown
- * error mean "not yet"; `undefined` means yes, so that an assertion can be asked. After the timeout
- * (15 seconds when not given, so that a busy machine is no failure) the last error is thrown as it
- * is.
+ * Evaluates a condition again and again until it has a value, and returns the value. `false`,
+ * `null` and a thrown error mean "not yet"; `undefined` means yes, so that an assertion can be the
+ * condition. After the timeout (15 seconds by default, enough for a busy machine) it throws the
+ * last error.
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
