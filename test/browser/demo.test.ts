@@ -9,7 +9,7 @@ describeInChromium('the demo in a real browser', (open) => {
   beforeAll(async () => void (demo = await startDemoServers()));
   afterAll(() => demo.close());
 
-  it('signs in, calls the API, reloads, opens a second tab and signs out without a complaint', async () => {
+  it('signs in, calls the API, reloads, opens a second tab and signs out without an error', async () => {
     const context = await open();
     const page = await context.newPage();
     const errors = errorsOf(page);
@@ -34,7 +34,7 @@ describeInChromium('the demo in a real browser', (open) => {
     expect(errors).toEqual([]);
   });
 
-  it('gives the page no token and no verifier, wherever it looks', async () => {
+  it('gives the page no token and no verifier', async () => {
     const page = await (await open()).newPage();
     const received = listen(page, demo.url);
     await page.goto(demo.url);

@@ -11,7 +11,7 @@ const html = `<!doctype html><title>asking</title><script>
 </script><iframe hidden src="/bff/login?prompt=none"></iframe>`;
 
 describeInChromium('a silent sign-in, in Chromium', (open) => {
-  it('tells the page what came of it', async () => {
+  it('sends the result to the page', async () => {
     const frontend = await startUpstream(respondWith(200, html, { 'content-type': 'text/html' }));
     await using bff = await startBff({
       host: '127.0.0.1',

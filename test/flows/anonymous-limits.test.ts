@@ -57,7 +57,7 @@ describe('a return URL of more than 2,048 octets', () => {
 const junk = (count: number) => Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
 
 describe('a callback or form with more than 64 parameters', () => {
-  it('is refused, and what it answers is still good', async () => {
+  it('is refused, and the session that its response concerns is still good', async () => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
     const many = new URL(`${callback.href}&${junk(65 - callback.searchParams.size)}`);

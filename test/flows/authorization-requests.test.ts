@@ -64,7 +64,7 @@ describe('pushed authorization requests', () => {
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
   });
 
-  it('put whatever the provider calls them into the address as one value', async () => {
+  it('put the provider’s value into the address as one value', async () => {
     await using bff = await start({ par: 'required' });
     const name = 'urn:x&state=evil#&prompt=none';
     bff.authorizationServer.override(
@@ -167,7 +167,7 @@ describe('signed authorization responses', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('tell of a refusal too', async () => {
+  it('report a refusal too', async () => {
     bff.authorizationServer.interaction = 'deny';
     const page = await bff.signIn(bff.browser());
     bff.authorizationServer.interaction = 'sign-in';
@@ -218,7 +218,7 @@ describe('signed authorization responses', () => {
     ['one without a code', 400, (good) => forge({ ...decodeJwt(good), code: undefined })],
     ['an empty one', 400, () => ''],
     ['an encrypted one', 400, () => 'a.b.c.d.e'],
-  ])('sign nobody in when they do not hold: %s', async (_name, status, change) => {
+  ])('do not sign in when they are not valid: %s', async (_name, status, change) => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
     const response = await change(callback.searchParams.get('response') ?? '');
@@ -243,14 +243,14 @@ describe('signed authorization responses', () => {
     expect(bff.authorizationServer.tokenRequests()[0]?.form.get('code')).toBe(code);
   });
 
-  it('are not looked at for somebody who began nothing', async () => {
+  it('are not verified for a browser that began no sign-in', async () => {
     const callback = await untilCallback(bff, bff.browser());
     const page = await visitCallback(bff, bff.browser(), changed(callback, { response: 'x.y.z' }));
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
   });
 });
 
-describe('an answer in a form', () => {
+describe('a response in a form', () => {
   let bff: TestBff;
   beforeAll(async () => {
     bff = await startBff({
@@ -307,7 +307,7 @@ describe('an answer in a form', () => {
     };
   }
 
-  it('of somebody else signs nobody in: it is bound to the browser that asked', async () => {
+  it('of another browser does not sign in: it is bound to the browser that began', async () => {
     const fields = await outcomeOf(bff.browser());
     const page = await bff.browser().navigate(`${bff.url}/bff/callback`, form(fields));
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
@@ -339,7 +339,7 @@ describe('an answer in a form', () => {
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
   });
 
-  it('is no way in where nobody asked for it', async () => {
+  it('is refused where it was not requested', async () => {
     await using other = await startBff({ https: true });
     const page = await other.browser().navigate(`${other.url}/bff/callback`, {
       form: { code: 'a', state: 'b' },

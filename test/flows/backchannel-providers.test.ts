@@ -68,7 +68,7 @@ describe('two providers whose users have the same names', () => {
   });
 });
 
-describe('a provider that signs somebody out by itself', () => {
+describe('a provider that signs a user out by itself', () => {
   it('ends the session here, and no other one of theirs', async () => {
     await using bff = await startBff({ authorizationServer: { backchannelLogout: true } });
     const [here, elsewhere] = [await bff.signedIn(), await bff.signedIn()];
@@ -85,7 +85,7 @@ describe('a provider that signs somebody out by itself', () => {
   });
 });
 
-describe('in a NestJS application of somebody else', () => {
+describe('in another NestJS application', () => {
   /** A part of the host that reads forms of its own. */
   @Controller('host')
   class FormController {

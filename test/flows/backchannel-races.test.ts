@@ -64,8 +64,8 @@ describe('a logout by the provider while tokens are refreshed', () => {
   });
 });
 
-describe('a logout by the provider while an API answers', () => {
-  it('does not break the answer off, and is not undone when it ends', async () => {
+describe('a logout by the provider while an API responds', () => {
+  it('does not break the response off, and is not undone when it ends', async () => {
     await using bff = await startBackchannelBff();
     const rest = gate();
     bff.upstream.handler = async (_request, response) => {
@@ -146,7 +146,7 @@ describe('a logout by the provider during a sign-in', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('leaves a session of somebody else in the same browser as it was', async () => {
+  it('leaves a session of another user in the same browser as it was', async () => {
     // A provider with back-channel logout would sign bob out itself, when alice takes his place
     // there.
     await using bff = await startBff();
@@ -160,7 +160,7 @@ describe('a logout by the provider during a sign-in', () => {
     await expect(whoIs(browser)).resolves.toBe('bob');
   });
 
-  it('of somebody else lets the sign-in pass', async () => {
+  it('of another user lets the sign-in pass', async () => {
     await using bff = await startBackchannelBff();
     bff.authorizationServer.override(
       'token',
@@ -248,7 +248,7 @@ describe('a logout by the provider during an outage', () => {
     },
   );
 
-  it('is 400 for a token that is none, whatever Redis does', async () => {
+  it('is 400 for what is no token, in every state of Redis', async () => {
     await using bff = await startBackchannelBff({ redis: { url: redis.url } });
     await redis.stop();
     expect((await send(bff, 'garbage')).status).toBe(400);
@@ -290,7 +290,7 @@ describe('a token that was used', () => {
     await expect(whoIs(alice)).resolves.toBeUndefined();
   });
 
-  it('is refused on every replica until it has expired, and ends nobody who came later', async () => {
+  it('is refused on every replica until it has expired, and ends no later session', async () => {
     const clock = testClock();
     await using bff = await startBackchannelBff({ clock: clock.now });
     const replicas = [bff, await bff.replica()];

@@ -137,7 +137,7 @@ describe('a logout token', () => {
     expect(await remaining(people)).toEqual(['bob']);
   });
 
-  it('has ended the session on every replica when it is answered', async () => {
+  it('has ended the session on every replica when the response arrives', async () => {
     const replicas = [bff, await bff.replica(), await bff.replica()];
     const { browser } = people.laptop;
     for (const receiver of replicas) {
@@ -235,7 +235,7 @@ describe('the tokens of a session that the provider ends', () => {
     await expect(RefreshToken.find(String(granted['refresh_token']))).resolves.toBeDefined();
   });
 
-  it('keep nobody waiting, though the provider does not answer', async () => {
+  it('keep no request waiting, though the provider does not respond', async () => {
     await using bff = await startBff({ provider: { scopes: ['openid', 'profile', 'email'] } });
     const alice = await bff.signedIn();
     bff.authorizationServer.override('revocation', hang());

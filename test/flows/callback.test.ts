@@ -89,7 +89,7 @@ describe.each([
     await expect(whoIs(attacker)).resolves.toBeUndefined();
   });
 
-  it('cannot make a browser sign in as somebody who began elsewhere', async () => {
+  it('cannot make a browser sign in as a user who began in another browser', async () => {
     const [victim, attacker] = [bff.browser(), bff.browser()];
     const [forMallory, forVictim] = [
       await untilCallback(bff, attacker, { login_hint: 'bob' }),
@@ -185,7 +185,7 @@ describe.each([
     expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
   });
 
-  it('sends who is signed in already to the default return URL, and asks nothing of anybody', async () => {
+  it('sends a signed-in user to the default return URL without any other request', async () => {
     const browser = await bff.signedIn();
     const cookie = sessionCookie(browser);
     bff.authorizationServer.requests.length = 0;
@@ -200,7 +200,7 @@ describe.each([
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('tells a program and a person that a sign-in has expired, each in their way', async () => {
+  it('tells a program in JSON and a person on a page that a sign-in has expired', async () => {
     const browser = bff.browser();
     const program = await browser.navigate('/bff/callback?code=x&state=y', { headers: asProgram });
     expect(JSON.parse(program.body)).toMatchObject({
@@ -334,7 +334,7 @@ describe('the callback with an error page of the application', () => {
     ['/oops', '/oops?code='],
     ['/oops?from=bff', '/oops?from=bff&code='],
   ])(
-    'leads a person to %s with the code, and answers a program itself',
+    'leads a person to %s with the code, and responds to a program itself',
     async (errorUrl, location) => {
       await using bff = await startBff({ store: 'memory', errorUrl });
       const browser = bff.browser();

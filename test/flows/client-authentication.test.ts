@@ -129,7 +129,7 @@ describe('private_key_jwt', () => {
   });
 });
 
-it('client_secret_post sends the secret in the body and nowhere else', async () => {
+it('client_secret_post sends the secret in the body only', async () => {
   await using bff = await startBff({
     store: 'memory',
     authorizationServer: { clientAuth: 'client_secret_post', par: 'required' },
@@ -185,7 +185,7 @@ describe('mutual TLS', () => {
 
   const registered = { tls_client_auth_subject_dn: subject };
 
-  it('UserInfo is asked with the certificate too, which its token may be bound to', async () => {
+  it('a UserInfo request uses the certificate too, because its token may be bound to it', async () => {
     const bound = { ...registered, tls_client_certificate_bound_access_tokens: true };
     await using bff = await start('tls_client_auth', bound, {}, { claimsInIdToken: false });
     await bff.signedIn('alice', bff.browser({ ca }));
@@ -223,7 +223,7 @@ describe('mutual TLS', () => {
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
   });
 
-  it('a certificate of somebody else is refused there', async () => {
+  it('the certificate of another client is refused there', async () => {
     const other = clientCertificate('somebody-else');
     await using bff = await start('tls_client_auth', registered, {
       provider: { ca: caFile, clientCert: other.certFile, clientKey: other.keyFile },
@@ -273,7 +273,7 @@ describe('the authority of one provider', () => {
     await expect(whoIs(await bff.signedIn('alice', bff.browser({ ca })))).resolves.toBe('alice');
   });
 
-  it('is not, where nobody said so', async () => {
+  it('is not, where it is not configured', async () => {
     await using bff = await startBff({
       store: 'memory',
       authorizationServer: { tls: { key, cert } },

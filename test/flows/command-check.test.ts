@@ -32,7 +32,7 @@ function provider(issuer: string, id = 'corp', changes: object = {}) {
   return { id, issuer, clientId: 'spa', clientSecret: 'a client secret', ...changes };
 }
 
-it('finds nothing to complain about where everything is there', async () => {
+it('reports nothing where everything is present', async () => {
   const server = await startAuthorizationServer();
   const upstream = await startUpstream();
   const directory = mkdtempSync(join(runDirectory(), 'web-'));

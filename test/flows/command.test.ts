@@ -194,7 +194,7 @@ describe('stopping', () => {
     expect(await server.exit).toEqual({ code: 0, signal: null });
   });
 
-  it('is quick when somebody asks again after a second', async () => {
+  it('is immediate after a second signal', async () => {
     await using upstream = await disposableUpstream();
     upstream.handler = () => undefined;
     const options = await plainOptions({
@@ -229,7 +229,7 @@ describe('stopping', () => {
 });
 
 describe('a start that fails is one clear text on standard error and exit code 1', () => {
-  it('and an error to whoever calls createApp, who decides what it means', async () => {
+  it('and an error to the caller of createApp, who decides what it means', async () => {
     const capture = new LogCapture();
     const options = parseOptions(await plainOptions());
     const cert = writeConfig('no certificate');

@@ -137,7 +137,7 @@ async function backchannel(bff: TestBff, token: string): Promise<number> {
     .status;
 }
 
-it('an account is connected by an answer in a form as well, which a 303 ends', async () => {
+it('an account is connected by a response in a form as well, which ends with a 303', async () => {
   await using all = await startTwoProviders({
     https: true,
     provider: { responseMode: 'form_post' },
@@ -179,7 +179,7 @@ describe('an account at a second provider', () => {
     expect(await keysOf(bff, 'session')).toHaveLength(1);
   });
 
-  it('is told to the page, and its claims to its own routes alone', async () => {
+  it('is shown to the page, and its claims to its own routes alone', async () => {
     await using all = await startTwoProviders();
     const { bff, upstream } = all;
     const browser = await connected(bff);
@@ -429,7 +429,7 @@ describe('a logout token', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('ends nobody’s session who has only connected the account of another', async () => {
+  it('does not end the session of a user who has only connected another’s account', async () => {
     await using all = await startTwoProviders();
     const { bff } = all;
     const alice = await connected(bff);
@@ -445,7 +445,7 @@ describe('a logout token', () => {
 });
 
 describe('connecting', () => {
-  it('is refused to nobody, to the session’s own provider, and to unknown ones', async () => {
+  it('is refused when signed out, for the session’s own provider, and for unknown ones', async () => {
     await using all = await startTwoProviders();
     const { bff, partner } = all;
     const signedOut = await bff.browser().navigate('/bff/connect/partner');
@@ -578,7 +578,7 @@ describe('connecting', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('asks for the sign-in that a route of the account demands', async () => {
+  it('requests the sign-in that a route of the account requires', async () => {
     await using all = await startTwoProviders({
       routes: (usual, { upstream: { url } }) => [
         usual,

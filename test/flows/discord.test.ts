@@ -35,7 +35,7 @@ const claimsOf = async (browser = bff.signedIn()) => {
 const bearer = () => bff.upstream.requests.at(-1)?.headers.authorization?.slice(7) ?? '';
 
 describe('signing in at Discord', () => {
-  it('asks with PKCE and state, and proves both', async () => {
+  it('sends PKCE and state, and verifies both', async () => {
     const { request } = await beginLogin(bff, bff.browser(), { prompt: 'none' });
     expect(Object.fromEntries(request.searchParams)).toEqual({
       response_type: 'code',

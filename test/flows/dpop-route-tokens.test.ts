@@ -92,7 +92,7 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('learns the nonce that its API wants, and asks for no other token because of it', async () => {
+  it('learns the nonce that its API requires, and requests no other token because of it', async () => {
     await using at = await startDpopRoute(route);
     const { server, api, bff } = at;
     api.nonce = 'first';
@@ -140,7 +140,7 @@ it('tokens of a user are bound to the key of the sign-in, our own to one of thei
 });
 
 it.each(kinds.slice(0, 2))(
-  'an upstream that asks for a stronger sign-in is answered like any other: %s',
+  'an upstream that requires a stronger sign-in is handled like any other: %s',
   async (_name, _grant, route) => {
     await using at = await startDpopRoute(route);
     at.upstream.handler = respondWith(401, '', {

@@ -79,7 +79,7 @@ describe('with DPoP', () => {
     expect(at.api.keys.size).toBe(2);
   });
 
-  it('a code is worth nothing without the key that asked for it', async () => {
+  it('a code is useless without the key that requested it', async () => {
     await using at = await startDpopSetup();
     const { request } = await beginLogin(at.bff, at.bff.browser());
     await at.bff.signedIn();
@@ -172,7 +172,7 @@ describe('with DPoP', () => {
     await Promise.all(upstreams.map((upstream) => upstream.close()));
   });
 
-  it('what a page says of itself in DPoP headers goes nowhere, and nonces stay between the servers', async () => {
+  it('DPoP headers of a page are dropped, and nonces stay between the servers', async () => {
     await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.handler = respondWith(200, {}, { 'dpop-nonce': 'for the next' });
@@ -185,7 +185,7 @@ describe('with DPoP', () => {
     expect(proofsIn([at.upstream.last])[0]?.['nonce']).toBe('for the next');
   });
 
-  it('a WebSocket is opened with a proof, and with the nonce that is asked for', async () => {
+  it('a WebSocket is opened with a proof, and with the nonce that is required', async () => {
     await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.nonce = 'n-1';
@@ -214,7 +214,7 @@ describe('with DPoP', () => {
     expect(at.api.refusals).toEqual([]);
   });
 
-  it('the key is in no cookie, answer or log line, and in Redis only sealed', async () => {
+  it('the key is in no cookie, response or log line, and in Redis only sealed', async () => {
     await using at = await startDpopSetup({}, { store: 'redis', logLevel: 'trace' });
     const browser = await at.bff.signedIn();
     const user = await (await browser.fetch('/bff/user')).text();
@@ -232,7 +232,7 @@ describe('with DPoP', () => {
 });
 
 describe('a nonce', () => {
-  it('that the authorization server wants is learned and kept for everybody', async () => {
+  it('that the authorization server requires is learned and kept for all sessions', async () => {
     await using at = await startDpopSetup({ dpop: 'nonce' });
     await at.bff.signedIn();
     const { authorizationServer: server } = at.bff;
@@ -341,7 +341,7 @@ describe('no downgrade', () => {
     ['a bearer token where a bound one was asked for', { dpop: true }, 'Bearer'],
     ['a bound token where nobody asked for one', {}, 'DPoP'],
     ['a token of another kind', { dpop: true }, 'mac'],
-  ])('%s signs nobody in', async (_name, provider, type) => {
+  ])('%s does not sign in', async (_name, provider, type) => {
     await using bff = await startBff({
       store: 'memory',
       authorizationServer: { dpop: true },
@@ -369,7 +369,7 @@ describe('no downgrade', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('a server that is not asked for DPoP gets nothing of it', async () => {
+  it('a server without DPoP configured gets none', async () => {
     await using bff = await startBff({ store: 'memory' });
     const browser = await bff.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(200);

@@ -143,7 +143,7 @@ async function json(response: Response | globalThis.Response): Promise<unknown> 
   return (response as globalThis.Response).json();
 }
 
-describe('in a NestJS application of somebody else', () => {
+describe('in another NestJS application', () => {
   it('people sign in, the guard admits them, and the decorator says who they are', async () => {
     const input = await options();
     await using host = await startHost(BffModule.forRoot(input), input);
@@ -244,27 +244,24 @@ describe('in a NestJS application of somebody else', () => {
         return BffModule.forRootAsync({ basePath: '/auth', useFactory: () => rest });
       },
     ],
-  ])(
-    '%s can put the endpoints below another path, and /bff is nobody’s then',
-    async (_, module) => {
-      const input = await options({ basePath: '/auth' });
-      await using host = await startHost(module(input), input);
-      const browser = host.browser();
-      await browser.navigate('/auth/login?returnUrl=/host/open');
-      expect(browser.location).toBe(`${host.url}/host/open`);
-      expect(await json(await browser.fetch('/auth/user'))).toMatchObject({
-        sub: 'alice',
-        logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
+  ])('%s can put the endpoints below another path, and /bff is free then', async (_, module) => {
+    const input = await options({ basePath: '/auth' });
+    await using host = await startHost(module(input), input);
+    const browser = host.browser();
+    await browser.navigate('/auth/login?returnUrl=/host/open');
+    expect(browser.location).toBe(`${host.url}/host/open`);
+    expect(await json(await browser.fetch('/auth/user'))).toMatchObject({
+      sub: 'alice',
+      logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
+    });
+    for (const path of ['/bff/login', '/bff/user']) {
+      const response = await browser.fetch(path);
+      expect(await json(response)).toMatchObject({
+        statusCode: 404,
+        message: `Cannot GET ${path}`,
       });
-      for (const path of ['/bff/login', '/bff/user']) {
-        const response = await browser.fetch(path);
-        expect(await json(response)).toMatchObject({
-          statusCode: 404,
-          message: `Cannot GET ${path}`,
-        });
-      }
-    },
-  );
+    }
+  });
 
   it('refuses a base path that comes too late, instead of not obeying it', async () => {
     const input = await options({ basePath: '/auth' });

@@ -59,7 +59,7 @@ describe('an ID token that is encrypted', () => {
     expect(decodeProtectedHeader(hint)).toMatchObject({ alg: 'RS256' });
   });
 
-  it('for somebody else signs nobody in', async () => {
+  it('for another client does not sign in', async () => {
     const members = { use: 'enc', kid: 'opens', alg: 'RSA-OAEP' };
     const { publicJwk } = keyPair('rsa', members);
     await using bff = await startEncrypting(

@@ -47,12 +47,12 @@ const table = [
   ['GET', '/bff/%2e%2e/api', 400, 'bad_path'],
 ] as const;
 
-describe('every endpoint, asked by somebody without a cookie', () => {
+describe('every endpoint, requested without a cookie', () => {
   let bff: TestBff;
   beforeAll(async () => void (bff = await startBff({ store: 'memory' })));
   afterAll(() => bff.close());
 
-  it.each(table)('%s %s answers %i', async (method, address, status, outcome) => {
+  it.each(table)('%s %s responds with %i', async (method, address, status, outcome) => {
     const call = method.toLowerCase() as 'get';
     const response = await supertest(bff.app.getHttpServer())[call](address).set('X-CSRF', '1');
     expect(response.status).toBe(status);

@@ -91,7 +91,7 @@ describe('every error', () => {
     expect(page.body).not.toMatch(/<script|javascript:|\.ts:/);
   });
 
-  it('offers a signed-out person the sign-in, and anybody else the way back', async () => {
+  it('offers a signed-out user the sign-in, and others the way back', async () => {
     const browser = bff.browser();
     expect(wayOn(await browser.navigate('/bff/callback?code=c&state=s'))).toEqual([
       '/bff/login',
@@ -159,7 +159,7 @@ describe('what the authorization server says', () => {
     expect(page.body).not.toMatch(/person said no|<b>|&#60;b/);
   });
 
-  it('is never executed, whatever the way on is', async () => {
+  it('is never executed by any of its links', async () => {
     const defaultReturnUrl = '/?a="><img src=x onerror=alert(1)>&b=\'';
     await using bff = await startBff({ store: 'memory', login: { defaultReturnUrl } });
     const page = await bff.browser().navigate('/nothing');
@@ -168,7 +168,7 @@ describe('what the authorization server says', () => {
   });
 });
 
-describe('something nobody expected', () => {
+describe('an unexpected error', () => {
   it('is a 500 without details, is logged with its stack, and the server lives', async () => {
     await using bff = await startBff({ store: 'memory' });
     const reader = bff.app.get(SessionReaderService);

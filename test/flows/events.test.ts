@@ -100,7 +100,7 @@ describe('the events of a session', () => {
     expect(heard).toEqual([{ state: 'active' }]);
   });
 
-  it('are for nobody who is signed out, and for no page but ours', async () => {
+  it('are not sent to signed-out users or to pages of other origins', async () => {
     await using bff = await startBff({ store: 'memory' });
     const outcome = async (headers: Record<string, string | null>, browser = bff.browser()) => {
       const response = await browser.fetch('/bff/events', { csrf: false, headers });

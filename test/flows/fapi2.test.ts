@@ -219,7 +219,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       }
     });
 
-    it('§5.3.3.1-4, 12: nobody is sent elsewhere, and no other page begins a sign-in behind the user’s back', async () => {
+    it('§5.3.3.1-4, 12: no redirect leads to another site, and no other page begins a sign-in unseen', async () => {
       const browser = setup.bff.browser();
       const elsewhere = await setup.bff.signIn(browser, { returnUrl: 'https://evil.example' });
       expect(errorCode(elsewhere)).toBe('invalid_return_url');
@@ -230,7 +230,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       expect(setup.server.requests).toEqual([]);
     });
 
-    it('§5.3.3.1-13: only what is configured is asked for', async () => {
+    it('§5.3.3.1-13: only what is configured is requested', async () => {
       await setup.browser();
       expect(setup.requestsTo('/request')[0]?.form.get('scope')).toBe(
         'openid profile email offline_access',
@@ -258,7 +258,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       ['is missing', { iss: null }],
       ['is of another server', { iss: 'https://evil.example' }],
     ])(
-      '§5.3.3.2-5: an answer whose iss %s is refused, and its code stays unspent',
+      '§5.3.3.2-5: a response whose iss %s is refused, and its code stays unspent',
       async (_, change) => {
         const browser = setup.bff.browser();
         const callback = await untilCallback(setup.bff, browser);
@@ -268,7 +268,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       },
     );
 
-    it('§5.4.1: an ID token by RS256 is refused, and so is one by nobody', async () => {
+    it('§5.4.1: an ID token signed with RS256 is refused, and so is an unsigned one', async () => {
       setup.server.registerClient({ id_token_signed_response_alg: 'RS256' });
       const page = await setup.bff.signIn(setup.bff.browser());
       setup.server.registerClient({ id_token_signed_response_alg: 'ES256' });
@@ -283,7 +283,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       expect(errorCode(unsigned)).toBe('login_failed');
     });
 
-    it('keeps the session when the answer to a refresh is lost (§5.3.2.1 note)', async () => {
+    it('keeps the session when the response to a refresh is lost (§5.3.2.1 note)', async () => {
       const browser = await setup.browser();
       const { handler } = setup.upstream;
       const refusal = respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });

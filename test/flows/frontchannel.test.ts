@@ -80,7 +80,7 @@ describe('front-channel logout', () => {
     );
   });
 
-  it('answers with a page that nobody keeps and only the provider may frame', async () => {
+  it('responds with a page that is not cached and that only the provider may frame', async () => {
     const { headers, body } = await requestLogout(bff, named());
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(headers.get('cache-control')).toBe('no-store');
@@ -145,7 +145,7 @@ describe('front-channel logout', () => {
     ['sid twice', () => `${new URLSearchParams(named())}&sid=${alice.sid}`, 400],
     ['a list of sids', () => `iss=${issuer}&sid[]=${alice.sid}`, 400],
     ['a control character', () => named({ sid: `${alice.sid}\0` }), 400],
-  ])('with %s ends nothing, and nobody may frame the answer', async (_, parameters, status) => {
+  ])('with %s ends nothing, and no page may frame the response', async (_, parameters, status) => {
     const expected = await nothingHappened(status, ['DENY', "'none'"]);
     expect(await outcomeOf(parameters())).toEqual(expected);
   });
@@ -212,7 +212,7 @@ describe('front-channel logout while Redis is down', () => {
 });
 
 describeInChromium('front-channel logout in a real browser', (open) => {
-  it('works in a frame of the provider, and in nobody else’s', async () => {
+  it('works in a frame of the provider, and in no other', async () => {
     await using bff = await startBff(willing);
     const { authorizationServer } = bff;
     const { issuer } = authorizationServer;

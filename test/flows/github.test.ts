@@ -57,7 +57,7 @@ async function tokenInUse(browser: TestBrowser, at = bff): Promise<string> {
 }
 
 describe('signing in at GitHub', () => {
-  it('asks with PKCE and state, and with nothing of OpenID Connect', async () => {
+  it('sends PKCE and state, and nothing of OpenID Connect', async () => {
     const { request } = await beginLogin(bff, bff.browser(), {
       login_hint: 'alice-adams',
       prompt: 'select_account',
@@ -93,7 +93,7 @@ describe('signing in at GitHub', () => {
     });
   });
 
-  it('sends what GitHub asks for: JSON, its API a User-Agent, and the secret in the form alone', async () => {
+  it('sends what GitHub requires: JSON, a User-Agent to its API, and the secret in the form alone', async () => {
     await bff.signedIn();
     const [redeemed] = github.requestsTo('/login/oauth/access_token');
     expect(redeemed?.headers).toMatchObject({ accept: 'application/json' });
@@ -107,7 +107,7 @@ describe('signing in at GitHub', () => {
     expect(github.requests.filter(({ url }) => url.includes('gho_'))).toEqual([]);
   });
 
-  it('reads answers that are forms as well', async () => {
+  it('reads responses that are forms as well', async () => {
     github.overrides.set('/login/oauth/access_token', (request) => {
       delete request.headers.accept;
       return 'continue';
@@ -116,7 +116,7 @@ describe('signing in at GitHub', () => {
     await expect(whoIs(browser)).resolves.toBe('583231');
   });
 
-  it('gives calls the token, for as long as nobody says that it has ended', async () => {
+  it('gives calls the token until a server says that it has ended', async () => {
     const clock = testClock();
     await using later = await startBff({ providers: [githubAt(github)], clock: clock.now });
     const browser = await later.signedIn();
@@ -126,7 +126,7 @@ describe('signing in at GitHub', () => {
     expect(github.requestsTo('/login/oauth/access_token')).toHaveLength(1);
   });
 
-  it('asks for another sign-in when an API refuses a token that nothing can replace', async () => {
+  it('requires another sign-in when an API refuses a token that cannot be replaced', async () => {
     const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
     await using other = await startBff({
       providers: [githubAt(github)],
@@ -153,7 +153,7 @@ describe('addresses of a GitHub user', () => {
     expect(claims).not.toHaveProperty('email_verified');
   });
 
-  it('are not asked for without the scope; then the public one counts, without a word on whether it is verified', async () => {
+  it('are not requested without the scope; then the public one counts, without email_verified', async () => {
     const user = { ...github.people['alice']?.user, email: 'public@example.com' };
     Object.assign(github.people['alice'] ?? {}, { user });
     const providers = [githubAt(github, { scopes: ['read:user'] })];
@@ -173,7 +173,7 @@ describe('addresses of a GitHub user', () => {
       '403 with a challenge alone',
       respondWith(403, '', { 'www-authenticate': 'Bearer error="insufficient_scope"' }),
     ],
-  ])('do not make the sign-in an outage: an e-mail endpoint answers %s', async (_, handler) => {
+  ])('do not make the sign-in fail: an e-mail endpoint responds with %s', async (_, handler) => {
     github.overrides.set(emailsPath, handler);
     const { sub, claims } = await userOf(await bff.signedIn());
     expect([sub, claims['name']]).toEqual(['583231', 'Alice Adams']);
@@ -379,7 +379,7 @@ describe('a sign-in at GitHub fails', () => {
   });
 });
 
-describe('the issuer in an answer of GitHub', () => {
+describe('the issuer in a response of GitHub', () => {
   it('is not judged where nothing is known of it: the redirect URI keeps providers apart', async () => {
     github.iss = 'https://github.com/login/oauth';
     await expect(whoIs(await bff.signedIn())).resolves.toBe('583231');

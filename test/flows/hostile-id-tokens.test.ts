@@ -316,7 +316,7 @@ describe('an ID token', () => {
   afterAll(() => setup.close());
   beforeEach(() => setup.reset());
 
-  it.each(wrong)('(%s) %s signs nobody in', async (_id, _what, make) => {
+  it.each(wrong)('(%s) %s does not sign in', async (_id, _what, make) => {
     expect(await setup.run(withIdToken(make))).toEqual(withoutViolations(failed));
     expect(setup.server.requestsTo('userinfo')).toEqual([]);
   });
@@ -355,7 +355,7 @@ describe('an ID token', () => {
     expect(await setup.run(withIdToken(make))).toEqual(withoutViolations(failed));
   });
 
-  it('(H-52) with an unknown key is refused at once, and a flood of them has the keys asked for twice', async () => {
+  it('(H-52) with an unknown key is refused at once, and a flood of them requests the keys twice', async () => {
     const forged = withIdToken(({ claims }) =>
       signedByUnknownKey(claims, { kid: `k${Math.random()}` }),
     );

@@ -359,7 +359,7 @@ describe('a provider that changes its keys', () => {
     expect(keyRequests()).toBe(2);
   });
 
-  it('(H-51) fails no sign-in although strangers have just made us look for keys', async () => {
+  it('(H-51) fails no sign-in although forged tokens have just made the BFF request the keys', async () => {
     const issuer = setup.server.issuer;
     const now = Math.floor(Date.now() / 1000);
     const flood = await Promise.all(

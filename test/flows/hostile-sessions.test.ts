@@ -300,7 +300,7 @@ describe('a refresh that brings', () => {
     expect(setup.leaks()).toEqual([]);
   });
 
-  it('(H-68) the same access token again is no reason to ask for ever', async () => {
+  it('(H-68) the same access token again does not cause endless refreshes', async () => {
     const replica = await setup.bff.replica();
     setup.clock.advance(61_000);
     let same: unknown;
@@ -413,7 +413,7 @@ describe('a sign-out at a provider that', () => {
         server.override('revocation', respondWith(400, said('unsupported_token_type'))),
       ),
     ],
-  ])('(%s) %s is one here, and leads nowhere else', async (_id, _what, arrange) => {
+  ])('(%s) %s is one here, and leads to no other site', async (_id, _what, arrange) => {
     expect(await setup.run(arrange)).toEqual(withoutViolations('signed in'));
     const began = performance.now();
     const signedOut = await setup.visitor.fetch('/bff/logout', { method: 'POST' });

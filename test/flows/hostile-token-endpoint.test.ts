@@ -325,7 +325,7 @@ describe('a token endpoint that', () => {
     expect(setup.server.tokenRequests('refresh_token').length).toBeLessThanOrEqual(1);
   });
 
-  it('(H-36) gives instructions for a browser has given them to nobody', async () => {
+  it('(H-36) gives instructions for a browser does not reach the browser with them', async () => {
     setup.server.override('token', (_request, response) => {
       response.setHeader('set-cookie', ['bff=planted; Path=/', 'id=1']);
       response.setHeader('clear-site-data', '"*"');
@@ -341,7 +341,7 @@ describe('a token endpoint that', () => {
     expect(setup.server.tokenRequests()[0]?.headers.cookie).toBeUndefined();
   });
 
-  it('(H-35) says what nobody knows is not remembered for it', async () => {
+  it('(H-35) sends unknown members leaves no trace of them', async () => {
     const sizes = [];
     for (const extra of [undefined, 'x'.repeat(30_000)]) {
       await setup.reset();
@@ -352,7 +352,7 @@ describe('a token endpoint that', () => {
     expect(Math.abs((sizes[0] ?? 0) - (sizes[1] ?? 0))).toBeLessThan(500);
   });
 
-  it('(H-80) is slow delays nobody who does not need it', async () => {
+  it('(H-80) is slow delays no request that does not need it', async () => {
     const signedIn = await setup.bff.signedIn('alice', setup.browser());
     setup.server.override('token', hang());
     const waiting = Array.from({ length: 30 }, () => setup.bff.signIn(setup.browser()));

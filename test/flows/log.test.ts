@@ -223,7 +223,7 @@ describe('no secret reaches the log, at any level', () => {
 });
 
 describe('a line', () => {
-  it('carries the id of the request that its answer carries', async () => {
+  it('carries the id of the request that its response carries', async () => {
     await using bff = await startBff({ store: 'memory' });
     const response = await bff.browser().fetch('/bff/user?a=b', { csrf: false });
     const problem = (await response.json()) as { requestId: string };
@@ -291,7 +291,7 @@ describe('a line', () => {
     expect(bff.logs.text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]/);
   });
 
-  it('does not call it an error when a person leaves before an answer', async () => {
+  it('does not call it an error when a browser leaves before the response', async () => {
     await using bff = await startBff({
       store: 'memory',
       upstream: hang(),

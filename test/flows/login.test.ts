@@ -45,7 +45,7 @@ describe.each(modes)('login with $mode', ({ https, prefix, secure }) => {
     expect([...request.searchParams]).toHaveLength(Object.keys(parameters).length);
   });
 
-  it('shows the challenge of the verifier that the token endpoint gets, and the verifier to nobody else', async () => {
+  it('shows the challenge of the verifier that only the token endpoint gets', async () => {
     const browser = bff.browser();
     const page = await bff.signIn(browser);
     const [request] = bff.authorizationServer.authorizationRequests();
@@ -128,7 +128,7 @@ describe('login', () => {
   afterAll(() => bff.close());
   beforeEach(() => bff.redis.clear());
 
-  it('hands on what a page may ask for, and what the operator allows', async () => {
+  it('passes on the parameters that a page may set, and those that the operator allows', async () => {
     const parameters = {
       prompt: 'login',
       login_hint: 'bob',
@@ -154,7 +154,7 @@ describe('login', () => {
     'response_type',
     'code_challenge',
     'code_challenge_method',
-  ])('lets nobody inject %s', async (name) => {
+  ])('does not let a page inject %s', async (name) => {
     const { request } = await beginLogin(bff, bff.browser(), { [name]: 'evil' });
     expect(request.searchParams.getAll(name)).toHaveLength(1);
     expect(request.search).not.toContain('evil');
@@ -169,7 +169,7 @@ describe('login', () => {
     'resource',
     'organization',
     'login_hint[]x',
-  ])('ignores %s, which nobody allowed', async (name) => {
+  ])('ignores %s, which is not allowed', async (name) => {
     const { page, request } = await beginLogin(bff, bff.browser(), {
       [name.replace('[]x', '_x')]: 'evil',
     });
@@ -237,14 +237,14 @@ describe('login', () => {
     expect((await bff.redis.dump()).size).toBe(0);
   });
 
-  it('in a hidden frame may ask whether somebody is signed in already', async () => {
+  it('in a hidden frame may check whether a user is signed in already', async () => {
     const page = await bff
       .browser()
       .navigate('/bff/login?prompt=none', { dest: 'iframe', redirect: 'manual' });
     expect(page.status).toBe(302);
   });
 
-  it('by a browser that tells nothing about itself is a login', async () => {
+  it('by a browser without Fetch Metadata is a login', async () => {
     const page = await bff
       .browser()
       .navigate('/bff/login', { redirect: 'manual', headers: asProgram });

@@ -59,7 +59,7 @@ describe('two clients of one issuer', () => {
       ['a stranger', 'admin-client'],
       ['alice', undefined],
     ],
-  ])('are told apart by the aud of a logout token: %j', async (aud, left) => {
+  ])('are distinguished by the aud of a logout token: %j', async (aud, left) => {
     const browsers = await both();
     expect(await signOut({ sub: 'alice', aud })).toBe(200);
     expect(await whoAreSignedIn(browsers)).toEqual(left);
@@ -125,7 +125,7 @@ describe('two clients of one issuer', () => {
     expect([await status('/api/x'), await status('/admin/x')]).toEqual([401, 401]);
   });
 
-  it('are told apart by frontchannelLogout, which only one has', async () => {
+  it('are distinguished by frontchannelLogout, which only one has', async () => {
     const sids: string[] = [];
     bff.authorizationServer.transform('token', (json) => {
       sids.push(sidIn(json['id_token']));

@@ -103,7 +103,7 @@ describe('a provider whose keys', () => {
     ...outages.map((row) => [...row, 503, 'provider_unavailable'] as const),
     ...refusals.map((row) => [...row, 502, 'login_failed'] as const),
   ])(
-    'are asked for, which %s, signs nobody in, and leaves nothing behind',
+    'are requested, which %s, does not sign in, and leaves nothing behind',
     async (_, handler, status, code) => {
       const clock = testClock();
       await using bff = await startBff({ ...shortTimeouts, clock: clock.now });
@@ -150,7 +150,7 @@ describe('a provider that is down', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('while a sign-in comes back leaves its state good, as long as nothing was asked', async () => {
+  it('while a sign-in comes back leaves its state good, as long as no request was sent', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now });
     const browser = bff.browser();
@@ -166,7 +166,7 @@ describe('a provider that is down', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('does not change the answer to a callback that is nobody’s', async () => {
+  it('does not change the response to a callback without a pending login', async () => {
     await using bff = await startBff({ store: 'memory' });
     await bff.authorizationServer.goDown();
     const page = await bff
@@ -175,7 +175,7 @@ describe('a provider that is down', () => {
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
   });
 
-  it('once is asked once: nothing is sent twice that could be spent twice', async () => {
+  it('once gets one request: nothing is sent twice that could be spent twice', async () => {
     await using bff = await startBff({ store: 'memory' });
     bff.authorizationServer.override('token', inTurn(hangUp(), passOn()));
     const page = await bff.signIn(bff.browser());

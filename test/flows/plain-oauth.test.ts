@@ -130,7 +130,7 @@ describe('a service that speaks OAuth 2 alone', () => {
       respondWith(200, { access_token: 'a b', token_type: 'bearer' }),
       502,
     ],
-  ])('signs nobody in with %s in the place of tokens', async (_, handler, status) => {
+  ])('does not sign in with %s in place of tokens', async (_, handler, status) => {
     service.overrides.set(tokenPath, handler);
     const { browser, page } = await signIn();
     expect(page.status).toBe(status);
@@ -147,7 +147,7 @@ describe('a service that speaks OAuth 2 alone', () => {
     expect(redeemed?.form.has('client_secret')).toBe(false);
   });
 
-  it('is told goodbye where it has a place for that', async () => {
+  it('is called at sign-out where it has an endpoint for that', async () => {
     const { browser } = await signIn();
     const response = await browser.fetch('/bff/logout', { method: 'POST' });
     const { location } = (await response.json()) as { location: string };
@@ -155,7 +155,7 @@ describe('a service that speaks OAuth 2 alone', () => {
     expect(location).not.toContain('id_token_hint');
   });
 
-  it('cannot end sessions by logout tokens, because nobody could verify them', async () => {
+  it('cannot end sessions by logout tokens, because they could not be verified', async () => {
     const claims = { iss: `${service.url}/api/users/@me`, sub: '80351110224678912' };
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const response = await fetch(`${bff.url}/bff/backchannel`, {

@@ -196,7 +196,7 @@ describe('a provider that hangs', () => {
     expect(refreshes(bff)).toBe(1);
   });
 
-  it('is asked for life by one probe at a time, however many wait', async () => {
+  it('gets one liveness probe at a time, however many requests wait', async () => {
     const people = ['alice', 'bob'];
     await using setup = await withExpiredTokens(people);
     const { bff, browsers } = setup;
@@ -324,7 +324,7 @@ describe('pauses after an outage', () => {
     [503, 'soon', 1],
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', 1],
     [500, '60', 1],
-  ])('are as long as a %i with Retry-After: %s asks for', async (status, retryAfter, length) => {
+  ])('are as long as a %i with Retry-After: %s requests', async (status, retryAfter, length) => {
     await using setup = await withExpiredTokens(['alice', 'bob']);
     const { bff, browsers, clock } = setup;
     const [alice, bob] = browsers as [TestBrowser, TestBrowser];

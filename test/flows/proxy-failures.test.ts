@@ -73,7 +73,7 @@ describe('an upstream that cannot be asked', () => {
     expect(await codeOf('/unknown-host/x')).toEqual(unreachable);
   });
 
-  it('is named in the log, and to nobody else', async () => {
+  it('is named in the log only', async () => {
     const response = await alice.fetch('/refused/x');
     const port = new URL(unusedOrigin).port;
     expect(await response.text()).not.toContain(port);
@@ -91,7 +91,7 @@ describe('an upstream that hangs up', () => {
     ['GET', 2],
     // A request that may have had its effect is not sent again.
     ['POST', 1],
-  ])('before it answers is 502 (%s)', async (method, tries) => {
+  ])('before it responds is 502 (%s)', async (method, tries) => {
     bff.upstream.handler = hangUp();
     expect(await codeOf('/api/x', method)).toEqual(unreachable);
     expect(bff.upstream.requests).toHaveLength(tries);
@@ -114,7 +114,7 @@ describe('an upstream that hangs up', () => {
     },
   );
 
-  it('between two requests is not noticed by anybody', async () => {
+  it('between two requests is not noticed by clients', async () => {
     bff.upstream.handler = (_request, response) => {
       response.end('ok', () => response.socket?.destroy());
     };
@@ -209,7 +209,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     ['a chunk size that is none', `${good}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`],
     ['chunks that do not end', `${good}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`],
     ['less than announced', `${good}Content-Length: 50\r\n\r\nhello`],
-  ])('%s is a broken answer', async (_what, given) => {
+  ])('%s is a broken response', async (_what, given) => {
     bytes = given;
     const response = await alice.fetch('/raw/x').catch(() => undefined);
     if (response?.status === 502) return;
@@ -218,7 +218,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     );
   });
 
-  it('more than announced is cut off, and never becomes the answer to somebody else', async () => {
+  it('more than announced is cut off, and never becomes another user’s response', async () => {
     const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
     const upstream = await startRawUpstream(`${good}Content-Length: 2\r\n\r\nok${evil}`, {
       keepOpen: true,
@@ -243,7 +243,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     expect(await (await alice.fetch('/raw/x')).text()).toBe('all of it');
   });
 
-  it('a thousand 1xx answers are tolerated', async () => {
+  it('a thousand 1xx responses are tolerated', async () => {
     bytes = `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(1_000)}${good}Content-Length: 2\r\n\r\nok`;
     expect(await (await alice.fetch('/raw/x')).text()).toBe('ok');
   });

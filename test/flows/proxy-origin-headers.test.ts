@@ -85,7 +85,7 @@ describe('an upstream that speaks for the whole origin', () => {
     expect(response.headers.get('origin-agent-cluster')).toBe('?1');
   });
 
-  it('may say who reads its answers where no token is sent, and no more', async () => {
+  it('may set who reads its responses where no token is sent, and nothing else', async () => {
     const response = await bff.browser().fetch('/open/x');
     expect(relayed(response.headers)).toEqual(Object.keys(crossOrigin));
   });
@@ -106,7 +106,7 @@ describe('an upstream that speaks for the whole origin', () => {
   });
 
   it.each(['403 Forbidden', '101 Switching Protocols'])(
-    'is not heard when it answers a handshake with %s',
+    'is ignored when it responds to a handshake with %s',
     async (status) => {
       const theirs = Object.entries({ ...ofTheOrigin, ...crossOrigin, 'x-theirs': 'passed' });
       const lines = [`HTTP/1.1 ${status}`, ...theirs.map(([name, value]) => `${name}: ${value}`)];

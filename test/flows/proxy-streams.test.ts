@@ -131,7 +131,7 @@ describe('a body', () => {
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
   });
 
-  it('may be promised by a HEAD answer, and be absent from 204 and 304', async () => {
+  it('may be in the response to HEAD, and be absent from 204 and 304', async () => {
     bff.upstream.handler = (_request, response) =>
       response.writeHead(200, { 'content-length': '1234', etag: '"x"' }).end();
     const promised = await alice.fetch('/api/x', { method: 'HEAD' });
@@ -152,7 +152,7 @@ describe('a body', () => {
   });
 });
 
-describe('headers of an answer', () => {
+describe('headers of a response', () => {
   it('may hold bytes beyond ASCII, which arrive as they were sent', async () => {
     bff.upstream.handler = (request) => {
       request.socket.end(
@@ -164,7 +164,7 @@ describe('headers of an answer', () => {
     expect([response.status, name]).toEqual([200, '日本 é']);
   });
 
-  it('may be announced by 1xx answers and followed by trailers', async () => {
+  it('may be preceded by 1xx responses and followed by trailers', async () => {
     bff.upstream.handler = (_request, response) => {
       response.writeEarlyHints({ link: '</a.css>; rel=preload' });
       response.writeProcessing();
@@ -281,12 +281,12 @@ describe('back-pressure', () => {
 });
 
 describe('an upload that is larger than the route allows', () => {
-  it('is 413 before anybody is asked, if its length is known', async () => {
+  it('is 413 before the upstream gets a request, if its length is known', async () => {
     expect((await upload('/medium/x')).statuses).toEqual([413, 200]);
     expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next']);
   });
 
-  it('is not read for ever after its answer', async () => {
+  it('is not read for ever after its response', async () => {
     const socket = connect(bff.port, '127.0.0.1');
     const closed = new Promise((resolve) => void socket.once('close', resolve));
     const cookie = alice.cookieHeader();
@@ -305,7 +305,7 @@ describe('an upload that is larger than the route allows', () => {
     await expect(closed).resolves.toBeDefined();
   });
 
-  it.each(['content-length', 'chunked'])('is 413, told by %s', async (how) => {
+  it.each(['content-length', 'chunked'])('is 413, by %s', async (how) => {
     const body = Buffer.alloc(1025);
     const response = await alice.fetch('/small/x', {
       method: 'POST',
@@ -327,7 +327,7 @@ describe('an upload that is larger than the route allows', () => {
   });
 
   it.each(['content-length', 'chunked'])(
-    'is told so however much is still on its way, and the connection goes on (%s)',
+    'gets the response however much is still to be sent, and the connection stays open (%s)',
     async (how) => {
       const { statuses } = await upload('/small/x', { how });
       expect(statuses).toEqual([413, 200]);
@@ -335,7 +335,7 @@ describe('an upload that is larger than the route allows', () => {
   );
 });
 
-describe('an answer that comes before the upload has ended', () => {
+describe('a response that comes before the upload has ended', () => {
   it.each([
     ['401, signed out', '/api/x', { cookie: '' }, 401],
     ['403, forged', '/api/x', { 'x-csrf': '' }, 403],
@@ -415,7 +415,7 @@ describe('Expect: 100-continue', () => {
 });
 
 describe('a connection that is kept alive', () => {
-  it('never mixes two users, in whatever order they ask', async () => {
+  it('never mixes two users, in any order of their requests', async () => {
     const bob = await bff.signedIn('bob');
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
@@ -434,7 +434,7 @@ describe('a connection that is kept alive', () => {
     for (const [who, subject] of await Promise.all(calls)) expect(subject).toBe(who);
   });
 
-  it('answers pipelined requests of two users each with its own', async () => {
+  it('responds to pipelined requests of two users each with its own', async () => {
     const bob = await bff.signedIn('bob');
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
@@ -451,7 +451,7 @@ describe('a connection that is kept alive', () => {
     ]);
   });
 
-  it('is not reused after an upload that was answered early', async () => {
+  it('is not reused after an upload whose response came early', async () => {
     bff.upstream.handler = (_request, response) => void response.writeHead(200).end('early');
     const socket = connect(bff.port, '127.0.0.1');
     const seen: Buffer[] = [];

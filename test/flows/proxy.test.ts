@@ -49,7 +49,7 @@ async function problemOf(response: Response) {
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-describe('a call of somebody who is signed in', () => {
+describe('a call of a signed-in user', () => {
   it('carries the access token, once, as the authorization server issued it', async () => {
     const response = await alice.fetch('/api/orders?a=%2e%2e&b=+&c=;&d');
     expect(response.status).toBe(200);
@@ -119,7 +119,7 @@ describe('a call of somebody who is signed in', () => {
     untouched();
   });
 
-  it('may be answered with a redirect, which the browser gets and we do not follow', async () => {
+  it('may get a redirect, which the browser receives and the BFF does not follow', async () => {
     for (const location of ['/elsewhere', 'http://169.254.169.254/', `${bff.upstream.url}/x`]) {
       for (const status of [301, 302, 303, 307, 308]) {
         bff.upstream.handler = redirectTo(location, status);
@@ -132,7 +132,7 @@ describe('a call of somebody who is signed in', () => {
     }
   });
 
-  it('may be answered with cookies, but not with ours', async () => {
+  it('may get cookies, but not those of the BFF', async () => {
     const cookies = ['theme=dark; Path=/', 'shop=evil; Path=/', 'SHOP-LOGIN=evil', '=shop=evil'];
     bff.upstream.handler = respondWith(200, 'ok', { 'set-cookie': cookies });
     const response = await alice.fetch('/api/x');
@@ -140,7 +140,7 @@ describe('a call of somebody who is signed in', () => {
     expect((await alice.fetch('/bff/user')).status).toBe(200);
   });
 
-  it('is not cached by anybody unless the upstream has a rule as strict', async () => {
+  it('is not cached unless the upstream has a rule as strict', async () => {
     const rules = [
       [undefined, 'no-store'],
       ['public, max-age=600', 'no-store'],
@@ -168,7 +168,7 @@ describe('a call of somebody who is signed in', () => {
     ]);
   });
 
-  it('passes on the answers of the upstream as they are, errors too', async () => {
+  it('passes on the responses of the upstream as they are, errors too', async () => {
     for (const status of [200, 201, 206, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503]) {
       bff.upstream.handler = respondWith(status, `body ${status}`, {
         'www-authenticate': 'Bearer',
@@ -181,7 +181,7 @@ describe('a call of somebody who is signed in', () => {
   });
 });
 
-describe('a call of somebody who is signed out', () => {
+describe('a call of a signed-out user', () => {
   it.each([
     ['without a cookie', () => ''],
     ['with a cookie that is nonsense', () => 'shop=nonsense'],
@@ -194,25 +194,28 @@ describe('a call of somebody who is signed out', () => {
       'with a session cookie of another name',
       () => alice.cookieHeader('/').replace('shop=', 'bff='),
     ],
-  ])('%s is 401 with a way on, never a redirect, and goes nowhere', async (_how, cookie) => {
-    for (const method of ['GET', 'POST', 'DELETE']) {
-      const response = await signedOut.fetch('/api/x', {
-        method,
-        headers: { cookie: cookie() },
-        redirect: 'manual',
-      });
-      expect(await problemOf(response)).toEqual({
-        status: 401,
-        type: 'urn:pixie-bff:not_signed_in',
-        title: expect.any(String),
-        code: 'not_signed_in',
-        requestId: response.headers.get('x-request-id'),
-        loginUrl: '/bff/login',
-      });
-      expect(response.headers.get('location')).toBeNull();
-    }
-    untouched();
-  });
+  ])(
+    '%s is 401 with a login URL, never a redirect, and reaches no upstream',
+    async (_how, cookie) => {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const response = await signedOut.fetch('/api/x', {
+          method,
+          headers: { cookie: cookie() },
+          redirect: 'manual',
+        });
+        expect(await problemOf(response)).toEqual({
+          status: 401,
+          type: 'urn:pixie-bff:not_signed_in',
+          title: expect.any(String),
+          code: 'not_signed_in',
+          requestId: response.headers.get('x-request-id'),
+          loginUrl: '/bff/login',
+        });
+        expect(response.headers.get('location')).toBeNull();
+      }
+      untouched();
+    },
+  );
 
   it('is a page, not a redirect, for a navigation that carries the header', async () => {
     const page = await signedOut.navigate('/api/x', {
@@ -234,7 +237,7 @@ describe('a call of somebody who is signed out', () => {
 });
 
 describe('the token of a route', () => {
-  it('is sent where it is optional and somebody is signed in', async () => {
+  it('is sent where it is optional and the user is signed in', async () => {
     await alice.fetch('/optional/x');
     expect(bff.upstream.last.headerValues('authorization')).toEqual([
       expect.stringMatching(/^Bearer \S+$/),
@@ -276,7 +279,7 @@ describe('a forged call', () => {
   ];
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-  it.each(forgeries)('%s is 403 for everybody and every method', async (_how, headers) => {
+  it.each(forgeries)('%s is 403 for all users and every method', async (_how, headers) => {
     for (const browser of [alice, signedOut]) {
       for (const method of methods) {
         const response = await browser.fetch('/api/x', { method, headers });
@@ -304,7 +307,7 @@ describe('a forged call', () => {
     untouched();
   });
 
-  it('is one where the route has no token, but nobody minds', async () => {
+  it('is one where the route has no token, but is accepted', async () => {
     for (const [, headers] of forgeries) {
       const response = await alice.fetch('/public/x', { method: 'OPTIONS', headers });
       expect(response.status).toBe(200);

@@ -166,7 +166,7 @@ describe('an access token that has ended', () => {
     { what: 'for a moment', away: 0 },
     { what: 'for longer than its lock lives', away: 3500 },
   ])(
-    'is kept although Redis goes away $what just when the provider has answered',
+    'is kept although Redis goes away $what just when the provider has responded',
     async ({ away }) => {
       const redis = await startRedis();
       const network = await startNetwork(redis.port);
@@ -190,7 +190,7 @@ describe('an access token that has ended', () => {
     },
   );
 
-  it('is kept although the replica that asked for it stops, and whoever called has gone', async () => {
+  it('is kept although the replica that requested it stops, and the client has gone', async () => {
     await using setup = await withExpiredToken();
     const { bff, browser } = setup;
     const replica = await bff.replica();

@@ -97,7 +97,7 @@ describe('every answer', () => {
   });
 
   it.each(kinds.filter(([, status]) => status >= 400))(
-    'that tells of a failure is stored by nobody: %s, %d',
+    'that reports a failure is never stored: %s, %d',
     async (_kind, _status, request) => {
       expect((await request()).headers.get('cache-control')).toBe('no-store');
     },
@@ -143,7 +143,7 @@ describe('an upstream', () => {
 });
 
 describe('without https', () => {
-  it('browsers are not told to insist on it', async () => {
+  it('browsers get no Strict-Transport-Security', async () => {
     await using plain = await startBff({ store: 'memory', route: { token: 'none' } });
     for (const path of ['/', '/api/x', '/bff/user']) {
       const { headers } = await plain.browser().fetch(path);
@@ -154,7 +154,7 @@ describe('without https', () => {
 });
 
 describe('while sessions cannot be read', () => {
-  it('the answer is 503 with the same headers', async () => {
+  it('the response is 503 with the same headers', async () => {
     const redis = await startRedis();
     try {
       await using own = await startBff({ https: true, redis: { url: redis.url } });

@@ -108,7 +108,7 @@ const kinds: [string, string, Record<string, unknown>][] = [
 ];
 
 describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, route) => {
-  it('asks for it once, however many calls on however many replicas need it', async () => {
+  it('requests it once, however many calls on however many replicas need it', async () => {
     await using all = await startRoute(route);
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
@@ -122,7 +122,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('asks once again when its time is over', async () => {
+  it('requests another when it has expired', async () => {
     await using all = await startRoute(route);
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
@@ -223,7 +223,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(await call(browser)).toEqual([200, 'accepted']);
   });
 
-  it('keeps nobody waiting while the provider hangs', async () => {
+  it('keeps no call waiting while the provider hangs', async () => {
     await using all = await startRoute(route, { provider: { timeout: '3s' } });
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
@@ -266,7 +266,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(new Set(api.accepted.map(({ jti }) => jti)).size).toBe(2);
   });
 
-  it('gives nobody a token who is signed out, and asks for the CSRF header', async () => {
+  it('gives a signed-out user no token, and requires the CSRF header', async () => {
     await using all = await startRoute(route);
     const { bff, api } = all;
     expect(await call(bff.browser())).toEqual([401, 'not_signed_in']);
@@ -462,7 +462,7 @@ describe('resource', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('loses nothing although Redis goes away just when the provider has answered', async () => {
+  it('loses nothing although Redis goes away just when the provider has responded', async () => {
     const redis = await startRedis();
     const network = await startNetwork(redis.port);
     {
@@ -591,7 +591,7 @@ describe('exchange', () => {
 });
 
 describe('token: client', () => {
-  it('sends whoever is signed in with the authority of the application', async () => {
+  it('sends signed-in users’ calls with the authority of the application', async () => {
     await using all = await startRoute({ token: 'client', resource: reports, scope: 'read' });
     const { server, bff, api } = all;
     for (const person of ['alice', 'bob'])
@@ -604,7 +604,7 @@ describe('token: client', () => {
     expect(server.authorizationRequests()[0]?.query.has('resource')).toBe(false);
   });
 
-  it('sends everybody with session: none, and no cookie is looked at', async () => {
+  it('sends all calls with session: none, and reads no cookie', async () => {
     await using all = await startRoute({ token: 'client', session: 'none', resource: reports });
     const { server, bff } = all;
     expect(new Set(await together(bff, undefined, 50))).toEqual(new Set([200]));
@@ -612,7 +612,7 @@ describe('token: client', () => {
     expect((await fetch(`http://127.0.0.1:${bff.port}/own/x`)).status).toBe(403);
   });
 
-  it('is asked for anew when the next process starts after its end, not before', async () => {
+  it('is requested anew when a process starts after its end, not before', async () => {
     await using all = await startRoute({ token: 'client', session: 'none', resource: reports });
     const { server, bff, clock } = all;
     await together(bff, undefined, 2);

@@ -83,7 +83,7 @@ describe('the sessions of a user', () => {
     return here === 200;
   };
 
-  it('are listed in exactly the promised shape, the newest first, and nobody else’s', async () => {
+  it('are listed in exactly the promised shape, the newest first, without those of others', async () => {
     const response = await phone.fetch('/bff/sessions');
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -104,7 +104,7 @@ describe('the sessions of a user', () => {
       expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(60 * minute);
   });
 
-  it('are asked for by HEAD as well', async () => {
+  it('are available by HEAD as well', async () => {
     const response = await phone.fetch('/bff/sessions', { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([200, '']);
     const forged = await phone.fetch('/bff/sessions', { method: 'HEAD', csrf: false });
@@ -153,7 +153,7 @@ describe('the sessions of a user', () => {
     expect(await isSignedIn(laptop)).toBe(true);
   });
 
-  it('of somebody else are unknown, like those that never were, and go on', async () => {
+  it('of another user are unknown, like those that never were, and go on', async () => {
     const foreign = await idOf(bob);
     const unknown = ['A'.repeat(43), 'x', '%7Bid%7D', '{id}', '..;', 'current', `${foreign}%20`];
     for (const id of [foreign, ...unknown]) {
@@ -167,7 +167,7 @@ describe('the sessions of a user', () => {
   });
 
   it.each(everyCall)(
-    '%s %s of nobody is 401, whatever user.anonymous says',
+    '%s %s without a session is 401, with every value of user.anonymous',
     async (method, path) => {
       const response = await bff.browser().fetch(path, { method });
       expect(response.status).toBe(401);

@@ -91,7 +91,7 @@ describe('two providers', () => {
     await expect(whoIs(browser)).resolves.toBeUndefined();
   });
 
-  it('cannot answer for each other at the right address either', async () => {
+  it('cannot respond for each other at the right address either', async () => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser, { provider: 'partner' });
     const page = await visitCallback(
@@ -111,7 +111,7 @@ describe('two providers', () => {
     expect(page.headers.get('refresh')).toBe('0;url=/bff/login?secondTry=1&provider=partner');
   });
 
-  it('are each asked to end what they began', async () => {
+  it('each get the request to end what they began', async () => {
     const browser = bff.browser();
     await bff.signIn(browser, { provider: 'partner' });
     const response = await browser.fetch('/bff/logout', { method: 'POST' });

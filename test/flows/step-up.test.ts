@@ -43,7 +43,7 @@ function changeIdToken({ authorizationServer }: TestBff, change: object): void {
   });
 }
 
-describe('an upstream that asks for a stronger sign-in', () => {
+describe('an upstream that requires a stronger sign-in', () => {
   it.each([
     ['GET', undefined],
     ['POST', 'a body that is sent once'],
@@ -80,7 +80,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     expect(claims['acr']).toBe(mfa);
   });
 
-  it('is answered for a WebSocket in the same way', async () => {
+  it('is handled for a WebSocket in the same way', async () => {
     await using bff = await startBff();
     const browser = await bff.signedIn();
     bff.upstream.onUpgrade = (_, socket) => {
@@ -91,7 +91,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     expect(await refusalOf(opened)).toEqual([401, 'step_up_required']);
   });
 
-  it('is passed on as it is where nobody is signed in, and where no token is sent', async () => {
+  it('is passed on as it is for signed-out users, and where no token is sent', async () => {
     await using bff = await startBff({
       upstream: challenge,
       routes: (usual) => [
@@ -109,7 +109,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
 });
 
 describe('a route that demands a sign-in', () => {
-  it('with acr asks its upstream nothing before there is one', async () => {
+  it('with acr sends its upstream nothing before there is one', async () => {
     await using bff = await startBff({ route: { acr: `urn:test:phr ${mfa}` } });
     const browser = await bff.signedIn();
     const { loginUrl = '', ...problem } = await problemAt(browser, '/api/x');
@@ -123,7 +123,7 @@ describe('a route that demands a sign-in', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('with maxAge lets a recent one pass, and asks for another when that is over', async () => {
+  it('with maxAge accepts a recent one, and requires another after that time', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now, route: { maxAge: '5m' } });
     const browser = await bff.signedIn();
@@ -159,7 +159,7 @@ describe('a route that demands a sign-in', () => {
     expect(await problemAt(browser, '/recent/x')).toMatchObject({ code: 'step_up_required' });
   });
 
-  it('is 401 not_signed_in for nobody, and a page gets a link to the sign-in', async () => {
+  it('is 401 not_signed_in for a signed-out user, and a page gets a link to the sign-in', async () => {
     await using bff = await startBff({ route: { acr: mfa, csrf: false } });
     expect(await problemAt(bff.browser(), '/api/x')).toMatchObject({ code: 'not_signed_in' });
     const browser = await bff.signedIn();
@@ -169,7 +169,7 @@ describe('a route that demands a sign-in', () => {
   });
 });
 
-describe('a sign-in that came back with less than was asked for', () => {
+describe('a sign-in that came back with less than was requested', () => {
   it.each([
     ['another acr', { acr: 'urn:test:password' }, { acr_values: mfa }],
     ['no acr', { acr: undefined }, { acr_values: mfa }],

@@ -45,7 +45,7 @@ describe('the end of a session', () => {
 
   afterAll(() => bff.close());
 
-  it('closes its WebSockets with 4401, at both ends, and nobody else’s', async () => {
+  it('closes its WebSockets with 4401, at both ends, and no others', async () => {
     const accepted = acceptWebSockets(bff.upstream);
     const [alice, bob] = [await bff.signedIn('alice'), await bff.signedIn('bob')];
     const [hers, his] = [await openWebSocket(bff, alice), await openWebSocket(bff, bob)];
@@ -102,7 +102,7 @@ describe('the end of a session', () => {
     expect(milliseconds).toBeLessThan(aSecond);
   });
 
-  it('breaks off event streams and long polls on every replica, and nobody else’s', async () => {
+  it('breaks off its event streams and long polls on every replica, and no others', async () => {
     const feed = eventFeed();
     bff.upstream.handler = feed.handler;
     const [alice, bob] = [await bff.signedIn('alice'), await bff.signedIn('bob')];
@@ -262,7 +262,7 @@ describe('a drain', () => {
 });
 
 describe('the frontend’s server', () => {
-  it('gets WebSockets of everybody, without a session, a token or a cookie of ours', async () => {
+  it('gets WebSockets of all users, without a session, a token or a cookie of the BFF', async () => {
     const frontend = await startUpstream();
     await using bff = await startBff({ store: 'memory', frontend: { url: frontend.url } });
     acceptWebSockets(frontend);

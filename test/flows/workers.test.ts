@@ -78,7 +78,7 @@ describe('two workers', () => {
     await bff.close();
   });
 
-  it('both answer, behind one port, and one line says that they listen', async () => {
+  it('both respond, behind one port, and one line says that they listen', async () => {
     for (let n = 0; n < 4; n += 1) expect((await call()).status).toBe(200);
     await waitFor(() => workersOf(linesWith('request completed')).size === 2);
     expect(linesWith('listening')).toEqual([
@@ -87,7 +87,7 @@ describe('two workers', () => {
     expect(linesWith('listening')[0]).not.toHaveProperty('worker');
   });
 
-  it('have one management listener: health, the sum of their figures, and everybody’s sessions', async () => {
+  it('have one management listener: health, the sum of their metrics, and the sessions of all', async () => {
     const ready = await fetch(`${management}/readyz`);
     expect([ready.status, await ready.json()]).toMatchObject([200, { status: 'ok' }]);
     expect((await fetch(`${management}/livez`)).status).toBe(200);

@@ -146,7 +146,7 @@ describe('the form of a request', () => {
     expect(failures).toEqual([expect.objectContaining({ code: 'invalid_request', status: 400 })]);
   });
 
-  it('is empty, and nobody waits, when somebody else has read the body', async () => {
+  it('is empty without waiting when other code has read the body', async () => {
     before = (request) => text(request);
     expect(JSON.parse((await post('a=1')).text)).toEqual([]);
   });

@@ -58,14 +58,14 @@ it.each([
   ['a thrown string', 500, 'internal_error'],
   [undefined, 500, 'internal_error'],
   [new BffError('csrf'), 403, 'csrf'],
-])('answers %p with %i %s and none of its text', (error, status, code) => {
+])('responds to %p with %i %s and none of its text', (error, status, code) => {
   const response = responseTo(error);
   expect(response.status).toBe(status);
   expect(JSON.parse(response.body)).toMatchObject({ status, code, requestId: 'id-1' });
   expect(response.body).not.toMatch(/secret|teapot|a bug|thrown/);
 });
 
-it('breaks off an answer that has begun, instead of mixing another one into it', () => {
+it('breaks off a response that has begun, instead of mixing another one into it', () => {
   const response = responseTo(new BffError('upstream_unreachable'), {}, { headersSent: true });
   expect(response).toMatchObject({ destroyed: true, status: 0, body: '' });
 });
@@ -114,7 +114,7 @@ it('does not log the address that Nest quotes, because its query may hold a toke
   expect(logged).toEqual([{ level: 'log', line: { msg: 'not_found', code: 'not_found' } }]);
 });
 
-it('does not call it a failure when the client went away before its answer', () => {
+it('does not call it a failure when the client went away before its response', () => {
   responseTo(new BffError('upstream_unreachable'), {}, { closed: true });
   expect(logged).toMatchObject([{ level: 'debug', line: { reason: 'the client went away' } }]);
 });

@@ -45,7 +45,7 @@ describe('the query of a request', () => {
       expect(() => read(count)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
   });
 
-  it('is read once, however many parameters are asked for (work for each name)', () => {
+  it('is read once, however many parameters are requested (work for each name)', () => {
     const url = `/bff/login?${Array.from({ length: 512 }, (_, n) => `${n.toString(36)}`).join('&')}`;
     const names = Array.from({ length: 200 }, (_, n) => `name ${n}`);
     const before = process.cpuUsage();

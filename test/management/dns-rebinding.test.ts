@@ -90,11 +90,11 @@ describe('DNS rebinding: a web page whose name leads to the management listener'
     'bff.',
     'ops.example.com',
     'OPS.example.com.:80',
-  ])('does not keep operators and probes from asking for "%s"', async (host) => {
+  ])('does not keep operators and probes from requesting "%s"', async (host) => {
     expect((await statusFor(bff, [host])).statuses).toEqual([200]);
   });
 
-  it('does not keep a health check of HTTP/1.0 from asking without Host, as HAProxy’s does', async () => {
+  it('accepts a health check of HTTP/1.0 without Host, as HAProxy’s is', async () => {
     expect((await statusFor(bff, [], '/livez', '1.0')).statuses).toEqual([200]);
     expect((await statusFor(bff, [], '/livez')).statuses).toEqual([400]);
   });

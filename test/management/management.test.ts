@@ -18,7 +18,7 @@ async function ready(bff: TestBff): Promise<{ code: number; milliseconds: number
 }
 
 describe('/livez', () => {
-  it('is ok whatever the dependencies do', async () => {
+  it('is ok in every state of the dependencies', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     await bff.authorizationServer.goDown();
@@ -64,7 +64,7 @@ describe('/readyz', () => {
     expect((await ready(bff)).checks['provider:corp']).toEqual({ status: 'ok' });
   });
 
-  it('answers within two seconds while a provider hangs', async () => {
+  it('responds within two seconds while a provider hangs', async () => {
     await using bff = await startBff({ store: 'memory' });
     bff.authorizationServer.override('*', hang());
     const response = await ready(bff);
@@ -132,12 +132,12 @@ describe('the management port', () => {
     },
   );
 
-  it.each(['/livez', '/readyz'])('answers HEAD %s without a body', async (path) => {
+  it.each(['/livez', '/readyz'])('responds to HEAD %s without a body', async (path) => {
     const response = await fetch(bff.managementUrl + path, { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([200, '']);
   });
 
-  it('tells nothing of its software', async () => {
+  it('does not reveal its software', async () => {
     const { headers } = await fetch(`${bff.managementUrl}/livez`);
     expect([headers.get('server'), headers.get('x-powered-by')]).toEqual([null, null]);
   });

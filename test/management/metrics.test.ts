@@ -16,7 +16,7 @@ const asRoute = 'kind="route",route="/api"';
 const asEndpoint = (path: string) => `kind="endpoint",route="${path}"`;
 
 describe('/metrics', () => {
-  it('is the text format of Prometheus, for whoever reaches the private listener', async () => {
+  it('is the text format of Prometheus, without authentication on the private listener', async () => {
     await using bff = await startBff({ store: 'memory' });
     const response = await fetch(`${bff.managementUrl}/metrics?x=1`);
     expect(response.status).toBe(200);
@@ -83,7 +83,7 @@ describe('what is counted', () => {
     expect(all['pixie_session_cache_misses_total']).toBe(1);
   });
 
-  it('what the frontend of another server answers as frontend', async () => {
+  it('responses of a frontend server as frontend', async () => {
     await using bff = await startBff({
       store: 'memory',
       routes: [],
@@ -97,7 +97,7 @@ describe('what is counted', () => {
     });
   });
 
-  it('upstreams that do not answer', async () => {
+  it('upstreams that do not respond', async () => {
     await using bff = await startBff({
       store: 'memory',
       routes: [{ path: '/gone', upstream: 'http://127.0.0.1:9', token: 'none' }],
@@ -183,7 +183,7 @@ describe('what is counted', () => {
     expect((await figures(bff))['pixie_redis_connections_lost_total']).toBe(1);
   });
 
-  it('nothing that is secret or about somebody', async () => {
+  it('nothing that is secret or personal', async () => {
     await using bff = await startBff({
       store: 'memory',
       session: { secrets: ['canary-secret-canary-secret-canary'] },

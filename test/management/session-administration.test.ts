@@ -75,7 +75,7 @@ describe('the administration of sessions', () => {
   const idOfPhone = () => idOf(phone as TestBrowser);
   const revocations = () => bff.authorizationServer.requestsTo('revocation').length;
 
-  it('lists the sessions of a subject, the newest first, wherever they began', async () => {
+  it('lists the sessions of a subject on every replica, the newest first', async () => {
     const { status, headers, body } = await send(bff, 'GET', '/sessions?sub=alice');
     expect([status, headers.get('content-type')]).toEqual([200, 'application/json']);
     const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -204,7 +204,7 @@ describe('the administration of sessions', () => {
     expect((await browser.fetch('/bff/sessions', { headers })).status).toBe(401);
   });
 
-  it('tells the log how many sessions it was about, and not whose or by whom', async () => {
+  it('logs the number of sessions, but neither the user nor the operator', async () => {
     // In one process the newest application logs for all, outside of requests to the public port.
     const { logs } = replica;
     const before = logs.lines.length;
@@ -293,7 +293,7 @@ describe('elsewhere, the administration of sessions', () => {
     await redis.stop();
   });
 
-  it('reads the first of several Authorization headers, like everybody else', async () => {
+  it('reads the first of several Authorization headers, as Node.js does', async () => {
     await using bff = await startBff({ store: 'memory', management: { token } });
     const status = (headers: string[]) =>
       new Promise((resolve, reject) => {

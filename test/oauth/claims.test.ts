@@ -53,7 +53,7 @@ describe('the claims of a user', () => {
   });
 
   it.each(['profile', 'email', 'address', 'phone'])(
-    'are asked for at UserInfo when the ID token leaves out %s',
+    'are requested at UserInfo when the ID token leaves out %s',
     async (scope) => {
       await expect(read({}, ['openid', scope], { sub: 'alice', extra: 1 })).resolves.toEqual({
         sub: 'alice',
@@ -108,7 +108,7 @@ describe('the claims of a user', () => {
     await expect(read({ groups }, ['openid'])).rejects.toMatchObject({ code: 'login_failed' });
   });
 
-  it('are only data, whatever their names', async () => {
+  it('are only data, with any name', async () => {
     const odd = JSON.parse(
       '{"__proto__":{"isAdmin":true},"constructor":"x","hasOwnProperty":1}',
     ) as object;

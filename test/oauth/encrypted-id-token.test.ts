@@ -41,7 +41,7 @@ it.each<[string, () => unknown]>([
 });
 
 it.each(['', 'null', '[]', '{"id_token"', '{"access_token":"a"}'])(
-  'is looked for in answers that have one: %j',
+  'is looked for in responses that have one: %j',
   async (body) => {
     expect(await read(body)).toBe(body);
   },

@@ -352,7 +352,7 @@ describe('a logout token', () => {
       ]);
     });
 
-    it('are asked for once a minute, however many tokens name others', async () => {
+    it('are requested once a minute, however many tokens name others', async () => {
       const flood = () =>
         Promise.all(
           Array.from({ length: 500 }, (__, n) => whyRefused(make({ header: { kid: `k${n}` } }))),
@@ -369,7 +369,7 @@ describe('a logout token', () => {
       expect(jwksRequests()).toBe(2);
     });
 
-    it('are asked for at once when a token names a new one', async () => {
+    it('are requested at once when a token names a new one', async () => {
       await verify(await make());
       jwks = respondWith(200, { keys: [jwk(unknownKey, 'new')] });
       const signedAnew = { key: unknownKey.privateKey, claims: { exp: nowSeconds + 1000 } };
@@ -416,7 +416,7 @@ describe('a logout token', () => {
       await expect(verify(await make())).resolves.toBeDefined();
     });
 
-    it('hang together with the provider: the sender gets an answer in time', async () => {
+    it('hang together with the provider: the sender gets a response in time', async () => {
       server.handler = hang();
       const began = performance.now();
       const refused = verify(await make());

@@ -28,7 +28,7 @@ describe('a provider without discovery', () => {
 
   const probe = () => probeProvider(provider, AbortSignal.timeout(2000));
 
-  it('is known from the configuration alone: nothing is asked', async () => {
+  it('is known from the configuration alone, without a request', async () => {
     const metadata = (await provider.configuration()).serverMetadata();
     expect(metadata).toMatchObject({
       issuer: discord.url,
@@ -47,7 +47,7 @@ describe('a provider without discovery', () => {
     ['a page', respondWith(404, '<!doctype html>')],
     ['a redirect', respondWith(302, undefined, { location: 'https://elsewhere.example/' })],
     ['that there were too many requests', respondWith(429)],
-  ])('is there when it answers anything: %s', async (_, handler) => {
+  ])('is available when it responds in any way: %s', async (_, handler) => {
     if (handler) discord.overrides.set(tokenPath, handler);
     await expect(probe()).resolves.toBeUndefined();
     await expect(diagnoseProvider(provider)).resolves.toEqual([]);

@@ -37,7 +37,7 @@ describe('a call to a provider', () => {
     } as never);
   }
 
-  it('is answered with status, headers and body', async () => {
+  it('resolves with status, headers and body', async () => {
     const response = await call(respondWith(200, { a: 1 }, { 'x-own': ['1', '2'] }));
     expect(response.status).toBe(200);
     expect(response.headers.get('x-own')).toBe('1, 2');
@@ -106,7 +106,7 @@ describe('a call to a provider', () => {
     ['an empty body', respondWith(200)],
     ['text', respondWith(200, 'OK')],
     ['no content', respondWith(204)],
-  ])('that asks for no JSON, as revocation does, may be answered with %s', async (_, handler) => {
+  ])('that expects no JSON, as revocation does, may get %s', async (_, handler) => {
     const response = await call(handler, { init: { headers: {} } });
     expect(response.ok).toBe(true);
   });
@@ -120,12 +120,12 @@ describe('a call to a provider', () => {
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', '5'],
     [500, '7', '5'],
     [200, '7', '5'],
-  ])('hands on when a %i wants to be asked again: %s', async (status, retryAfter, expected) => {
+  ])('passes on when a %i may be retried: %s', async (status, retryAfter, expected) => {
     const refused = call(respondWith(status, '', { 'retry-after': retryAfter }));
     await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': expected } });
   });
 
-  it('to a port nobody listens on says that the provider is unavailable', async () => {
+  it('to a port without a listener says that the provider is unavailable', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     await expect(call(respondWith(200), { url })).rejects.toEqual(unavailable);
   });
@@ -154,7 +154,7 @@ describe('a call to a provider', () => {
     await raw.close();
   });
 
-  it('does not unpack what it did not ask to be packed', async () => {
+  it('does not decompress a response for which it requested no compression', async () => {
     await expect(
       call(respondWith(200, Buffer.alloc(500), { 'content-encoding': 'gzip' })),
     ).rejects.toEqual(unavailable);

@@ -49,7 +49,7 @@ describe('a provider', () => {
       () => now,
     );
 
-  it('is asked nothing before it is needed, and then once, however many ask', async () => {
+  it('gets no request before it is needed, and then one, however many callers there are', async () => {
     server.handler = metadata();
     const provider = configured();
     expect(server.requests).toHaveLength(0);
@@ -65,7 +65,7 @@ describe('a provider', () => {
     expect(server.last.url).toBe('/realms/one/.well-known/openid-configuration');
   });
 
-  it('is asked again after a failure, but not within a second of it', async () => {
+  it('gets another request after a failure, but not within a second of it', async () => {
     server.handler = inTurn(respondWith(503), metadata());
     const provider = configured();
     await expect(provider.configuration()).rejects.toEqual(unavailable);
@@ -77,7 +77,7 @@ describe('a provider', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('fails every waiting sign-in at once when discovery fails, and asks once', async () => {
+  it('fails every waiting sign-in at once when discovery fails, after one request', async () => {
     server.handler = respondWith(500);
     const provider = configured();
     const results = await Promise.allSettled(
@@ -92,7 +92,7 @@ describe('a provider', () => {
     await expect(configured({ timeout: 50 }).configuration()).rejects.toEqual(unavailable);
   });
 
-  it('that hangs keeps nobody waiting, and is found by whoever comes next or by itself', async () => {
+  it('that hangs keeps no caller waiting, and is found by the next one or by itself', async () => {
     const lost = Promise.withResolvers<Handler>();
     server.handler = inTurn(
       async (...call) => (await lost.promise)(...call),
@@ -108,7 +108,7 @@ describe('a provider', () => {
     await settled(provider, `${server.url}/token`);
   });
 
-  it('that is slow to be discovered is waited for by work that nobody waits for', async () => {
+  it('that is slow to be discovered is waited for in the background', async () => {
     server.handler = slowly(2000, metadata());
     const provider = configured({ timeout: 10_000 });
     const detached = provider.discovered();
@@ -144,7 +144,7 @@ describe('a provider', () => {
   );
 
   it.each(['authorization_endpoint', 'token_endpoint', 'userinfo_endpoint'])(
-    'with https is not spoken to without it, whatever it says its %s is (DISC-02)',
+    'with https gets no plain HTTP request, even if its metadata name such a %s (DISC-02)',
     async (name) => {
       const issuer = 'https://login.example.com';
       const plain = await startUpstream();
@@ -171,7 +171,7 @@ describe('a provider', () => {
     },
   );
 
-  it('is asked for news after an hour, in the background', async () => {
+  it('is discovered again after an hour, in the background', async () => {
     server.handler = inTurn(metadata(), metadata({ token_endpoint: `${server.url}/new` }));
     const provider = configured();
     await provider.configuration();
@@ -199,7 +199,7 @@ describe('a provider', () => {
     }
   });
 
-  it('is asked for news when its keys turn out to be others', async () => {
+  it('is discovered again when its keys have changed', async () => {
     server.handler = metadata();
     const provider = configured();
     const first = await provider.configuration();
@@ -209,7 +209,7 @@ describe('a provider', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('is asked for news once a minute, however often its keys turn out to be others (ID-19)', async () => {
+  it('is discovered again once a minute, however often its keys change (ID-19)', async () => {
     server.handler = metadata();
     const provider = configured();
     for (const expected of [2, 3]) {

@@ -16,7 +16,7 @@ const before: TokenSet = {
 const subject = { sub: 'alice', tokens: before };
 
 describe('a refresh', () => {
-  it('keeps what the answer leaves out', async () => {
+  it('keeps what the response leaves out', async () => {
     await using issuer = await SmallIssuer.start();
     issuer.respondWithTokens({});
     await expect(refreshTokens(issuer.provider, subject, 1000)).resolves.toEqual({
@@ -62,19 +62,22 @@ describe('a refresh', () => {
     ['is HTML', respondWith(200, '<html>'), 'session', undefined],
     ['is an empty object', respondWith(200, {}), 'session', undefined],
     ['is a redirect', respondWith(302, '', { location: '/' }), 'session', undefined],
-  ])('whose answer %s fails, and says whom that concerns', async (_, handler, concerns, pause) => {
-    await using issuer = await SmallIssuer.start();
-    issuer.token = handler;
-    const outcome = await refreshTokens(issuer.provider, subject, 0);
-    expect(outcome).toMatchObject({
-      kind: 'failed',
-      concerns,
-      error: { code: 'provider_unavailable' },
-    });
-    expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
-  });
+  ])(
+    'whose response %s fails, and names whom that concerns',
+    async (_, handler, concerns, pause) => {
+      await using issuer = await SmallIssuer.start();
+      issuer.token = handler;
+      const outcome = await refreshTokens(issuer.provider, subject, 0);
+      expect(outcome).toMatchObject({
+        kind: 'failed',
+        concerns,
+        error: { code: 'provider_unavailable' },
+      });
+      expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
+    },
+  );
 
-  it('waits for a provider that is slow to be discovered, as nobody else does', async () => {
+  it('waits for a provider that is slow to be discovered, as only it does', async () => {
     await using issuer = await SmallIssuer.start();
     const { handler } = issuer.server;
     const metadata = slowly(2000, handler);
@@ -85,7 +88,7 @@ describe('a refresh', () => {
     expect(outcome.kind).toBe('refreshed');
   });
 
-  it('fails for everybody while the provider cannot be discovered', async () => {
+  it('fails for all callers while the provider cannot be discovered', async () => {
     await using issuer = await SmallIssuer.start();
     issuer.server.handler = respondWith(503);
     await expect(refreshTokens(issuer.provider, subject, 0)).resolves.toMatchObject({
@@ -131,7 +134,7 @@ describe('a refresh', () => {
     },
   );
 
-  it('does not believe an ID token that somebody else signed, whatever it says', async () => {
+  it('does not believe an ID token that another key signed', async () => {
     await using issuer = await SmallIssuer.start();
     const [header, , signature] = (await issuer.idToken()).split('.');
     const now = Math.floor(Date.now() / 1000);

@@ -57,7 +57,7 @@ function resolved(sent: string): string {
   return new URL(`http://u${decoded.replaceAll('?', '%3F').replaceAll('#', '%23')}`).pathname;
 }
 
-describe('whatever a client asks for', () => {
+describe('every path that a client requests', () => {
   it('reaches the upstream inside its route, or not at all', () => {
     let reached = 0;
     assert(

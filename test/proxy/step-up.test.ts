@@ -20,7 +20,7 @@ describe('a challenge', () => {
     [`Bearer error="${code}", acr_values=""`, ''],
     [`Bearer error="${code}"`, ''],
     [[`Basic realm="x"`, `Bearer error="${code}", max_age=1`], '?max_age=1'],
-  ])('asks for a stronger sign-in: %s', (challenge, query) => {
+  ])('requires a stronger sign-in: %s', (challenge, query) => {
     expect(requested(challenge)).toBe(`/bff/login${query}`);
   });
 
@@ -36,7 +36,7 @@ describe('a challenge', () => {
     `Basic realm="${code}"`,
     `Bearer ${'x'.repeat(50)}="a, error=${code}"`,
     `Bearer ${'x'.repeat(50)}error=${code}`,
-  ])('asks for something else: %s', (challenge) => {
+  ])('requires something else: %s', (challenge) => {
     expect(requested(challenge)).toBeUndefined();
   });
 

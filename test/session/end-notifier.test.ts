@@ -36,7 +36,7 @@ afterEach(() => timers.useRealTimers());
 const turn = () => timers.advanceTimersByTimeAsync(0);
 
 describe('the end of a session', () => {
-  it('is told at once when somebody ends it, to each listener once', async () => {
+  it('is notified at once when it is ended, to each listener once', async () => {
     const { store, wait } = fakeStore();
     const [first, second, other] = [wait('a'), wait('a'), wait('b')];
     await turn();
@@ -49,7 +49,7 @@ describe('the end of a session', () => {
     expect([first.ended, second.ended, other.ended]).toEqual([['a'], ['a'], []]);
   });
 
-  it('is told at once when it has come already', async () => {
+  it('is notified at once when it has come already', async () => {
     const { ends } = fakeStore();
     let calls = 0;
     ends.onEnd('a', () => (calls += 1));
@@ -57,7 +57,7 @@ describe('the end of a session', () => {
     expect(calls).toBe(1);
   });
 
-  it('is told when its time is over, and not before that of a session that was used meanwhile', async () => {
+  it('is notified when its time is over, which use of the session postpones', async () => {
     const { store, wait } = fakeStore();
     const [used, unused] = [wait('used', 1000), wait('unused', 1000)];
     await turn();
@@ -70,7 +70,7 @@ describe('the end of a session', () => {
     expect(store.requested).toHaveLength(5);
   });
 
-  it('of any of thousands is told when news may have been missed', async () => {
+  it('of any of thousands is notified when messages may have been missed', async () => {
     const { store, wait } = fakeStore();
     const all = Array.from({ length: 5000 }, (_, index) => wait(`s${index}`));
     await turn();
@@ -81,7 +81,7 @@ describe('the end of a session', () => {
     expect(store.requested).toHaveLength(10_000);
   });
 
-  it('of one that was looked at is told when more news is missed before the last was looked at', async () => {
+  it('of one that was checked is notified when more messages are missed before the last check', async () => {
     const { store, wait } = fakeStore();
     const all = Array.from({ length: 500 }, (_, index) => wait(`s${index}`));
     await turn();
@@ -100,7 +100,7 @@ describe('the end of a session', () => {
     expect(all.flatMap(({ ended }) => ended)).toEqual(['s0']);
   });
 
-  it('is not looked for when nothing happens, and not when nobody waits', async () => {
+  it('is not looked for when nothing happens, and not without listeners', async () => {
     const { store, wait } = fakeStore();
     const { forget } = wait('a');
     await timers.advanceTimersByTimeAsync(50_000);
@@ -111,7 +111,7 @@ describe('the end of a session', () => {
     expect([store.requested, timers.getTimerCount()]).toEqual([['a'], 0]);
   });
 
-  it('is not what an outage means, and is told after it', async () => {
+  it('is not what an outage means, and is notified after it', async () => {
     const { store, wait } = fakeStore();
     const { ended } = wait('a');
     await turn();
@@ -125,7 +125,7 @@ describe('the end of a session', () => {
     expect(ended).toEqual(['a']);
   });
 
-  it('is asked for by one question at a time, and again when news comes meanwhile', async () => {
+  it('is looked up by one query at a time, and again when a message comes meanwhile', async () => {
     const { store, wait } = fakeStore();
     const pending: ((left: number | undefined) => void)[] = [];
     store.timeLeft = (id) => {

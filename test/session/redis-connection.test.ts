@@ -29,7 +29,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     await redis.stop();
   });
 
-  it('takes the answer that has come meanwhile', async () => {
+  it('takes the reply that has come meanwhile', async () => {
     const result = connection.ask((client) => {
       const sent = client.set('key', 'value');
       // The client writes its commands when the turn ends; this comes after that.
@@ -40,7 +40,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     expect(events).toEqual(['connected']);
   });
 
-  it('waits for the answer to a command that it could not send meanwhile', async () => {
+  it('waits for the reply to a command that it could not send meanwhile', async () => {
     const result = connection.ask((client) => {
       const sent = client.get('key');
       beBusy(tooLong);
@@ -64,7 +64,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 });
 
-it('looks for an answer once more when the process was busy in the last moment', async () => {
+it('looks for a reply once more when the process was busy in the last moment', async () => {
   const outcome = await new Promise((resolve) => {
     const stopWaiting = giveUpAfter(300, () => resolve('given up'));
     const sendLate = () => {

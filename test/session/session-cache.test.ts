@@ -81,14 +81,14 @@ function openCache({ capacity = 1e6 } = {}) {
 }
 
 describe('the session cache', () => {
-  it('asks the store once, and then answers at once', async () => {
+  it('reads the store once, and then responds at once', async () => {
     const { cache, begin, commandsOf } = openCache();
     const id = await begin();
     expect(await commandsOf(() => cache.use(id))).toEqual(['getAndTouch']);
     expect(await commandsOf(() => expect(cache.use(id)).toMatchObject({ id }))).toEqual([]);
   });
 
-  it('asks once for many who come at the same time', async () => {
+  it('reads once for many simultaneous callers', async () => {
     const { cache, begin, commandsOf } = openCache();
     const id = await begin();
     const many = () => Promise.all(Array.from({ length: 50 }, () => cache.use(id)));
@@ -136,7 +136,7 @@ describe('the session cache', () => {
       'among those that may have changed',
       (_: SessionStore, __: string, { missedChanges }: KeyWatcher) => missedChanges(),
     ],
-  ])('does not remember what it was told of a session that was %s meanwhile', async (_, change) => {
+  ])('does not remember what it read of a session that was %s meanwhile', async (_, change) => {
     const { cache, store, values, begin, commandsOf } = openCache();
     const id = await begin();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -197,7 +197,7 @@ describe('the session cache', () => {
     expect(remembered.filter(Boolean).length).toBeLessThan(5);
   });
 
-  it('has some of many that are asked for in turn, however many there are', async () => {
+  it('has some of many that are requested in turn, however many there are', async () => {
     const { cache, begin, commandsOf } = openCache({ capacity: 4000 });
     const ids: string[] = [];
     for (let n = 0; n < 40; n += 1) ids.push(await begin());

@@ -48,7 +48,7 @@ function spellings(text: string): string[] {
 describe('session.maxPerUser', () => {
   const limited: BffOverrides = { session: { maxPerUser: 2 } };
 
-  it('ends the oldest session of whoever has too many, on every replica, and revokes its tokens', async () => {
+  it('ends the oldest session of a user with too many, on every replica, and revokes its tokens', async () => {
     await using bff = await startBff(limited);
     const replica = await bff.replica();
     const [first, second] = [await bff.signedIn(), await bff.signedIn()];
@@ -111,7 +111,7 @@ describe('session.maxPerUser', () => {
 });
 
 describe('the index of sessions in Redis', () => {
-  it('tells nobody who has a session, with what, and at which session of the provider', async () => {
+  it('does not reveal who has a session, with which tokens, and at which session of the provider', async () => {
     const person = 'canary-subject-0123456789';
     const people = { [person]: { name: 'Canary' } };
     await using bff = await startBff({ authorizationServer: { people, backchannelLogout: true } });

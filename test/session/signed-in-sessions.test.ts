@@ -238,7 +238,7 @@ async function startProvider(onRevocation: (respond: () => void) => void) {
 }
 
 describe('revocation', () => {
-  it('asks the provider for a few at a time, and nobody waits for it', async () => {
+  it('sends the provider a few at a time, and no request waits for it', async () => {
     let [most, open, revoked] = [0, 0, 0];
     let mayRespond = false;
     const waiting: (() => void)[] = [];
@@ -265,7 +265,7 @@ describe('revocation', () => {
     await closeServer(server);
   });
 
-  it('is asked for what has ended, though not all could be', async () => {
+  it('is requested for what has ended, though not all could be', async () => {
     let revoked = 0;
     const { providers, server } = await startProvider((respond) => {
       revoked += 1;

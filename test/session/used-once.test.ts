@@ -73,7 +73,7 @@ describe('what may be used once', () => {
     await expect(use()).resolves.toBe(true);
   });
 
-  it('has a key of one hash tag that tells nothing of it', async () => {
+  it('has a key of one hash tag that reveals nothing of it', async () => {
     await use('https://login.example.com alice');
     expect([...keys.keys()]).toEqual([expect.stringMatching(/^used:\{[\w-]{22,43}\}$/)]);
   });

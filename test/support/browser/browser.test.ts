@@ -33,7 +33,7 @@ function sent({ requests }: Upstream) {
 }
 
 describe('navigating', () => {
-  it('follows redirects over several origins and tells the story', async () => {
+  it('follows redirects over several origins and records the history', async () => {
     await using sites = await twoSites((ours, theirs) => ({
       'ours /a': redirectTo(`${theirs}/b`),
       'theirs /b': redirectTo(`${ours}/c?x=1`, 303),
@@ -54,7 +54,7 @@ describe('navigating', () => {
     });
   });
 
-  it('stops at the first answer when redirects are manual', async () => {
+  it('stops at the first response when redirects are manual', async () => {
     await using sites = await twoSites(() => ({ 'ours /a': redirectTo('/b') }));
     const page = await new TestBrowser({ origin: sites.ours }).navigate('/a', {
       redirect: 'manual',

@@ -18,7 +18,7 @@ it('waits for an assertion to hold, and throws its last failure', async () => {
   await expect(waitFor(() => false, { timeout: 30 })).rejects.toThrow('Waited 30 ms in vain for');
 });
 
-it('a test clock runs, and goes forward when it is told to', () => {
+it('a test clock runs, and advances on request', () => {
   const clock = testClock();
   const before = clock.now();
   clock.advance(60_000);

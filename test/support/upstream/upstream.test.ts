@@ -56,7 +56,7 @@ describe('the upstream', () => {
     expect(upstream.last.body.equals(body)).toBe(true);
   });
 
-  it('answers in turn, hangs up, and streams downloads and events', async () => {
+  it('responds in turn, hangs up, and streams downloads and events', async () => {
     upstream.handler = inTurn(respondWith(503, { a: 1 }), hangUp(), download(200_000));
     expect((await fetch(upstream.url)).status).toBe(503);
     await expect(fetch(upstream.url)).rejects.toThrow('fetch failed');
@@ -71,7 +71,7 @@ describe('the upstream', () => {
   });
 });
 
-it('can be slow, or never answer', async () => {
+it('can be slow, or never respond', async () => {
   upstream.handler = slowly(30, respondWith(200));
   const begun = performance.now();
   await fetch(upstream.url);
@@ -81,7 +81,7 @@ it('can be slow, or never answer', async () => {
   await expect(fetch(upstream.url, { signal })).rejects.toThrow('timeout');
 });
 
-it('a raw upstream answers exactly its bytes', async () => {
+it('a raw upstream responds with exactly its bytes', async () => {
   const raw = await startRawUpstream('HTTP/1.1 200 OK\r\nbroken\r\n\r\n');
   const { text, closed } = await rawRequest(raw.port, 'GET / HTTP/1.1\r\n\r\n');
   expect([text, closed]).toEqual(['HTTP/1.1 200 OK\r\nbroken\r\n\r\n', true]);
@@ -101,7 +101,7 @@ it('a TLS upstream is trusted by its authority only', async () => {
   await secure.close();
 });
 
-it('a mutual TLS upstream takes a client certificate of the same authority, and nobody without one', async () => {
+it('a mutual TLS upstream accepts a client certificate of the same authority, and no connection without one', async () => {
   const { key, cert, ca } = testTls();
   const secure = await startUpstream(respondWith(200, 'safe'), { tls: { key, cert, ca } });
   const requestWith = (certificate: object) =>
