@@ -390,7 +390,7 @@ function asLogoutToken(idToken: string): string {
 }
 
 describe('a flood of forged tokens', () => {
-  it('makes us ask for the keys once more at most, and everybody else is served', async () => {
+  it('causes one more request for the keys at most, and all others are served', async () => {
     const { authorizationServer } = bff;
     const key = unknownKey.privateKey;
     const forged = await Promise.all(

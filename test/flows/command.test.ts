@@ -108,7 +108,7 @@ function sabotage(mistake: string): Record<string, string> {
   };
 }
 
-describe('an error of ours that nobody caught', () => {
+describe('an error in the BFF that no code caught', () => {
   const leaky = `Object.assign(new/**/Error('stray'),{token:'can'+'ary'})`;
 
   it('is logged without what it carries, and other requests go on, if it is a promise', async () => {

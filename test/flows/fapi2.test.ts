@@ -407,7 +407,7 @@ describe('a provider that falls short of the profile', () => {
     ]);
   });
 
-  it('that was away at the start signs nobody in', async () => {
+  it('that was away at the start does not sign in', async () => {
     const server = await startAuthorizationServer({
       tls: { key, cert },
       clientAuth: 'private_key_jwt',

@@ -348,7 +348,7 @@ describe('a provider that changes its keys', () => {
     expect(keyRequests()).toBe(2);
   });
 
-  it('(H-51) fails none of many sign-ins at the same time, and is asked once', async () => {
+  it('(H-51) fails none of many simultaneous sign-ins, and gets one request', async () => {
     await rotate(setup);
     await signedAfresh(setup);
     const pages = await Promise.all(
@@ -390,7 +390,7 @@ describe('a provider that changes its keys', () => {
     expect(keyRequests()).toBeLessThanOrEqual(3);
   });
 
-  it('(H-52) without publishing them is asked once in ten seconds', async () => {
+  it('(H-52) without publishing them gets one request in ten seconds', async () => {
     for (const expected of [2, 3]) {
       for (let attempt = 0; attempt < 10; attempt += 1) {
         await setup.bff.redis.clear();

@@ -14,9 +14,9 @@ const startThreeReplicas = () =>
     return { ports: [bff.port, second, third], keyPrefix, close: () => bff.close() };
   });
 
-describe('signing in, calling and signing out, whoever does it at whatever replica at the same time', () => {
+describe('signing in, calling and signing out, by several users at several replicas at the same time', () => {
   it(
-    'loses no session, brings none back and gives nobody that of another',
+    'loses no session, brings none back and gives no user that of another',
     async () => {
       console.info(`INTERLEAVINGS_SEED=${extent.seed}`);
       await using environment = await startThreeReplicas();

@@ -105,7 +105,7 @@ describe.each(faults)('while a provider %s', (_, fail) => {
     await bff.signedIn('alice', browser);
   });
 
-  it('whoever is signed in stays so, calls that need it are 503 in time, and all is well afterwards', async () => {
+  it('users stay signed in, calls that need it are 503 in time, and all is well afterwards', async () => {
     await using setup = await withExpiredTokens(['alice'], { provider: { timeout: '3s' } });
     const { bff, browser, clock } = setup;
     const cookie = browser.cookieHeader();
@@ -173,7 +173,7 @@ describe('a provider that hangs', () => {
     expect([page.status, errorCode(page)]).toEqual(outage);
   });
 
-  it('keeps no call waiting on any replica, and what it answers late is not lost', async () => {
+  it('keeps no call waiting on any replica, and its late responses are not lost', async () => {
     await using setup = await withExpiredTokens(['alice']);
     const { bff, browser } = setup;
     const replica = await bff.replica();
@@ -279,7 +279,7 @@ describe('a provider whose keys cannot be fetched', () => {
 });
 
 describe('pauses after an outage', () => {
-  it('are for all sessions of the provider: it is asked once, and once after each of them', async () => {
+  it('are for all sessions of the provider: it gets one request, and one after each of them', async () => {
     await using setup = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
     const { bff, browsers, clock } = setup;
     bff.authorizationServer.override('token', respondWith(503, ''));
@@ -362,7 +362,7 @@ describe('pauses after an outage', () => {
     expect((await call(alice)).status).toBe(200);
   });
 
-  it('are for everybody when it is our credentials that are refused', async () => {
+  it('are for all users when the BFF’s credentials are refused', async () => {
     await using setup = await withExpiredTokens(['alice', 'bob']);
     const { bff, browsers } = setup;
     bff.authorizationServer.override('token', respondWith(401, { error: 'invalid_client' }));

@@ -64,7 +64,7 @@ async function codeOf(path: string, method = 'GET') {
 
 const unreachable = [502, 'upstream_unreachable'];
 
-describe('an upstream that cannot be asked', () => {
+describe('an upstream that cannot be reached', () => {
   it.each(['GET', 'POST'])('because it refuses the connection is 502 (%s)', async (method) => {
     expect(await codeOf('/refused/x', method)).toEqual(unreachable);
   });
@@ -101,7 +101,7 @@ describe('an upstream that hangs up', () => {
     ['with its length known', { 'content-length': '100' }],
     ['chunked', {}],
   ])(
-    'in the middle of an answer leaves the browser with a broken one (%s)',
+    'in the middle of a response leaves the browser with a broken one (%s)',
     async (_how, headers) => {
       bff.upstream.handler = (_request, response) => {
         response.writeHead(200, headers);
@@ -125,7 +125,7 @@ describe('an upstream that hangs up', () => {
   });
 });
 
-describe('an upstream that does not answer', () => {
+describe('an upstream that does not respond', () => {
   it('in time is 504, and its work is ended', async () => {
     bff.upstream.handler = hang();
     const began = performance.now();

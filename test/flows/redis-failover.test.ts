@@ -71,7 +71,7 @@ function figures(calls: readonly Call[], lostAt: number, promotedAt: number) {
 const maxMilliseconds = 3500;
 
 describe('a failover', () => {
-  it('by Sentinel, under 200 calls a second, is a few seconds of 503 and ends nobody’s session', async () => {
+  it('by Sentinel, under 200 calls a second, is a few seconds of 503 and ends no session', async () => {
     const sentinels = await startSentinels();
     {
       const { master, nodes } = sentinels;
@@ -104,7 +104,7 @@ describe('a failover', () => {
     await sentinels.stop();
   }, 60_000);
 
-  it('in a cluster disturbs nobody whose session is on another master, and ends nobody’s', async () => {
+  it('in a cluster disturbs no session on another master, and ends none', async () => {
     const cluster = await startCluster({ withReplicas: true });
     {
       const { nodes } = cluster;
@@ -145,7 +145,7 @@ describe('a cluster', () => {
   afterAll(() => cluster.stop());
   const start = () => startBff({ redis: { url: undefined, cluster: { nodes: cluster.nodes } } });
 
-  it('of which one master hangs serves everybody else, and that master too when it goes on', async () => {
+  it('of which one master hangs serves all other sessions, and those of that master when it goes on', async () => {
     await using bff = await start();
     const browsers = await signIns(bff, 20);
     cluster.masters[1]?.pause();

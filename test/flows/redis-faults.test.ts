@@ -149,7 +149,7 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
     await redis.stop();
   });
 
-  it('is 503 within two seconds and named at /readyz, signs nobody out, and is found again by itself', async () => {
+  it('is 503 within two seconds and named at /readyz, signs no user out, and is found again by itself', async () => {
     const trouble = { redis, network, operator };
     const login = fault.isAnonymous ? {} : { username: 'pixie', password: 'secret' };
     await using bff = await startBff({ redis: { url: network.url, ...login } });
@@ -205,7 +205,7 @@ describe('a name that leads to another server', () => {
     await Promise.all([first.stop(), second.stop()]);
   });
 
-  it('is followed to a new master after the first answer that says so, and everybody is still signed in', async () => {
+  it('is followed to a new master after the first reply that says so, and all users are still signed in', async () => {
     await using bff = await startBff({ redis: { url: network.url } });
     const browser = await bff.signedIn();
     await waitFor(async () =>

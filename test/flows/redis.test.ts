@@ -215,7 +215,7 @@ describe('a Redis in trouble', () => {
     await waitFor(async () => (await whoIs(browser, '?slide=false')) === 'alice');
   });
 
-  it('that stops while somebody signs in gives neither a session nor a cookie, and keeps the one that was there', async () => {
+  it('that stops while a user signs in gives neither a session nor a cookie, and keeps the one that was there', async () => {
     await using bff = await start();
     using _ = resumedAtTheEnd();
     const browser = await bff.signedIn('alice');

@@ -54,7 +54,7 @@ describe('an access token that has ended', () => {
     expect(tokens.size).toBe(1);
   });
 
-  it('is refreshed for the next call although the one that asked hung up', async () => {
+  it('is refreshed for the next call although the first client hung up', async () => {
     await using setup = await withExpiredToken();
     const { bff, browser } = setup;
     bff.authorizationServer.override('token', slowly(300, passOn()));

@@ -61,7 +61,7 @@ const kinds: readonly [string, number, () => Promise<{ status: number; headers: 
   ['an upstream that is silent', 504, () => signedOut.fetch('/silent')],
 ];
 
-describe('every answer', () => {
+describe('every response', () => {
   it.each(kinds)(
     'carries the security headers and a request id: %s, %d',
     async (_kind, status, request) => {

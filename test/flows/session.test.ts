@@ -213,7 +213,7 @@ describe('a change of the session secret', () => {
     }
   });
 
-  it('signs everybody out when the old one is taken away at once', async () => {
+  it('signs all users out when the old one is removed at once', async () => {
     const { before, later } = await restarted([[secret(1)], [secret(2)]]);
     await using stack = new AsyncDisposableStack();
     for (const bff of [before, ...later]) stack.use(bff);

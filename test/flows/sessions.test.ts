@@ -299,7 +299,7 @@ describe('a list of sessions', () => {
     await partner.close();
   });
 
-  it('is 503 while Redis is away, and nobody is signed out', async () => {
+  it('is 503 while Redis is away, and no user is signed out', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     const browser = await bff.signedIn();

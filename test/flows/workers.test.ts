@@ -109,7 +109,7 @@ describe('two workers', () => {
     expect(await statusFor('ops')).toBe(421);
   });
 
-  it('replace one that is killed, and nobody is signed out', async () => {
+  it('replace one that is killed, and no user is signed out', async () => {
     const before = await openCalls();
     const [victim] = linesWith('a worker serves');
     process.kill(Number(victim?.['pid']), 'SIGKILL');

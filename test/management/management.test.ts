@@ -76,7 +76,7 @@ describe('/readyz', () => {
     });
   });
 
-  it('answers within two seconds while Redis hangs, and recovers by itself', async () => {
+  it('responds within two seconds while Redis hangs, and recovers by itself', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     expect((await ready(bff)).status).toBe('ok');

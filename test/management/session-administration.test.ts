@@ -272,7 +272,7 @@ describe('elsewhere, the administration of sessions', () => {
     expect((await send(bff, 'GET', query)).body).toEqual([]);
   });
 
-  it('is 503 with Retry-After while Redis is away, and answers again by itself', async () => {
+  it('is 503 with Retry-After while Redis is away, and recovers by itself', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url }, management: { token } });
     const browser = await bff.signedIn();
