@@ -103,8 +103,8 @@ export const bffProviders: NestProvider[] = [
   {
     provide: PROXY_OPTIONS,
     inject: [OPTIONS, ResponseHeaders],
-    useFactory: (options: Options, answerHeaders: ResponseHeaders): ProxyOptions => ({
-      answerHeaders,
+    useFactory: (options: Options, defaultResponseHeaders: ResponseHeaders): ProxyOptions => ({
+      defaultResponseHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
       csrf: options.csrf,
@@ -113,7 +113,7 @@ export const bffProviders: NestProvider[] = [
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
-      letsChoose: options.login.chooser,
+      offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
     }),
   },

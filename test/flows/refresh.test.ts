@@ -1,8 +1,8 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { frozenClock, testClock } from '../support/time/clock.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/server.ts';
@@ -25,7 +25,7 @@ async function withExpiredToken(overrides: BffOverrides = {}) {
 }
 
 /** As many replicas of the same BFF, and the same user's browser at each of them. */
-async function replicasOf(bff: TestBff, browser: LittleBrowser, count: number) {
+async function replicasOf(bff: TestBff, browser: TestBrowser, count: number) {
   const cookie = browser.cookieHeader();
   const replicas = [
     bff,
@@ -43,8 +43,8 @@ const codeOf = async (response: Response) => ((await response.json()) as { code:
 
 describe('an access token that has ended', () => {
   it('is refreshed once, however many calls on however many replicas need it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const callers = await replicasOf(bff, browser, 3);
     const calls = Array.from({ length: 150 }, (_, n) => callers[n % callers.length]?.());
     const statuses = (await Promise.all(calls)).map((response) => response?.status);
@@ -54,9 +54,9 @@ describe('an access token that has ended', () => {
     expect(tokens.size).toBe(1);
   });
 
-  it('is refreshed for the next call although the one that asked hung up', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+  it('is refreshed for the next call although the first client hung up', async () => {
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     bff.authorizationServer.override('token', slowly(300, passOn()));
     const [call] = await replicasOf(bff, browser, 1);
     const abort = new AbortController();
@@ -69,8 +69,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed again and again with the rotated refresh token', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser, clock } = setup;
     for (let round = 1; round <= 3; round += 1) {
       expect((await browser.fetch('/api/x')).status).toBe(200);
       expect(refreshes(bff)).toBe(round);
@@ -83,8 +83,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed by the next call when the replica that was at it has died', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const [key = ''] = await keysOf(bff, 'session');
     const { createClient } = await import('redis');
     const redis = await createClient({ url: bff.redis.url }).connect();
@@ -97,8 +97,8 @@ describe('an access token that has ended', () => {
   });
 
   it('ends the session when the provider says that the grant is over', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     bff.authorizationServer.revokeEverything();
     const refused = await browser.fetch('/api/x');
     expect([refused.status, await codeOf(refused)]).toEqual([401, 'not_signed_in']);
@@ -107,16 +107,16 @@ describe('an access token that has ended', () => {
   });
 
   it.each([
-    ['is down', answer(503, '')],
-    ['limits us', answer(429, '{}', { 'content-type': 'application/json' })],
+    ['is down', respondWith(503, '')],
+    ['limits us', respondWith(429, '{}', { 'content-type': 'application/json' })],
     [
       'refuses our credentials',
-      answer(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
+      respondWith(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
     ],
-    ['answers with a page', answer(200, '<html>', { 'content-type': 'text/html' })],
+    ['answers with a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
   ])('is 503 and no logout while the provider %s', async (_, handler) => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser, clock } = setup;
     bff.authorizationServer.override('token', handler);
     const failed = await browser.fetch('/api/x');
     expect([failed.status, await codeOf(failed)]).toEqual([503, 'provider_unavailable']);
@@ -124,9 +124,9 @@ describe('an access token that has ended', () => {
     expect(failed.headers.get('set-cookie')).toBeNull();
 
     // Left alone for a moment, the provider is not asked for every call.
-    const asked = refreshes(bff);
+    const before = refreshes(bff);
     expect((await browser.fetch('/api/x')).status).toBe(503);
-    expect(refreshes(bff)).toBe(asked);
+    expect(refreshes(bff)).toBe(before);
 
     bff.authorizationServer.override('token', undefined);
     clock.advance(5 * second);
@@ -139,8 +139,8 @@ describe('an access token that has ended', () => {
     ['another audience is not used', { aud: 'another-client' }, 503],
     ['another nonce is not used', { nonce: 'another' }, 503],
   ])('with an ID token of %s', async (_, change, status) => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const { authorizationServer } = bff;
     authorizationServer.transform('token', async (json) => {
       const [, payload = ''] = String(json['id_token']).split('.');
@@ -166,13 +166,13 @@ describe('an access token that has ended', () => {
     { what: 'for a moment', away: 0 },
     { what: 'for longer than its lock lives', away: 3500 },
   ])(
-    'is kept although Redis goes away $what just when the provider has answered',
+    'is kept although Redis goes away $what just when the provider has responded',
     async ({ away }) => {
       const redis = await startRedis();
       const network = await startNetwork(redis.port);
       {
-        await using party = await withExpiredToken({ redis: { url: network.url } });
-        const { bff, browser } = party;
+        await using setup = await withExpiredToken({ redis: { url: network.url } });
+        const { bff, browser } = setup;
         bff.authorizationServer.transform('token', async (json) => {
           await network.refuse();
           return json;
@@ -181,7 +181,7 @@ describe('an access token that has ended', () => {
         expect([call.status, await codeOf(call)]).toEqual([503, 'session_store_unavailable']);
         await delay(away);
         bff.authorizationServer.transform('token', undefined);
-        await network.mend();
+        await network.restore();
         await waitFor(async () => (await browser.fetch('/api/x')).status === 200);
         expect(refreshes(bff)).toBe(1);
       }
@@ -190,9 +190,9 @@ describe('an access token that has ended', () => {
     },
   );
 
-  it('is kept although the replica that asked for it stops, and whoever called has gone', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+  it('is kept although the replica that requested it stops, and the client has gone', async () => {
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const replica = await bff.replica();
     bff.authorizationServer.override('token', slowly(500, passOn()));
     const abort = new AbortController();
@@ -208,8 +208,8 @@ describe('an access token that has ended', () => {
   });
 
   it('does not bring a session back that was signed out meanwhile, and revokes what came too late', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
     const signedOut = Promise.withResolvers<void>();
     bff.authorizationServer.transform('token', async (json) => {
       await signedOut.promise;
@@ -272,7 +272,7 @@ describe('an access token that is about to end', () => {
       authorizationServer: { accessTokenSeconds: 600 },
     });
     const browser = await bff.signedIn();
-    bff.authorizationServer.override('token', answer(503, ''));
+    bff.authorizationServer.override('token', respondWith(503, ''));
     clock.advance(545 * second);
     expect((await browser.fetch('/api/x')).status).toBe(200);
     await waitFor(() => refreshes(bff) === 1);
@@ -281,7 +281,7 @@ describe('an access token that is about to end', () => {
 });
 
 describe('an access token the API refuses before its time', () => {
-  const refusal = answer(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
+  const refusal = respondWith(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
 
   it('is replaced once, and the call is made once more', async () => {
     await using bff = await startBff();
@@ -289,7 +289,7 @@ describe('an access token the API refuses before its time', () => {
     bff.upstream.handler = (request, response, recorded) =>
       bff.upstream.requests.length === 1
         ? refusal(request, response, recorded)
-        : answer(200, 'ok')(request, response, recorded);
+        : respondWith(200, 'ok')(request, response, recorded);
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
@@ -297,9 +297,9 @@ describe('an access token the API refuses before its time', () => {
   });
 
   it('is replaced too when the call itself has refreshed it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
-    bff.upstream.handler = inTurn(refusal, answer(200, 'ok'));
+    await using setup = await withExpiredToken();
+    const { bff, browser } = setup;
+    bff.upstream.handler = inTurn(refusal, respondWith(200, 'ok'));
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
@@ -307,7 +307,9 @@ describe('an access token the API refuses before its time', () => {
   });
 
   describe('and every other one as well', () => {
-    const refuseAll = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    const refuseAll = respondWith(401, 'no', {
+      'www-authenticate': 'Bearer error="invalid_token"',
+    });
     /** 30 calls of one session on three replicas, half of them at once. */
     const burst = async (callers: Awaited<ReturnType<typeof replicasOf>>) => {
       const calls = callers.flatMap((call) => Array.from({ length: 5 }, () => call));

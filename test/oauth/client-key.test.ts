@@ -55,7 +55,7 @@ describe('a client key', () => {
       JSON.stringify({ ...ec.privateJwk, use: 'enc' }),
       /^has no private key for signatures$/,
     ],
-    ['half of a JWK', JSON.stringify(halfOfIt), /^has a JWK that is no complete/],
+    ['half of a JWK', JSON.stringify(halfOfIt), /^has a JWK that is not a complete/],
     ['a short RSA key', short.export({ type: 'pkcs8', format: 'pem' }) as string, /2048 bits$/],
     ['a short RSA JWK', JSON.stringify(short.export({ format: 'jwk' })), /2048 bits$/],
     ['an encrypted key', locked as string, /protected by a passphrase; store it without$/],

@@ -58,8 +58,8 @@ export async function startLogin(
     admitted,
   ]);
   const { resources, scopes } = provider.routeNeeds;
-  const asked = requestParameters(provider.options, parameters, scopes);
-  const { max_age: maxAge, acr_values: acrValues } = asked;
+  const requested = requestParameters(provider.options, parameters, scopes);
+  const { max_age: maxAge, acr_values: acrValues } = requested;
   const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
   const secrets: LoginSecrets = {
     state,
@@ -71,7 +71,7 @@ export async function startLogin(
     ...(acrValues !== undefined && { acrValues }),
   };
   const request = new URLSearchParams({
-    ...asked,
+    ...requested,
     redirect_uri: redirectUri,
     state: secrets.state,
     // An OAuth 2 provider without OpenID Connect has no ID token that could repeat the nonce.

@@ -74,6 +74,6 @@ export async function removeConnection(
 }
 
 function ended(): BffError {
-  const cause = new Error('the provider has ended the session meanwhile');
+  const cause = new Error('the provider has ended the session in the meantime');
   return new BffError('login_expired', { cause });
 }

@@ -119,7 +119,7 @@ describe('the architecture rules', () => {
     expect(checkArchitecture(join(root, 'missing'))).toEqual([]);
   });
 
-  it('are content with a well-kept house', () => {
+  it('accept a tree that keeps all rules', () => {
     const files = {
       'errors.ts': '/** An error. */\nexport class BffError extends Error {}\n',
       'config/load.ts': 'const port = process.env.PORT;\n',

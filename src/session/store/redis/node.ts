@@ -23,7 +23,7 @@ export class RedisNode {
   #cause: Error | undefined;
   #failures = 0;
   #connectedAt = 0;
-  #answeredAt = 0;
+  #respondedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -46,19 +46,19 @@ export class RedisNode {
   }
 
   /** Sends a command. Throws the client's error, or the reason why there is no connection. */
-  async ask<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
+  async run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
     await this.#firstAttempt;
     const client = this.#client;
     if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
     const askedAt = performance.now();
     const stopWaiting = startDeadline(timeLimit, () => this.#giveUpSilent(client, askedAt));
     try {
-      const answer = await command(client);
-      this.#answeredAt = performance.now();
-      return answer;
+      const reply = await command(client);
+      this.#respondedAt = performance.now();
+      return reply;
     } catch (error) {
       if (error instanceof ErrorReply) {
-        this.#answeredAt = performance.now();
+        this.#respondedAt = performance.now();
         if (givesUpAfter.has(errorCode(error))) this.#lose(client, error);
       } else if (!client.isReady) this.#lose(client, error as Error);
       throw error;
@@ -80,7 +80,7 @@ export class RedisNode {
       const client = await this.open();
       if (this.#isClosed) return client.destroy();
       client.on('error', (error: Error) => this.#lose(client, error));
-      client.on('invalidate', (key: unknown) => this.#tellChange(key));
+      client.on('invalidate', (key: unknown) => this.#notifyChange(key));
       this.#client = client;
       this.#cause = undefined;
       this.#connectedAt = performance.now();
@@ -97,7 +97,7 @@ export class RedisNode {
    * closing it.
    */
   #giveUpSilent(client: RedisClient, askedAt: number): void {
-    if (this.#answeredAt < askedAt) this.#lose(client, tooLate(timeLimit));
+    if (this.#respondedAt < askedAt) this.#lose(client, tooLate(timeLimit));
   }
 
   #lose(client: RedisClient, cause: Error): void {
@@ -115,7 +115,7 @@ export class RedisNode {
   }
 
   /** A `null` key means that the server was flushed. */
-  #tellChange(key: unknown): void {
+  #notifyChange(key: unknown): void {
     if (key === null) this.watcher.missedChanges();
     else this.watcher.changed(String(key));
   }
