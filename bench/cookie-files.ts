@@ -6,7 +6,10 @@ import type { Backends } from './backends.ts';
 
 /** Writes so many sessions for each contender that can, and a file of their cookies. */
 export async function writeCookieFiles(
-  { contenders, backends }: { readonly contenders: readonly Contender[]; readonly backends: Backends },
+  {
+    contenders,
+    backends,
+  }: { readonly contenders: readonly Contender[]; readonly backends: Backends },
   sessions: number,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
