@@ -19,6 +19,7 @@ import {
   failed,
   withoutViolations,
   HostileServerSetup,
+  inOrder,
   type Misbehaviour,
   unavailable,
 } from '../support/authorization-server/hostile-server-setup.ts';
@@ -28,12 +29,6 @@ const hour = 3600;
 const now = () => Math.floor(Date.now() / 1000);
 const json = { 'content-type': 'application/json' };
 const said = (error: string) => ({ error, error_description: `<b>${canary}</b>` });
-
-const both =
-  (...arrangements: readonly Arrange[]): Arrange =>
-  async (setup) => {
-    for (const arrange of arrangements) await arrange(setup);
-  };
 
 /** UserInfo says so, but for these claims. */
 const userInfo =
@@ -397,19 +392,19 @@ describe('a sign-out at a provider that', () => {
     [
       'H-72',
       'revokes nothing and redirects',
-      both(endSession(undefined), ({ server, bff }) =>
+      inOrder(endSession(undefined), ({ server, bff }) =>
         server.override('revocation', redirectTo(bff.upstream.url)),
       ),
     ],
     [
       'H-72',
       'never stops revoking',
-      both(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
+      inOrder(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
     ],
     [
       'H-72',
       'refuses to revoke',
-      both(endSession(undefined), ({ server }) =>
+      inOrder(endSession(undefined), ({ server }) =>
         server.override('revocation', respondWith(400, said('unsupported_token_type'))),
       ),
     ],
