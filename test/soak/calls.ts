@@ -55,10 +55,7 @@ export async function persistentCall(
 export async function callWithTimeout(
   replica: Replica,
   cookie: string,
-  {
-    path,
-    timeoutMilliseconds,
-  }: { readonly path: string; readonly timeoutMilliseconds: number },
+  { path, timeoutMilliseconds }: { readonly path: string; readonly timeoutMilliseconds: number },
 ): Promise<number | 'hung up'> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), Math.random() * timeoutMilliseconds);
