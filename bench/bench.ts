@@ -6,8 +6,8 @@ import { oauth2Proxy } from './contenders/oauth2-proxy.ts';
 import { pixie } from './contenders/pixie.ts';
 import { wonderwall } from './contenders/wonderwall.ts';
 import { type Backends, startBackends } from './backends.ts';
+import { writeCookieFiles } from './cookie-files.ts';
 import { openRedisMeter, type RedisMeter } from './redis-meter.ts';
-import { writeCookieFiles } from './rows/loads.ts';
 
 /** Everybody who may take part, in the order of the table. */
 export const recipes: readonly Recipe[] = [bare, pixie, express, apache, oauth2Proxy, wonderwall];
