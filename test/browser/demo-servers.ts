@@ -11,7 +11,7 @@ import { testRedis } from '../support/redis/redis.ts';
 import { closeServer, listen } from '../support/upstream/upstream.ts';
 
 /**
- * The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on
+ * The demo in this process: the same servers and the same `demo/bff.yaml` as `npm run demo`, on
  * ports of its own.
  */
 export interface DemoServers {

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Command,
   plainOptions,
   run,
+  runWithTakenPort,
   startServer,
   writeConfig,
 } from '../support/bff/built-server.ts';
@@ -16,7 +17,7 @@ import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { LogCapture } from '../support/bff/logs.ts';
 import { freePort } from '../support/network/ports.ts';
 import { testTls } from '../support/network/tls.ts';
-import { listen, startUpstream } from '../support/upstream/upstream.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 const { version } = JSON.parse(
@@ -240,12 +241,8 @@ describe('a start that fails is one clear text on standard error and exit code 1
   });
 
   it.each(['server', 'management'] as const)('for a taken %s.port', async (block) => {
-    const occupied = createServer();
-    const { port } = await listen(occupied, 0);
     const options = await plainOptions();
-    const taken = { ...options, [block]: { ...options[block], port, host: '127.0.0.1' } };
-    const { code, stdout, stderr } = await run(['--config', writeConfig(taken as never)]);
-    occupied.close();
+    const { code, port, stdout, stderr } = await runWithTakenPort(options, block);
     expect(code).toBe(1);
     expect(stderr).toBe(
       `The configuration has a mistake:\n  ${block}.port: 127.0.0.1:${port} is taken; stop what listens there, or choose another\n`,

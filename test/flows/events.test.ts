@@ -2,7 +2,7 @@ import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts
 import type { TestBrowser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
-import { errorCode, whoIs } from './steps.ts';
+import { errorCode, logOut, whoIs } from './steps.ts';
 
 /** An open `EventSource`, and the data of the `session` events it has got. */
 async function listen(browser: TestBrowser, bff?: TestBff) {
@@ -43,10 +43,6 @@ async function openMany(browser: TestBrowser, count = most) {
 const statusesOf = (streams: readonly { status: number }[]) => [
   ...new Set(streams.map(({ status }) => status)),
 ];
-
-async function logOut(browser: TestBrowser): Promise<void> {
-  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-}
 
 describe('the events of a session', () => {
   it('begin with its state, and end with it, on another replica too', async () => {

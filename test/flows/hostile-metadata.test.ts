@@ -15,6 +15,7 @@ import {
   failed,
   withoutViolations,
   HostileServerSetup,
+  inOrder,
   type Misbehaviour,
   unavailable,
 } from '../support/authorization-server/hostile-server-setup.ts';
@@ -40,12 +41,6 @@ const jwks =
     const genuine = publicKeyOf(setup.server).export({ format: 'jwk' }) as JWK;
     const keys = await make({ ...genuine, kid: 'rsa', use: 'sig', alg: 'RS256' }, setup);
     setup.server.override('jwks', respondWith(200, keys as object));
-  };
-
-const both =
-  (...arrangements: readonly Arrange[]): Arrange =>
-  async (setup) => {
-    for (const arrange of arrangements) await arrange(setup);
   };
 
 const small = generateKeyPairSync('rsa', { modulusLength: 1024 });
@@ -156,7 +151,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-45',
     'that it signs with none, and does',
-    both(
+    inOrder(
       metadata({ id_token_signing_alg_values_supported: ['none', 'RS256'] }),
       withIdToken(({ claims }) => new UnsecuredJWT(claims).encode()),
     ),
@@ -165,7 +160,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-45',
     'that it signs with HS256, and does',
-    both(
+    inOrder(
       metadata({ id_token_signing_alg_values_supported: ['HS256', 'RS256'] }),
       withIdToken(({ claims, setup }) => symmetric(claims, setup.server.clientSecret)),
     ),
@@ -216,7 +211,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-53',
     'a secret as key',
-    both(
+    inOrder(
       jwks(() => ({ keys: [{ kty: 'oct', kid: 'rsa', k: 'AAAA' }] })),
       withIdToken(({ claims }) => symmetric(claims, Buffer.alloc(3))),
     ),
@@ -225,7 +220,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-53',
     'a key of 1024 bits',
-    both(
+    inOrder(
       jwks(() => ({ keys: [{ ...small.publicKey.export({ format: 'jwk' }), kid: 'rsa' }] })),
       withIdToken(async ({ claims }) => {
         const { createSign } = await import('node:crypto');
@@ -265,7 +260,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'one key without a name, and neither has the token',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [{ ...key, kid: undefined }] })),
       withoutKid,
     ),
@@ -274,7 +269,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'one key, which the token does not name',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [key] })),
       withoutKid,
     ),
@@ -283,7 +278,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'two keys, and the token names none',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [key, freshKey] })),
       withoutKid,
     ),
@@ -336,7 +331,7 @@ describe('a provider that changes its keys', () => {
   const rotate = jwks(() => ({ keys: [freshKey] }));
 
   it('(H-51) a moment after they were fetched fails no sign-in', async () => {
-    expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
     expect(keyRequests()).toBe(2);
     expect(await setup.run(signedAfresh)).toEqual(withoutViolations('signed in'));
     expect(keyRequests()).toBe(2);
@@ -344,7 +339,7 @@ describe('a provider that changes its keys', () => {
 
   it('(H-50) later on fails no sign-in either', async () => {
     setup.clock.advance(2 * minute);
-    expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
     expect(keyRequests()).toBe(2);
   });
 
@@ -386,7 +381,7 @@ describe('a provider that changes its keys', () => {
       }),
     );
     expect(new Set(flood)).toEqual(new Set([400]));
-    expect(await setup.run(both(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
     expect(keyRequests()).toBeLessThanOrEqual(3);
   });
 
@@ -418,7 +413,7 @@ describe('a provider that changes its keys', () => {
 
   it('(ID-19) fails no refresh', async () => {
     setup.clock.advance(61_000);
-    await both(rotate, signedAfresh)(setup);
+    await inOrder(rotate, signedAfresh)(setup);
     expect((await setup.visitor.fetch('/api/x')).status).toBe(200);
     expect([setup.server.tokenRequests('refresh_token').length, keyRequests()]).toEqual([1, 2]);
   });

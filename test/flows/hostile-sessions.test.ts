@@ -19,6 +19,7 @@ import {
   failed,
   withoutViolations,
   HostileServerSetup,
+  inOrder,
   type Misbehaviour,
   unavailable,
 } from '../support/authorization-server/hostile-server-setup.ts';
@@ -29,19 +30,13 @@ const now = () => Math.floor(Date.now() / 1000);
 const json = { 'content-type': 'application/json' };
 const said = (error: string) => ({ error, error_description: `<b>${canary}</b>` });
 
-const both =
-  (...arrangements: readonly Arrange[]): Arrange =>
-  async (setup) => {
-    for (const arrange of arrangements) await arrange(setup);
-  };
-
 /** UserInfo says so, but for these claims. */
 const userInfo =
   (values: Record<string, unknown>): Arrange =>
   (setup) =>
     setup.server.transform('userinfo', (claims) => ({ ...claims, ...values }));
 
-const userInfoResponds =
+const overrideUserInfo =
   (handler: Handler): Arrange =>
   (setup) =>
     setup.server.override('userinfo', handler);
@@ -68,26 +63,26 @@ const users: readonly Misbehaviour[] = [
   ['H-60', 'is about an empty subject', userInfo({ sub: '' }), failed],
   ['H-60', 'is about several', userInfo({ sub: ['alice'] }), failed],
   ['H-60', 'is about a subject in other letters', userInfo({ sub: 'ALICE' }), failed],
-  ['H-61', 'refuses the token', userInfoResponds(respondWith(401, said('invalid_token'))), failed],
+  ['H-61', 'refuses the token', overrideUserInfo(respondWith(401, said('invalid_token'))), failed],
   [
     'H-61',
     'refuses in a header',
-    userInfoResponds(respondWith(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
+    overrideUserInfo(respondWith(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
     failed,
   ],
-  ['H-61', 'forbids', userInfoResponds(respondWith(403, said('insufficient_scope'))), failed],
-  ['H-61', 'breaks', userInfoResponds(respondWith(500, said('server_error'))), unavailable],
-  ['H-61', 'never answers', userInfoResponds(hang()), unavailable],
-  ['H-61', 'hangs up', userInfoResponds(hangUp()), unavailable],
+  ['H-61', 'forbids', overrideUserInfo(respondWith(403, said('insufficient_scope'))), failed],
+  ['H-61', 'breaks', overrideUserInfo(respondWith(500, said('server_error'))), unavailable],
+  ['H-61', 'never answers', overrideUserInfo(hang()), unavailable],
+  ['H-61', 'hangs up', overrideUserInfo(hangUp()), unavailable],
   [
     'H-61',
     'redirects',
     (setup) => setup.server.override('userinfo', redirectTo(setup.bff.upstream.url, 307)),
     unavailable,
   ],
-  ['H-61', 'never stops', userInfoResponds(download(1e12, json)), unavailable],
-  ['H-61', 'is a page', userInfoResponds(respondWith(200, `<html>${canary}`)), unavailable],
-  ['H-61', 'is a list', userInfoResponds(respondWith(200, '[]', json)), failed],
+  ['H-61', 'never stops', overrideUserInfo(download(1e12, json)), unavailable],
+  ['H-61', 'is a page', overrideUserInfo(respondWith(200, `<html>${canary}`)), unavailable],
+  ['H-61', 'is a list', overrideUserInfo(respondWith(200, '[]', json)), failed],
   [
     'H-61',
     'is more than a session should hold',
@@ -397,19 +392,19 @@ describe('a sign-out at a provider that', () => {
     [
       'H-72',
       'revokes nothing and redirects',
-      both(endSession(undefined), ({ server, bff }) =>
+      inOrder(endSession(undefined), ({ server, bff }) =>
         server.override('revocation', redirectTo(bff.upstream.url)),
       ),
     ],
     [
       'H-72',
       'never stops revoking',
-      both(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
+      inOrder(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
     ],
     [
       'H-72',
       'refuses to revoke',
-      both(endSession(undefined), ({ server }) =>
+      inOrder(endSession(undefined), ({ server }) =>
         server.override('revocation', respondWith(400, said('unsupported_token_type'))),
       ),
     ],

@@ -22,7 +22,7 @@ import { keysOf } from './steps.ts';
 const json = { 'content-type': 'application/json' };
 
 /** The token endpoint answers so. */
-const tokenEndpointResponds =
+const overrideTokenEndpoint =
   (handler: Handler): Arrange =>
   (setup) =>
     setup.server.override('token', handler);
@@ -85,78 +85,78 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-22',
     'says invalid_grant',
-    tokenEndpointResponds(respondWith(400, said('invalid_grant'))),
+    overrideTokenEndpoint(respondWith(400, said('invalid_grant'))),
     failed,
   ],
   [
     'H-22',
     'says invalid_request',
-    tokenEndpointResponds(respondWith(400, said('invalid_request'))),
+    overrideTokenEndpoint(respondWith(400, said('invalid_request'))),
     failed,
   ],
   [
     'H-22',
     'says invalid_client',
-    tokenEndpointResponds(respondWith(401, said('invalid_client'))),
+    overrideTokenEndpoint(respondWith(401, said('invalid_client'))),
     failed,
   ],
   [
     'H-22',
     'says unauthorized_client',
-    tokenEndpointResponds(respondWith(400, said('unauthorized_client'))),
+    overrideTokenEndpoint(respondWith(400, said('unauthorized_client'))),
     failed,
   ],
   [
     'H-22',
     'says an error nobody knows',
-    tokenEndpointResponds(respondWith(400, said('nobody_knows'))),
+    overrideTokenEndpoint(respondWith(400, said('nobody_knows'))),
     failed,
   ],
   [
     'H-22',
     'says an error that is a number',
-    tokenEndpointResponds(respondWith(400, { error: 42 })),
+    overrideTokenEndpoint(respondWith(400, { error: 42 })),
     failed,
   ],
   [
     'H-22',
     'demands other credentials',
-    tokenEndpointResponds(respondWith(401, '', { 'www-authenticate': `Basic realm="${canary}"` })),
+    overrideTokenEndpoint(respondWith(401, '', { 'www-authenticate': `Basic realm="${canary}"` })),
     failed,
   ],
-  ['H-22', 'is forbidden', tokenEndpointResponds(respondWith(403, said('access_denied'))), failed],
-  ['H-22', 'is not there', tokenEndpointResponds(respondWith(404, said('not_found'))), failed],
-  ['H-23', 'is 500', tokenEndpointResponds(respondWith(500, said('server_error'))), unavailable],
+  ['H-22', 'is forbidden', overrideTokenEndpoint(respondWith(403, said('access_denied'))), failed],
+  ['H-22', 'is not there', overrideTokenEndpoint(respondWith(404, said('not_found'))), failed],
+  ['H-23', 'is 500', overrideTokenEndpoint(respondWith(500, said('server_error'))), unavailable],
   [
     'H-23',
     'is 502 with a page',
-    tokenEndpointResponds(respondWith(502, `<h1>${canary}</h1>`)),
+    overrideTokenEndpoint(respondWith(502, `<h1>${canary}</h1>`)),
     unavailable,
   ],
   [
     'H-23',
     'is 503',
-    tokenEndpointResponds(respondWith(503, '', { 'retry-after': '60' })),
+    overrideTokenEndpoint(respondWith(503, '', { 'retry-after': '60' })),
     unavailable,
   ],
   [
     'H-23',
     'is 429',
-    tokenEndpointResponds(respondWith(429, {}, { 'retry-after': '60' })),
+    overrideTokenEndpoint(respondWith(429, {}, { 'retry-after': '60' })),
     unavailable,
   ],
-  ['H-24', 'hangs up', tokenEndpointResponds(hangUp()), unavailable],
-  ['H-24', 'speaks no HTTP', tokenEndpointResponds(raw(`${canary}\r\n\r\n`)), unavailable],
+  ['H-24', 'hangs up', overrideTokenEndpoint(hangUp()), unavailable],
+  ['H-24', 'speaks no HTTP', overrideTokenEndpoint(raw(`${canary}\r\n\r\n`)), unavailable],
   [
     'H-24',
     'sends less than it says',
-    tokenEndpointResponds(raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}')),
+    overrideTokenEndpoint(raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}')),
     unavailable,
   ],
   [
     'H-24',
     'sends two lengths',
-    tokenEndpointResponds(
+    overrideTokenEndpoint(
       raw('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'),
     ),
     unavailable,
@@ -164,36 +164,36 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-24',
     'sends headers without end',
-    tokenEndpointResponds(raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n{}`)),
+    overrideTokenEndpoint(raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n{}`)),
     unavailable,
   ],
   [
     'H-24',
     'switches protocols',
-    tokenEndpointResponds(
+    overrideTokenEndpoint(
       raw('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
     ),
     unavailable,
   ],
-  ['H-25', 'never answers', tokenEndpointResponds(hang()), unavailable],
-  ['H-25', 'answers in drops', tokenEndpointResponds(drips), unavailable],
+  ['H-25', 'never answers', overrideTokenEndpoint(hang()), unavailable],
+  ['H-25', 'answers in drops', overrideTokenEndpoint(drips), unavailable],
   [
     'H-25',
     'stops half-way',
-    tokenEndpointResponds((_, response) => void response.writeHead(200, json).write('{')),
+    overrideTokenEndpoint((_, response) => void response.writeHead(200, json).write('{')),
     unavailable,
   ],
-  ['H-26', 'never stops', tokenEndpointResponds(download(1e12, json)), unavailable],
+  ['H-26', 'never stops', overrideTokenEndpoint(download(1e12, json)), unavailable],
   [
     'H-26',
     'sends more than it may',
-    tokenEndpointResponds(respondWith(200, JSON.stringify('x'.repeat(50_000)), json)),
+    overrideTokenEndpoint(respondWith(200, JSON.stringify('x'.repeat(50_000)), json)),
     unavailable,
   ],
   [
     'H-26',
     'sends a bomb',
-    tokenEndpointResponds(
+    overrideTokenEndpoint(
       respondWith(200, gzipSync(Buffer.alloc(20_000_000)), { ...json, 'content-encoding': 'gzip' }),
     ),
     unavailable,
@@ -201,19 +201,19 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-27',
     'sends a page',
-    tokenEndpointResponds(respondWith(200, `<html>${canary}`, { 'content-type': 'text/html' })),
+    overrideTokenEndpoint(respondWith(200, `<html>${canary}`, { 'content-type': 'text/html' })),
     unavailable,
   ],
-  ['H-27', 'sends nothing', tokenEndpointResponds(respondWith(200, '', json)), unavailable],
-  ['H-27', 'sends no content', tokenEndpointResponds(respondWith(204)), unavailable],
+  ['H-27', 'sends nothing', overrideTokenEndpoint(respondWith(200, '', json)), unavailable],
+  ['H-27', 'sends no content', overrideTokenEndpoint(respondWith(204)), unavailable],
   ['H-27', 'sends half of it', written((text) => text.slice(0, -9)), unavailable],
-  ['H-27', 'sends null', tokenEndpointResponds(respondWith(200, 'null', json)), failed],
-  ['H-27', 'sends a list', tokenEndpointResponds(respondWith(200, '[]', json)), failed],
-  ['H-27', 'sends a text', tokenEndpointResponds(respondWith(200, `"${canary}"`, json)), failed],
-  ['H-27', 'sends an empty object', tokenEndpointResponds(respondWith(200, {})), failed],
+  ['H-27', 'sends null', overrideTokenEndpoint(respondWith(200, 'null', json)), failed],
+  ['H-27', 'sends a list', overrideTokenEndpoint(respondWith(200, '[]', json)), failed],
+  ['H-27', 'sends a text', overrideTokenEndpoint(respondWith(200, `"${canary}"`, json)), failed],
+  ['H-27', 'sends an empty object', overrideTokenEndpoint(respondWith(200, {})), failed],
   ['H-27', 'sends it behind a byte order mark', written((text) => `\uFEFF${text}`), unavailable],
   // It is JSON, whatever it is called.
-  ['H-27', 'sends it as text', tokenEndpointResponds(asText), 'signed in'],
+  ['H-27', 'sends it as text', overrideTokenEndpoint(asText), 'signed in'],
   ['H-27', 'sends it all in __proto__', written((text) => `{"__proto__":${text}}`), failed],
   [
     'H-27',
@@ -224,7 +224,7 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-27',
     'says it with a status of its own',
-    tokenEndpointResponds((_, response) => void response.writeHead(299, json).end('{}')),
+    overrideTokenEndpoint((_, response) => void response.writeHead(299, json).end('{}')),
     failed,
   ],
   ['H-28', 'sends no access token', members({ access_token: undefined }), failed],
@@ -273,7 +273,7 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-37',
     'says 200 and an error',
-    tokenEndpointResponds(respondWith(200, said('invalid_grant'))),
+    overrideTokenEndpoint(respondWith(200, said('invalid_grant'))),
     failed,
   ],
   ['H-30', 'gives no time', members({ expires_in: undefined }), 'signed in'],

@@ -6,7 +6,8 @@ import {
   passOn,
   type Handler,
 } from '../support/upstream/responses.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { refreshCount, startWithExpiredTokens } from '../support/bff/expired-tokens.ts';
 import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -20,21 +21,6 @@ const longPause = 31 * second;
 
 const outage = [503, 'provider_unavailable'];
 
-/** A BFF whose people signed in so long ago that their access tokens have ended. */
-async function withExpiredTokens(people: readonly string[], overrides: BffOverrides = {}) {
-  const clock = testClock();
-  const bff = await startBff({
-    clock: clock.now,
-    authorizationServer: { accessTokenSeconds: 60 },
-    ...overrides,
-  });
-  const browsers = await Promise.all(people.map((person) => bff.signedIn(person)));
-  clock.advance(61 * second);
-  const [browser] = browsers as [TestBrowser];
-  return { bff, browser, browsers, clock, [Symbol.asyncDispose]: () => bff.close() };
-}
-
-const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
 const call = (browser: TestBrowser) => browser.fetch('/api/x');
 const codeOf = async (response: Response) => ((await response.json()) as { code?: string }).code;
 
@@ -106,7 +92,7 @@ describe.each(faults)('while a provider %s', (_, fail) => {
   });
 
   it('users stay signed in, calls that need it are 503 in time, and all is well afterwards', async () => {
-    await using setup = await withExpiredTokens(['alice'], { provider: { timeout: '3s' } });
+    await using setup = await startWithExpiredTokens(['alice'], { provider: { timeout: '3s' } });
     const { bff, browser, clock } = setup;
     const cookie = browser.cookieHeader();
     const restore = await fail(bff);
@@ -174,7 +160,7 @@ describe('a provider that hangs', () => {
   });
 
   it('keeps no call waiting on any replica, and its late responses are not lost', async () => {
-    await using setup = await withExpiredTokens(['alice']);
+    await using setup = await startWithExpiredTokens(['alice']);
     const { bff, browser } = setup;
     const replica = await bff.replica();
     const other = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
@@ -189,16 +175,16 @@ describe('a provider that hangs', () => {
       ]),
     );
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
 
     wake();
     await waitFor(async () => (await call(browser)).status === 200);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('gets one liveness probe at a time, however many requests wait', async () => {
     const people = ['alice', 'bob'];
-    await using setup = await withExpiredTokens(people);
+    await using setup = await startWithExpiredTokens(people);
     const { bff, browsers } = setup;
     bff.authorizationServer.override('*', hang());
     bff.authorizationServer.requests.length = 0;
@@ -209,7 +195,7 @@ describe('a provider that hangs', () => {
 
 describe('a provider that is slow', () => {
   it('but alive is waited for: all calls on all replicas succeed with one token request', async () => {
-    await using setup = await withExpiredTokens(['alice']);
+    await using setup = await startWithExpiredTokens(['alice']);
     const { bff, browser } = setup;
     const replicas = [bff, await bff.replica()];
     bff.authorizationServer.override('token', slowly(5 * second, passOn()));
@@ -222,7 +208,7 @@ describe('a provider that is slow', () => {
     );
     expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(200));
     expect(performance.now() - began).toBeGreaterThan(4.9 * second);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('but alive is waited for by a sign-in, also when its discovery only says 500', async () => {
@@ -236,7 +222,7 @@ describe('a provider that is slow', () => {
   });
 
   it('and then hangs is given up', async () => {
-    await using setup = await withExpiredTokens(['alice']);
+    await using setup = await startWithExpiredTokens(['alice']);
     const { bff, browser } = setup;
     bff.authorizationServer.override('token', hang());
     const waiting = call(browser);
@@ -280,23 +266,23 @@ describe('a provider whose keys cannot be fetched', () => {
 
 describe('pauses after an outage', () => {
   it('are for all sessions of the provider: it gets one request, and one after each of them', async () => {
-    await using setup = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
+    await using setup = await startWithExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
     const { bff, browsers, clock } = setup;
     bff.authorizationServer.override('token', respondWith(503, ''));
     expect((await call(browsers[0] as TestBrowser)).status).toBe(503);
-    const refreshCount = () => refreshes(bff);
+    const sent = () => refreshCount(bff);
     const all = () => Promise.all(browsers.map(call));
     expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-    expect(refreshCount()).toBe(1);
+    expect(sent()).toBe(1);
 
     // 1, 2, 4, 8, 16 and then 30 seconds.
     for (const [index, length] of [1, 2, 4, 8, 16, 30, 30].entries()) {
       const [first] = await all();
       expect(first?.headers.get('retry-after')).toBe(String(length));
-      expect(refreshCount()).toBe(index + 1);
+      expect(sent()).toBe(index + 1);
       clock.advance(length * second);
       expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-      expect(refreshCount()).toBe(index + 2);
+      expect(sent()).toBe(index + 2);
     }
     bff.authorizationServer.override('token', undefined);
     clock.advance(30 * second);
@@ -304,7 +290,7 @@ describe('pauses after an outage', () => {
   });
 
   it('end with the first success', async () => {
-    await using setup = await withExpiredTokens(['alice']);
+    await using setup = await startWithExpiredTokens(['alice']);
     const { bff, browser, clock } = setup;
     for (let round = 0; round < 3; round += 1) {
       bff.authorizationServer.override('token', respondWith(503, ''));
@@ -325,7 +311,7 @@ describe('pauses after an outage', () => {
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', 1],
     [500, '60', 1],
   ])('are as long as a %i with Retry-After: %s requests', async (status, retryAfter, length) => {
-    await using setup = await withExpiredTokens(['alice', 'bob']);
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
     const { bff, browsers, clock } = setup;
     const [alice, bob] = browsers as [TestBrowser, TestBrowser];
     bff.authorizationServer.override(
@@ -348,7 +334,7 @@ describe('pauses after an outage', () => {
     ['gets a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
     ['gets a token of another type', respondWith(200, { access_token: 'a', token_type: 'mac' })],
   ])('are for one session alone that %s', async (_, handler) => {
-    await using setup = await withExpiredTokens(['alice', 'bob']);
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
     const { bff, browsers, clock } = setup;
     const [alice, bob] = browsers as [TestBrowser, TestBrowser];
     bff.authorizationServer.override('token', handler);
@@ -363,16 +349,16 @@ describe('pauses after an outage', () => {
   });
 
   it('are for all users when the BFF’s credentials are refused', async () => {
-    await using setup = await withExpiredTokens(['alice', 'bob']);
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
     const { bff, browsers } = setup;
     bff.authorizationServer.override('token', respondWith(401, { error: 'invalid_client' }));
     const responses = [await call(browsers[0] as TestBrowser), await call(browsers[1] as never)];
     expect(responses.map(({ status }) => status)).toEqual([503, 503]);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('let the others wait for the one that tries, not fail', async () => {
-    await using setup = await withExpiredTokens(['alice', 'bob', 'alice', 'bob']);
+    await using setup = await startWithExpiredTokens(['alice', 'bob', 'alice', 'bob']);
     const { bff, browsers, clock } = setup;
     bff.authorizationServer.override('token', respondWith(503, ''));
     await call(browsers[0] as TestBrowser);
@@ -380,9 +366,9 @@ describe('pauses after an outage', () => {
     bff.authorizationServer.override('token', handler);
     clock.advance(second);
     const calls = browsers.map(call);
-    await waitFor(() => refreshes(bff) === 2);
+    await waitFor(() => refreshCount(bff) === 2);
     wake();
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(4).fill(200));
-    expect(refreshes(bff)).toBe(5);
+    expect(refreshCount(bff)).toBe(5);
   });
 });

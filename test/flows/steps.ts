@@ -96,3 +96,8 @@ export function cookieLines(page: Page): string[] {
     return [pair.split('=')[0], ...kept.toSorted()].join('; ');
   });
 }
+
+/** Signs out by a request of the page, and expects that it succeeds. */
+export async function logOut(browser: TestBrowser): Promise<void> {
+  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
+}

@@ -16,15 +16,12 @@ import {
   Refusal,
   refusalOf,
 } from '../support/network/web-sockets.ts';
+import { logOut } from './steps.ts';
 
 const overBySession = { code: 4401, reason: '' };
 
 /** Ends must be heard of within this time, in milliseconds. */
 const aSecond = 1000;
-
-async function logOut(browser: TestBrowser): Promise<void> {
-  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-}
 
 /** How long after `end` a WebSocket was over, in milliseconds, and how. */
 async function timeOf(peer: Peer, end: () => Promise<unknown>) {

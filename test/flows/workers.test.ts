@@ -1,15 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import type { TestBrowser } from '../support/browser/browser.ts';
-import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
+import {
+  Command,
+  plainOptions,
+  runWithTakenPort,
+  writeConfig,
+} from '../support/bff/built-server.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
 import { freePort } from '../support/network/ports.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
-import { listen } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 const token = 'an-operator-token-for-tests';
@@ -211,12 +214,8 @@ describe('workers that cannot start', () => {
     'are one clear sentence for a taken %s.port, and exit code 1',
     async (block) => {
       await using bff = await startBff();
-      const occupied = createServer();
-      const { port } = await listen(occupied, 0);
       const options = await optionsBeside(bff);
-      const taken = { ...options, [block]: { ...options[block], port, host: '127.0.0.1' } };
-      const { code, stdout, stderr } = await run(['--config', writeConfig(taken as never)]);
-      occupied.close();
+      const { code, port, stdout, stderr } = await runWithTakenPort(options, block);
       expect(code).toBe(1);
       expect(stderr).toBe(
         `The configuration has a mistake:\n  ${block}.port: 127.0.0.1:${port} is taken; stop what listens there, or choose another\n`,

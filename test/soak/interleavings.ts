@@ -11,7 +11,7 @@ import type { Report } from './report.ts';
 
 /**
  * So many runs are one check, with a seed of its own: what is found in one does not keep the others
- * from being played.
+ * from running.
  */
 const runsInACheck = 1000;
 

@@ -1,7 +1,7 @@
 /**
  * `npm run soak`: what no short test can prove, against four processes of the built server.
  * `--rounds 50` says how often, `--runs 10000` how many interleavings, `--seed` which; `--only
- * holderKilled` plays one scenario, and may be said again for others. The last line counts what
+ * holderKilled` runs one scenario, and may be repeated for others. The last line counts what
  * held and what did not.
  */
 import { parseArgs } from 'node:util';

@@ -3,7 +3,7 @@ import { type Fleet, startFleet } from './fleet.ts';
 import { forget, type Backends, refreshes, startBackends, tokensSeen } from './backends.ts';
 import type { Report } from './report.ts';
 
-/** Everything a scenario plays on. */
+/** Everything that a scenario needs. */
 export interface ScenarioContext {
   readonly backends: Backends;
   readonly fleet: Fleet;

@@ -22,6 +22,13 @@ type Violations = readonly (string | false)[];
 /** Brings a misbehaviour about: overrides endpoints, changes tokens or the way back. */
 export type Arrange = (setup: HostileServerSetup) => unknown;
 
+/** Combines arrangements, which run one after the other. */
+export const inOrder =
+  (...arrangements: readonly Arrange[]): Arrange =>
+  async (setup) => {
+    for (const arrange of arrangements) await arrange(setup);
+  };
+
 /**
  * One misbehaviour of an authorization server: which kind of attack it is (by its number), in
  * words, how, and its outcome.
