@@ -50,9 +50,9 @@ const storage: NestProvider[] = [
       clock: Clock,
     ) => {
       const { maxPendingLogins: most } = options;
-      const places = { store, key: `${keyPrefix(options)}pending-logins`, most };
+      const slots = { store, key: `${keyPrefix(options)}pending-logins`, most };
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
-      return new PendingLogins(records, places, clock);
+      return new PendingLogins(records, slots, clock);
     },
   },
   {

@@ -11,14 +11,14 @@ describe('a pause', () => {
     pauses = new Backoff(() => now);
   });
 
-  const left = (name = 'corp') => pauses.at(name)?.headers['Retry-After'];
+  const left = (name = 'corp') => pauses.failureOf(name)?.headers['Retry-After'];
 
   it('is not there before a failure, and names the failure while it lasts', () => {
-    expect(pauses.at('corp')).toBeUndefined();
+    expect(pauses.failureOf('corp')).toBeUndefined();
     expect(pauses.hasFailed('corp')).toBe(false);
     pauses.begin('corp', error);
-    expect(pauses.at('corp')).toMatchObject({ code: 'provider_unavailable', cause: error });
-    expect(pauses.at('other')).toBeUndefined();
+    expect(pauses.failureOf('corp')).toMatchObject({ code: 'provider_unavailable', cause: error });
+    expect(pauses.failureOf('other')).toBeUndefined();
   });
 
   it('is twice as long each time, thirty seconds at most', () => {

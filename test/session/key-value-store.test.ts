@@ -246,16 +246,16 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
           await store.renewMember(list, next, { at: (now += 1), staleBefore: 0, ttl: 5000 });
       }
       expect(found.toSorted()).toEqual(names.toSorted());
-      await expect(store.countEnlisted(list, 0)).resolves.toBe(0);
+      await expect(store.countMembers(list, 0)).resolves.toBe(0);
     });
 
     it('count the members that are not stale', async () => {
       const list = newKey();
       await fill(list);
-      await expect(store.countEnlisted(list, 0)).resolves.toBe(40);
-      await expect(store.countEnlisted(list, 1001)).resolves.toBe(10);
+      await expect(store.countMembers(list, 0)).resolves.toBe(40);
+      await expect(store.countMembers(list, 1001)).resolves.toBe(10);
       await expect(store.members(list, 1001, { atMost: 4 })).resolves.toHaveLength(4);
-      await expect(store.countEnlisted(newKey(), 0)).resolves.toBe(0);
+      await expect(store.countMembers(newKey(), 0)).resolves.toBe(0);
     });
 
     it('name their members, those seen longest ago first', async () => {
@@ -330,33 +330,33 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
   describe('places', () => {
     it('are taken until there is none left, and free again when they are given back', async () => {
       const key = newKey();
-      const take = (member: string) => store.takePlace(key, member, 2, 60_000);
+      const take = (member: string) => store.takeSlot(key, member, 2, 60_000);
       await expect(take('one')).resolves.toBe(true);
       await expect(take('two')).resolves.toBe(true);
       await expect(take('three')).resolves.toBe(false);
-      await store.freePlace(key, 'three');
-      await store.freePlace(key, 'stranger');
+      await store.freeSlot(key, 'three');
+      await store.freeSlot(key, 'stranger');
       await expect(take('three')).resolves.toBe(false);
-      await store.freePlace(key, 'one');
+      await store.freeSlot(key, 'one');
       await expect(take('three')).resolves.toBe(true);
       await expect(take('four')).resolves.toBe(false);
-      await expect(store.takePlace(newKey(), 'four', 2, 60_000)).resolves.toBe(true);
+      await expect(store.takeSlot(newKey(), 'four', 2, 60_000)).resolves.toBe(true);
     });
 
     it('are never more than there are, however many are requested at once', async () => {
       const key = newKey();
       const taken = await Promise.all(
-        Array.from({ length: 50 }, (_, n) => store.takePlace(key, `${n}`, 5, 60_000)),
+        Array.from({ length: 50 }, (_, n) => store.takeSlot(key, `${n}`, 5, 60_000)),
       );
       expect(taken.filter(Boolean)).toHaveLength(5);
     });
 
     it('are free when their time is over, also while others are requested', async () => {
       const key = newKey();
-      await expect(store.takePlace(key, 'one', 1, 50.5)).resolves.toBe(true);
-      await expect(store.takePlace(key, 'two', 1, 50.5)).resolves.toBe(false);
-      await waitFor(() => store.takePlace(key, 'two', 1, 50.5));
-      await expect(store.takePlace(key, 'three', 1, 50.5)).resolves.toBe(false);
+      await expect(store.takeSlot(key, 'one', 1, 50.5)).resolves.toBe(true);
+      await expect(store.takeSlot(key, 'two', 1, 50.5)).resolves.toBe(false);
+      await waitFor(() => store.takeSlot(key, 'two', 1, 50.5));
+      await expect(store.takeSlot(key, 'three', 1, 50.5)).resolves.toBe(false);
     });
   });
 

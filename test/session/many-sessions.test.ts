@@ -175,6 +175,6 @@ describe('a user with thousands of sessions', () => {
     const begun = await beginMany(100);
     const limited = open(100);
     await limited.sessions.keepWithinLimit(begun.at(-1) as Session);
-    expect(limited.seen.calls).toEqual(['countEnlisted']);
+    expect(limited.seen.calls).toEqual(['countMembers']);
   });
 });

@@ -56,7 +56,7 @@ function save(store: SessionStore, secret: string, session: Session): Promise<un
 
 async function idsIn(index: SessionIndex): Promise<string[]> {
   const ids: string[] = [];
-  for await (const portion of index.portionsOf(alice)) ids.push(...portion);
+  for await (const portion of index.pagesOf(alice)) ids.push(...portion);
   return ids;
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
-import { longestLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
+import { maxLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
@@ -45,7 +45,7 @@ function refuseLong(parameters: readonly (readonly [name: string, value: string]
   for (const [name, value] of parameters) {
     const octets = Buffer.byteLength(value);
     together += octets;
-    if (octets <= longestLoginParameter && together <= longestTogether) continue;
+    if (octets <= maxLoginParameter && together <= longestTogether) continue;
     throw new BffError('invalid_request', { cause: new Error(`${name} is too long`) });
   }
 }

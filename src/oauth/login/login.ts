@@ -27,7 +27,7 @@ import { readTokenSet } from '../tokens/token-set.ts';
 export type LoginParameters = Readonly<Record<string, string>>;
 
 /** The maximum size of one login parameter, in octets. */
-export const longestLoginParameter = 1024;
+export const maxLoginParameter = 1024;
 
 /** Generates a `state`. `mark` is appended and can be read before the response is verified. */
 export function newState(mark = ''): string {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
 import type { Demand } from '../../oauth/login/acr.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
-import { longestLoginParameter } from '../../oauth/login/login.ts';
+import { maxLoginParameter } from '../../oauth/login/login.ts';
 import type { Session } from '../../session/sessions/session.ts';
 
 /** Where the users of a route sign in. */
@@ -62,7 +62,7 @@ export function stepUpResponse(signInPlace: SignInPlace, isConnected: boolean): 
     const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
     return stepUp(signInPlace, isConnected, {
       // The login endpoint would refuse longer values.
-      acr_values: Buffer.byteLength(acr) <= longestLoginParameter ? acr : undefined,
+      acr_values: Buffer.byteLength(acr) <= maxLoginParameter ? acr : undefined,
       max_age: maxAge !== undefined && /^\d{1,9}$/.test(maxAge) ? maxAge : undefined,
     });
   };

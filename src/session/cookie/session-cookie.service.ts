@@ -37,11 +37,11 @@ export class SessionCookieService {
     replaces: string | undefined,
   ): Promise<void> {
     const { publicUrl, session: options } = this.options;
-    const shown = request.sessionID;
+    const previousSecret = request.sessionID;
     const secret = await storeNewSession(request, session);
     const begun = { ...session, id: recordNameOf(secret) };
     const ended: Session[] = [];
-    for (const id of [recordNameOf(shown), replaces]) {
+    for (const id of [recordNameOf(previousSecret), replaces]) {
       const old = id === undefined ? undefined : await this.store.end(id);
       if (old) ended.push(old);
     }

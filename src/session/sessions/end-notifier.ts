@@ -1,16 +1,18 @@
 import type { SessionStore } from './session-store.ts';
 
-/** Added to a session's time to live, in milliseconds. Redis then reports it as expired. */
+/**
+ * Added to a session's time to live, in milliseconds, so that Redis reports it as expired by then.
+ */
 const margin = 20;
 
 /** The delay before a store that failed is read again, in milliseconds. */
-const pause = 500;
+const retryDelay = 500;
 
 /** The longest delay of a Node.js timer, in milliseconds. */
-const longestWait = 2 ** 31 - 1;
+const maxTimerDelay = 2 ** 31 - 1;
 
 /** The number of sessions that are checked concurrently after events were lost. */
-const checksAtOnce = 100;
+const maxConcurrentChecks = 100;
 
 type Listener = () => void;
 
@@ -82,23 +84,23 @@ export class EndNotifier {
   async #timeLeft(id: string): Promise<number | undefined> {
     try {
       const left = await this.store.timeLeft(id);
-      return left === undefined ? undefined : Math.min(left + margin, longestWait);
+      return left === undefined ? undefined : Math.min(left + margin, maxTimerDelay);
     } catch {
-      return pause; // an outage does not end the session
+      return retryDelay; // an outage does not end the session
     }
   }
 
   /** Checks sessions in batches: thousands of concurrent checks would delay all other work. */
   async #checkAll(): Promise<void> {
-    // Events lost during a pass may concern a session that was checked already.
+    // If events are lost during a pass, they may concern a session that this pass already checked.
     this.#mustCheckAll = true;
     if (this.#isCheckingAll) return;
     this.#isCheckingAll = true;
     while (this.#mustCheckAll) {
       this.#mustCheckAll = false;
       const ids = [...this.#waiting.keys()];
-      for (let next = 0; next < ids.length; next += checksAtOnce) {
-        await Promise.all(ids.slice(next, next + checksAtOnce).map((id) => this.#check(id)));
+      for (let next = 0; next < ids.length; next += maxConcurrentChecks) {
+        await Promise.all(ids.slice(next, next + maxConcurrentChecks).map((id) => this.#check(id)));
       }
     }
     this.#isCheckingAll = false;

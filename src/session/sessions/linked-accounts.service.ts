@@ -6,7 +6,7 @@ import {
   addConnection,
   type NewConnection,
   removeConnection,
-  type SessionPlaces,
+  type SessionStorage,
 } from './linking.ts';
 import { connectionOf, everywhere, type Granted, mayShareGrant } from './linked-accounts.ts';
 import { SessionIndex } from './session-index.ts';
@@ -27,14 +27,14 @@ export interface LinkRequest {
 @Injectable()
 export class LinkedAccountsService {
   readonly #logger = new Logger(LinkedAccountsService.name);
-  readonly #places: SessionPlaces;
+  readonly #storage: SessionStorage;
 
   constructor(
     store: SessionStore,
     index: SessionIndex,
     private readonly providers: ProviderRegistry,
   ) {
-    this.#places = { store, index };
+    this.#storage = { store, index };
   }
 
   /**
@@ -44,7 +44,7 @@ export class LinkedAccountsService {
   async connect({ id, provider, begunAt }: LinkRequest, signIn: SignIn): Promise<void> {
     const connection = connectionOf(signIn);
     try {
-      const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
+      const replaced = await addConnection(this.#storage, { id, provider, connection, begunAt });
       if (replaced) void this.#revoke(replaced, [{ ...connection, provider }]);
     } catch (error) {
       void this.#revoke({ ...connection, provider });
@@ -57,7 +57,7 @@ export class LinkedAccountsService {
    * none.
    */
   async disconnect(id: string, provider: string): Promise<boolean> {
-    const removed = await removeConnection(this.#places, id, provider);
+    const removed = await removeConnection(this.#storage, id, provider);
     if (removed) void this.#revoke(removed);
     return removed !== undefined;
   }
@@ -90,7 +90,7 @@ export class LinkedAccountsService {
    */
   async #carry(connection: NewConnection): Promise<boolean> {
     try {
-      const replaced = await addConnection(this.#places, connection);
+      const replaced = await addConnection(this.#storage, connection);
       const { provider } = connection;
       if (replaced) void this.#revoke(replaced, [{ ...connection.connection, provider }]);
       return true;

@@ -24,7 +24,7 @@ export function sessionAt(session: Session, provider: string): Session | undefin
   return { ...rest, ...connection, provider };
 }
 
-/** Checks that a session is the `sessionAt` view of a connected account. */
+/** Whether a session is the `sessionAt` view of a connected account. */
 export function isConnection({ connections, provider }: Session): boolean {
   return connections?.[provider] !== undefined;
 }

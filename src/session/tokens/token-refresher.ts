@@ -28,15 +28,14 @@ type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
 /** The interval at which a replica checks for the tokens of the lock holder, in milliseconds. */
-const betweenReads = 25;
+const pollInterval = 25;
 
 /**
  * Makes one token request per session and token, however many requests on all replicas need it.
  * Within a process they share one promise, which no disconnecting client can cancel. Between
- * processes a lock decides. The others wait for its tokens instead of using the refresh token
- * again. After failures, one session at a time makes requests of a kind, with growing backoff. The
- * same applies to all requests to an unreachable provider. A request that hangs blocks no other,
- * and its late response is still stored.
+ * processes, only the holder of a lock makes the request; the others wait for its tokens. After
+ * failures, requests are delayed (see `RefreshBackoff`). A request that hangs blocks no other, and
+ * its late response is still stored.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
@@ -84,7 +83,7 @@ export class TokenRefresher {
     const name = nameOf(request);
     if (this.pendingWrites.hasPendingWrite(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#backoff.pauseOf(request);
+      const paused = this.#backoff.failureFor(request);
       if (paused) return paused;
       const trial = this.#backoff.trialFor(request);
       if (!trial || this.#running.has(name))
@@ -110,7 +109,7 @@ export class TokenRefresher {
     for (;;) {
       const done = (await this.#freshInStore(request)) ?? (await this.#tryToSpend(request));
       if (done) return done;
-      await setTimeout(betweenReads);
+      await setTimeout(pollInterval);
     }
   }
 

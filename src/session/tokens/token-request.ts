@@ -2,13 +2,13 @@ import type { RefreshOutcome } from '../../oauth/tokens/refresh.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection, sessionAt } from '../sessions/linked-accounts.ts';
-import { isSameToken, refusalNote } from './refused-tokens.ts';
+import { isSameToken, refusedAtOf } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
 /**
  * The maximum number of route tokens in a session. Configuration changes leave unused ones behind.
  */
-const mostRouteTokens = 32;
+const maxRouteTokens = 32;
 
 /** A request for one of a session's access tokens, and the token it replaces. */
 export interface TokenRequest {
@@ -71,7 +71,7 @@ export function withFetched(
 ): Session {
   const before = sessionAt(stored, provider);
   if (!before) return stored;
-  const note = refusalNote(fetched, tokensIn(before, policy), refused !== undefined);
+  const note = refusedAtOf(fetched, tokensIn(before, policy), refused !== undefined);
   const tokens = { ...fetched, ...note };
   if (policy?.kind === 'exchange') return withRouteToken(stored, policy, tokens);
   if (!policy) return withTokensAt(stored, provider, tokens, limits, sessionExpiry);
@@ -108,7 +108,7 @@ function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = fresh;
   const token = { accessToken, obtainedAt, ...defined({ expiresAt, refusedAt, scope, dpopKey }) };
   const others = Object.entries(session.routeTokens ?? {}).filter(([other]) => other !== name);
-  const kept = [...others, [name, token] as const].slice(-mostRouteTokens);
+  const kept = [...others, [name, token] as const].slice(-maxRouteTokens);
   return { ...session, routeTokens: Object.fromEntries(kept) };
 }
 
