@@ -28,7 +28,7 @@ import { bffProviders } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
-import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
+import { WebSocketHandshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
 import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
@@ -75,7 +75,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
-    private readonly handshakes: Handshakes,
+    private readonly handshakes: WebSocketHandshakes,
     private readonly recorder: Recorder,
     private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,

@@ -5,7 +5,7 @@ import { withDeadline } from '../http/deadline.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
 import { ProviderRegistry } from '../oauth/provider-registry.ts';
-import { reach } from '../proxy/upstream/reachability.ts';
+import { checkReachable } from '../proxy/upstream/reachability.ts';
 import {
   readUpstreamTls,
   type UpstreamTls,
@@ -130,7 +130,7 @@ async function checkProvider(provider: Provider, redirectUri: string): Promise<V
 }
 
 async function checkServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
-  await reach(address, AbortSignal.timeout(checkTimeout), tls);
+  await checkReachable(address, AbortSignal.timeout(checkTimeout), tls);
   return ok(`${address} accepts connections`);
 }
 

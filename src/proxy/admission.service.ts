@@ -2,7 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/cookie/csrf.ts';
-import { type Handshake, Handshakes, refuseBadHandshake } from './forward/websocket-handshakes.ts';
+import {
+  type Handshake,
+  WebSocketHandshakes,
+  refuseBadHandshake,
+} from './forward/websocket-handshakes.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
@@ -28,7 +32,7 @@ export class AdmissionService {
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
     private readonly routes: ProxyRoutes,
-    private readonly handshakes: Handshakes,
+    private readonly handshakes: WebSocketHandshakes,
   ) {}
 
   /**

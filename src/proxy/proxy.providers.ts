@@ -1,7 +1,7 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
 import { AuthorizationService } from './authorize/authorization.service.ts';
-import { Handshakes } from './forward/websocket-handshakes.ts';
+import { WebSocketHandshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
@@ -12,7 +12,7 @@ import { EndNotifier } from '../session/sessions/end-notifier.ts';
 
 /**
  * The Nest providers of the proxy: its services, the route table and the state shared by all
- * requests. Requires `PROXY_OPTIONS`.
+ * requests. They require `PROXY_OPTIONS`.
  */
 export const proxyProviders: NestProvider[] = [
   {
@@ -25,9 +25,9 @@ export const proxyProviders: NestProvider[] = [
   AuthorizationService,
   ProxyService,
   {
-    provide: Handshakes,
+    provide: WebSocketHandshakes,
     inject: [ProxyRoutes],
-    useFactory: (routes: ProxyRoutes) => new Handshakes(routes),
+    useFactory: (routes: ProxyRoutes) => new WebSocketHandshakes(routes),
   },
   {
     provide: OpenSockets,

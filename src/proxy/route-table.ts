@@ -5,7 +5,7 @@ import { UpstreamResponseHeaders } from './headers/response-headers.ts';
 import { RequestHeaders } from './headers/request-headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
-import { type SignInPlace, type StepUpResponse, stepUpResponse } from './authorize/step-up.ts';
+import { type SignInPlace, type StepUpReader, stepUpReader } from './authorize/step-up.ts';
 import { openUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** A configured route, prepared for serving requests. */
@@ -20,18 +20,18 @@ export interface ProxyRoute {
   /** Whether requests without a token are refused. */
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
-  readonly wants: RouteWants | undefined;
+  readonly requirements: RouteRequirements | undefined;
   readonly signInPlace: SignInPlace;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
    * `undefined` if the route carries no user token.
    */
   readonly stepUp:
-    { readonly signedIn: StepUpResponse; readonly connected: StepUpResponse } | undefined;
+    { readonly signedIn: StepUpReader; readonly connected: StepUpReader } | undefined;
 }
 
-/** What a route requires beyond a sign-in: its own token, a stronger sign-in, or both. */
-export interface RouteWants {
+/** Requirements of a route beyond a sign-in: its own token, a stronger sign-in, or both. */
+export interface RouteRequirements {
   /** `undefined` if the route carries the token of the sign-in. */
   readonly policy: TokenPolicy | undefined;
   /** `undefined` if any sign-in is sufficient. */
@@ -101,13 +101,13 @@ function signInRules(
   const unnamed = offersChoice ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
-    signedIn: stepUpResponse(signInPlace, false),
-    connected: stepUpResponse(signInPlace, true),
+    signedIn: stepUpReader(signInPlace, false),
+    connected: stepUpReader(signInPlace, true),
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
     requiresToken: token !== 'none' && token !== 'optional',
-    wants: policy || demand ? { policy, demand } : undefined,
+    requirements: policy || demand ? { policy, demand } : undefined,
     signInPlace,
     stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,
   };

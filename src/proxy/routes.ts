@@ -11,7 +11,7 @@ declare module 'http' {
   }
 }
 
-/** What matching needs of a route. */
+/** The options of a route that matching uses. */
 type Matchable = Pick<RouteOptions, 'path'>;
 
 /**

@@ -1,8 +1,8 @@
-import { loginUrl, stepUpResponse } from '../../src/proxy/authorize/step-up.ts';
+import { loginUrl, stepUpReader } from '../../src/proxy/authorize/step-up.ts';
 
 const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
 const requested = (challenge: string | string[]) =>
-  stepUpResponse(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
+  stepUpReader(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
 
 const code = 'insufficient_user_authentication';
 

@@ -19,7 +19,7 @@ import { DpopSigners } from './dpop-signer.ts';
 import { loginUrl } from './step-up.ts';
 import { UpstreamTokenService } from './upstream-token.service.ts';
 
-/** Who sends a request. */
+/** The user of a request. */
 export interface Caller {
   /**
    * The session of the request. `undefined` if the client is not signed in or the route does not
@@ -27,8 +27,8 @@ export interface Caller {
    */
   readonly session: Session | undefined;
   /**
-   * What the upstream may know of it: the session itself or a connected account. `undefined` if
-   * there is none at the provider of the route.
+   * The part of the session that the upstream may receive: the session itself or a connected
+   * account. `undefined` if there is none at the provider of the route.
    */
   readonly account: Session | undefined;
 }
@@ -38,7 +38,7 @@ export interface Caller {
 export class AuthorizationService {
   readonly #logger = new Logger(AuthorizationService.name);
   /** Routes and header names that were logged in a warning. Bounded by the configuration. */
-  readonly #leftOut = new Set<string>();
+  readonly #warned = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
   readonly #signers: DpopSigners;
 
@@ -110,8 +110,8 @@ export class AuthorizationService {
   /** Does not log the value, which is personal data. */
   #warnOnce(route: string, header: string): void {
     const key = `${route} ${header}`;
-    if (this.#leftOut.has(key)) return;
-    this.#leftOut.add(key);
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
     const msg = 'a header of headers.set is left out: its claims take more than 8 KB';
     this.#logger.warn({ msg, route, header });
   }

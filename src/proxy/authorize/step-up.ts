@@ -5,7 +5,7 @@ import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import { maxLoginParameter } from '../../oauth/login/login.ts';
 import type { Session } from '../../session/sessions/session.ts';
 
-/** Where the users of a route sign in. */
+/** Where users sign in for a route. */
 export interface SignInPlace {
   readonly basePath: string;
   /** The provider whose token the route carries. */
@@ -34,10 +34,10 @@ export function loginUrl(
 }
 
 /**
- * Creates the `step_up_required` error for a session that does not meet the demand of a route (like
- * RFC 9470 §3, but from the BFF).
+ * Creates the `step_up_required` error for a session that does not meet the demand of a route. Its
+ * parameters are those of a step-up challenge (RFC 9470 §3).
  */
-export function stepUpFor(signInPlace: SignInPlace, session: Session, demand: Demand): BffError {
+export function stepUpError(signInPlace: SignInPlace, session: Session, demand: Demand): BffError {
   const { acr, maxAge } = demand;
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
   return stepUp(signInPlace, isConnection(session), { acr_values: acr, max_age: seconds });
@@ -47,13 +47,13 @@ export function stepUpFor(signInPlace: SignInPlace, session: Session, demand: De
  * Translates an upstream's step-up challenge to an error. Returns `undefined` if the response
  * contains no such challenge.
  */
-export type StepUpResponse = (refusal: IncomingHttpHeaders) => BffError | undefined;
+export type StepUpReader = (refusal: IncomingHttpHeaders) => BffError | undefined;
 
 /**
  * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
  * the token is that of a connected account.
  */
-export function stepUpResponse(signInPlace: SignInPlace, isConnected: boolean): StepUpResponse {
+export function stepUpReader(signInPlace: SignInPlace, isConnected: boolean): StepUpReader {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;

@@ -7,7 +7,7 @@ import { AccessTokenService } from '../../session/tokens/access-token.service.ts
 import { RouteTokenService } from '../../session/tokens/route-token.service.ts';
 import type { MaybePromise } from '../maybe-promise.ts';
 import type { ProxyRoute } from '../route-table.ts';
-import { stepUpFor } from './step-up.ts';
+import { stepUpError } from './step-up.ts';
 
 /** Provides the access token that a route sends to its upstream. */
 @Injectable()
@@ -24,24 +24,25 @@ export class UpstreamTokenService {
    * errors of the token services.
    */
   tokensFor(
-    { wants, signInPlace, isAnonymous }: ProxyRoute,
+    { requirements, signInPlace, isAnonymous }: ProxyRoute,
     account: Session | undefined,
   ): MaybePromise<TokenSet | undefined> {
     if (!account && !isAnonymous) return undefined;
-    const demand = wants?.demand;
+    const demand = requirements?.demand;
     if (account && demand && !satisfies(account, demand, this.clock()))
-      throw stepUpFor(signInPlace, account, demand);
-    if (wants?.policy) return this.routeTokens.tokensFor(wants.policy, account);
+      throw stepUpError(signInPlace, account, demand);
+    if (requirements?.policy) return this.routeTokens.tokensFor(requirements.policy, account);
     return account && this.accessTokens.tokensFor(account);
   }
 
   /** Gets new tokens to replace those that the upstream refused. */
   async replacementFor(
-    { wants }: ProxyRoute,
+    { requirements }: ProxyRoute,
     account: Session | undefined,
     refused: TokenSet,
   ): Promise<TokenSet | undefined> {
-    if (wants?.policy) return this.routeTokens.replacementFor(wants.policy, account, refused);
+    if (requirements?.policy)
+      return this.routeTokens.replacementFor(requirements.policy, account, refused);
     return account && this.accessTokens.replacementFor(account, refused);
   }
 }

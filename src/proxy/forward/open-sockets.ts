@@ -20,15 +20,15 @@ export interface Slot {
   readonly release: () => void;
 }
 
-/** The two connections of a WebSocket. */
-export interface Joined {
+/** The two connections of a WebSocket, and its idle timeout. */
+export interface SocketPair {
   readonly browser: Socket;
   readonly upstream: Socket;
   /** Closes the WebSocket after this time without data, in milliseconds. 0 means no limit. */
   readonly idleTimeout: number;
 }
 
-/** The open WebSockets. They close when their session ends or the server stops. */
+/** The open WebSockets. It closes them when their session ends or the server stops. */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
   /** Number of slots that each session has taken. */
@@ -36,17 +36,17 @@ export class OpenSockets {
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  /** `mostPerSession` 0 means no limit. */
+  /** `maxPerSession` 0 means no limit. */
   constructor(
     private readonly ends: EndNotifier,
-    private readonly mostPerSession: number,
+    private readonly maxPerSession: number,
   ) {}
 
   /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
   take(sessionId: string | undefined): Slot {
     if (sessionId === undefined) return { sessionId, release: () => {} };
     const count = this.#counts.get(sessionId) ?? 0;
-    if (this.mostPerSession > 0 && count >= this.mostPerSession) {
+    if (this.maxPerSession > 0 && count >= this.maxPerSession) {
       const cause = new Error(`the session has ${count} WebSockets open already`);
       throw new BffError('rate_limited', { cause });
     }
@@ -60,25 +60,25 @@ export class OpenSockets {
   }
 
   /** Joins both connections until one of them, the session or the server ends. */
-  join({ browser, upstream, idleTimeout }: Joined, { sessionId, release }: Slot): void {
-    let forget: (() => void) | undefined;
+  join({ browser, upstream, idleTimeout }: SocketPair, { sessionId, release }: Slot): void {
+    let unsubscribe: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
-      forget?.();
+      unsubscribe?.();
       release();
       this.#tunnels.delete(tunnel);
       if (this.#tunnels.size === 0) this.#onEmpty?.();
     });
     this.#tunnels.add(tunnel);
     if (sessionId !== undefined) {
-      forget = this.ends.onEnd(sessionId, () => tunnel.close(signedOut));
+      unsubscribe = this.ends.onEnd(sessionId, () => tunnel.close(signedOut));
     }
     if (idleTimeout > 0) browser.setTimeout(idleTimeout, () => tunnel.close(goingAway));
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
   /**
-   * Closes all WebSockets, also those that are opened later, and resolves when the current ones are
-   * closed, which takes a few seconds at most.
+   * Closes all current and future WebSockets. Resolves when the current ones are closed, after a
+   * few seconds at most.
    */
   async drain(): Promise<void> {
     this.#isDraining = true;

@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
 
 /**
- * Time between two sweeps, in milliseconds. A response that is still running in the second sweep is
- * watched.
+ * The interval of sweeps, in milliseconds. From its second sweep on, a running response is notified
+ * of the end of its session.
  */
-const sweepTime = 500;
+const sweepInterval = 500;
 
-/** A request without a response after this time is a long poll, in milliseconds. */
-const longPoll = 10_000;
+/** Milliseconds after which a request without a response counts as a long poll. */
+const longPollTime = 10_000;
 
 /** A running response that belongs to a session. */
 export interface StreamingResponse {
@@ -19,7 +19,7 @@ export interface StreamingResponse {
   /** The upstream's headers. `undefined` until the response begins. */
   headers: IncomingHttpHeaders | undefined;
   sessionHasEnded: boolean;
-  forget: (() => void) | undefined;
+  unsubscribe: (() => void) | undefined;
   /** Its index in the list of running responses. */
   index: number;
 }
@@ -27,7 +27,8 @@ export interface StreamingResponse {
 /**
  * Ends endless responses with their session: event streams, bodies without a length, long polls.
  * Finite responses are completed, so that the client knows the result of a write. Short responses
- * are only recorded, because watching their session would cost more than serving them.
+ * are only recorded, because a listener for the end of their session would cost more than serving
+ * them.
  */
 export class StreamingResponses {
   /**
@@ -44,14 +45,14 @@ export class StreamingResponses {
    * sets `headers` when the response begins, and calls `end` when it is over.
    */
   begin(sessionId: string, response: ServerResponse): StreamingResponse {
-    this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
+    this.#timer ??= setInterval(() => this.#sweep(), sweepInterval).unref();
     const running: StreamingResponse = {
       sessionId,
       response,
       seenAt: undefined,
       headers: undefined,
       sessionHasEnded: false,
-      forget: undefined,
+      unsubscribe: undefined,
       index: this.#running.length,
     };
     this.#running.push(running);
@@ -65,7 +66,7 @@ export class StreamingResponses {
       this.#running[running.index] = last;
       last.index = running.index;
     }
-    running.forget?.();
+    running.unsubscribe?.();
   }
 
   /** Stops the sweeps, before the process exits. */
@@ -78,12 +79,12 @@ export class StreamingResponses {
     for (const running of this.#running.slice()) {
       if (running.sessionHasEnded) endIfEndless(running);
       else if (running.seenAt === undefined) running.seenAt = now;
-      else if (!running.forget) this.#listen(running);
+      else if (!running.unsubscribe) this.#listen(running);
     }
   }
 
   #listen(running: StreamingResponse): void {
-    running.forget = this.ends.onEnd(running.sessionId, () => {
+    running.unsubscribe = this.ends.onEnd(running.sessionId, () => {
       running.sessionHasEnded = true;
       endIfEndless(running);
     });
@@ -98,7 +99,7 @@ function endIfEndless({ response, seenAt, headers }: StreamingResponse): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers
     ? isEventStream(headers) || (isReading && headers['content-length'] === undefined)
-    : isReading && seenAt !== undefined && performance.now() - seenAt >= longPoll;
+    : isReading && seenAt !== undefined && performance.now() - seenAt >= longPollTime;
   if (isEndless) response.destroy();
 }
 

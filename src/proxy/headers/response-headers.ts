@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../../http/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../../session/cookie/cookies.ts';
-import { namedByConnection, remembered, spelling } from './header-names.ts';
+import { connectionOptions, cachedByName, normalizedName } from './header-names.ts';
 import type { HeaderList } from './request-headers.ts';
 
 /**
@@ -63,10 +63,13 @@ export interface UpstreamResponseHeaderRules {
  * Response headers that a route with a token does not relay: directives for shared caches, DPoP
  * nonces (RFC 9449 §9) and CORS permissions, which the CSRF rules refuse anyway.
  */
-const isNotPersonal = (name: string) =>
+const isDroppedIfPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
 
-/** What happens to a header of the upstream. A `considered` header may override one of our own. */
+/**
+ * What happens to a header of the upstream. A `considered` header is `set-cookie` or overrides one
+ * of our defaults; its value is checked.
+ */
 type Decision = 'passed' | 'considered' | 'dropped';
 
 /** Creates the response headers of one route. The decision for each header name is cached. */
@@ -88,19 +91,19 @@ export class UpstreamResponseHeaders {
     this.#isPersonal = isPersonal;
     this.#isFrontend = isFrontend;
     this.#withoutOurs = cookieFilter(ourCookies);
-    this.#decisionFor = remembered((name) => this.#decide(name));
+    this.#decisionFor = cachedByName((name) => this.#decide(name));
   }
 
   /**
    * Returns the headers for the browser: our defaults, and the headers that the upstream may set.
    */
   of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
-    const named = namedByConnection(upstream.connection);
+    const named = connectionOptions(upstream.connection);
     const headers = this.#defaults.slice();
     headers.push('x-request-id', requestId);
     for (const name of Object.keys(upstream)) {
       const decision = this.#decisionFor(name);
-      if (decision === 'dropped' || named?.has(spelling(name))) continue;
+      if (decision === 'dropped' || named?.has(normalizedName(name))) continue;
       const value =
         decision === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
       if (value === undefined) continue;
@@ -115,7 +118,7 @@ export class UpstreamResponseHeaders {
     if (hopByHop.has(name) || neverRelayed.has(name)) return 'dropped';
     if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
     if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
-    if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
+    if (this.#isPersonal && isDroppedIfPersonal(name)) return 'dropped';
     return name === 'set-cookie' || this.#indexes.has(name) ? 'considered' : 'passed';
   }
 
