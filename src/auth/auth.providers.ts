@@ -8,7 +8,7 @@ import { EndNotifier } from '../session/sessions/end-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
-/** The Nest providers that the endpoints use besides their options. */
+/** The Nest providers of the `auth` room, except its controllers. They require `AUTH_OPTIONS`. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
   {

@@ -28,7 +28,7 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
   };
 }
 
-/** The user's accounts at further providers, by claims. Tokens are never included. */
+/** The user's accounts at further providers, without their tokens. */
 function connectedAccounts(session: Session) {
   return everywhere(session)
     .slice(1)
@@ -47,11 +47,11 @@ export interface ClaimRecord {
 
 /** Returns the signed-in user for `user.format: claims-array`. */
 export function claimRecords({ session, idleExpiresAt, now, logoutUrl }: UserView): ClaimRecord[] {
-  const ofTheUser = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
+  const userClaims = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
     ([type, value]) => [value].flat().map((single) => claimRecord(type, single)),
   );
   return [
-    ...ofTheUser,
+    ...userClaims,
     claimRecord('bff:logout_url', logoutUrl),
     claimRecord('bff:session_expires_in', secondsLeft(session, idleExpiresAt, now)),
     ...(session.sessionState ? [claimRecord('bff:session_state', session.sessionState)] : []),

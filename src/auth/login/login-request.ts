@@ -7,7 +7,7 @@ import { parameter, type Query } from '../../http/query.ts';
 import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
-const longestTogether = 4096;
+const maxTotalOctets = 4096;
 
 /** Parameters that every login may send to the provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
@@ -38,14 +38,15 @@ export function loginParameters(query: Query, furtherAllowed: readonly string[])
 }
 
 /**
- * Limits what a client without a session can store: some parameters are kept until the callback.
+ * Throws `invalid_request` for parameters that are too long. Some are stored until the callback,
+ * and a client without a session must not fill the store.
  */
 function refuseLong(parameters: readonly (readonly [name: string, value: string])[]): void {
-  let together = 0;
+  let totalOctets = 0;
   for (const [name, value] of parameters) {
     const octets = Buffer.byteLength(value);
-    together += octets;
-    if (octets <= maxLoginParameter && together <= longestTogether) continue;
+    totalOctets += octets;
+    if (octets <= maxLoginParameter && totalOctets <= maxTotalOctets) continue;
     throw new BffError('invalid_request', { cause: new Error(`${name} is too long`) });
   }
 }

@@ -2,12 +2,12 @@ import { isBelow } from '../../http/path-prefix.ts';
 import { BffError } from '../../errors.ts';
 
 /** The maximum length of a return URL, in octets of UTF-8. */
-const longestReturnUrl = 2048;
+const maxReturnUrl = 2048;
 
 /**
  * How often a return URL is percent-decoded for validation. A URL that is still encoded is refused.
  */
-const mostDecodings = 8;
+const maxDecodings = 8;
 
 /** The rules for return URLs. */
 export interface ReturnUrlRules {
@@ -28,8 +28,8 @@ export interface ReturnUrlRules {
  */
 export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   if (!value) return rules.defaultReturnUrl;
-  if (Buffer.byteLength(value) > longestReturnUrl) throw new BffError('invalid_return_url');
-  if (isAllowedElsewhere(value, rules)) return new URL(value).href;
+  if (Buffer.byteLength(value) > maxReturnUrl) throw new BffError('invalid_return_url');
+  if (hasAllowedOrigin(value, rules)) return new URL(value).href;
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
   const path = url.pathname + url.search + url.hash;
@@ -66,9 +66,10 @@ export function storedReturnUrl(value: string, rules: ReturnUrlRules): string {
  */
 function isLocalPath(value: string): boolean {
   let text = value;
-  for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {
+  for (let decodings = 0; decodings <= maxDecodings; decodings += 1) {
     if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
     const decoded = decodeOnce(text);
+    // The value itself must be decodable. Later, a literal `%` may be left that was sent as `%25`.
     if (decoded === undefined) return text !== value;
     if (decoded === text) return true;
     text = decoded;
@@ -76,7 +77,7 @@ function isLocalPath(value: string): boolean {
   return false;
 }
 
-function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
+function hasAllowedOrigin(value: string, rules: ReturnUrlRules): boolean {
   return (
     !/[\\\p{Cc}\s]/u.test(value) &&
     rules.allowedReturnOrigins.some((origin) => value === origin || value.startsWith(`${origin}/`))

@@ -74,12 +74,12 @@ export class LogoutController {
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
     if (!session) {
-      const inCookie = this.sessions.idIn(request.headers.cookie);
-      const presented = sidIs === 'optional' ? (sid ?? inCookie) : sid;
-      // Providers may have changed on this replica only. Ending the session here also ends it on
-      // replicas with the old configuration.
-      if (inCookie !== undefined && presented === inCookie)
-        await this.sessionCookie.end(request, response, inCookie);
+      const idInCookie = this.sessions.idIn(request.headers.cookie);
+      const presented = sidIs === 'optional' ? (sid ?? idInCookie) : sid;
+      // The session may exist although its provider is no longer configured on this replica. Ending
+      // it here also ends it on replicas with the old configuration.
+      if (idInCookie !== undefined && presented === idInCookie)
+        await this.sessionCookie.end(request, response, idInCookie);
       return returnUrl;
     }
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
