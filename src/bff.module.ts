@@ -101,7 +101,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
-        parseOptions(at(basePath, await useFactory(...injected))),
+        parseOptions(withBasePath(basePath, await useFactory(...injected))),
     });
   }
 
@@ -204,7 +204,7 @@ function describeModule(
 /**
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
-function at(basePath: string, input: OptionsInput): OptionsInput {
+function withBasePath(basePath: string, input: OptionsInput): OptionsInput {
   const { basePath: given = basePath } = input;
   if (given === basePath) return { ...input, basePath };
   const message = `is ${given}, but must be given beside useFactory, not by it`;

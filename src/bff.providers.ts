@@ -134,7 +134,7 @@ export const bffProviders: NestProvider[] = [
   ManagementService,
 ];
 
-/** The Nest provider of a slice of the options, or of what depends on the options alone. */
+/** Creates a Nest provider for a slice of the options, or a value that depends only on options. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {
   return { provide: token as symbol, inject: [OPTIONS], useFactory: pick };
 }

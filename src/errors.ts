@@ -52,7 +52,7 @@ export interface BffErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The only error that our own code throws. Only `problem.filter.ts` turns it into a response. */
+/** The error of a request. `problem.filter.ts` turns it into the response. */
 export class BffError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
@@ -92,8 +92,8 @@ export function isError(thrown: unknown): thrown is Error {
 }
 
 /**
- * The innermost error message, for the operator. Node's error for several failed addresses has no
- * message, so its code is returned.
+ * Returns the innermost error message, for the operator. Node's error for several failed addresses
+ * has no message; then its code is returned.
  */
 export function reasonOf(thrown: unknown): string {
   if (!isError(thrown)) return String(thrown);
