@@ -82,6 +82,7 @@ describe('the smallest configuration', () => {
           clientAuth: 'client_secret_basic',
           scopes: ['openid', 'profile', 'email'],
           loginParams: [],
+          authorizationParams: {},
           par: 'auto',
           jar: false,
           jarm: false,
@@ -156,6 +157,7 @@ describe('values that are accepted', () => {
     [inProvider({ clientAuth: 'client_secret_post' }), {}],
     [inProvider({ idTokenAlgorithms: ['PS512', 'ES384', 'Ed25519'] }), {}],
     [inProvider({ loginParams: ['kc_idp_hint'] }), {}],
+    [inProvider({ authorizationParams: { audience: 'https://api.example.com' } }), {}],
     [inProvider({ name: 'Corporate' }), { providers: [{ name: 'Corporate' }] }],
     [inRoute({ path: '/' }), { routes: [{ path: '/' }] }],
     [inRoute({ path: '/bffs' }), { routes: [{ path: '/bffs' }] }],
@@ -530,6 +532,48 @@ describe('providers', () => {
   )('do not let the browser choose %s', (name) => {
     expect(mistakesWith(inProvider({ loginParams: [name] }))).toEqual([
       `providers[0].loginParams[0]: ${name} belongs to the BFF itself; remove it`,
+    ]);
+  });
+
+  it.each([
+    ['scope', 'use scopes'],
+    ['resource', 'use resource of a route'],
+    ['client_id', 'use clientId'],
+    ['redirect_uri', 'it follows from publicUrl, basePath and id'],
+    ['response_type', 'it is always code'],
+    ['response_mode', 'use responseMode or jarm'],
+    ['state', 'it is new for every sign-in'],
+    ['nonce', 'it is new for every sign-in'],
+    ['code_challenge', 'it is new for every sign-in'],
+    ['code_challenge_method', 'it is always S256'],
+    ['request', 'use jar'],
+    ['request_uri', 'use par'],
+    ['dpop_jkt', 'use dpop'],
+    ['client_secret', 'use clientSecret'],
+    ['prompt', 'it belongs to one sign-in: a link sets it, as in /bff/login?prompt='],
+    ['max_age', 'a link sets it, as in /bff/login?max_age=300; for a route use maxAge'],
+    ['acr_values', 'a link sets it, as in /bff/login?acr_values=…; for a route use acr'],
+  ])('do not fix %s, and say what to use instead', (name, remedy) => {
+    const mistakes = mistakesWith(inProvider({ authorizationParams: { [name]: 'x' } }));
+    expect(mistakes).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^providers\\[0\\]\\.authorizationParams\\.${name}: is a parameter of the protocol`,
+        ),
+      ),
+    ]);
+    expect(mistakes[0]).toContain(remedy);
+  });
+
+  it.each([
+    [{ audience: '' }, 'providers[0].authorizationParams.audience: is empty'],
+    [{ audience: 1 }, 'providers[0].authorizationParams.audience: must be text'],
+    [{ audience: ['a'] }, 'providers[0].authorizationParams.audience: must be text'],
+    [{ 'a b': 'x' }, 'must have the name of a query parameter'],
+    ['audience=x', 'providers[0].authorizationParams: must be a block'],
+  ])('refuse the fixed parameters %j', (authorizationParams, sentence) => {
+    expect(mistakesWith(inProvider({ authorizationParams }))).toEqual([
+      expect.stringContaining(sentence),
     ]);
   });
 
