@@ -24,7 +24,7 @@ import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
+import { bffProviders, HOOKS, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
@@ -32,6 +32,7 @@ import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
 import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
+import type { BffHooks } from './oauth/oauth.providers.ts';
 import { Providers } from './oauth/providers.ts';
 import {
   exemptFromGlobalPrefix,
@@ -59,6 +60,8 @@ export interface BffAsyncOptions
    * The path of the endpoints, which NestJS needs before it runs the factory. Defaults to `/bff`.
    */
   readonly basePath?: string;
+  /** Creates the functions that the BFF calls. It gets the same providers as `useFactory`. */
+  readonly useHooks?: (...injected: never[]) => BffHooks | Promise<BffHooks>;
 }
 
 /**
@@ -85,10 +88,10 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   /**
    * Creates the module from options in the format of `bff.yaml`. Throws a `ConfigurationError` that
-   * lists every mistake.
+   * lists every mistake. `hooks` are functions of the host application that the BFF calls.
    */
-  static forRoot(input: OptionsInput): DynamicModule {
-    return this.withOptions(parseOptions(input));
+  static forRoot(input: OptionsInput, hooks: BffHooks = {}): DynamicModule {
+    return this.withOptions(parseOptions(input), hooks);
   }
 
   /**
@@ -96,18 +99,22 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * fails to start with a `ConfigurationError` that lists every mistake.
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
-    const { basePath = '/bff', imports, inject = [], useFactory } = async;
-    return describeModule(basePath, imports, {
+    const { basePath = '/bff', imports, inject = [], useFactory, useHooks } = async;
+    const options = {
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
         parseOptions(at(basePath, await useFactory(...injected))),
-    });
+    };
+    const createHooks = useHooks as ((...injected: unknown[]) => BffHooks) | undefined;
+    const hooks = createHooks && { provide: HOOKS, inject, useFactory: createHooks };
+    return describeModule(basePath, imports, options, hooks);
   }
 
   /** Creates the module from options that are already complete and validated. */
-  static withOptions(options: Options): DynamicModule {
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
+  static withOptions(options: Options, hooks: BffHooks = {}): DynamicModule {
+    const provided = { provide: OPTIONS, useValue: options };
+    return describeModule(options.basePath, [], provided, { provide: HOOKS, useValue: hooks });
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
@@ -180,6 +187,7 @@ function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
   options: NestProvider<Options>,
+  hooks: NestProvider = { provide: HOOKS, useValue: {} satisfies BffHooks },
 ): DynamicModule {
   return {
     module: BffModule,
@@ -196,7 +204,7 @@ function describeModule(
       EventsController,
       ConnectController,
     ],
-    providers: [options, ...bffProviders, ...pipelineMiddlewares],
+    providers: [options, hooks, ...bffProviders, ...pipelineMiddlewares],
     exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
   };
 }

@@ -14,7 +14,7 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { type AccountProvider, Providers } from './oauth/providers.ts';
-import { baseUrl, oauthProvider } from './oauth/oauth.providers.ts';
+import { baseUrl, hookProvider, oauthProvider } from './oauth/oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
@@ -37,12 +37,16 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-opti
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionStore } from './session/sessions/session-store.ts';
 import { SignedInSessionsService } from './session/sessions/signed-in-sessions.service.ts';
+import { SignInAdmissionService } from './session/claims/sign-in-admission.service.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
 import { onConnection, tokenProviders } from './session/session.providers.ts';
 
 /** Injects the whole configuration. Only this file uses it; each room gets its slice. */
 export const OPTIONS = Symbol('options');
+
+/** Injects the `BffHooks` of the host application. */
+export const HOOKS = Symbol('hooks');
 
 /** Injects the `KeyValueStore`. */
 export const STORE = Symbol('store');
@@ -81,6 +85,7 @@ export const bffProviders: NestProvider[] = [
   },
 
   oauthProvider(OPTIONS),
+  hookProvider(OPTIONS, HOOKS),
 
   // session
   { provide: STORE, inject: [OPTIONS, CLOCK, Recorder], useFactory: openStore },
@@ -145,6 +150,7 @@ export const bffProviders: NestProvider[] = [
   SignedInSessionsService,
   SessionCookieService,
   LoginCookieService,
+  SignInAdmissionService,
   ...tokenProviders(OPTIONS, STORE),
   SignedInGuard,
 

@@ -13,6 +13,7 @@ it('exports exactly this, and nothing else by accident', () => {
     'BffModule',
     'ConfigurationError',
     'CurrentUser',
+    'NotAllowedException',
     'SignedInGuard',
     'createPkcePair',
   ]);
@@ -22,8 +23,8 @@ it('exports exactly this, and nothing else by accident', () => {
 const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
-  type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type BffAsyncOptions, BffError, type HookClaims, type SignInUser, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
+  NotAllowedException, type OptionsInput, type PkcePair, SignedInGuard, type User,
 } from 'pixie-bff';
 
 @Injectable()
@@ -44,6 +45,12 @@ export const asynchronous: BffAsyncOptions = {
     ...options,
     providers: [{ id: 'corp', issuer: settings.issuer, clientId: 'spa', clientSecret: 'x' }],
   }),
+  useHooks: ({ issuer }: Settings) => ({ onSignIn: async () => ({ issuer }) }),
+};
+
+const onSignIn = async ({ event, sub, claims }: SignInUser): Promise<HookClaims> => {
+  if (sub === 'mallory') throw new NotAllowedException('the user is blocked');
+  return { event, nick: claims['name'] ?? null };
 };
 
 @Controller()
@@ -55,7 +62,7 @@ class Greeting {
   }
 }
 
-@Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
+@Module({ imports: [BffModule.forRoot(options, { onSignIn }), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
 export class HostModule {}
 
 export const code: ErrorCode = new BffError('not_signed_in').code;

@@ -87,6 +87,9 @@ export type RouteOptions = Options['routes'][number];
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
+/** The service that is asked about users who sign in. */
+export type HookOptions = NonNullable<Options['login']['hook']>;
+
 /** The header that proves that a request comes from our own pages. */
 export type CsrfOptions = Options['csrf'];
 

@@ -14,6 +14,7 @@ export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
 
 const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
 const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
+const hookOutcomes = ['claims', 'refused', 'unavailable'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
@@ -48,6 +49,11 @@ export class Recorder {
     'Token requests that renew access tokens, by outcome; with `ended` the provider ended the session, with `refused` a route got no token of its own.',
     ['provider', 'outcome'],
   );
+  readonly #hookCalls = new Counter(
+    'pixie_hook_calls_total',
+    'Calls of the sign-in hook, by event and outcome.',
+    ['event', 'outcome'],
+  );
   readonly #ended = new Counter('pixie_sign_outs_total', 'Sessions ended, by whom.', ['by']);
   readonly #redisLost = new Counter(
     'pixie_redis_connections_lost_total',
@@ -64,6 +70,8 @@ export class Recorder {
     }
     for (const route of routes)
       for (const code of upstreamCodes) this.#upstreamFailures.add([route, code], 0);
+    for (const event of ['sign_in', 'refresh'])
+      for (const outcome of hookOutcomes) this.#hookCalls.add([event, outcome], 0);
     for (const by of endings) this.#ended.add([by], 0);
   }
 
@@ -93,6 +101,10 @@ export class Recorder {
     this.#refreshes.add([provider, outcome]);
   }
 
+  hookCalled(event: 'sign_in' | 'refresh', outcome: (typeof hookOutcomes)[number]): void {
+    this.#hookCalls.add([event, outcome]);
+  }
+
   sessionsEnded(by: EndedBy, sessions: number): void {
     this.#ended.add([by], sessions);
   }
@@ -111,6 +123,7 @@ export class Recorder {
       this.#failed,
       this.#refreshes,
       this.#ended,
+      this.#hookCalls,
     ].map((counter) => counter.figure());
     return [...this.#requests.figures(), ...counters, ...this.#redisFigures()];
   }

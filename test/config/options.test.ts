@@ -720,6 +720,36 @@ describe('the CSRF header, the user endpoint and the log', () => {
   });
 });
 
+describe('login.hook', () => {
+  const hook = { url: 'https://users.example.com/hook', token: 't' };
+
+  it('has a timeout of two seconds', () => {
+    expect(parse({ login: { hook } }).login.hook).toEqual({
+      ...hook,
+      timeout: 2000,
+    });
+    const local = { ...hook, url: 'http://127.0.0.1:3000/hook' };
+    expect(mistakesWith({ login: { hook: local } })).toEqual([]);
+  });
+
+  it.each([
+    [{ url: 'http://users.example.com' }, 'login.hook.url: must be https'],
+    [{ url: 'https://user:pw@users.example.com' }, 'login.hook.url: must not contain a user'],
+    [{ url: undefined }, 'login.hook.url: is required'],
+    [{ token: undefined }, 'login.hook.token: is required'],
+    [{ token: 'a b' }, 'login.hook.token: may contain only ASCII without spaces'],
+    [{ timeout: '31s' }, 'login.hook.timeout: must be more than 0 and at most 30s'],
+    [{ ca: 'missing.pem' }, 'login.hook.ca: there is no file'],
+    [{ clientCert: 'cert.pem' }, 'login.hook.clientKey: is required because'],
+    [{ clientKey: 'key.pem' }, 'login.hook.clientCert: is required because'],
+    [{ url: 'http://localhost/hook', ca: 'cert.pem' }, 'login.hook.ca: is set, but url http'],
+  ])('refuses %j', (changes, sentence) => {
+    expect(mistakesWith({ login: { hook: { ...hook, ...changes } } })).toEqual([
+      expect.stringContaining(sentence),
+    ]);
+  });
+});
+
 describe('unknown keys', () => {
   it.each([
     [{ public: 'x' }, 'public: is not an option'],

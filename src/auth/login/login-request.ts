@@ -12,6 +12,9 @@ const longestTogether = 4096;
 /** Parameters that every login may send to the provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
 
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
+export const secondTry = 'secondTry';
+
 /** Suffix of the `state` of a login that is not retried automatically. */
 export const noSecondTry = '.2';
 

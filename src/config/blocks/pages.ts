@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
+import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
@@ -38,7 +39,7 @@ export const frontend = z
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** The return URLs that are allowed after a sign-in. */
+/** What happens around a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -54,6 +55,7 @@ export const login = z
       .describe(
         'With several providers: `/bff/login` without a provider shows a page to choose one. Without it, the first provider is taken.',
       ),
+    hook: loginHook,
   })
   .prefault({})
   .describe('What happens around a sign-in.');

@@ -27,7 +27,8 @@ const protocolClaims = new Set(
   ]),
 );
 
-const maxClaimsLength = 64 * 1024;
+/** The maximum length of a user's claims as JSON, in characters. */
+export const longestClaims = 64 * 1024;
 
 /**
  * The user's claims from the ID token. UserInfo is requested only if the ID token lacks the claims
@@ -53,8 +54,8 @@ export async function readClaims(
 
 /** Returns the claims if they fit into a session. Throws `login_failed` if they do not. */
 export function withinLimits(claims: Claims): Claims {
-  if (JSON.stringify(claims).length > maxClaimsLength) {
-    throw refused(`claims of more than ${maxClaimsLength} characters`);
+  if (JSON.stringify(claims).length > longestClaims) {
+    throw refused(`claims of more than ${longestClaims} characters`);
   }
   return claims;
 }
