@@ -82,6 +82,12 @@ export type ProviderOptions = Options['providers'][number];
 export type RouteOptions = Options['routes'][number];
 
 /**
+ * One rule over claims. It has a `claim` with exactly one of `any`, `all`, `equals`, `exists` and
+ * `emailDomain`, or `anyOf`. Only rules of routes have `methods`.
+ */
+export type AccessRule = NonNullable<RouteOptions['require']>[number];
+
+/**
  * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
  * strict policy.
  */
