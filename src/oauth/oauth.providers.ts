@@ -3,6 +3,7 @@ import type { Options } from '../config/options.ts';
 import { Provider } from './provider/provider.ts';
 import { Providers } from './providers.ts';
 import { routeNeedsOf } from './tokens/token-policy.ts';
+import { wantedClaims } from './login/wanted-claims.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 
 /** Provides the authorization servers of the configuration that is injected by `options`. */
@@ -25,6 +26,7 @@ function createProviders(options: Options, clock: Clock): Providers {
         logMissingKeys(provider.id),
         logBadKey(provider.id),
         routeNeedsOf(provider.id, routes, providers[0]?.id),
+        wantedClaims(options),
       ),
   );
   return new Providers(all, baseUrl(options));
