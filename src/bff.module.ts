@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { AccessService } from './access/access.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -197,7 +198,7 @@ function describeModule(
       ConnectController,
     ],
     providers: [options, ...bffProviders, ...pipelineMiddlewares],
-    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    exports: [SessionReaderService, AccessService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 
