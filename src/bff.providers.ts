@@ -1,6 +1,7 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { accessProviders, placesOfRules } from './access/access.providers.ts';
+import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import type { Options } from './config/options.ts';
@@ -81,7 +82,7 @@ export const bffProviders: NestProvider[] = [
       }),
   },
 
-  oauthProvider(OPTIONS),
+  oauthProvider(OPTIONS, claimsOfControllers),
 
   // session
   { provide: STORE, inject: [OPTIONS, CLOCK, Recorder], useFactory: openStore },

@@ -5,7 +5,11 @@ import type { AccessRule, Options } from '../../config/options.ts';
  * lacks are requested from UserInfo.
  */
 export function wantedClaims({ login, routes }: Pick<Options, 'login' | 'routes'>): string[] {
-  const rules = [login, ...routes].flatMap(({ require = [] }) => require);
+  return claimsIn([login, ...routes].flatMap(({ require = [] }) => require));
+}
+
+/** The names of all claims that rules look at. */
+export function claimsIn(rules: readonly AccessRule[]): string[] {
   return [...new Set(rules.flatMap(claimsOf))];
 }
 
