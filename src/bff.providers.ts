@@ -1,5 +1,7 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { accessProviders, placesOfRules } from './access/access.providers.ts';
+import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import type { Options } from './config/options.ts';
@@ -37,8 +39,6 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-opti
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionStore } from './session/sessions/session-store.ts';
 import { SignedInSessionsService } from './session/sessions/signed-in-sessions.service.ts';
-import { SignInAdmissionService } from './session/claims/sign-in-admission.service.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
 import { onConnection, tokenProviders } from './session/session.providers.ts';
 
@@ -56,10 +56,11 @@ export const bffProviders: NestProvider[] = [
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
   ProblemFilter,
-  slice(Recorder, ({ basePath, routes, providers }) => {
+  slice(Recorder, ({ basePath, routes, providers, login }) => {
     const names = {
       routes: routes.map(({ path }) => path),
       providers: providers.map(({ id }) => id),
+      rules: placesOfRules({ login, routes }),
     };
     return new Recorder({ basePath, ...names });
   }),
@@ -84,7 +85,7 @@ export const bffProviders: NestProvider[] = [
       }),
   },
 
-  oauthProvider(OPTIONS),
+  oauthProvider(OPTIONS, claimsOfControllers),
   hookProvider(OPTIONS, HOOKS),
 
   // session
@@ -150,9 +151,8 @@ export const bffProviders: NestProvider[] = [
   SignedInSessionsService,
   SessionCookieService,
   LoginCookieService,
-  SignInAdmissionService,
   ...tokenProviders(OPTIONS, STORE),
-  SignedInGuard,
+  ...accessProviders(OPTIONS),
 
   // auth
   {

@@ -14,6 +14,7 @@ it('exports exactly this, and nothing else by accident', () => {
     'ConfigurationError',
     'CurrentUser',
     'NotAllowedException',
+    'Require',
     'SignedInGuard',
     'createPkcePair',
   ]);
@@ -23,8 +24,9 @@ it('exports exactly this, and nothing else by accident', () => {
 const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
-  type BffAsyncOptions, BffError, type HookClaims, type SignInUser, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  NotAllowedException, type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
+  type HookClaims, NotAllowedException, type OptionsInput, type PkcePair, Require, SignedInGuard,
+  type SignInRule, type SignInUser, type User,
 } from 'pixie-bff';
 
 @Injectable()
@@ -53,6 +55,8 @@ const onSignIn = async ({ event, sub, claims }: SignInUser): Promise<HookClaims>
   return { event, nick: claims['name'] ?? null };
 };
 
+const admins: SignInRule = { claim: 'roles', any: ['admin'] };
+
 @Controller()
 @UseGuards(SignedInGuard)
 class Greeting {
@@ -60,6 +64,10 @@ class Greeting {
   greet(@CurrentUser() user: User): string {
     return String(user.claims['name'] ?? user.sub);
   }
+
+  @Get('admin')
+  @Require(admins, { anyOf: [{ claim: 'audit', equals: true }, { claim: 'groups', all: ['a'] }] })
+  administer(): void {}
 }
 
 @Module({ imports: [BffModule.forRoot(options, { onSignIn }), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
@@ -71,6 +79,8 @@ export const paths = (error: ConfigurationError): string[] => error.mistakes.map
 
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
+// @ts-expect-error a controller has no rules for single methods
+export const byMethod: SignInRule = { ...admins, methods: ['GET'] };
 // @ts-expect-error a user has no token
 export const token = (user: User): unknown => user.accessToken;
 `;

@@ -22,6 +22,7 @@ export function optionsOf(
   isLater = false,
 ): Option[] {
   const { core, ...peeled } = peel(schema);
+  if (peeled.notes.misplaced) return [];
   const option = { path, ...peeled, isLater: isLater || peeled.isLater };
   const below = (inner: z.core.$ZodType, step: readonly string[]) =>
     optionsOf(inner, [...path, ...step], option.isLater);

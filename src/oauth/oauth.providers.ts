@@ -9,11 +9,22 @@ import { type HookedClaims, hookedClaims, type HookListener } from './hook/sign-
 import { Provider } from './provider/provider.ts';
 import { Providers } from './providers.ts';
 import { routeNeedsOf } from './tokens/token-policy.ts';
+import { wantedClaims } from './login/wanted-claims.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 
-/** Provides the authorization servers of the configuration that is injected by `options`. */
-export function oauthProvider(options: symbol): NestProvider {
-  return { provide: Providers, inject: [options, CLOCK], useFactory: createProviders };
+/**
+ * Provides the authorization servers of the configuration that is injected by `options`.
+ * `furtherClaims` are wanted besides those that its rules name.
+ */
+export function oauthProvider(
+  options: symbol,
+  furtherClaims: () => readonly string[],
+): NestProvider {
+  return {
+    provide: Providers,
+    inject: [options, CLOCK],
+    useFactory: (loaded: Options, clock: Clock) => createProviders(loaded, clock, furtherClaims()),
+  };
 }
 
 /** Injects `HookedClaims`, or `undefined` if there is none. */
@@ -38,8 +49,13 @@ export function baseUrl({ publicUrl, basePath }: Options): string {
   return publicUrl + basePath;
 }
 
-function createProviders(options: Options, clock: Clock): Providers {
+function createProviders(
+  options: Options,
+  clock: Clock,
+  furtherClaims: readonly string[],
+): Providers {
   const { providers, routes } = options;
+  const wanted = [...wantedClaims(options), ...furtherClaims];
   const all = providers.map(
     (provider) =>
       new Provider(
@@ -48,6 +64,7 @@ function createProviders(options: Options, clock: Clock): Providers {
         logMissingKeys(provider.id),
         logBadKey(provider.id),
         routeNeedsOf(provider.id, routes, providers[0]?.id),
+        wanted,
       ),
   );
   return new Providers(all, baseUrl(options));

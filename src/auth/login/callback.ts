@@ -1,8 +1,6 @@
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { connectMark, noSecondTry } from './login-request.ts';
-import { silentMark } from './silent-login.ts';
 
 /** An authorization response that is being processed. */
 export interface Callback {
@@ -23,12 +21,6 @@ export interface Callback {
  */
 export function goOn({ method }: Request, response: Response, address: string): void {
   response.redirect(method === 'POST' ? 303 : 302, address);
-}
-
-/** Whether the login of a `state` may be retried automatically. */
-export function isFirstTry(state: string | undefined): boolean {
-  const marks = [noSecondTry, connectMark, silentMark];
-  return Boolean(state) && !marks.some((mark) => state?.endsWith(mark));
 }
 
 /**

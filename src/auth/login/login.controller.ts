@@ -20,29 +20,32 @@ import { CLOCK, type Clock } from '../../clock.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
-import { SignInAdmissionService } from '../../session/claims/sign-in-admission.service.ts';
+import { SignInAdmissionService } from './sign-in-admission.service.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
-import { type Callback, goOn, isFirstTry, refuseOtherSession } from './callback.ts';
+import { type Callback, goOn, refuseOtherSession } from './callback.ts';
 import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
 import {
   connectMark,
+  isFirstTry,
   loginParameters,
   namedProvider,
   noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
-  secondTry,
 } from './login-request.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { keptReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
+
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
+const secondTry = 'secondTry';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -169,8 +172,7 @@ export class LoginController {
 
     const now = this.clock();
     const finished = await finishLogin(provider, pending.secrets, authorizationResponse, now);
-    const beside = [request.session.signedIn?.id, pending.replaces, pending.connects];
-    const signIn = await this.admission.admit(provider.id, finished, beside);
+    const signIn = await this.admission.admit(callback, pending, finished);
     if (pending.connects !== undefined) {
       const connecting = { id: pending.connects, provider: provider.id, begunAt };
       await this.connections.connect(connecting, signIn);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
 import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
@@ -39,7 +40,7 @@ export const frontend = z
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** What happens around a sign-in. */
+/** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -56,6 +57,12 @@ export const login = z
         'With several providers: `/bff/login` without a provider shows a page to choose one. Without it, the first provider is taken.',
       ),
     hook: loginHook,
+    require: signInRules
+      .optional()
+      .describe(
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
+          'everyone whom a provider signs in. See [access.md](access.md).',
+      ),
   })
   .prefault({})
   .describe('What happens around a sign-in.');

@@ -9,6 +9,7 @@ interface Related {
   readonly exchange?:
     { readonly audience?: string | undefined; readonly scope?: string | undefined } | undefined;
   readonly scope?: string | undefined;
+  readonly require?: readonly unknown[] | undefined;
   readonly acr?: string | undefined;
   readonly maxAge?: number | undefined;
   readonly stripPrefix: boolean;
@@ -44,6 +45,19 @@ const claimsOfSomebody = rule<Related>(
           ['headers', 'set', name],
           `contains a claim, but ${option} is none, so there are no claims; ${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
         );
+  },
+);
+
+const rulesForSomebody = rule<Related>(
+  ['token', 'session'],
+  ({ token, session, require: rules }, report) => {
+    if (rules === undefined || (token !== 'none' && session !== 'none')) return;
+    const [option, remedy] =
+      token === 'none' ? ['token', 'set token to user'] : ['session', 'set session to required'];
+    report(
+      ['require'],
+      `is set, but ${option} is none, so no one is signed in to judge; remove it or ${remedy}`,
+    );
   },
 );
 
@@ -116,6 +130,7 @@ const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, re
 export const routeRules = [
   ownAuthorization,
   claimsOfSomebody,
+  rulesForSomebody,
   sessionForClient,
   tokenOfItsOwn,
   signedInHow,

@@ -14,6 +14,8 @@ export interface OptionNotes {
   readonly future?: z.ZodType;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
+  /** Set if the option exists elsewhere only. It is refused, and listed nowhere. */
+  readonly misplaced?: true;
 }
 
 class Refusal extends Error {}
@@ -134,6 +136,17 @@ export function later<Schema extends z.ZodType>(schema: Schema, feature: string)
     })
     .optional()
     .meta({ future: schema });
+}
+
+/** An option that exists elsewhere only. `sentence` tells the operator what to change. */
+export function misplaced(sentence: string) {
+  return z
+    .custom<undefined>()
+    .transform((value, context): undefined => {
+      if (value !== undefined) context.addIssue(sentence);
+    })
+    .optional()
+    .meta({ misplaced: true });
 }
 
 /**

@@ -45,9 +45,9 @@ export class LinkedAccountsService {
     const connection = connectionOf(signIn);
     try {
       const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
-      if (replaced) void this.revoke(replaced, [{ ...connection, provider }]);
+      if (replaced) void this.#revoke(replaced, [{ ...connection, provider }]);
     } catch (error) {
-      void this.revoke({ ...connection, provider });
+      void this.#revoke({ ...connection, provider });
       throw error;
     }
   }
@@ -58,7 +58,7 @@ export class LinkedAccountsService {
    */
   async disconnect(id: string, provider: string): Promise<boolean> {
     const removed = await removeConnection(this.#places, id, provider);
-    if (removed) void this.revoke(removed);
+    if (removed) void this.#revoke(removed);
     return removed !== undefined;
   }
 
@@ -81,7 +81,27 @@ export class LinkedAccountsService {
         (isKept ? kept : lost).push({ ...connection, provider });
       }
     }
-    for (const account of lost) void this.revoke(account, kept);
+    for (const account of lost) void this.#revoke(account, kept);
+  }
+
+  /**
+   * Revokes the tokens of a sign-in that is refused, in the background. Accounts of the sessions
+   * with the ids in `beside` keep theirs: revoking a shared grant would end them.
+   */
+  discard(signIn: SignIn, provider: string, beside: ReadonlySet<string>): void {
+    void this.#discard({ ...connectionOf(signIn), provider }, beside);
+  }
+
+  async #discard(account: Granted, beside: ReadonlySet<string>): Promise<void> {
+    try {
+      const found = await Promise.all([...beside].map((id) => this.#places.store.read(id)));
+      await this.#revoke(
+        account,
+        found.flatMap((session) => (session ? everywhere(session) : [])),
+      );
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: account.provider, err: error });
+    }
   }
 
   /**
@@ -92,7 +112,7 @@ export class LinkedAccountsService {
     try {
       const replaced = await addConnection(this.#places, connection);
       const { provider } = connection;
-      if (replaced) void this.revoke(replaced, [{ ...connection.connection, provider }]);
+      if (replaced) void this.#revoke(replaced, [{ ...connection.connection, provider }]);
       return true;
     } catch (error) {
       this.#logger.warn({
@@ -105,10 +125,10 @@ export class LinkedAccountsService {
   }
 
   /**
-   * Revokes the tokens of an account that is not used. Revokes only the access token if revoking
-   * more would end the tokens of a `kept` account. Failures are logged.
+   * Revokes the tokens of an account. Revokes only the access token if revoking more would end the
+   * tokens of a `kept` account. Failures are logged.
    */
-  async revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
+  async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
     if (!provider) return; // no longer configured
     const { tokens } = account;

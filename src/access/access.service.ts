@@ -1,0 +1,49 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { BffError } from '../errors.ts';
+import type { Claims } from '../oauth/login/claims.ts';
+import type { CompiledRules, Refusal } from './rules.ts';
+
+/** Injects `AccessOptions`. */
+export const ACCESS_OPTIONS = Symbol('access options');
+
+/** The options of the `access` room. */
+export interface AccessOptions {
+  /** `login.require`. `undefined` if everyone may sign in. */
+  readonly signInRules: CompiledRules | undefined;
+  /** Is called for every refusal, with the place and the index of the rule. */
+  readonly onRefusal: (at: string, index: number) => void;
+}
+
+/**
+ * Where rules refuse: a sign-in, the connection of an account, a controller of the host
+ * application, or the path of a route.
+ */
+export type RefusalPlace = 'sign-in' | 'connect' | 'host' | `/${string}`;
+
+/** Turns refusals by rules into errors, log lines and metrics, which contain no claim's value. */
+@Injectable()
+export class AccessService {
+  readonly #logger = new Logger(AccessService.name);
+
+  constructor(@Inject(ACCESS_OPTIONS) private readonly options: AccessOptions) {}
+
+  /** Judges `login.require`. Returns `undefined` if the user may sign in. */
+  signInRefusal(claims: Claims): Refusal | undefined {
+    return this.options.signInRules?.refusal(claims);
+  }
+
+  /**
+   * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`.
+   * `extensions` are further members of the problem document.
+   */
+  refused(
+    { claim, index }: Refusal,
+    at: RefusalPlace,
+    extensions: Readonly<Record<string, string>> = {},
+  ): BffError {
+    this.#logger.log({ msg: 'access refused', at, claim, rule: index });
+    this.options.onRefusal(at, index);
+    const cause = new Error(`rule ${index} for ${at} does not hold: ${claim}`);
+    return new BffError('not_allowed', { cause, extensions: { claim, ...extensions } });
+  }
+}
