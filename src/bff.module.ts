@@ -24,6 +24,7 @@ import { LoginController } from './auth/login/login.controller.ts';
 import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
+import { RefreshController } from './auth/account/refresh.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
 import { bffProviders, HOOKS, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
@@ -147,6 +148,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ...step(CsrfMiddleware),
         endpoints: [
           ['get', `${basePath}/user`],
+          ['post', `${basePath}/refresh`],
           ['post', `${basePath}/logout`],
           ['all', `${basePath}/sessions`],
           ['all', `${basePath}/sessions/:id`],
@@ -198,6 +200,7 @@ function describeModule(
       LoginController,
       ProvidersController,
       UserController,
+      RefreshController,
       BackchannelController,
       FrontchannelController,
       LogoutController,

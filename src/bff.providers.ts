@@ -16,7 +16,11 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { type AccountProvider, Providers } from './oauth/providers.ts';
-import { baseUrl, hookProvider, oauthProvider } from './oauth/oauth.providers.ts';
+import type { HookedClaims } from './oauth/hook/sign-in-hook.ts';
+import { wantedClaims } from './oauth/login/wanted-claims.ts';
+import { AccessService } from './access/access.service.ts';
+import { ClaimsPolicy } from './session/claims/claims-policy.ts';
+import { baseUrl, hookProvider, oauthProvider, SIGN_IN_HOOK } from './oauth/oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
@@ -153,6 +157,17 @@ export const bffProviders: NestProvider[] = [
   LoginCookieService,
   ...tokenProviders(OPTIONS, STORE),
   ...accessProviders(OPTIONS),
+  {
+    provide: ClaimsPolicy,
+    inject: [OPTIONS, SIGN_IN_HOOK, AccessService],
+    useFactory: (options: Options, hook: HookedClaims | undefined, access: AccessService) =>
+      new ClaimsPolicy({
+        hook,
+        kept: options.user.claims,
+        wanted: [...wantedClaims(options), ...claimsOfControllers()],
+        admits: (claims) => access.stillAdmits(claims),
+      }),
+  },
 
   // auth
   {

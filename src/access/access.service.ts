@@ -32,6 +32,13 @@ export class AccessService {
     return this.options.signInRules?.refusal(claims);
   }
 
+  /** Judges `login.require` again for a session whose claims have changed. Logs a refusal. */
+  stillAdmits(claims: Claims): boolean {
+    const refusal = this.signInRefusal(claims);
+    if (refusal) this.refused(refusal, 'sign-in');
+    return !refusal;
+  }
+
   /**
    * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`.
    * `extensions` are further members of the problem document.

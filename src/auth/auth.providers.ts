@@ -2,6 +2,7 @@ import type { Provider as NestProvider } from '@nestjs/common';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
 import { SignInAdmissionService } from './login/sign-in-admission.service.ts';
+import { UserResponseService } from './account/user-response.service.ts';
 import { SessionEvents } from './account/session-events.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
@@ -13,6 +14,7 @@ import { SessionStore } from '../session/sessions/session-store.ts';
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
   SignInAdmissionService,
+  UserResponseService,
   {
     provide: LogoutState,
     inject: [Sealing],

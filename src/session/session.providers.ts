@@ -3,6 +3,9 @@ import { reasonOf } from '../errors.ts';
 import type { Options } from '../config/options.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { Providers } from '../oauth/providers.ts';
+import { ClaimsPolicy } from './claims/claims-policy.ts';
+import { ClaimsRefresher, type ClaimsRefresherParts } from './claims/claims-refresher.ts';
+import { SessionRefreshService } from './claims/session-refresh.service.ts';
 import { AccessTokenService } from './tokens/access-token.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { CLOCK, type Clock } from '../clock.ts';
@@ -24,16 +27,33 @@ import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.t
 export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
   return [
     {
+      provide: ClaimsRefresher,
+      inject: [options, SessionStore, Providers, ClaimsPolicy, CLOCK, Recorder],
+      useFactory: (
+        { user }: Options,
+        sessions: SessionStore,
+        providers: Providers,
+        policy: ClaimsPolicy,
+        clock: Clock,
+        recorder: Recorder,
+      ) => {
+        const parts = { store: sessions, providers, policy, clock, interval: user.refresh };
+        return new ClaimsRefresher({ ...parts, listener: onClaims(recorder) });
+      },
+    },
+    SessionRefreshService,
+    {
       provide: TokenRefresher,
-      inject: [SessionStore, Providers, CLOCK, Recorder],
+      inject: [SessionStore, Providers, CLOCK, ClaimsRefresher, Recorder],
       useFactory: (
         sessions: SessionStore,
         providers: Providers,
         clock: Clock,
+        claims: ClaimsRefresher,
         recorder: Recorder,
       ) => {
         const keeper = new PendingWrites(sessions, logLostTokens);
-        return new TokenRefresher(sessions, keeper, providers, clock, onRefresh(recorder));
+        return new TokenRefresher(sessions, keeper, providers, clock, claims, onRefresh(recorder));
       },
     },
     {
@@ -63,6 +83,18 @@ function onRefresh(recorder: Recorder): RefreshListener {
   return (outcome, provider) => {
     recorder.refreshed(provider, outcome.kind);
     logRefresh(outcome, provider);
+  };
+}
+
+/** Records and logs the outcome of reading claims again. */
+function onClaims(recorder: Recorder): ClaimsRefresherParts['listener'] {
+  const logger = new Logger('ClaimsRefresher');
+  return (outcome, provider) => {
+    recorder.claimsRead(provider, outcome.kind);
+    if (outcome.kind === 'ended')
+      logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    if (outcome.kind === 'failed')
+      logger.warn({ msg: 'claims not read again', provider, reason: reasonOf(outcome.error) });
   };
 }
 

@@ -16,6 +16,7 @@ export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
 
 const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
 const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
+const claimOutcomes = ['read', 'ended', 'failed'] as const;
 const hookOutcomes = ['claims', 'refused', 'unavailable'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
@@ -51,6 +52,11 @@ export class Recorder {
     'Token requests that renew access tokens, by outcome; with `ended` the provider ended the session, with `refused` a route got no token of its own.',
     ['provider', 'outcome'],
   );
+  readonly #claimReads = new Counter(
+    'pixie_claim_reads_total',
+    'Claims read again from UserInfo or the hook, by outcome.',
+    ['provider', 'outcome'],
+  );
   readonly #hookCalls = new Counter(
     'pixie_hook_calls_total',
     'Calls of the sign-in hook, by event and outcome.',
@@ -74,6 +80,7 @@ export class Recorder {
     for (const provider of providers) {
       for (const counter of [this.#started, this.#completed]) counter.add([provider], 0);
       for (const outcome of refreshOutcomes) this.#refreshes.add([provider, outcome], 0);
+      for (const outcome of claimOutcomes) this.#claimReads.add([provider, outcome], 0);
     }
     for (const route of routes)
       for (const code of upstreamCodes) this.#upstreamFailures.add([route, code], 0);
@@ -110,6 +117,10 @@ export class Recorder {
     this.#refreshes.add([provider, outcome]);
   }
 
+  claimsRead(provider: string, outcome: (typeof claimOutcomes)[number]): void {
+    this.#claimReads.add([provider, outcome]);
+  }
+
   hookCalled(event: 'sign_in' | 'refresh', outcome: (typeof hookOutcomes)[number]): void {
     this.#hookCalls.add([event, outcome]);
   }
@@ -137,6 +148,7 @@ export class Recorder {
       this.#failed,
       this.#refreshes,
       this.#ended,
+      this.#claimReads,
       this.#hookCalls,
       this.#notAllowed,
     ].map((counter) => counter.figure());

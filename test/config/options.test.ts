@@ -720,6 +720,56 @@ describe('the CSRF header, the user endpoint and the log', () => {
   });
 });
 
+describe('user.claims', () => {
+  const claims = ['sub', 'email', 'groups', 'realm_access', 'https://example.com/roles'];
+  const rules = [
+    { claim: 'groups', any: ['a'] },
+    { claim: 'realm_access.roles', any: ['a'] },
+    { claim: 'https://example.com/roles', any: ['a'] },
+    { claim: 'email', emailDomain: ['example.com'], unverified: true },
+  ];
+  const inRules = (require: object[]) => ({ user: { claims }, login: { require } });
+
+  it('may name what rules and headers need, whole or by path', () => {
+    const set = { 'X-User': '${claims.sub}', 'X-Roles': '${claims.realm_access.roles}' };
+    const { routes } = inRoute({ require: rules, headers: { set } });
+    expect(mistakesWith({ ...inRules(rules), routes })).toEqual([]);
+  });
+
+  it('must name what rules and headers need', () => {
+    const mistake = (path: string, claim: string) =>
+      `${path}: needs the claim ${claim}, which user.claims does not keep; add it there`;
+    const require = [
+      { claim: 'department', equals: 'x' },
+      {
+        anyOf: [
+          { claim: 'groups', any: ['a'] },
+          { claim: 'realm', exists: true },
+        ],
+      },
+      { claim: 'email', emailDomain: ['example.com'] },
+    ];
+    const set = { 'X-Name': 'Mr ${claims.name}' };
+    const { routes } = inRoute({ require, headers: { set } });
+    expect(mistakesWith({ ...inRules(require), routes })).toEqual([
+      ...['login', 'routes[0]'].flatMap((at) => [
+        mistake(`${at}.require[0]`, 'department'),
+        mistake(`${at}.require[1]`, 'realm'),
+        mistake(`${at}.require[2]`, 'email_verified'),
+      ]),
+      mistake('routes[0].headers.set.x-name', 'name'),
+    ]);
+  });
+
+  it.each([
+    [{ claims: [] }, 'user.claims: needs at least one claim'],
+    [{ claims: 'sub' }, 'user.claims: must be a list'],
+    [{ refresh: '5' }, 'user.refresh: must be a duration'],
+  ])('refuses %j', (user, sentence) => {
+    expect(mistakesWith({ user })).toEqual([expect.stringContaining(sentence)]);
+  });
+});
+
 describe('login.hook', () => {
   const hook = { url: 'https://users.example.com/hook', token: 't' };
 
@@ -768,7 +818,7 @@ describe('unknown keys', () => {
     [{ frontend: { directory: 'web', index: 'x' } }, 'frontend.index: is not an option'],
     [{ login: { returnUrl: '/' } }, 'login.returnUrl: is not an option'],
     [{ csrf: { name: 'x' } }, 'csrf.name: is not an option'],
-    [{ user: { claims: [] } }, 'user.claims: is not an option'],
+    [{ user: { claim: [] } }, 'user.claim: is not an option'],
   ])('are refused: %j', (changes, sentence) => {
     expect(mistakesWith(changes)).toEqual([expect.stringContaining(sentence)]);
   });

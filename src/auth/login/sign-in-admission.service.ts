@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessService } from '../../access/access.service.ts';
 import { BffError } from '../../errors.ts';
-import type { HookedClaims } from '../../oauth/hook/sign-in-hook.ts';
 import { accountChoicePrompt } from '../../oauth/login/account-choice.ts';
 import type { SignIn } from '../../oauth/login/login.ts';
-import { SIGN_IN_HOOK } from '../../oauth/oauth.providers.ts';
+import { ClaimsPolicy } from '../../session/claims/claims-policy.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { PendingLogin } from '../../session/store/pending-logins.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -15,13 +14,13 @@ import type { Callback } from './callback.ts';
 export class SignInAdmissionService {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    @Inject(SIGN_IN_HOOK) private readonly hook: HookedClaims | undefined,
+    private readonly policy: ClaimsPolicy,
     private readonly access: AccessService,
     private readonly accounts: LinkedAccountsService,
   ) {}
 
   /**
-   * Returns the sign-in with the claims of the hook, if the hook and the rules admit it. Otherwise
+   * Returns the sign-in with the claims to keep, after the hook, if the hook and the rules admit it. Otherwise
    * revokes its tokens in the background and throws `not_allowed` with a `loginUrl` for another
    * account, or `hook_unavailable`. A session of this browser stays.
    */
@@ -42,10 +41,10 @@ export class SignInAdmissionService {
   }
 
   async #hooked({ provider }: Callback, signIn: SignIn): Promise<SignIn> {
-    if (!this.hook) return signIn;
-    const { sub, claims } = signIn;
-    const user = { event: 'sign_in', provider: provider.id, sub, claims } as const;
-    return { ...signIn, claims: await this.hook(user) };
+    const claims = await this.policy.decided('sign_in', provider.id, signIn);
+    const { sources } = signIn;
+    const userInfo = sources?.userInfo && this.policy.stored(sources.userInfo);
+    return { ...signIn, claims, ...(sources && userInfo && { sources: { ...sources, userInfo } }) };
   }
 
   #discard({ request, provider }: Callback, pending: PendingLogin, signIn: SignIn): void {

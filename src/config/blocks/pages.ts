@@ -5,7 +5,7 @@ import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
-import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
 /** The single-page application. It serves every path that is neither an endpoint nor a route. */
 export const frontend = z
@@ -98,6 +98,19 @@ export const user = z
       .prefault('object')
       .describe(
         'Shape of the answer. `claims-array` is what front ends written for Duende BFF expect.',
+      ),
+    claims: listOf(text())
+      .min(1, 'needs at least one claim')
+      .optional()
+      .describe(
+        'Names of the claims that a session keeps, after the hook. Without it, all but those about ' +
+          'the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one stops the start.',
+      ),
+    refresh: duration({ atMost: '24d' })
+      .optional()
+      .describe(
+        'Age at which a call lets UserInfo be read again; the call itself does not wait. Without ' +
+          'it, claims change with the ID tokens of refreshes and by `POST /bff/refresh` alone.',
       ),
   })
   .prefault({})

@@ -7,7 +7,7 @@ import {
 import { BffError } from '../../errors.ts';
 import { authorizationUrl } from './authorization-request.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
-import { type Claims, readClaims } from './claims.ts';
+import { type Claims, type ClaimSources, readClaims } from './claims.ts';
 import { type DpopKey, newDpopKey, thumbprintOf } from '../client/dpop.ts';
 import { isUnknownKey, toBffError } from '../errors.ts';
 import { checkAcr, readAuthentication } from './acr.ts';
@@ -47,6 +47,8 @@ export interface SignIn {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
+  /** Where the claims come from. */
+  readonly sources?: ClaimSources;
   /**
    * The provider's session identifier, which its logout tokens contain. `undefined` if the provider
    * sent none.
@@ -188,14 +190,16 @@ async function redeemCode(
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
   const { wantedClaims } = provider;
+  const read = await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     clientId: provider.options.clientId,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims),
+    claims: read.claims,
     tokens: tokenSet,
+    sources: { readAt: now, ...(read.userInfo && { userInfo: read.userInfo }) },
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),
