@@ -228,7 +228,8 @@ describe('user.refresh', () => {
       return (await Promise.all(pages)).reduce((sum, page) => sum + (page[name] ?? 0), 0);
     };
     await waitFor(async () => (await total()) === 1);
-    await browser.fetch('/api/x');
+    // Both wait for readings in progress.
+    await Promise.all([bff.stop(), replica.stop()]);
     expect(readings(bff)).toBe(1);
   });
 
