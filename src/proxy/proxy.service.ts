@@ -103,12 +103,13 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     passOn: PassOn,
   ): MaybePromise<void> {
     const { request, response, handshake } = admitted;
+    const binding = account && { sessionId: account.id, isStillAllowed: undefined };
     if (handshake) {
-      const slot = this.openSockets.take(account?.id);
+      const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
-    const running = account && this.streamingResponses.begin(account.id, response);
+    const running = binding && this.streamingResponses.begin(binding, response);
     forward(request, response, describe(admitted, authorized, running), (failure) => {
       if (running) this.streamingResponses.end(running);
       if (failure) passOn(failure);

@@ -6,7 +6,7 @@ import { Recorder } from '../telemetry/recorder.ts';
 import { LoginCookieService } from './cookie/login-cookie.service.ts';
 import { SessionCookieService } from './cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
-import { EndNotifier } from './sessions/end-notifier.ts';
+import { SessionNotifier } from './sessions/session-notifier.ts';
 import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
 import { SessionCache } from './sessions/session-cache.ts';
 import { SessionIndex } from './sessions/session-index.ts';
@@ -94,9 +94,9 @@ const sessions: NestProvider[] = [
       new SessionCache(store, session.idle, clock),
   },
   {
-    provide: EndNotifier,
+    provide: SessionNotifier,
     inject: [SessionStore],
-    useFactory: (store: SessionStore) => new EndNotifier(store),
+    useFactory: (store: SessionStore) => new SessionNotifier(store),
   },
   SessionReaderService,
   SignedInSessionsService,
