@@ -96,8 +96,8 @@ function leadsNowhere(page: string, link: string): boolean {
   return anchor !== undefined && !anchorsIn(target).includes(anchor);
 }
 
-describe('the operations manual', () => {
-  const rows = rowsProved('docs/operations.md');
+describe('the table of faults', () => {
+  const rows = rowsProved('docs/faults.md');
 
   it('has tables of faults', () => {
     expect(rows.length).toBeGreaterThan(40);

@@ -1,13 +1,13 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
-import { AuthorizedHeadersService } from './authorize/authorized-headers.service.ts';
+import { AuthorizationService } from './authorize/authorization.service.ts';
 import { Handshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
-import { RouteAuthorizationService } from './authorize/route-authorization.service.ts';
+import { UpstreamTokenService } from './authorize/upstream-token.service.ts';
 import { EndNotifier } from '../session/sessions/end-notifier.ts';
 
 /**
@@ -21,8 +21,8 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
   AdmissionService,
-  RouteAuthorizationService,
-  AuthorizedHeadersService,
+  UpstreamTokenService,
+  AuthorizationService,
   ProxyService,
   {
     provide: Handshakes,

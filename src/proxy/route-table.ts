@@ -14,9 +14,11 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  readonly answerHeaders: UpstreamResponseHeaders;
+  readonly responseHeaders: UpstreamResponseHeaders;
   /** Whether requests are served without reading the session. */
   readonly isAnonymous: boolean;
+  /** Whether requests without a token are refused. */
+  readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
   readonly wants: RouteWants | undefined;
   readonly signInPlace: SignInPlace;
@@ -82,7 +84,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    answerHeaders: new UpstreamResponseHeaders({ ours, ourCookies, isPersonal, isFrontend }),
+    responseHeaders: new UpstreamResponseHeaders({ ours, ourCookies, isPersonal, isFrontend }),
   };
 }
 
@@ -104,6 +106,7 @@ function signInRules(
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
+    requiresToken: token !== 'none' && token !== 'optional',
     wants: policy || demand ? { policy, demand } : undefined,
     signInPlace,
     stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,

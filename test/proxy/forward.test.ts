@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect } from 'node:net';
 import { route } from '../support/bff/route.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
-import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
+import { forward } from '../../src/proxy/forward/forward.ts';
+import type { UpstreamRequest } from '../../src/proxy/upstream/upstream-request.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
@@ -29,11 +30,8 @@ function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
   return {
     upstream: servers,
     path: '/x',
-    headers: [],
-    timeout: 1_000,
-    idleTimeout: 0,
-    maxBody: 1_000,
-    retry: 0,
+    authorized: { headers: [] },
+    options: { timeout: 1_000, maxBody: 1_000, retry: 0 },
     responseHeaders: () => [],
     ...changes,
   };
@@ -48,8 +46,10 @@ async function forwarded(
   const outcome = Promise.withResolvers<unknown>();
   const server = createServer(async (request: IncomingMessage, response) => {
     await act(response);
-    outcome.resolve(await forward(request, response, rule).catch((error: unknown) => error));
-    response.destroy();
+    forward(request, response, rule, (failure) => {
+      outcome.resolve(failure);
+      response.destroy();
+    });
   });
   const { port } = await listen(server, 0);
   const socket = connect(port, '127.0.0.1').on('error', () => undefined);

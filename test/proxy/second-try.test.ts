@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
-import { forward, type UpstreamRequest } from '../../src/proxy/forward/forward.ts';
+import { forward } from '../../src/proxy/forward/forward.ts';
+import type { AuthorizedRequest } from '../../src/proxy/upstream/upstream-request.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
 import { answer, inTurn } from '../support/upstream/responses.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
@@ -26,7 +27,7 @@ beforeEach(() => {
 
 /** What a client gets of a request that may be asked a second time with other headers. */
 async function forwarded(
-  onUnauthorized: UpstreamRequest['onUnauthorized'],
+  onUnauthorized: AuthorizedRequest['onUnauthorized'],
   first = 'GET /x',
   body = '',
 ): Promise<string> {
@@ -34,15 +35,11 @@ async function forwarded(
     const asked = {
       upstream: servers,
       path: '/x',
-      headers: ['x-try', '1'],
-      timeout: 1_000,
-      idleTimeout: 0,
-      maxBody: 1_000,
-      retry: 0,
+      authorized: { headers: ['x-try', '1'], onUnauthorized },
+      options: { timeout: 1_000, maxBody: 1_000, retry: 0 },
       responseHeaders: () => [],
-      ...(onUnauthorized && { onUnauthorized }),
     };
-    forward(request, response, asked).catch(() => response.destroy());
+    forward(request, response, asked, (failure) => void (failure && response.destroy()));
   });
   const { port } = await listen(server, 0);
   const framing = body && `Content-Length: ${body.length}\r\n`;
@@ -53,7 +50,7 @@ async function forwarded(
 }
 
 const tries = () => upstream.requests.map(({ headers }) => headers['x-try']);
-const another = async () => ['x-try', '2'];
+const another = async () => ({ headers: ['x-try', '2'] });
 const refused = answer(401, 'no', { 'www-authenticate': 'Bearer' });
 
 describe('a refusal', () => {

@@ -15,11 +15,15 @@ export const rateLimit = blockOrFalse(
       pendingLogins: wholeNumber(1, 10_000_000)
         .prefault(100_000)
         .describe(
-          'Most sign-ins and attempts to connect an account that may be pending at once, on all replicas together. One more is refused with `429 rate_limited` until another is completed or its ten minutes are over. It bounds the memory that requests without a session can take in Redis.',
+          'Maximum number of pending sign-ins and attempts to connect an account, on all ' +
+            'replicas together. One more is refused with `429 rate_limited` until another is ' +
+            'completed or its ten minutes are over. This limits the memory that requests without ' +
+            'a session can take in Redis.',
         ),
     })
     .prefault({})
     .describe(
-      'Limits for requests without a session. `false` turns all off but `rateLimit.pendingLogins`, which then has its default.',
+      'Limits for requests without a session. `false` disables all but ' +
+        '`rateLimit.pendingLogins`, which then has its default.',
     ),
 ).prefault({});

@@ -18,15 +18,6 @@ export class SessionReaderService {
   }
 
   /**
-   * Returns the cached session of a `Cookie` header and counts as use of it. `undefined` if it is
-   * not cached, its idle period must be renewed, or there is no session: then call `read`.
-   */
-  known(cookieHeader: string | undefined): Session | undefined {
-    const id = this.idIn(cookieHeader);
-    return id === undefined ? undefined : this.cache.known(id);
-  }
-
-  /**
    * Returns the session of a `Cookie` header and renews its idle period, at most once per sixtieth
    * of it or per minute. `undefined` if signed out. Returns a promise only if the store must be
    * read; it rejects with `session_store_unavailable`.
