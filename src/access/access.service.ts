@@ -14,12 +14,6 @@ export interface AccessOptions {
   readonly onRefusal: (at: string, index: number) => void;
 }
 
-/**
- * Where rules refuse: a sign-in, the connection of an account, a controller of the host
- * application, or the path of a route.
- */
-export type RefusalPlace = 'sign-in' | 'connect' | 'host' | `/${string}`;
-
 /** Turns refusals by rules into errors, log lines and metrics, which contain no claim's value. */
 @Injectable()
 export class AccessService {
@@ -33,12 +27,13 @@ export class AccessService {
   }
 
   /**
-   * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`.
-   * `extensions` are further members of the problem document.
+   * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`. `at` is
+   * the path of a route, `sign-in`, `connect` for a connected account, or `host` for a controller
+   * of the host application. `extensions` are further members of the problem document.
    */
   refused(
     { claim, index }: Refusal,
-    at: RefusalPlace,
+    at: string,
     extensions: Readonly<Record<string, string>> = {},
   ): BffError {
     this.#logger.log({ msg: 'access refused', at, claim, rule: index });
