@@ -66,6 +66,12 @@ class HostController {
     return user;
   }
 
+  @Get('alice')
+  @Require({ claim: 'sub', equals: 'alice' })
+  alice() {
+    return 'alice';
+  }
+
   @Get('missing')
   missing() {
     throw new NotFoundException('the host says so');
@@ -218,6 +224,9 @@ describe('in a NestJS application of somebody else', () => {
       expect(await call(bob, `${path}/alice`)).toEqual([403, 'not_allowed', 'sub']);
       expect(await call(mallory, `${path}/alice`)).toEqual([403, 'not_allowed', 'email']);
     }
+    expect(await call(host.browser(), '/host/alice')).toEqual([401, 'not_signed_in']);
+    expect(await call(alice, '/host/alice')).toEqual([200]);
+    expect(await call(bob, '/host/alice')).toEqual([403, 'not_allowed', 'sub']);
     expect(refusals.join()).not.toMatch(/evil|example\.com|loginUrl/);
     const forged = await alice.fetch('/ruled', { csrf: false });
     expect([forged.status, ((await json(forged)) as { code: string }).code]).toEqual([403, 'csrf']);
