@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessService } from '../../access/access.service.ts';
 import { accountChoicePrompt } from '../../oauth/login/account-choice.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { PendingLogin } from '../../session/store/pending-logins.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
