@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { AccessService } from './access/access.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -48,7 +49,7 @@ import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-s
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { SignedInGuard } from './access/signed-in.guard.ts';
 
 /** Options for `BffModule.forRootAsync`: a factory, and the providers to inject into it. */
 export interface BffAsyncOptions
@@ -197,7 +198,7 @@ function describeModule(
       ConnectController,
     ],
     providers: [options, ...bffProviders, ...pipelineMiddlewares],
-    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    exports: [SessionReaderService, AccessService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 

@@ -1,5 +1,8 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { ACCESS_OPTIONS, type AccessOptions } from './access/access.service.ts';
+import { accessProviders, placesOfRules } from './access/access.providers.ts';
+import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
@@ -14,6 +17,7 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
+import { wantedClaims } from './oauth/login/wanted-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
@@ -23,7 +27,6 @@ import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { sessionProviders } from './session/session.providers.ts';
 
 /**
@@ -35,10 +38,11 @@ export const bffProviders: NestProvider[] = [
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
   ProblemFilter,
-  slice(Recorder, ({ basePath, routes, providers }) => {
+  slice(Recorder, ({ basePath, routes, providers, login }) => {
     const names = {
       routes: routes.map(({ path }) => path),
       providers: providers.map(({ id }) => id),
+      rules: placesOfRules({ login, routes }),
     };
     return new Recorder({ basePath, ...names });
   }),
@@ -67,6 +71,7 @@ export const bffProviders: NestProvider[] = [
     providers: options.providers,
     routes: options.routes,
     baseUrl: baseUrl(options),
+    wantedClaims: [...wantedClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
 
@@ -81,7 +86,17 @@ export const bffProviders: NestProvider[] = [
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   ...sessionProviders,
-  SignedInGuard,
+
+  // access
+  {
+    provide: ACCESS_OPTIONS,
+    inject: [OPTIONS, Recorder],
+    useFactory: ({ login }: Options, listener: Recorder): AccessOptions => ({
+      signInRules: login.require ?? [],
+      listener,
+    }),
+  },
+  ...accessProviders,
 
   // auth
   {

@@ -1,7 +1,8 @@
 export { BffModule, type BffAsyncOptions } from './bff.module.ts';
 export { ConfigurationError } from './config/load.ts';
-export type { OptionsInput } from './config/options.ts';
+export type { OptionsInput, SignInRule } from './config/options.ts';
 export { BffError, type ErrorCode } from './errors.ts';
 export { createPkcePair, type PkcePair } from './oauth/login/pkce.ts';
-export { CurrentUser } from './session/cookie/current-user.decorator.ts';
-export { SignedInGuard, type User } from './session/cookie/signed-in.guard.ts';
+export { Require } from './access/require.decorator.ts';
+export { CurrentUser } from './access/current-user.decorator.ts';
+export { SignedInGuard, type User } from './access/signed-in.guard.ts';

@@ -13,6 +13,7 @@ it('exports exactly this, and nothing else by accident', () => {
     'BffModule',
     'ConfigurationError',
     'CurrentUser',
+    'Require',
     'SignedInGuard',
     'createPkcePair',
   ]);
@@ -23,7 +24,7 @@ const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type OptionsInput, type PkcePair, Require, SignedInGuard, type SignInRule, type User,
 } from 'pixie-bff';
 
 @Injectable()
@@ -46,6 +47,8 @@ export const asynchronous: BffAsyncOptions = {
   }),
 };
 
+const admins: SignInRule = { claim: 'roles', any: ['admin'] };
+
 @Controller()
 @UseGuards(SignedInGuard)
 class Greeting {
@@ -53,6 +56,10 @@ class Greeting {
   greet(@CurrentUser() user: User): string {
     return String(user.claims['name'] ?? user.sub);
   }
+
+  @Get('admin')
+  @Require(admins, { anyOf: [{ claim: 'audit', equals: true }, { claim: 'groups', all: ['a'] }] })
+  administer(): void {}
 }
 
 @Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
@@ -64,6 +71,8 @@ export const paths = (error: ConfigurationError): string[] => error.mistakes.map
 
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
+// @ts-expect-error a controller has no rules for single methods
+export const byMethod: SignInRule = { ...admins, methods: ['GET'] };
 // @ts-expect-error a user has no token
 export const token = (user: User): unknown => user.accessToken;
 `;

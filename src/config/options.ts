@@ -87,6 +87,18 @@ export type ProviderOptions = Options['providers'][number];
 export type RouteOptions = Options['routes'][number];
 
 /**
+ * One rule over claims. It has a `claim` with exactly one of `any`, `all`, `equals`, `exists` and
+ * `emailDomain`, or `anyOf`. Only rules of routes have `methods`.
+ */
+export type AccessRule = NonNullable<RouteOptions['require']>[number];
+
+/**
+ * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ */
+export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
+
+/**
  * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
  * strict policy.
  */

@@ -9,4 +9,6 @@ export interface OAuthRoomOptions {
   readonly routes: readonly RouteOptions[];
   /** `{publicUrl}{basePath}`, the base of our own URLs. */
   readonly baseUrl: string;
+  /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
+  readonly wantedClaims: readonly string[];
 }

@@ -11,7 +11,7 @@ export const oauthProviders: NestProvider[] = [
 ];
 
 function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
-  const { providers, routes, baseUrl } = options;
+  const { providers, routes, baseUrl, wantedClaims } = options;
   const all = providers.map(
     (provider) =>
       new Provider(
@@ -20,6 +20,7 @@ function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegist
         logMissingKeys(provider.id),
         logBadKey(provider.id),
         routeNeedsOf(provider.id, routes, providers[0]?.id),
+        wantedClaims,
       ),
   );
   return new ProviderRegistry(all, baseUrl);

@@ -30,6 +30,7 @@ import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
 import {
   connectMark,
+  isFirstTry,
   loginParameters,
   namedProvider,
   noSecondTry,
@@ -39,11 +40,9 @@ import {
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
+import { RefusedSignInsService } from './refused-sign-ins.service.ts';
 import { storedReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
-
-/** Suffixes of `state` values whose login is not retried automatically. */
-const withoutSecondTry = [noSecondTry, connectMark, silentMark];
 
 /** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
 const secondTry = 'secondTry';
@@ -66,6 +65,7 @@ export class LoginController {
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly connections: LinkedAccountsService,
+    private readonly refusedSignIns: RefusedSignInsService,
   ) {}
 
   /** `GET /bff/login` */
@@ -170,6 +170,7 @@ export class LoginController {
 
     const now = this.clock();
     const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, now);
+    await this.refusedSignIns.check(callback, pending, signIn);
     if (pending.connects !== undefined) {
       const connecting = { id: pending.connects, provider: provider.id, begunAt };
       await this.connections.connect(connecting, signIn);
@@ -236,8 +237,7 @@ export class LoginController {
     if (request.session.signedIn) {
       return this.#redirect(callback, this.options.returnUrl.defaultReturnUrl);
     }
-    const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
-    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const mayTryAgain = isFirstTry(state) && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
     const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath } from '../values/paths.ts';
@@ -42,7 +43,7 @@ export const frontend = z
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** The return URLs that are allowed after a sign-in. */
+/** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -59,6 +60,12 @@ export const login = z
       .describe(
         'With several providers: whether `/bff/login` without a provider shows a page to ' +
           'choose one. Otherwise it uses the first provider.',
+      ),
+    require: signInRules
+      .optional()
+      .describe(
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
+          'everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})

@@ -143,13 +143,14 @@ async function redeemCode(
   const authentication = readAuthentication(idToken);
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
+  const { wantedClaims } = provider;
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     clientId: provider.options.clientId,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, accessToken, scopes, proving),
+    claims: await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims),
     tokens: tokenSet,
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),

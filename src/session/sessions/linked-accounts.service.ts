@@ -85,6 +85,26 @@ export class LinkedAccountsService {
   }
 
   /**
+   * Revokes the tokens of a sign-in that is refused, in the background. Accounts of the sessions
+   * with the ids in `beside` keep theirs: revoking a shared grant would end them.
+   */
+  discard(signIn: SignIn, provider: string, beside: ReadonlySet<string>): void {
+    void this.#discard({ ...connectionOf(signIn), provider }, beside);
+  }
+
+  async #discard(account: Granted, beside: ReadonlySet<string>): Promise<void> {
+    try {
+      const found = await Promise.all([...beside].map((id) => this.#places.store.read(id)));
+      await this.#revoke(
+        account,
+        found.flatMap((session) => (session ? everywhere(session) : [])),
+      );
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: account.provider, err: error });
+    }
+  }
+
+  /**
    * Returns whether the account was moved. A failure does not fail the sign-in: a route that needs
    * the account asks the user to connect it again.
    */
