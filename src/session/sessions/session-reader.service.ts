@@ -33,6 +33,14 @@ export class SessionReaderService {
     return id === undefined ? undefined : this.cache.peek(id);
   }
 
+  /**
+   * Returns the session with this id like `peek`, `undefined` if it has ended. Rejects with
+   * `session_store_unavailable`.
+   */
+  async find(id: string): Promise<Session | undefined> {
+    return this.cache.peek(id);
+  }
+
   /** Returns the session id in a validly signed cookie, even if the session no longer exists. */
   idIn(cookieHeader: string | undefined): string | undefined {
     return this.#cookies.idIn(cookieHeader);
