@@ -5,7 +5,7 @@ export { BffError, type ErrorCode } from './errors.ts';
 export { NotAllowedException, type OnSignIn } from './oauth/hook/function-hook.ts';
 export type { HookClaims, SignInUser } from './oauth/hook/sign-in-hook.ts';
 export { createPkcePair, type PkcePair } from './oauth/login/pkce.ts';
-export type { BffHooks } from './oauth/oauth.providers.ts';
+export type { BffHooks } from './oauth/hook/bff-hooks.ts';
 export { Require } from './access/require.decorator.ts';
 export { CurrentUser } from './access/current-user.decorator.ts';
 export { SignedInGuard, type User } from './access/signed-in.guard.ts';

@@ -1,25 +1,10 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import type { Options } from '../config/options.ts';
-import { Recorder } from '../telemetry/recorder.ts';
-import { ACCESS_OPTIONS, type AccessOptions, AccessService } from './access.service.ts';
-import { compileRules } from './rules.ts';
+import { AccessService } from './access.service.ts';
 import { SignedInGuard } from './signed-in.guard.ts';
 
-/** The Nest providers that judge rules. `options` is the injection token of `Options`. */
-export function accessProviders(options: symbol): NestProvider[] {
-  return [
-    {
-      provide: ACCESS_OPTIONS,
-      inject: [options, Recorder],
-      useFactory: ({ login }: Options, recorder: Recorder): AccessOptions => ({
-        signInRules: login.require && compileRules(login.require),
-        onRefusal: (at, index) => recorder.notAllowed(at, index),
-      }),
-    },
-    AccessService,
-    SignedInGuard,
-  ];
-}
+/** The Nest providers of the `access` room. They require `ACCESS_OPTIONS`. */
+export const accessProviders: NestProvider[] = [AccessService, SignedInGuard];
 
 /** The places where rules of the configuration refuse users, with the number of their rules. */
 export function placesOfRules({

@@ -3,10 +3,10 @@ const longestAddress = 254;
 const longestLocalPart = 64;
 
 /**
- * An address without display name, comment, quotes or address literal: a dot-atom, one `@`, and
- * letters, digits, dots and hyphens (RFC 5322 §3.4.1). The caller compares the domain.
+ * A local part that is a dot-atom of ASCII characters, without display name, comment or quotes (RFC
+ * 5322 §3.4.1). Everything after its `@` is compared with the domains.
  */
-const plainAddress = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[A-Za-z0-9.-]+$/;
+const localPart = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@/;
 
 /**
  * Whether a value is one well-formed ASCII address at one of the domains, which are in lower case.
@@ -14,7 +14,7 @@ const plainAddress = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[A-
  */
 export function isAddressAt(value: unknown, domains: readonly string[]): value is string {
   if (typeof value !== 'string' || value.length > longestAddress) return false;
-  if (!plainAddress.test(value)) return false;
+  if (!localPart.test(value)) return false;
   const at = value.indexOf('@');
   return at <= longestLocalPart && domains.some((domain) => endsWithDomain(value, at, domain));
 }

@@ -20,21 +20,24 @@ const noProvider = 'needs at least one provider with issuer and clientId (BFF_OI
 export const optionsSchema = z
   .strictObject({
     publicUrl: publicOrigin().describe(
-      'The application’s address as browsers see it, https without a path. Callbacks, cookies and origin checks are built from it alone, never from what a request says. `http://localhost` and `http://127.0.0.1` are for development.',
+      'The application’s address as browsers see it, https without a path. Callbacks, ' +
+        'cookies and origin checks use it, never a value from a request. `http://localhost` ' +
+        'and `http://127.0.0.1` are for development.',
     ),
     server,
     management,
     basePath: basePath()
       .prefault('/bff')
       .describe(
-        'Path below which the BFF’s own endpoints are. It is part of the callback addresses registered at the providers.',
+        'Path of the BFF’s own endpoints. It is part of the callback addresses registered at ' +
+          'the providers.',
       ),
     redis,
     session,
     providers: z
       .array(provider, { error: ({ input }) => (input === undefined ? noProvider : undefined) })
       .min(1, noProvider)
-      .describe('The authorization servers people sign in at. The first is the default.'),
+      .describe('The authorization servers where users sign in. The first is the default.'),
     routes: z
       .array(route)
       .prefault([])
@@ -46,16 +49,18 @@ export const optionsSchema = z
     errorUrl: localPath()
       .optional()
       .describe(
-        'Page of your application that shows errors of page navigations; it gets `?code=`. Without it, the BFF shows a plain page of its own.',
+        'Page of your application that shows errors of page navigations; it gets `?code=`. By ' +
+          'default the BFF shows a plain page of its own.',
       ),
     logLevel: oneOf(['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'])
       .prefault('info')
-      .describe(
-        'The least important kind of line that is logged. No level logs tokens, cookies or secrets.',
-      ),
+      .describe('The lowest level that is logged. No level logs tokens, cookies or secrets.'),
     rateLimit,
   })
   .check(...consistency);
+
+/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
+export const OPTIONS = Symbol('options');
 
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;

@@ -1,61 +1,30 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { ConfigurationError } from '../config/load.ts';
-import type { Options } from '../config/options.ts';
 import { reasonOf } from '../errors.ts';
 import { Recorder } from '../telemetry/recorder.ts';
-import { createFunctionHook, type OnSignIn } from './hook/function-hook.ts';
+import { type BffHooks, HOOKS } from './hook/bff-hooks.ts';
+import { createFunctionHook } from './hook/function-hook.ts';
 import { createHttpHook } from './hook/http-hook.ts';
-import { type HookedClaims, hookedClaims, type HookListener } from './hook/sign-in-hook.ts';
-import { Provider } from './provider/provider.ts';
-import { Providers } from './providers.ts';
-import { routeNeedsOf } from './tokens/token-policy.ts';
-import { wantedClaims } from './login/wanted-claims.ts';
+import {
+  type HookedClaims,
+  hookedClaims,
+  type HookListener,
+  SIGN_IN_HOOK,
+} from './hook/sign-in-hook.ts';
 import { CLOCK, type Clock } from '../clock.ts';
+import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth-options.ts';
+import { ProviderRegistry } from './provider-registry.ts';
+import { Provider } from './provider/provider.ts';
+import { routeNeedsOf } from './tokens/token-policy.ts';
 
-/**
- * Provides the authorization servers of the configuration that is injected by `options`.
- * `furtherClaims` are wanted besides those that its rules name.
- */
-export function oauthProvider(
-  options: symbol,
-  furtherClaims: () => readonly string[],
-): NestProvider {
-  return {
-    provide: Providers,
-    inject: [options, CLOCK],
-    useFactory: (loaded: Options, clock: Clock) => createProviders(loaded, clock, furtherClaims()),
-  };
-}
+/** The Nest providers of the `oauth` room. They require `OAUTH_OPTIONS`, `HOOKS` and `CLOCK`. */
+export const oauthProviders: NestProvider[] = [
+  { provide: ProviderRegistry, inject: [OAUTH_OPTIONS, CLOCK], useFactory: createRegistry },
+  { provide: SIGN_IN_HOOK, inject: [OAUTH_OPTIONS, HOOKS, Recorder], useFactory: createHook },
+];
 
-/** Injects `HookedClaims`, or `undefined` if there is none. */
-export const SIGN_IN_HOOK = Symbol('sign-in hook');
-
-/** Functions of a host application that the BFF calls. */
-export interface BffHooks {
-  /** Adds claims to users or refuses them. Replaces `login.hook` of the configuration. */
-  readonly onSignIn?: OnSignIn;
-}
-
-/**
- * Provides the hook that is asked about users. `options` and `hooks` are the injection tokens of
- * `Options` and `BffHooks`.
- */
-export function hookProvider(options: symbol, hooks: symbol): NestProvider {
-  return { provide: SIGN_IN_HOOK, inject: [options, hooks, Recorder], useFactory: createHook };
-}
-
-/** The public base URL of our own endpoints, as browsers see it. */
-export function baseUrl({ publicUrl, basePath }: Options): string {
-  return publicUrl + basePath;
-}
-
-function createProviders(
-  options: Options,
-  clock: Clock,
-  furtherClaims: readonly string[],
-): Providers {
-  const { providers, routes } = options;
-  const wanted = [...wantedClaims(options), ...furtherClaims];
+function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
+  const { providers, routes, baseUrl, wantedClaims } = options;
   const all = providers.map(
     (provider) =>
       new Provider(
@@ -64,23 +33,23 @@ function createProviders(
         logMissingKeys(provider.id),
         logBadKey(provider.id),
         routeNeedsOf(provider.id, routes, providers[0]?.id),
-        wanted,
+        wantedClaims,
       ),
   );
-  return new Providers(all, baseUrl(options));
+  return new ProviderRegistry(all, baseUrl);
 }
 
 /** Throws `ConfigurationError` if there are two hooks. */
 function createHook(
-  { login }: Options,
+  { hook: options }: OAuthRoomOptions,
   { onSignIn }: BffHooks,
   recorder: Recorder,
 ): HookedClaims | undefined {
-  if (login.hook && onSignIn) {
+  if (options && onSignIn) {
     const message = 'is set, and the host application has onSignIn; keep one of them';
     throw new ConfigurationError([{ path: ['login', 'hook'], message }]);
   }
-  const hook = login.hook ? createHttpHook(login.hook) : onSignIn && createFunctionHook(onSignIn);
+  const hook = options ? createHttpHook(options) : onSignIn && createFunctionHook(onSignIn);
   return hook && hookedClaims(hook, onHook(recorder));
 }
 

@@ -1,16 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
-import { refuseForgery } from '../session/cookie/csrf.ts';
-import { type Handshake, Handshakes } from './forward/websocket-handshakes.ts';
+import { refuseForeignOrigin, refuseForgery } from '../session/cookie/csrf.ts';
+import { type Handshake, Handshakes, refuseBadHandshake } from './forward/websocket-handshakes.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 
 const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** A request with its matched route and canonical target. */
-export interface Matched {
+/** A request that may reach the upstream of its route, if its session permits it. */
+export interface AdmittedRequest {
   readonly request: Request;
   readonly response: Response;
   readonly route: ProxyRoute;
@@ -32,25 +32,25 @@ export class AdmissionService {
   ) {}
 
   /**
-   * Returns the matched route, or `undefined` if the path belongs to no route. Throws `bad_path` or
-   * `invalid_request` for a request that two servers could read differently, and `not_found` for a
+   * Returns the request with its route, or `undefined` if the path belongs to no route. Throws
+   * `bad_path` or `invalid_request` for a request that two servers could read differently,
+   * `method_not_allowed` or `csrf` for one that must not reach an upstream, and `not_found` for a
    * WebSocket handshake without a route.
    */
-  match(request: Request, response: Response): Matched | undefined {
+  admit(request: Request, response: Response): AdmittedRequest | undefined {
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
     const route = this.routes.match(target.path);
     request.takenBy = route?.path;
     const handshake = this.handshakes.of(request);
     if (!route && handshake) throw new BffError('not_found');
-    return route && { request, response, route, target, handshake };
+    if (!route) return undefined;
+    if (handshake) this.#checkHandshake(request, route);
+    else this.#checkRequest(request, route);
+    return { request, response, route, target, handshake };
   }
 
-  /**
-   * Refuses an ordinary request (not a handshake) that must not reach an upstream. Throws
-   * `method_not_allowed`, `csrf` or `invalid_request`.
-   */
-  refuseForeign({ request, route: { options } }: Matched): void {
+  #checkRequest(request: Request, { options }: ProxyRoute): void {
     refuseWebSocket(request);
     const { method, headers } = request;
     // The response to TRACE contains the request as received, including the token (RFC 9110
@@ -63,13 +63,20 @@ export class AdmissionService {
       throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
     if (options.csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
+
+  /** `Origin` replaces the CSRF header, which a browser cannot send with a handshake. */
+  #checkHandshake(request: Request, { options: { token, websocket } }: ProxyRoute): void {
+    if (!websocket) refuseWebSocket(request);
+    refuseBadHandshake(request);
+    if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
+  }
 }
 
 /**
  * Throws `invalid_request` for a request with `Upgrade: websocket`. Without its upgrade, the
  * upstream would execute the handshake as an ordinary request.
  */
-export function refuseWebSocket({ headers }: Request): void {
+function refuseWebSocket({ headers }: Request): void {
   if (headers.upgrade === undefined || !/\bwebsocket\b/i.test(headers.upgrade)) return;
   const cause = new Error('not a WebSocket handshake for a route that accepts them');
   throw new BffError('invalid_request', { cause });

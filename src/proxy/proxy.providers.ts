@@ -1,14 +1,14 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
-import { AuthorizedHeadersService } from './authorize/authorized-headers.service.ts';
+import { AuthorizationService } from './authorize/authorization.service.ts';
 import { Handshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
-import { RouteAuthorizationService } from './authorize/route-authorization.service.ts';
-import { EndNotifier } from '../session/sessions/end-notifier.ts';
+import { UpstreamTokenService } from './authorize/upstream-token.service.ts';
+import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
  * The Nest providers of the proxy: its services, the route table and the state shared by all
@@ -21,8 +21,8 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
   AdmissionService,
-  RouteAuthorizationService,
-  AuthorizedHeadersService,
+  UpstreamTokenService,
+  AuthorizationService,
   ProxyService,
   {
     provide: Handshakes,
@@ -31,13 +31,13 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, EndNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: EndNotifier) =>
+    inject: [PROXY_OPTIONS, SessionNotifier],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
       new OpenSockets(ends, maxWebSockets),
   },
   {
     provide: StreamingResponses,
-    inject: [EndNotifier],
-    useFactory: (ends: EndNotifier) => new StreamingResponses(ends),
+    inject: [SessionNotifier],
+    useFactory: (ends: SessionNotifier) => new StreamingResponses(ends),
   },
 ];

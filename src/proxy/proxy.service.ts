@@ -5,41 +5,27 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { AccessService } from '../access/access.service.ts';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
-import { refuseForeignOrigin } from '../session/cookie/csrf.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
-import { AdmissionService, type Matched, refuseWebSocket } from './admission.service.ts';
-import {
-  AuthorizedHeadersService,
-  type AuthorizedRequest,
-  type Caller,
-} from './authorize/authorized-headers.service.ts';
-import {
-  forward,
-  startForwarding,
-  type UpstreamRequest,
-  type LogContext,
-} from './forward/forward.ts';
-import { type Handshake, refuseBadHandshake } from './forward/websocket-handshakes.ts';
-import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
+import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
+import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
+import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
+import type { SessionBinding } from './forward/session-binding.ts';
+import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
+import { openWebSocket } from './forward/websocket.ts';
+import { after, type MaybePromise } from './maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 import { upstreamPath } from './routes.ts';
-import { openWebSocket } from './forward/upgrade.ts';
+import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-request.ts';
 
-/** A request that can be forwarded at once, without asynchronous work. */
-interface ReadyRequest {
-  readonly matched: Matched;
-  readonly who: Caller;
-  readonly authorized: AuthorizedRequest;
-}
+/** Called for a request that matches no route, or with the error of one that failed. */
+export type PassOn = (failure?: unknown) => void;
 
-/** Receives requests that match no route and requests that failed. */
-type Next = (request: Request, response: Response) => void;
-
-const nobody: Caller = { presented: undefined, session: undefined };
+const anonymous: Caller = { session: undefined, account: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -47,49 +33,36 @@ const nobody: Caller = { presented: undefined, session: undefined };
  */
 @Injectable()
 export class ProxyService implements BeforeApplicationShutdown, OnApplicationShutdown {
-  /** Requests that `serveFirst` passed to `next`, with the failure if there was one. */
-  readonly #handedOn = new WeakMap<Request, { readonly failure?: unknown }>();
-
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
     private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
-    private readonly headers: AuthorizedHeadersService,
+    private readonly access: AccessService,
+    private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
-    private readonly longAnswers: StreamingResponses,
+    private readonly streamingResponses: StreamingResponses,
   ) {}
 
   /**
-   * Serves a request. Resolves to `false`, without side effects, if it matches no route, otherwise
-   * to `true` when the exchange is over. Throws a `BffError` if no response was sent.
+   * Serves a request or WebSocket handshake, without waiting for anything but the upstream if the
+   * session and its token are cached. Calls `passOn` at most once: without an error if no route
+   * matches, or with the `BffError` of a request that got no complete response.
    */
-  async serve(request: Request, response: Response): Promise<boolean> {
-    const before = this.#handedOn.get(request);
-    if (before && 'failure' in before) throw before.failure;
-    if (before) return false;
-    const matched = this.admission.match(request, response);
-    if (!matched) return false;
-    await (matched.handshake ? this.#upgrade(matched, matched.handshake) : this.#forward(matched));
-    return true;
-  }
-
-  /**
-   * Serves a request as the first handler, synchronously if neither session nor token needs a
-   * lookup. Calls `next` if the request matches no route or fails; a later `serve` then returns
-   * `false` or throws the failure.
-   */
-  serveFirst(request: Request, response: Response, logContext: LogContext, next: Next): void {
-    const call = this.#certainCall(request, response);
-    if (!call) return logContext.within(() => void this.#serveOrHandOn(request, response, next));
-    const running = this.#begin(call.who, response);
-    const asked = this.#asked(call.matched, call.authorized, running, logContext);
-    startForwarding(request, response, asked, (failure) => {
-      if (running) this.longAnswers.end(running);
-      if (!failure) return;
-      this.#handedOn.set(request, { failure });
-      logContext.within(() => next(request, response));
-    });
+  serve(request: Request, response: Response, passOn: PassOn): void {
+    try {
+      const admitted = this.admission.admit(request, response);
+      if (!admitted) return passOn();
+      const served = after(this.#caller(admitted), (caller) => {
+        this.#refuseByRules(admitted, caller);
+        return after(this.authorization.authorize(admitted, caller), (authorized) =>
+          this.#send(admitted, caller, authorized, passOn),
+        );
+      });
+      if (served instanceof Promise) served.catch(passOn);
+    } catch (failure) {
+      passOn(failure);
+    }
   }
 
   /**
@@ -101,122 +74,89 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.longAnswers.close();
+    this.streamingResponses.close();
     await this.routes.close();
   }
 
-  /**
-   * Returns `undefined` if the request needs a lookup or fails a check. `serve` repeats the checks
-   * and throws the error.
-   */
-  #certainCall(request: Request, response: Response): ReadyRequest | undefined {
-    try {
-      const matched = this.admission.match(request, response);
-      if (!matched || matched.handshake) return undefined;
-      this.admission.refuseForeign(matched);
-      const { route } = matched;
-      const known = route.isAnonymous ? undefined : this.sessions.known(request.headers.cookie);
-      if (!known && !route.isAnonymous) return undefined;
-      const who = this.#who(route, known);
-      const authorized = this.headers.atOnce(request, route, who);
-      return authorized && { matched, who, authorized };
-    } catch {
-      return undefined;
-    }
-  }
-
-  async #serveOrHandOn(request: Request, response: Response, next: Next): Promise<void> {
-    try {
-      if (await this.serve(request, response)) return;
-      this.#handedOn.set(request, {});
-    } catch (failure) {
-      this.#handedOn.set(request, { failure });
-    }
-    next(request, response);
-  }
-
-  async #forward(matched: Matched): Promise<void> {
-    const { request, response, route } = matched;
-    this.admission.refuseForeign(matched);
-    const who = await this.#whoAsks(request, route, 'read');
-    const authorized = await this.headers.of(request, route, who);
-    const running = this.#begin(who, response);
-    try {
-      await forward(request, response, this.#asked(matched, authorized, running));
-    } finally {
-      if (running) this.longAnswers.end(running);
-    }
-  }
-
-  /**
-   * Handshakes follow the rules of requests, but `Origin` replaces the CSRF header, which a browser
-   * cannot send with them.
-   */
-  async #upgrade(matched: Matched, handshake: Handshake): Promise<void> {
-    const { request, response, route } = matched;
-    const { token, websocket } = route.options;
-    if (!websocket) refuseWebSocket(request);
-    refuseBadHandshake(request);
-    if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
+  #caller({ request, route, handshake }: AdmittedRequest): MaybePromise<Caller> {
+    if (route.isAnonymous) return anonymous;
+    const { cookie } = request.headers;
     // A background page reconnects its WebSocket again and again. That must not extend the session.
-    const who = await this.#whoAsks(request, route, 'peek');
-    const authorized = await this.headers.of(request, route, who);
-    const place = this.openSockets.take(who.session?.id);
-    const asked = this.#asked(matched, authorized);
-    await openWebSocket({ handshake, response }, asked, this.openSockets, place);
-  }
-
-  async #whoAsks({ headers }: Request, route: ProxyRoute, how: 'read' | 'peek'): Promise<Caller> {
-    const presented = route.isAnonymous ? undefined : await this.sessions[how](headers.cookie);
-    return this.#who(route, presented);
-  }
-
-  #who(route: ProxyRoute, presented: Session | undefined): Caller {
-    return presented ? { presented, session: this.#toldTo(route, presented) } : nobody;
-  }
-
-  /** Returns `undefined` if the response belongs to no session. */
-  #begin({ session }: Caller, response: Response): StreamingResponse | undefined {
-    return session && this.longAnswers.begin(session.id, response);
-  }
-
-  #asked(
-    { request, route, target }: Matched,
-    { headers, proof, onUnauthorized, stepUp }: AuthorizedRequest,
-    running?: StreamingResponse,
-    logContext?: LogContext,
-  ): UpstreamRequest {
-    const { options, upstream } = route;
-    // Listed one by one: spreading objects costs more than all the header rules.
-    return {
-      upstream,
-      path: upstreamPath(options, upstream.basePath, target.path) + target.query,
-      headers,
-      proof,
-      onUnauthorized,
-      logContext,
-      stepUp,
-      timeout: options.timeout,
-      idleTimeout: options.idleTimeout ?? 0,
-      maxBody: options.maxBody,
-      retry: options.retry,
-      responseHeaders: (theirs) => {
-        if (running) running.headers = theirs;
-        return route.answerHeaders.of(theirs, String(request.id));
-      },
-    };
+    const session = handshake ? this.sessions.peek(cookie) : this.sessions.read(cookie);
+    return after(session, (found) =>
+      found ? { session: found, account: this.#accountFor(route, found) } : anonymous,
+    );
   }
 
   /**
    * Returns the session or connected account that the upstream may see. Returns `undefined` without
-   * a session or an account at the provider of the route: a token goes only to upstreams of its own
-   * provider.
+   * an account at the provider of the route: a token goes only to upstreams of its own provider.
    */
-  #toldTo({ options }: ProxyRoute, presented: Session): Session | undefined {
+  #accountFor({ options }: ProxyRoute, session: Session): Session | undefined {
     const provider = options.provider ?? this.options.defaultProvider;
-    if (presented.provider === provider) return presented;
+    if (session.provider === provider) return session;
     // A client token is sent for any signed-in user.
-    if (options.token === 'client') return presented;
-    return provider === undefined ? undefined : sessionAt(presented, provider);
+    if (options.token === 'client') return session;
+    return provider === undefined ? undefined : sessionAt(session, provider);
   }
+
+  /** Throws `not_allowed` if `routes[].require` does not admit the user. */
+  #refuseByRules({ request, route }: AdmittedRequest, { account }: Caller): void {
+    const refusal = account && route.rules?.refusal(account.claims, request.method);
+    if (refusal) throw this.access.refused(refusal, route.path);
+  }
+
+  /** Ties an open connection to the session, and to its claims if the route has rules. */
+  #bind({ request, route }: AdmittedRequest, { id }: Session): SessionBinding {
+    const { rules } = route;
+    if (!rules) return { sessionId: id, isStillAllowed: undefined };
+    const { method } = request;
+    return {
+      sessionId: id,
+      isStillAllowed: async () => {
+        const session = await this.sessions.find(id).catch(() => undefined);
+        const account = session && this.#accountFor(route, session);
+        // Without a session, or if the store is unavailable, its end decides.
+        return !account || rules.refusal(account.claims, method) === undefined;
+      },
+    };
+  }
+
+  #send(
+    admitted: AdmittedRequest,
+    { account }: Caller,
+    authorized: AuthorizedRequest,
+    passOn: PassOn,
+  ): MaybePromise<void> {
+    const { request, response, handshake } = admitted;
+    const binding = account && this.#bind(admitted, account);
+    if (handshake) {
+      const slot = this.openSockets.take(binding);
+      const upstreamRequest = describe(admitted, authorized);
+      return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
+    }
+    const running = binding && this.streamingResponses.begin(binding, response);
+    forward(request, response, describe(admitted, authorized, running), (failure) => {
+      if (running) this.streamingResponses.end(running);
+      if (failure) passOn(failure);
+    });
+  }
+}
+
+function describe(
+  { request, route, target }: AdmittedRequest,
+  authorized: AuthorizedRequest,
+  running?: StreamingResponse,
+): UpstreamRequest {
+  const { options, upstream, responseHeaders } = route;
+  return {
+    upstream,
+    path: upstreamPath(options, upstream.basePath, target.path) + target.query,
+    authorized,
+    options,
+    responseHeaders: (received) => {
+      if (running) running.headers = received;
+      return responseHeaders.of(received, String(request.id));
+    },
+  };
 }

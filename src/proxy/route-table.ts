@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
 import { UpstreamResponseHeaders } from './headers/response-headers.ts';
@@ -14,11 +15,15 @@ export interface ProxyRoute {
   readonly options: RouteOptions;
   readonly upstream: Upstream;
   readonly requestHeaders: RequestHeaders;
-  readonly answerHeaders: UpstreamResponseHeaders;
+  readonly responseHeaders: UpstreamResponseHeaders;
   /** Whether requests are served without reading the session. */
   readonly isAnonymous: boolean;
+  /** Whether requests without a token are refused. */
+  readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
   readonly wants: RouteWants | undefined;
+  /** `routes[].require`. `undefined` if every signed-in user may call. */
+  readonly rules: CompiledRules | undefined;
   readonly signInPlace: SignInPlace;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
@@ -64,15 +69,16 @@ export class ProxyRoutes {
 
 /** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
-  const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute } = all;
+  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const isFrontend = options === frontendRoute;
-  const ours = isFrontend ? answerHeaders.page : answerHeaders.other;
+  const defaults = isFrontend ? defaultResponseHeaders.page : defaultResponseHeaders.other;
   return {
     path: options.path,
     options,
     upstream: openUpstream(options, index),
+    rules: options.require && compileRules(options.require),
     ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,
@@ -82,21 +88,21 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    answerHeaders: new UpstreamResponseHeaders({ ours, ourCookies, isPersonal, isFrontend }),
+    responseHeaders: new UpstreamResponseHeaders({ defaults, ourCookies, isPersonal, isFrontend }),
   };
 }
 
 /** The sign-in requirements of a route, and where its users meet them. */
 function signInRules(
   options: RouteOptions,
-  { basePath, defaultProvider, letsChoose }: ProxyOptions,
+  { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
   const { token, session, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
-  const unnamed = letsChoose ? undefined : defaultProvider;
+  const unnamed = offersChoice ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
     signedIn: stepUpResponse(signInPlace, false),
@@ -104,6 +110,7 @@ function signInRules(
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
+    requiresToken: token !== 'none' && token !== 'optional',
     wants: policy || demand ? { policy, demand } : undefined,
     signInPlace,
     stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,

@@ -16,6 +16,13 @@ export function installProxyFastPath(app: NestExpressApplication, log: ServerLog
   server.off('request', pipeline);
   server.on('request', (request: Request, response: Response) => {
     request.originalUrl = request.url;
-    proxy.serveFirst(request, response, log.begin(request, response), pipeline);
+    const lines = log.begin(request, response);
+    lines.within(() =>
+      proxy.serve(request, response, (failure) => {
+        request.proxyResult = { failure };
+        // The upstream's events belong to no request.
+        lines.within(() => pipeline(request, response));
+      }),
+    );
   });
 }

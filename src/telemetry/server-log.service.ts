@@ -57,8 +57,7 @@ export class ServerLog extends Logger {
 
   /**
    * Gives the request an id and logs it when it ends. Other lines have the id only if they are
-   * logged inside `within` of the returned object: the async context has a cost, and most requests
-   * have no other line.
+   * logged inside `within` of the returned object.
    */
   begin(request: IncomingMessage, response: Logged): RequestLines {
     request.id ??= randomUUID();
@@ -134,6 +133,15 @@ class RequestLines {
     if (stream.writeLater) stream.writeLater(() => requestLine(ended));
     else stream.write(requestLine(ended));
   }
+}
+
+/**
+ * Runs work whose log lines belong to the request of this response. For work that an event of
+ * another connection begins, such as a response of an upstream.
+ */
+export function inRequestLog<Result>(response: Logged, work: () => Result): Result {
+  const lines = response[linesOf];
+  return lines ? lines.within(work) : work();
 }
 
 /** A single function with the response as `this` avoids a closure per request. */

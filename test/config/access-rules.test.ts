@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { ConfigurationError, loadOptions, parseOptions } from '../../src/config/load.ts';
 
 const complete = {
@@ -55,6 +57,33 @@ describe('the rules of the contract', () => {
     const options = parseOptions({ ...complete, routes: [route] });
     expect(options.login.require).toBeUndefined();
     expect(options.routes[0]?.require).toBeUndefined();
+  });
+
+  it('are warned of where email_verified is about another claim', () => {
+    const warningsOf = (rules: unknown[]) =>
+      loadOptions({
+        file: 'bff.yaml',
+        env: {},
+        readFile: () =>
+          JSON.stringify({
+            ...complete,
+            login: { require: rules },
+            routes: [{ ...route, require: rules }],
+          }),
+      }).warnings.filter((warning) => warning.includes('email_verified'));
+    const emailDomain = ['example.com'];
+    expect(
+      warningsOf([
+        { claim: 'email', emailDomain },
+        { claim: 'upn', emailDomain, unverified: true },
+      ]),
+    ).toEqual([]);
+    expect(
+      warningsOf([{ claim: 'email', emailDomain }, { anyOf: [{ claim: 'upn', emailDomain }] }]),
+    ).toEqual([
+      expect.stringMatching(/^login\.require\[1\]: .* address in upn /),
+      expect.stringMatching(/^route \/api: require\[1\]: .* address in upn /),
+    ]);
   });
 
   it('have no variables in the environment', () => {
@@ -211,3 +240,17 @@ describe('a mistake in a rule is named with its path and a remedy', () => {
     ]);
   });
 });
+
+const page = readFileSync('docs/access.md', 'utf8');
+const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+  ([, text = '']) => parse(text) as Record<string, unknown>,
+);
+
+it.each(examples.map((example) => [Object.keys(example).join(), example]))(
+  'the example of docs/access.md with %s is valid',
+  (_, example) => {
+    const { require, ...blocks } = example as { require?: unknown };
+    const rules = require ? { routes: [{ ...route, require }], login: { require } } : {};
+    expect(mistakesOf({ ...blocks, ...rules })).toEqual([]);
+  },
+);

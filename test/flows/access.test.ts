@@ -4,7 +4,7 @@ import {
 } from '../support/authorization-server/authorization-server.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
-import type { LittleBrowser, Page } from '../support/browser/browser.ts';
+import type { TestBrowser, Page } from '../support/browser/browser.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, errorCode, keysOf, untilCallback, visitCallback, whoIs } from './steps.ts';
 
@@ -256,7 +256,7 @@ describe('an account that a rule refuses', () => {
     };
   }
 
-  const connectionsOf = async (browser: LittleBrowser) =>
+  const connectionsOf = async (browser: TestBrowser) =>
     ((await (await browser.fetch('/bff/user')).json()) as { connections?: object[] }).connections;
 
   it('is not connected, and its tokens are revoked', async () => {

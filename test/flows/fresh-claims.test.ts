@@ -1,9 +1,9 @@
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { waitFor } from '../support/time/wait-for.ts';
-import { answer, hang, passOn, slowly } from '../support/upstream/responses.ts';
+import { respondWith, hang, passOn, slowly } from '../support/upstream/responses.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { whoIs } from './steps.ts';
 
@@ -15,10 +15,10 @@ interface User {
   readonly session: { readonly accessTokenExpiresAt?: string };
 }
 
-const userOf = async (browser: LittleBrowser) =>
+const userOf = async (browser: TestBrowser) =>
   (await (await browser.fetch('/bff/user')).json()) as User;
-const claimsOf = async (browser: LittleBrowser) => (await userOf(browser)).claims;
-const refresh = (browser: LittleBrowser) => browser.fetch('/bff/refresh', { method: 'POST' });
+const claimsOf = async (browser: TestBrowser) => (await userOf(browser)).claims;
+const refresh = (browser: TestBrowser) => browser.fetch('/bff/refresh', { method: 'POST' });
 const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
 const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
 const readings = (bff: TestBff) => bff.authorizationServer.requestsTo('userinfo').length;
@@ -152,7 +152,7 @@ describe('POST /bff/refresh', () => {
       await using alice = await party({ authorizationServer: { claimsInIdToken: false } });
       const { bff, browser } = alice;
       const before = await claimsOf(browser);
-      bff.authorizationServer.override(endpoint, answer(500));
+      bff.authorizationServer.override(endpoint, respondWith(500));
       const response = await refresh(browser);
       expect([response.status, await codeOf(response)]).toEqual([503, 'provider_unavailable']);
       expect(response.headers.has('retry-after')).toBe(true);
@@ -243,10 +243,10 @@ describe('user.refresh', () => {
   });
 
   it.each([
-    ['500', answer(500)],
-    ['401', answer(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' })],
-    ['no sub', answer(200, { name: 'x' })],
-    ['no JSON', answer(200, '<html>')],
+    ['500', respondWith(500)],
+    ['401', respondWith(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' })],
+    ['no sub', respondWith(200, { name: 'x' })],
+    ['no JSON', respondWith(200, '<html>')],
   ])('changes nothing when UserInfo answers with %s', async (_, handler) => {
     await using alice = await aged();
     const { bff, browser, clock } = alice;
@@ -270,7 +270,7 @@ describe('the hook and fresh claims', () => {
         claims: { roles?: string[] };
       };
       const body = { claims: { team: `${event} ${claims.roles?.join()}`, roles: null } };
-      answer(200, body)(_request, response, recorded);
+      respondWith(200, body)(_request, response, recorded);
     });
     await using alice = await party({ login: { hook: { url: hook.url, token: 't' } } });
     const { bff, browser, clock, change } = alice;
@@ -294,12 +294,12 @@ describe('the hook and fresh claims', () => {
       await waitFor(async () => (await claimsOf(browser))['team'] === 'refresh c');
 
       change({ roles: ['d'], name: 'Alice Baker' });
-      hook.handler = answer(500);
+      hook.handler = respondWith(500);
       clock.advance(61 * second);
       const before = await claimsOf(browser);
       expect(await (await refresh(browser)).json()).toMatchObject({ claims: before });
 
-      hook.handler = answer(403);
+      hook.handler = respondWith(403);
       clock.advance(61 * second);
       expect((await refresh(browser)).status).toBe(401);
       expect(await whoIs(browser)).toBeUndefined();

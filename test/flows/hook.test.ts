@@ -1,9 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
-import { answer, hang, hangUp, redirectTo, type Handler } from '../support/upstream/responses.ts';
+import {
+  respondWith,
+  hang,
+  hangUp,
+  redirectTo,
+  type Handler,
+} from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { errorCode, whoIs } from './steps.ts';
@@ -19,13 +25,13 @@ const people = {
 };
 
 /** Answers with these claims. */
-const claims = (changes: unknown) => answer(200, { claims: changes });
+const claims = (changes: unknown) => respondWith(200, { claims: changes });
 
 /** Answers with this text as the value of `claims`. */
 const spelled = (text: string) =>
-  answer(200, `{"claims":${text}}`, { 'content-type': 'application/json' });
+  respondWith(200, `{"claims":${text}}`, { 'content-type': 'application/json' });
 
-async function claimsOf(browser: LittleBrowser): Promise<Record<string, unknown>> {
+async function claimsOf(browser: TestBrowser): Promise<Record<string, unknown>> {
   const response = await browser.fetch('/bff/user');
   return ((await response.json()) as { claims: Record<string, unknown> }).claims;
 }
@@ -96,25 +102,25 @@ describe('a hook', () => {
 
   it('refuses a user with 403, whatever the body says or fails to say', async () => {
     for (const handler of [
-      answer(403),
-      answer(403, { claims: { roles: ['admin'] } }),
+      respondWith(403),
+      respondWith(403, { claims: { roles: ['admin'] } }),
       ((_request, response) => response.writeHead(403).write('…')) satisfies Handler,
     ])
       expect(await refusedWith(handler)).toEqual([403, 'not_allowed']);
   });
 
   it.each([
-    ['500', answer(500)],
-    ['401, when the token is wrong', answer(401)],
-    ['204', answer(204)],
-    ['201', answer(201, { claims: {} })],
+    ['500', respondWith(500)],
+    ['401, when the token is wrong', respondWith(401)],
+    ['204', respondWith(204)],
+    ['201', respondWith(201, { claims: {} })],
     ['a redirect', redirectTo('/elsewhere', 307)],
-    ['an empty body', answer(200, '', { 'content-type': 'application/json' })],
-    ['no JSON', answer(200, '<html>', { 'content-type': 'application/json' })],
-    ['another content type', answer(200, '{"claims":{}}', { 'content-type': 'text/plain' })],
-    ['no content type', answer(200, '{"claims":{}}', { 'content-type': '' })],
-    ['no claims', answer(200, {})],
-    ['null', answer(200, 'null', { 'content-type': 'application/json' })],
+    ['an empty body', respondWith(200, '', { 'content-type': 'application/json' })],
+    ['no JSON', respondWith(200, '<html>', { 'content-type': 'application/json' })],
+    ['another content type', respondWith(200, '{"claims":{}}', { 'content-type': 'text/plain' })],
+    ['no content type', respondWith(200, '{"claims":{}}', { 'content-type': '' })],
+    ['no claims', respondWith(200, {})],
+    ['null', respondWith(200, 'null', { 'content-type': 'application/json' })],
     ['claims that are null', claims(null)],
     ['claims that are a list', claims([])],
     ['claims that are text', claims('admin')],
@@ -124,7 +130,7 @@ describe('a hook', () => {
     ['more than 64 KB', claims({ big: 'x'.repeat(64 * 1024) })],
     [
       'a compressed body',
-      answer(200, 'x', { 'content-type': 'application/json', 'content-encoding': 'gzip' }),
+      respondWith(200, 'x', { 'content-type': 'application/json', 'content-encoding': 'gzip' }),
     ],
     ['a reset connection', hangUp()],
     ['silence', hang()],
@@ -153,7 +159,7 @@ describe('a hook', () => {
   });
 
   it('that is down says when to try again', async () => {
-    hook.handler = answer(500);
+    hook.handler = respondWith(500);
     const page = await bff.signIn(bff.browser());
     expect(page.headers.get('retry-after')).toBe('5');
     expect(page.body).toContain('/bff/login');
@@ -173,8 +179,8 @@ describe('a hook', () => {
   });
 
   it.each([
-    ['refuses', answer(403)],
-    ['is unavailable', answer(500)],
+    ['refuses', respondWith(403)],
+    ['is unavailable', respondWith(500)],
   ])('that %s leaves no session, and revokes the tokens', async (_, handler) => {
     const browser = bff.browser();
     await refusedWith(handler, browser);
@@ -189,7 +195,7 @@ describe('a hook', () => {
   it('that refuses leaves the session that the browser had, and its tokens', async () => {
     hook.handler = claims({ roles: ['first'] });
     const browser = await bff.signedIn();
-    expect(await refusedWith(answer(403), browser)).toEqual([403, 'not_allowed']);
+    expect(await refusedWith(respondWith(403), browser)).toEqual([403, 'not_allowed']);
     expect(await refusedWith(hang(), browser)).toEqual([503, 'hook_unavailable']);
     expect(await claimsOf(browser)).toMatchObject({ roles: ['first'] });
     await waitFor(() => bff.authorizationServer.requestsTo('revocation').length === 2);
@@ -205,8 +211,8 @@ describe('a hook', () => {
   it('is counted, and neither its token nor a claim is logged', async () => {
     const before = await metrics();
     await refusedWith(claims({ diagnosis: 'secret-of-alice' }));
-    await refusedWith(answer(403));
-    await refusedWith(answer(200, 'secret-of-alice', { 'content-type': 'application/json' }));
+    await refusedWith(respondWith(403));
+    await refusedWith(respondWith(200, 'secret-of-alice', { 'content-type': 'application/json' }));
     const after = await metrics();
     for (const outcome of ['claims', 'refused', 'unavailable']) {
       const name = `pixie_hook_calls_total{event="sign_in",outcome="${outcome}"}`;
@@ -267,7 +273,7 @@ describe('a hook and a connected account', () => {
         const user = (await (await browser.fetch('/bff/user')).json()) as { connections?: unknown };
         return user.connections;
       };
-      hook.handler = answer(403);
+      hook.handler = respondWith(403);
       expect(await connected()).toBeUndefined();
       hook.handler = claims({ team: 'a' });
       expect(await connected()).toEqual([

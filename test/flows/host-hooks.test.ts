@@ -14,7 +14,7 @@ import {
   type AuthorizationServer,
   startAuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
-import { LittleBrowser } from '../support/browser/browser.ts';
+import { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { errorCode } from './steps.ts';
 
@@ -48,7 +48,7 @@ async function signInAt(bff: DynamicModule, { publicUrl }: OptionsInput): Promis
   const port = Number(new URL(publicUrl).port);
   await app.listen(port, '127.0.0.1');
   try {
-    const browser = new LittleBrowser({ origin: publicUrl }).via(port);
+    const browser = new TestBrowser({ origin: publicUrl }).via(port);
     const page = await browser.navigate('/bff/login?returnUrl=/bff/providers');
     const user = await browser.fetch('/bff/user');
     return user.status === 200

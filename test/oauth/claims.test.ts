@@ -1,6 +1,6 @@
 import { allowInsecureRequests, Configuration } from 'openid-client';
 import { readClaims } from '../../src/oauth/login/claims.ts';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const token = { iss: 'i', aud: 'client', iat: 1, exp: 2, sub: 'alice' };
@@ -19,7 +19,7 @@ describe('the claims of a user', () => {
     wanted: readonly string[] = [],
   ) {
     server.requests.length = 0;
-    server.handler = answer(200, userInfo || {});
+    server.handler = respondWith(200, userInfo || {});
     const endpoint = userInfo === false ? {} : { userinfo_endpoint: `${server.url}/me` };
     const configuration = new Configuration({ issuer: 'http://i', ...endpoint }, 'client');
     allowInsecureRequests(configuration);
@@ -60,7 +60,7 @@ describe('the claims of a user', () => {
   });
 
   it.each(['profile', 'email', 'address', 'phone'])(
-    'are asked for at UserInfo when the ID token leaves out %s',
+    'are requested at UserInfo when the ID token leaves out %s',
     async (scope) => {
       await expect(read({}, ['openid', scope], { sub: 'alice', extra: 1 })).resolves.toEqual({
         sub: 'alice',
@@ -159,7 +159,7 @@ describe('the claims of a user', () => {
     await expect(read({ groups }, ['openid'])).rejects.toMatchObject({ code: 'login_failed' });
   });
 
-  it('are only data, whatever their names', async () => {
+  it('are only data, with any name', async () => {
     const odd = JSON.parse(
       '{"__proto__":{"isAdmin":true},"constructor":"x","hasOwnProperty":1}',
     ) as object;

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AccessService } from '../../access/access.service.ts';
 import { BffError } from '../../errors.ts';
 import { accountChoicePrompt } from '../../oauth/login/account-choice.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import { ClaimsPolicy } from '../../session/claims/claims-policy.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { PendingLogin } from '../../session/store/pending-logins.ts';

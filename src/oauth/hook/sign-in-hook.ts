@@ -1,6 +1,9 @@
 import { BffError } from '../../errors.ts';
 import { type Claims, longestClaims } from '../login/claims.ts';
 
+/** Injects `HookedClaims`, or `undefined` if there is no hook. */
+export const SIGN_IN_HOOK = Symbol('sign-in hook');
+
 /** A user whose claims have just been read from the provider. */
 export interface SignInUser {
   /** `sign_in` also when an account is connected, `refresh` when the claims are read again. */

@@ -30,6 +30,11 @@ export interface TokenSet {
   readonly dpopKey?: DpopKey;
 }
 
+/** The value of the `Authorization` header for an access token (RFC 6750 §2.1, RFC 9449 §7.1). */
+export function authorizationOf({ accessToken, dpopKey }: TokenSet): string {
+  return dpopKey ? `DPoP ${accessToken}` : `Bearer ${accessToken}`;
+}
+
 /**
  * The maximum length of an access or refresh token, in characters. Servers refuse longer headers,
  * and longer tokens would bloat the session.

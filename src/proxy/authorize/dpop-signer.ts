@@ -1,43 +1,38 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type DpopKey, DpopNonces, dpopProof } from '../../oauth/client/dpop.ts';
-import { type HeaderList, valueOf, without } from '../headers/request-headers.ts';
+import type { Clock } from '../../clock.ts';
+import { DpopNonces, dpopProof } from '../../oauth/client/dpop.ts';
+import type { TokenSet } from '../../oauth/tokens/token-set.ts';
+import { type HeaderList, without } from '../headers/request-headers.ts';
 
-/** Signs DPoP proofs for the access token of one request. */
+/** Signs DPoP proofs for one access token (RFC 9449 §7). */
 export interface DpopSigner {
   /** Returns the headers with a new proof. Each proof is for one attempt at one server. */
   prove(headers: HeaderList, origin: string, pathAndQuery: string): HeaderList;
   /** Remembers the nonce of the response, if it has one, for the next proof. */
-  updateNonce(answer: IncomingHttpHeaders, origin: string): void;
-  /** Uses this key for later proofs, because the access token has changed. */
-  change(key: DpopKey): void;
+  updateNonce(response: IncomingHttpHeaders, origin: string): void;
 }
 
-/** Creates DPoP signers (RFC 9449 §7) and remembers the newest nonce of each upstream. */
+/** Creates DPoP signers and remembers the newest nonce of each upstream. */
 export class DpopSigners {
   readonly #nonces = new DpopNonces();
 
-  constructor(private readonly clock: () => number) {}
+  constructor(private readonly clock: Clock) {}
 
-  /** Creates a signer for a request with this method and a token that is bound to the key. */
-  by(first: DpopKey, method: string): DpopSigner {
-    let key = first;
+  /**
+   * Creates a signer for a request with this method. Returns `undefined` if the access token is
+   * bound to no key.
+   */
+  signerFor({ accessToken, dpopKey }: TokenSet, method: string): DpopSigner | undefined {
+    if (!dpopKey) return undefined;
     return {
       prove: (headers, origin, pathAndQuery) => {
         const [path = ''] = pathAndQuery.split('?', 1);
-        const authorization = String(valueOf('authorization', headers));
-        const proof = dpopProof(key, {
-          method,
-          target: origin + path,
-          accessToken: authorization.slice('DPoP '.length),
-          nonce: this.#nonces.of(origin),
-          now: this.clock(),
-        });
+        const nonce = this.#nonces.of(origin);
+        const target = origin + path;
+        const proof = dpopProof(dpopKey, { method, target, accessToken, nonce, now: this.clock() });
         return [...without('dpop', headers), 'dpop', proof];
       },
-      updateNonce: (answer, origin) => this.#nonces.learn(origin, answer['dpop-nonce']),
-      change: (other) => {
-        key = other;
-      },
+      updateNonce: (response, origin) => this.#nonces.learn(origin, response['dpop-nonce']),
     };
   }
 }

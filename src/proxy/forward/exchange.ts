@@ -1,79 +1,71 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
-import { ResponseWriter } from './response.ts';
-import type { UpstreamRequest } from './forward.ts';
-import type { HeaderList } from '../headers/request-headers.ts';
+import { BffError } from '../../errors.ts';
+import { asBffError } from '../upstream/failure.ts';
+import type { UpstreamRequest } from '../upstream/upstream-request.ts';
+import { Attempts } from './attempts.ts';
 import { hasBody, letFinish, limitedBody } from './request-body.ts';
-import { asBffError, isBroken, isOurs } from '../upstream/failure.ts';
-import type { UpstreamServer } from '../upstream/upstream.ts';
+import { ResponseWriter } from './response.ts';
 
 /** Idempotent methods (RFC 9110 §9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** How much of a discarded response is read to keep its connection, in bytes. */
-const worthReading = 64 * 1024;
+const maxDiscarded = 64 * 1024;
 
-/** What happened to the connection while a refusal was reconsidered. */
-interface Meanwhile {
+/** What happened to the connection of a `401` while another token was looked for. */
+interface PausedResponse {
   hasEnded?: true;
   failure?: Error;
 }
 
 /**
- * Forwards one request and its response. It is undici's handler, so no stream stands between
- * undici's parser and the response. `settle` is called once, with a `BffError` on failure. A
- * browser that disconnects is not a failure.
+ * Forwards one request and its response over HTTP. It is undici's handler, so no stream stands
+ * between undici's parser and the response. `settle` is called once, with a `BffError` on failure.
+ * A browser that disconnects is not a failure.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #asked: UpstreamRequest;
-  readonly #settle: (failure?: Error) => void;
+  readonly #upstreamRequest: UpstreamRequest;
+  readonly #settle: (failure?: BffError) => void;
   readonly #body: Readable | Buffer | null;
-  readonly #answer: ResponseWriter;
-  #headers: HeaderList;
-  #retriesLeft: number;
-  #mayAskAgain: boolean;
-  #server: UpstreamServer | undefined;
-  /** Servers that refused the connection. `undefined` if none has. */
-  #tried: UpstreamServer[] | undefined;
+  readonly #writer: ResponseWriter;
+  readonly #attempts: Attempts;
   /** Controller of the newest attempt. `undefined` until it has a connection. */
   #controller: Dispatcher.DispatchController | undefined;
-  /** The discarded response, until it has ended. */
-  #refused: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
-  /** Set while a refusal is reconsidered. */
-  #undecided: Meanwhile | undefined;
+  /** The discarded response to an earlier attempt, until it has ended. */
+  #discarded: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
+  /** Set while another token is looked for. */
+  #paused: PausedResponse | undefined;
   #isOver = false;
 
+  /** `body` is the buffered body. By default the body of the request is streamed. */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    asked: UpstreamRequest,
-    settle: (failure?: Error) => void,
+    upstreamRequest: UpstreamRequest,
+    settle: (failure?: BffError) => void,
+    body?: Buffer,
   ) {
     this.#request = request;
     this.#response = response;
-    this.#asked = asked;
+    this.#upstreamRequest = upstreamRequest;
     this.#settle = settle;
-    this.#headers = asked.headers;
-    this.#answer = new ResponseWriter(response);
-    this.#body = asked.body ?? (hasBody(request) ? limitedBody(request, asked.maxBody) : null);
-    this.#mayAskAgain = !(this.#body instanceof Readable) && asked.onUnauthorized !== undefined;
-    const isRepeatable = this.#body === null && idempotent.has(request.method ?? '');
-    this.#retriesLeft = isRepeatable ? asked.retry : 0;
+    this.#writer = new ResponseWriter(response);
+    const { maxBody } = upstreamRequest.options;
+    this.#body = body ?? (hasBody(request) ? limitedBody(request, maxBody) : null);
+    this.#attempts = new Attempts(upstreamRequest, {
+      canSendAgain: !(this.#body instanceof Readable),
+      isIdempotent: this.#body === null && idempotent.has(request.method ?? ''),
+    });
   }
 
   start(): void {
     this.#response.on('close', () => this.#end());
-    try {
-      this.#send(this.#asked.upstream.choose());
-    } catch (mistake) {
-      // The caller settles. A later `close` event must not settle again.
-      this.#isOver = true;
-      if (this.#server) this.#server.busy -= 1;
-      throw mistake;
-    }
+    this.#attempts.begin();
+    this.#send();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -87,100 +79,76 @@ export class Exchange implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
   ): void {
     if (status < 200) return;
-    this.#server?.answered();
-    this.#asked.proof?.updateNonce(headers, this.#server?.address.origin ?? '');
-    const stepUp = status === 401 ? this.#asked.stepUp?.(headers) : undefined;
+    this.#attempts.noteResponse(headers);
+    const stepUp = this.#attempts.stepUpError(status, headers);
     if (stepUp) return this.#end(stepUp);
-    if (status !== 401 || !this.#mayAskAgain) return this.#begin(controller, status, headers);
-    this.#mayAskAgain = false;
+    if (!this.#attempts.canFollow(status)) return this.#begin(controller, status, headers);
     controller.pause();
-    void this.#reconsider(controller, status, headers);
+    void this.#reauthorize(controller, status, headers);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (controller === this.#refused?.controller) this.#discard(chunk);
-    else this.#answer.take(controller, chunk);
+    if (controller === this.#discarded?.controller) this.#discard(chunk);
+    else this.#writer.take(controller, chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    if (controller === this.#refused?.controller) this.#refused = undefined;
-    else if (this.#answer.hasBegun) this.#end();
-    else if (this.#undecided) this.#undecided.hasEnded = true;
+    if (controller === this.#discarded?.controller) this.#discarded = undefined;
+    else if (this.#writer.hasBegun) this.#end();
+    else if (this.#paused) this.#paused.hasEnded = true;
   }
 
   onResponseError(controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (controller && controller === this.#refused?.controller) return;
+    if (controller && controller === this.#discarded?.controller) return;
     if (this.#isOver) return;
-    if (this.#undecided) {
-      this.#undecided.failure = error;
+    if (this.#paused) {
+      this.#paused.failure = error;
       return;
     }
-    const next = this.#answer.hasBegun ? undefined : this.#nextServer(error);
-    if (next) this.#send(next);
+    const isUnsent = this.#controller === undefined;
+    if (!this.#writer.hasBegun && this.#attempts.afterFailure(error, isUnsent)) this.#send();
     else this.#end(error);
   }
 
-  #send(server: UpstreamServer | undefined): void {
+  #send(): void {
+    const { server } = this.#attempts;
     if (!server) return this.#end(new Error('the route has no upstream'));
-    if (this.#server) this.#server.busy -= 1;
-    this.#server = server;
-    server.busy += 1;
     this.#controller = undefined;
-    const { path, timeout, idleTimeout, proof } = this.#asked;
-    const headers = proof?.prove(this.#headers, server.address.origin, path) ?? this.#headers;
-    server.dispatcher.dispatch(
-      {
-        path,
-        method: this.#request.method as Dispatcher.HttpMethod,
-        // undici accepts arrays as values, but its types do not say so.
-        headers: ['host', server.host, ...headers] as string[],
-        body: this.#body,
-        headersTimeout: timeout,
-        bodyTimeout: idleTimeout,
-      },
-      this,
-    );
-  }
-
-  /**
-   * Returns the server for another attempt after a failure before the response. Returns `undefined`
-   * if the failure is final.
-   */
-  #nextServer(error: Error): UpstreamServer | undefined {
-    if (isOurs(error)) return undefined;
-    const { upstream } = this.#asked;
-    const isUnsent = this.#controller === undefined;
-    if (isUnsent && this.#server) {
-      this.#server.refused();
-      this.#tried = [...(this.#tried ?? []), this.#server];
-      // Nothing has been sent, so even a request that is not idempotent can go to another server.
-      const other = upstream.choose(this.#tried);
-      if (other) return other;
+    const { path, options } = this.#upstreamRequest;
+    try {
+      server.dispatcher.dispatch(
+        {
+          path,
+          method: this.#request.method as Dispatcher.HttpMethod,
+          // undici accepts arrays as values, but its types do not say so.
+          headers: this.#attempts.headersFor(server) as string[],
+          body: this.#body,
+          headersTimeout: options.timeout,
+          bodyTimeout: options.idleTimeout ?? 0,
+        },
+        this,
+      );
+    } catch (cause) {
+      this.#end(new BffError('internal_error', { cause }));
     }
-    if (this.#retriesLeft === 0 || isUnsent || !isBroken(error)) return undefined;
-    this.#retriesLeft -= 1;
-    return upstream.choose();
   }
 
-  /** Tries again with another token if there is one. Keeps the refusal until that is known. */
-  async #reconsider(
+  /** Tries again with another token if there is one. Keeps the `401` until that is known. */
+  async #reauthorize(
     controller: Dispatcher.DispatchController,
     status: number,
     headers: IncomingHttpHeaders,
   ): Promise<void> {
-    const undecided: Meanwhile = {};
-    this.#undecided = undecided;
-    const { onUnauthorized, logContext } = this.#asked;
-    const ask = () => onUnauthorized?.(headers);
-    const others = await (logContext ? logContext.within(ask) : ask());
-    this.#undecided = undefined;
+    const paused: PausedResponse = {};
+    this.#paused = paused;
+    const isDue = await this.#attempts.afterUnauthorized(headers);
+    this.#paused = undefined;
     if (this.#isOver) return;
-    const { hasEnded, failure } = undecided;
-    if (others) {
-      if (!hasEnded && !failure) this.#refused = { controller, size: 0 };
-      this.#headers = others;
-      this.#answer.forget();
-      this.#send(this.#server);
+    const { hasEnded, failure } = paused;
+    if (isDue) {
+      if (!hasEnded && !failure) this.#discarded = { controller, size: 0 };
+      this.#writer.forget();
+      this.#send();
     } else if (failure) {
       this.#end(failure);
     } else {
@@ -191,10 +159,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #discard(chunk: Buffer): void {
-    if (!this.#refused) return;
-    this.#refused.size += chunk.length;
-    if (this.#refused.size > worthReading)
-      this.#refused.controller.abort(new errors.RequestAbortedError());
+    if (!this.#discarded) return;
+    this.#discarded.size += chunk.length;
+    if (this.#discarded.size > maxDiscarded)
+      this.#discarded.controller.abort(new errors.RequestAbortedError());
   }
 
   #begin(
@@ -202,7 +170,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    this.#answer.begin(controller, status, this.#asked.responseHeaders(headers));
+    this.#writer.begin(controller, status, this.#upstreamRequest.responseHeaders(headers));
   }
 
   /**
@@ -211,13 +179,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #end(failure?: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.#server) this.#server.busy -= 1;
-    if (this.#answer.hasBegun && !failure && !this.#response.destroyed) this.#answer.complete();
+    this.#attempts.end();
+    if (this.#writer.hasBegun && !failure && !this.#response.destroyed) this.#writer.complete();
     else {
-      this.#answer.abandon();
+      this.#writer.abandon();
       this.#controller?.abort(new errors.RequestAbortedError());
     }
-    this.#refused?.controller.abort(new errors.RequestAbortedError());
+    this.#discarded?.controller.abort(new errors.RequestAbortedError());
     if (this.#body) letFinish(this.#request);
     this.#settle(failure && asBffError(failure));
   }

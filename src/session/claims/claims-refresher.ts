@@ -5,7 +5,7 @@ import type { ClaimSources } from '../../oauth/login/claims.ts';
 import { rereadUserInfo } from '../../oauth/login/user-info.ts';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import {
   everywhere,
   isConnection,
@@ -30,7 +30,7 @@ export type ClaimsOutcome =
 /** The collaborators of a `ClaimsRefresher`. */
 export interface ClaimsRefresherParts {
   readonly store: SessionStore;
-  readonly providers: Providers;
+  readonly providers: ProviderRegistry;
   readonly policy: ClaimsPolicy;
   readonly clock: Clock;
   /** `user.refresh` in milliseconds. Optional. Without it no call begins a reading. */

@@ -53,15 +53,6 @@ export class SessionCache {
   }
 
   /**
-   * Returns a cached session and counts as use of it. `undefined` if the store must be read or the
-   * use must be written to it.
-   */
-  known(id: string): Session | undefined {
-    const entry = this.#current(id);
-    return entry && entry.renewAt > this.clock() ? this.#hit(entry) : undefined;
-  }
-
-  /**
    * Returns a session and renews its idle time if due. `undefined` if it has ended. Returns a
    * promise only if the store must be read; it rejects with `session_store_unavailable`.
    */

@@ -20,15 +20,6 @@ export class SessionReaderService {
   }
 
   /**
-   * Returns the cached session of a `Cookie` header and counts as use of it. `undefined` if it is
-   * not cached, its idle period must be renewed, or there is no session: then call `read`.
-   */
-  known(cookieHeader: string | undefined): Session | undefined {
-    const id = this.idIn(cookieHeader);
-    return this.#noted(id === undefined ? undefined : this.cache.known(id));
-  }
-
-  /**
    * Returns the session of a `Cookie` header and renews its idle period, at most once per sixtieth
    * of it or per minute. `undefined` if signed out. Returns a promise only if the store must be
    * read; it rejects with `session_store_unavailable`.
@@ -45,6 +36,14 @@ export class SessionReaderService {
   peek(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);
     return id === undefined ? undefined : this.cache.peek(id);
+  }
+
+  /**
+   * Returns the session with this id like `peek`, `undefined` if it has ended. Rejects with
+   * `session_store_unavailable`.
+   */
+  async find(id: string): Promise<Session | undefined> {
+    return this.cache.peek(id);
   }
 
   /** Returns the session id in a validly signed cookie, even if the session no longer exists. */

@@ -1,27 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { DpopKey } from '../../oauth/client/dpop.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import type { Session } from '../sessions/session.ts';
 import { TokenRefresher } from './token-refresher.ts';
 import type { TokenRequest } from './token-request.ts';
-
-/** An access token with its `Authorization` header value. */
-export interface SentToken {
-  readonly kind: 'token';
-  readonly authorization: string;
-  /** The key for DPoP proofs (RFC 9449). `undefined` for a bearer token. */
-  readonly dpopKey?: DpopKey;
-  /** The token set that was sent, to identify it when an upstream refuses it. */
-  readonly tokens: TokenSet;
-}
-
-/** The access token for a session, or the fact that there is none. */
-export type AccessToken =
-  | SentToken
-  /** No token is available without another sign-in. */
-  | { readonly kind: 'none' };
 
 /** Provides valid access tokens for sessions. One replica refreshes each token. */
 @Injectable()
@@ -38,43 +21,39 @@ export class AccessTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Returns the session's access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1).
-   * A token that expires soon is returned and replaced in the background. Throws
-   * `provider_unavailable` if the provider cannot replace an expired token.
+   * Returns the session's tokens with a valid access token, `undefined` if only another sign-in can
+   * provide one. A token that expires soon is returned and replaced in the background. Returns a
+   * promise only if an expired token must be replaced; it rejects with `provider_unavailable` if
+   * the provider cannot replace it.
    */
-  async accessTokenFor(session: Session): Promise<AccessToken> {
+  tokensFor(session: Session): TokenSet | undefined | Promise<TokenSet | undefined> {
     const state = this.#stateOf(session.tokens);
     if (state === 'over') return this.#replaced({ session });
     if (state === 'ending') {
       // In the background: provider errors are logged. Store errors also reach the next request.
       void this.refresher.refresh({ session }).catch(() => undefined);
     }
-    return authorizationBy(session.tokens);
-  }
-
-  /** Returns the access token if it is valid and needs no refresh, otherwise `undefined`. */
-  certainTokenFor({ tokens }: Session): SentToken | undefined {
-    return this.#stateOf(tokens) === 'good' ? authorizationBy(tokens) : undefined;
+    return session.tokens;
   }
 
   /**
-   * Returns another token to replace one that an upstream `refused` (RFC 6750 §3.1). Throws
-   * `token_refused` if a refused token was already replaced within the last 30 seconds, and the
-   * errors of `accessTokenFor`.
+   * Returns other tokens to replace those that an upstream `refused` (RFC 6750 §3.1). Throws
+   * `token_refused` if refused tokens were already replaced within the last 30 seconds, and the
+   * errors of `tokensFor`.
    */
-  async replacementFor(session: Session, refused: SentToken): Promise<AccessToken> {
-    const isOver = this.#stateOf(refused.tokens) === 'over';
-    return this.#replaced(isOver ? { session } : { session, refused: refused.tokens });
+  async replacementFor(session: Session, refused: TokenSet): Promise<TokenSet | undefined> {
+    const isOver = this.#stateOf(refused) === 'over';
+    return this.#replaced(isOver ? { session } : { session, refused });
   }
 
-  async #replaced(wanted: TokenRequest): Promise<AccessToken> {
-    if (!wanted.session.tokens.refreshToken) return { kind: 'none' };
+  async #replaced(wanted: TokenRequest): Promise<TokenSet | undefined> {
+    if (!wanted.session.tokens.refreshToken) return undefined;
     const outcome = await this.refresher.refresh(wanted);
     switch (outcome.kind) {
       case 'refreshed':
-        return authorizationBy(outcome.session.tokens);
+        return outcome.session.tokens;
       case 'ended':
-        return { kind: 'none' };
+        return undefined;
       case 'refused':
       case 'failed':
         throw outcome.error;
@@ -101,11 +80,4 @@ export function endsSoon(
 ): boolean {
   if (expiresAt === undefined) return false;
   return now >= expiresAt - Math.min(refreshAhead, (expiresAt - obtainedAt) / 10);
-}
-
-/** Returns an access token as an `Authorization` value (RFC 6750 §2.1, RFC 9449 §7.1). */
-export function authorizationBy(tokens: TokenSet): SentToken {
-  const { accessToken, dpopKey } = tokens;
-  if (dpopKey) return { kind: 'token', authorization: `DPoP ${accessToken}`, dpopKey, tokens };
-  return { kind: 'token', authorization: `Bearer ${accessToken}`, tokens };
 }

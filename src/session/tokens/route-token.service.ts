@@ -1,13 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ownTokenPolicy, type TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
-import {
-  type AccessToken,
-  AccessTokenService,
-  authorizationBy,
-  endsSoon,
-  type SentToken,
-} from './access-token.service.ts';
+import { AccessTokenService, endsSoon } from './access-token.service.ts';
 import { ClientTokens } from './client-tokens.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
@@ -35,32 +29,35 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Returns the token of a policy for this session. Client tokens need no session. Throws
-   * `token_refused` if the provider issues none, and the errors of `AccessTokenService`.
+   * Returns the tokens of a policy for this session, `undefined` if only another sign-in can provide
+   * them. Client tokens need no session. Returns a promise only if tokens must be requested; it
+   * rejects with `token_refused` if the provider issues none, and with the errors of
+   * `AccessTokenService`.
    */
-  async tokenFor(policy: TokenPolicy, session: Session | undefined): Promise<AccessToken> {
-    if (policy.kind === 'client') return authorizationBy(await this.#clientToken(policy));
+  tokensFor(
+    policy: TokenPolicy,
+    session: Session | undefined,
+  ): TokenSet | undefined | Promise<TokenSet | undefined> {
+    if (policy.kind === 'client') return this.#clientTokens(policy);
     const tokens = session && tokensIn(session, policy);
     if (!tokens || this.#isOver(tokens)) return this.#fetched(policy, session);
     if (this.#endsSoon(tokens)) {
       // In the background: failures are logged, and this request has a valid token.
       void this.#fetched(policy, session).catch(() => undefined);
     }
-    return authorizationBy(tokens);
+    return tokens;
   }
 
   /**
-   * Returns another token to replace one that the upstream `refused`. Throws `token_refused` if a
-   * refused token was already replaced within the last 30 seconds.
+   * Returns other tokens to replace those that the upstream `refused`. Throws `token_refused` if
+   * refused tokens were already replaced within the last 30 seconds.
    */
   async replacementFor(
     policy: TokenPolicy,
     session: Session | undefined,
-    { tokens: refused }: SentToken,
-  ): Promise<AccessToken> {
-    if (policy.kind === 'client') {
-      return authorizationBy(await this.clientTokens.replacementFor(policy, refused));
-    }
+    refused: TokenSet,
+  ): Promise<TokenSet | undefined> {
+    if (policy.kind === 'client') return this.clientTokens.replacementFor(policy, refused);
     return this.#fetched(policy, session, this.#isOver(refused) ? undefined : refused);
   }
 
@@ -68,31 +65,31 @@ export class RouteTokenService implements OnApplicationShutdown {
     policy: TokenPolicy,
     session: Session | undefined,
     refused?: TokenSet,
-  ): Promise<AccessToken> {
-    if (!session) return { kind: 'none' };
+  ): Promise<TokenSet | undefined> {
+    if (!session) return undefined;
     let actorToken: string | undefined;
     if (policy.kind === 'exchange') {
       // The subject token of an exchange must be valid.
-      const subject = await this.accessTokens.accessTokenFor(session);
-      if (subject.kind === 'none') return subject;
+      const subject = await this.accessTokens.tokensFor(session);
+      if (!subject) return undefined;
       if (policy.actor) {
-        const actor = await this.#clientToken(ownTokenPolicy(policy.provider));
+        const actor = await this.#clientTokens(ownTokenPolicy(policy.provider));
         actorToken = actor.accessToken;
       }
     }
     const outcome = await this.refresher.refresh({ session, policy, actorToken, refused });
     switch (outcome.kind) {
       case 'refreshed':
-        return asAccessToken(tokensIn(outcome.session, policy));
+        return tokensIn(outcome.session, policy);
       case 'ended':
-        return { kind: 'none' };
+        return undefined;
       case 'refused':
       case 'failed':
         throw outcome.error;
     }
   }
 
-  async #clientToken(policy: TokenPolicy): Promise<TokenSet> {
+  #clientTokens(policy: TokenPolicy): TokenSet | Promise<TokenSet> {
     const known = this.clientTokens.known(policy);
     if (!known) return this.clientTokens.fetch(policy, undefined);
     if (this.#endsSoon(known)) {
@@ -109,8 +106,4 @@ export class RouteTokenService implements OnApplicationShutdown {
   #endsSoon(tokens: TokenSet): boolean {
     return endsSoon(tokens, this.options.session.refreshAhead, this.clock());
   }
-}
-
-function asAccessToken(tokens: TokenSet | undefined): AccessToken {
-  return tokens ? authorizationBy(tokens) : { kind: 'none' };
 }

@@ -1,0 +1,146 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Request } from 'express';
+import { CLOCK, type Clock } from '../../clock.ts';
+import { BffError } from '../../errors.ts';
+import { wantsNonce } from '../../oauth/client/dpop.ts';
+import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
+import { isConnection } from '../../session/sessions/linked-accounts.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { inRequestLog } from '../../telemetry/server-log.service.ts';
+import type { AdmittedRequest } from '../admission.service.ts';
+import { headersFrom } from '../headers/claim-headers.ts';
+import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
+import { after, type MaybePromise } from '../maybe-promise.ts';
+import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
+import type { ProxyRoute } from '../route-table.ts';
+import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
+import { DpopSigners } from './dpop-signer.ts';
+import { loginUrl } from './step-up.ts';
+import { UpstreamTokenService } from './upstream-token.service.ts';
+
+/** Who sends a request. */
+export interface Caller {
+  /**
+   * The session of the request. `undefined` if the client is not signed in or the route does not
+   * read the session.
+   */
+  readonly session: Session | undefined;
+  /**
+   * What the upstream may know of it: the session itself or a connected account. `undefined` if
+   * there is none at the provider of the route.
+   */
+  readonly account: Session | undefined;
+}
+
+/** Creates the headers of upstream requests, with an access token where the route requires one. */
+@Injectable()
+export class AuthorizationService {
+  readonly #logger = new Logger(AuthorizationService.name);
+  /** Routes and header names that were logged in a warning. Bounded by the configuration. */
+  readonly #leftOut = new Set<string>();
+  readonly #trustedPeers: TrustedPeers;
+  readonly #signers: DpopSigners;
+
+  constructor(
+    @Inject(PROXY_OPTIONS) options: ProxyOptions,
+    @Inject(CLOCK) clock: Clock,
+    private readonly tokens: UpstreamTokenService,
+  ) {
+    this.#signers = new DpopSigners(clock);
+    this.#trustedPeers = new TrustedPeers(options.trustedProxies);
+  }
+
+  /**
+   * Creates the headers of a request. Returns a promise only if a token must be requested. Throws
+   * `not_signed_in` or `step_up_required` if the sign-in does not meet the requirements of the
+   * route, and the errors of the token services.
+   */
+  authorize(admitted: AdmittedRequest, caller: Caller): MaybePromise<AuthorizedRequest> {
+    const { route } = admitted;
+    return after(this.tokens.tokensFor(route, caller.account), (tokens) => {
+      if (!tokens && route.requiresToken) throw notSignedIn(route, caller);
+      return this.#authorizedBy(tokens, admitted, caller.account);
+    });
+  }
+
+  #authorizedBy(
+    tokens: TokenSet | undefined,
+    { request, response, route }: AdmittedRequest,
+    account: Session | undefined,
+  ): AuthorizedRequest {
+    const first = this.#attempt(tokens, request, route, account);
+    const { stepUp } = route;
+    return {
+      headers: first.headers,
+      proof: first.proof,
+      onUnauthorized:
+        tokens &&
+        ((refusal) =>
+          inRequestLog(response, async () => {
+            // The next proof will contain the nonce.
+            if (first.proof && wantsNonce(refusal)) return first;
+            const others = await this.#replacement(refusal, tokens, route, account);
+            return others && this.#attempt(others, request, route, account);
+          })),
+      stepUp: account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'],
+    };
+  }
+
+  #attempt(
+    tokens: TokenSet | undefined,
+    request: Request,
+    route: ProxyRoute,
+    account: Session | undefined,
+  ): AttemptHeaders {
+    const clientAddress = plainAddress(request.socket.remoteAddress);
+    const facts = {
+      clientAddress,
+      requestId: String(request.id),
+      isTrustedPeer: this.#trustedPeers.includes(clientAddress),
+      set: headersFrom(route.options.headers.set, account?.claims, (name) =>
+        this.#warnOnce(route.path, name),
+      ),
+    };
+    const authorization = tokens && authorizationOf(tokens);
+    const headers = route.requestHeaders.of(request.headers, facts, authorization);
+    return { headers, proof: tokens && this.#signers.signerFor(tokens, request.method) };
+  }
+
+  /** Does not log the value, which is personal data. */
+  #warnOnce(route: string, header: string): void {
+    const key = `${route} ${header}`;
+    if (this.#leftOut.has(key)) return;
+    this.#leftOut.add(key);
+    const msg = 'a header of headers.set is left out: its claims take more than 8 KB';
+    this.#logger.warn({ msg, route, header });
+  }
+
+  /**
+   * Gets other tokens if the upstream refused the token as invalid (RFC 6750 §3.1). `undefined` if
+   * there are none, or if they are bound in another way than the refused ones.
+   */
+  async #replacement(
+    refusal: IncomingHttpHeaders,
+    refused: TokenSet,
+    route: ProxyRoute,
+    account: Session | undefined,
+  ): Promise<TokenSet | undefined> {
+    if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
+    try {
+      const others = await this.tokens.replacementFor(route, account, refused);
+      return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
+    } catch (error) {
+      this.#logger.debug({ msg: 'no other token for a second try', err: error });
+      return undefined;
+    }
+  }
+}
+
+/** The error for a route whose token only a sign-in can provide. */
+function notSignedIn({ signInPlace }: ProxyRoute, { session, account }: Caller): BffError {
+  // A user who is signed in at another provider connects an account to the existing session.
+  const connects = account ? isConnection(account) : session !== undefined;
+  const extensions = { loginUrl: loginUrl(signInPlace, connects) };
+  return new BffError('not_signed_in', { extensions });
+}
