@@ -1,5 +1,8 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { ACCESS_OPTIONS, type AccessOptions } from './access/access.service.ts';
+import { accessProviders, placesOfRules } from './access/access.providers.ts';
+import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
@@ -14,7 +17,11 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
+import { wantedClaims } from './oauth/login/wanted-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
+import { type HookedClaims, SIGN_IN_HOOK } from './oauth/hook/sign-in-hook.ts';
+import { AccessService } from './access/access.service.ts';
+import { ClaimsPolicy } from './session/claims/claims-policy.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
@@ -23,7 +30,6 @@ import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
 import { sessionProviders } from './session/session.providers.ts';
 
 /**
@@ -35,10 +41,11 @@ export const bffProviders: NestProvider[] = [
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
   ProblemFilter,
-  slice(Recorder, ({ basePath, routes, providers }) => {
+  slice(Recorder, ({ basePath, routes, providers, login }) => {
     const names = {
       routes: routes.map(({ path }) => path),
       providers: providers.map(({ id }) => id),
+      rules: placesOfRules({ login, routes }),
     };
     return new Recorder({ basePath, ...names });
   }),
@@ -67,6 +74,8 @@ export const bffProviders: NestProvider[] = [
     providers: options.providers,
     routes: options.routes,
     baseUrl: baseUrl(options),
+    hook: options.login.hook,
+    wantedClaims: [...wantedClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
 
@@ -76,12 +85,34 @@ export const bffProviders: NestProvider[] = [
     session: options.session,
     redis: options.redis,
     maxPendingLogins: options.rateLimit.pendingLogins,
+    claimsRefresh: options.user.refresh,
     csrf: options.csrf,
     cookies: namesOf(options),
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   ...sessionProviders,
-  SignedInGuard,
+
+  // access
+  {
+    provide: ACCESS_OPTIONS,
+    inject: [OPTIONS, Recorder],
+    useFactory: ({ login }: Options, listener: Recorder): AccessOptions => ({
+      signInRules: login.require ?? [],
+      listener,
+    }),
+  },
+  ...accessProviders,
+  {
+    provide: ClaimsPolicy,
+    inject: [OPTIONS, SIGN_IN_HOOK, AccessService],
+    useFactory: (options: Options, hook: HookedClaims | undefined, access: AccessService) =>
+      new ClaimsPolicy({
+        hook,
+        kept: options.user.claims,
+        wanted: [...wantedClaims(options), ...claimsOfControllers()],
+        admits: (claims) => access.stillAdmits(claims),
+      }),
+  },
 
   // auth
   {

@@ -40,6 +40,7 @@ const resolvedBySignIn = new Set<ErrorCode>([
   'login_denied',
   'login_failed',
   'provider_unavailable',
+  'hook_unavailable',
 ]);
 
 /**
@@ -105,8 +106,11 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
         `${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`,
       );
     }
-    const link = resolvedBySignIn.has(code)
-      ? { href: error.extensions['loginUrl'] ?? `${basePath}/login`, label: 'Sign in' }
+    const { loginUrl = resolvedBySignIn.has(code) ? `${basePath}/login` : undefined } =
+      error.extensions;
+    const signIn = code === 'not_allowed' ? 'Sign in with another account' : 'Sign in';
+    const link = loginUrl
+      ? { href: loginUrl, label: signIn }
       : { href: defaultReturnUrl, label: 'Back to the application' };
     response.setHeader('Content-Security-Policy', errorPagePolicy);
     const page = renderErrorPage({ status, code, sentence, link, requestId: requestIdOf(request) });

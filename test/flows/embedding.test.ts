@@ -24,7 +24,9 @@ import {
   ConfigurationError,
   CurrentUser,
   type OptionsInput,
+  Require,
   SignedInGuard,
+  type SignInRule,
   type User,
 } from '../../src/index.ts';
 import {
@@ -64,6 +66,12 @@ class HostController {
     return user;
   }
 
+  @Get('alice')
+  @Require({ claim: 'sub', equals: 'alice' })
+  alice() {
+    return 'alice';
+  }
+
   @Get('missing')
   missing() {
     throw new NotFoundException('the host says so');
@@ -75,7 +83,27 @@ class HostController {
   }
 }
 
-@Module({ controllers: [HostController] })
+/** Rules of the class, of its handlers and of several decorators, without a guard beside them. */
+@Require({ claim: 'email', emailDomain: ['example.com'] })
+@Controller('ruled')
+class RuledController {
+  @Get()
+  anyone(@CurrentUser() user: User) {
+    return user.sub;
+  }
+
+  @Require({ claim: 'name', exists: true })
+  @Get('alice')
+  @Require({ claim: 'sub', equals: 'alice' })
+  alice() {
+    return 'alice';
+  }
+}
+
+@Controller('derived')
+class DerivedController extends RuledController {}
+
+@Module({ controllers: [HostController, RuledController, DerivedController] })
 class HostFeature {}
 
 async function options(changes: object = {}): Promise<OptionsInput> {
@@ -166,6 +194,77 @@ describe('in another NestJS application', () => {
     expect([forged.status, ((await json(forged)) as { code: string }).code]).toEqual([403, 'csrf']);
     const call = await browser.fetch('/api/notes', { method: 'POST', body: { text: 'whole' } });
     expect(await json(call)).toMatchObject({ method: 'POST', body: '{"text":"whole"}' });
+  });
+
+  it('rules of controllers refuse whom they do not admit', async () => {
+    const input = await options();
+    const refusals: string[] = [];
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const { people } = authorizationServer;
+    people['mallory'] = { name: 'M', email: 'm@evil.example', email_verified: true };
+    const call = async (browser: TestBrowser, path: string) => {
+      const answered = await browser.fetch(path);
+      const body = await answered.text();
+      if (answered.status === 403) refusals.push(body);
+      const { code, claim } = answered.status < 400 ? {} : JSON.parse(body);
+      return [answered.status, code, claim].filter(Boolean);
+    };
+    const as = async (person: string) => {
+      const browser = host.browser();
+      await browser.navigate(`/bff/login?returnUrl=/host/open&login_hint=${person}`);
+      return browser;
+    };
+    const [alice, bob, mallory] = [await as('alice'), await as('bob'), await as('mallory')];
+    for (const path of ['/ruled', '/derived']) {
+      expect(await call(host.browser(), path)).toEqual([401, 'not_signed_in']);
+      expect(await call(alice, path)).toEqual([200]);
+      expect(await call(bob, path)).toEqual([200]);
+      expect(await call(mallory, path)).toEqual([403, 'not_allowed', 'email']);
+      expect(await call(alice, `${path}/alice`)).toEqual([200]);
+      expect(await call(bob, `${path}/alice`)).toEqual([403, 'not_allowed', 'sub']);
+      expect(await call(mallory, `${path}/alice`)).toEqual([403, 'not_allowed', 'email']);
+    }
+    expect(await call(host.browser(), '/host/alice')).toEqual([401, 'not_signed_in']);
+    expect(await call(alice, '/host/alice')).toEqual([200]);
+    expect(await call(bob, '/host/alice')).toEqual([403, 'not_allowed', 'sub']);
+    expect(refusals.join()).not.toMatch(/evil|example\.com|loginUrl/);
+    const forged = await alice.fetch('/ruled', { csrf: false });
+    expect([forged.status, ((await json(forged)) as { code: string }).code]).toEqual([403, 'csrf']);
+  });
+
+  it('a claim that rules of controllers name is looked for at UserInfo', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const { people } = authorizationServer;
+    people['dave'] = { name: 'Dave', email: 'dave@example.com', email_verified: true };
+    const askedFor = async (person: string) => {
+      const before = authorizationServer.requestsTo('userinfo').length;
+      await host.browser().navigate(`/bff/login?login_hint=${person}`);
+      return authorizationServer.requestsTo('userinfo').length - before;
+    };
+    expect(await askedFor('dave')).toBe(0);
+    people['nameless'] = { given_name: 'N', email: 'n@example.com', email_verified: true };
+    expect(await askedFor('nameless')).toBe(1);
+  });
+
+  it.each<[readonly unknown[], string]>([
+    [[], '@Require(): is empty, so it refuses no one; add an entry or remove it'],
+    [[{ claim: 'a' }], '@Require()[0]: needs any, all, equals, exists or emailDomain'],
+    [
+      [
+        { claim: 'a', exists: true },
+        { claim: 'b', equal: 1 },
+      ],
+      '@Require()[1].equal: is not an option; did you mean equals?',
+    ],
+    [
+      [{ claim: 'a', exists: true, methods: ['GET'] }],
+      '@Require()[0].methods: is possible on routes only',
+    ],
+  ])('a controller with the rules %j does not start', (rules, mistake) => {
+    const apply = () => Require(...(rules as SignInRule[]));
+    expect(apply).toThrow(ConfigurationError);
+    expect(apply).toThrow(mistake);
   });
 
   it('what is the host’s stays the host’s', async () => {

@@ -1,4 +1,4 @@
-import { everywhere } from '../../session/sessions/linked-accounts.ts';
+import { allAccounts } from '../../session/sessions/linked-accounts.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
 /** The input of the user views. */
@@ -12,6 +12,7 @@ export interface UserView {
 
 /** Returns the signed-in user for `user.format: object`. */
 export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
+  const { expiresAt: accessTokenExpiresAt } = session.tokens;
   return {
     sub: session.sub,
     provider: session.provider,
@@ -22,6 +23,9 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
       expiresAt: new Date(endOf(session)).toISOString(),
       idleExpiresAt: new Date(idleExpiresAt).toISOString(),
       expiresIn: secondsLeft(session, idleExpiresAt, now),
+      ...(accessTokenExpiresAt !== undefined && {
+        accessTokenExpiresAt: new Date(accessTokenExpiresAt).toISOString(),
+      }),
     },
     logoutUrl,
     ...(session.connections && { connections: connectedAccounts(session) }),
@@ -30,7 +34,7 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
 
 /** The user's accounts at further providers, without their tokens. */
 function connectedAccounts(session: Session) {
-  return everywhere(session)
+  return allAccounts(session)
     .slice(1)
     .map(({ provider, sub, claims }) => ({ provider, sub, claims }));
 }

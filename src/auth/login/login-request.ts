@@ -4,6 +4,7 @@ import { maxLoginParameter, type LoginParameters } from '../../oauth/login/login
 import type { Provider } from '../../oauth/provider/provider.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
+import { silentMark } from './silent-login.ts';
 import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
@@ -17,6 +18,12 @@ export const noSecondTry = '.2';
 
 /** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
+
+/** Whether the login with this `state` may be retried automatically. */
+export function isFirstTry(state: string | undefined): boolean {
+  const marks = [noSecondTry, connectMark, silentMark];
+  return Boolean(state) && !marks.some((mark) => state?.endsWith(mark));
+}
 
 /**
  * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a

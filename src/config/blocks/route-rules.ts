@@ -9,6 +9,7 @@ interface RuledOptions {
   readonly exchange?:
     { readonly audience?: string | undefined; readonly scope?: string | undefined } | undefined;
   readonly scope?: string | undefined;
+  readonly require?: readonly unknown[] | undefined;
   readonly acr?: string | undefined;
   readonly maxAge?: number | undefined;
   readonly stripPrefix: boolean;
@@ -46,6 +47,19 @@ const claimsNeedUser = rule<RuledOptions>(
           `contains a claim, but ${option} is none, so there are no claims; ` +
             `${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
         );
+  },
+);
+
+const accessRulesNeedUser = rule<RuledOptions>(
+  ['token', 'session'],
+  ({ token, session, require: rules }, report) => {
+    if (rules === undefined || (token !== 'none' && session !== 'none')) return;
+    const [option, remedy] =
+      token === 'none' ? ['token', 'set token to user'] : ['session', 'set session to required'];
+    report(
+      ['require'],
+      `is set, but ${option} is none, so no one is signed in to judge; remove it or ${remedy}`,
+    );
   },
 );
 
@@ -124,6 +138,7 @@ const tlsWhereThereIsTls = rule<RuledOptions>(['upstream', ...tlsOptions], (rout
 export const routeRules = [
   ownAuthorization,
   claimsNeedUser,
+  accessRulesNeedUser,
   sessionForClient,
   tokenOfItsOwn,
   signedInHow,

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
+import type { SessionBinding } from './session-binding.ts';
+import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 
 /**
  * The interval of sweeps, in milliseconds. From its second sweep on, a running response is notified
@@ -12,23 +13,24 @@ const longPollTime = 10_000;
 
 /** A running response that belongs to a session. */
 export interface StreamingResponse {
-  readonly sessionId: string;
+  readonly binding: SessionBinding;
   readonly response: ServerResponse;
   /** Time of the first sweep that saw it, by `performance.now()`. */
   seenAt: number | undefined;
   /** The upstream's headers. `undefined` until the response begins. */
   headers: IncomingHttpHeaders | undefined;
-  sessionHasEnded: boolean;
+  /** Whether the session has ended, or the rules of the route no longer admit the user. */
+  isRevoked: boolean;
   unsubscribe: (() => void) | undefined;
   /** Its index in the list of running responses. */
   index: number;
 }
 
 /**
- * Ends endless responses with their session: event streams, bodies without a length, long polls.
- * Finite responses are completed, so that the client knows the result of a write. Short responses
- * are only recorded, because a listener for the end of their session would cost more than serving
- * them.
+ * Ends endless responses with their session, or when the rules of their route no longer admit the
+ * user: event streams, bodies without a length, long polls. Finite responses are completed, so that
+ * the client knows the result of a write. Short responses are only recorded, because a listener for
+ * the end of their session would cost more than serving them.
  */
 export class StreamingResponses {
   /**
@@ -38,20 +40,20 @@ export class StreamingResponses {
   readonly #running: StreamingResponse[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly ends: EndNotifier) {}
+  constructor(private readonly sessions: SessionNotifier) {}
 
   /**
    * Registers a response, which is destroyed when the session ends if it is endless. The caller
    * sets `headers` when the response begins, and calls `end` when it is over.
    */
-  begin(sessionId: string, response: ServerResponse): StreamingResponse {
+  begin(binding: SessionBinding, response: ServerResponse): StreamingResponse {
     this.#timer ??= setInterval(() => this.#sweep(), sweepInterval).unref();
     const running: StreamingResponse = {
-      sessionId,
+      binding,
       response,
       seenAt: undefined,
       headers: undefined,
-      sessionHasEnded: false,
+      isRevoked: false,
       unsubscribe: undefined,
       index: this.#running.length,
     };
@@ -77,16 +79,24 @@ export class StreamingResponses {
   #sweep(): void {
     const now = performance.now();
     for (const running of this.#running.slice()) {
-      if (running.sessionHasEnded) endIfEndless(running);
+      if (running.isRevoked) endIfEndless(running);
       else if (running.seenAt === undefined) running.seenAt = now;
       else if (!running.unsubscribe) this.#listen(running);
     }
   }
 
   #listen(running: StreamingResponse): void {
-    running.unsubscribe = this.ends.onEnd(running.sessionId, () => {
-      running.sessionHasEnded = true;
+    const { sessionId, isStillAllowed } = running.binding;
+    const revoke = () => {
+      running.isRevoked = true;
       endIfEndless(running);
+    };
+    const recheck = async () => {
+      if (!(await isStillAllowed?.())) revoke();
+    };
+    running.unsubscribe = this.sessions.subscribe(sessionId, {
+      onEnd: revoke,
+      onChange: isStillAllowed && (() => void recheck()),
     });
   }
 }

@@ -8,7 +8,7 @@ import {
   removeConnection,
   type SessionStorage,
 } from './linking.ts';
-import { connectionOf, everywhere, type Granted, mayShareGrant } from './linked-accounts.ts';
+import { connectionOf, allAccounts, type Granted, mayShareGrant } from './linked-accounts.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
@@ -71,7 +71,7 @@ export class LinkedAccountsService {
     const kept: Granted[] = [to];
     const lost: Granted[] = [];
     for (const session of ended) {
-      const [own = session, ...connected] = everywhere(session);
+      const [own = session, ...connected] = allAccounts(session);
       const isSameUser = session.issuer === to.issuer && session.sub === to.sub;
       lost.push(own, ...(isSameUser ? [] : connected));
       for (const { provider } of isSameUser ? connected : []) {
@@ -82,6 +82,26 @@ export class LinkedAccountsService {
       }
     }
     for (const account of lost) void this.#revoke(account, kept);
+  }
+
+  /**
+   * Revokes the tokens of a sign-in that is refused, in the background. Accounts of the sessions
+   * with the ids in `beside` keep theirs: revoking a shared grant would end them.
+   */
+  discard(signIn: SignIn, provider: string, beside: ReadonlySet<string>): void {
+    void this.#discard({ ...connectionOf(signIn), provider }, beside);
+  }
+
+  async #discard(account: Granted, beside: ReadonlySet<string>): Promise<void> {
+    try {
+      const found = await Promise.all([...beside].map((id) => this.#storage.store.read(id)));
+      await this.#revoke(
+        account,
+        found.flatMap((session) => (session ? allAccounts(session) : [])),
+      );
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: account.provider, err: error });
+    }
   }
 
   /**
@@ -104,7 +124,10 @@ export class LinkedAccountsService {
     }
   }
 
-  /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
+  /**
+   * Revokes the tokens of an account. Revokes only the access token if revoking more would end the
+   * tokens of a `kept` account. Failures are logged.
+   */
   async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
     if (!provider) return; // no longer configured

@@ -20,7 +20,7 @@ export function sessionAt(session: Session, provider: string): Session | undefin
   if (session.provider === provider) return session;
   const connection = session.connections?.[provider];
   if (!connection) return undefined;
-  const { sid: _, sessionState: __, acr: ___, authTime: ____, ...rest } = session;
+  const { sid: _, sessionState: __, acr: ___, authTime: ____, sources: _____, ...rest } = session;
   return { ...rest, ...connection, provider };
 }
 
@@ -30,7 +30,7 @@ export function isConnection({ connections, provider }: Session): boolean {
 }
 
 /** Returns `sessionAt` views of all accounts in a session, that of the sign-in first. */
-export function everywhere(session: Session): Session[] {
+export function allAccounts(session: Session): Session[] {
   const others = Object.keys(session.connections ?? {});
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
 }

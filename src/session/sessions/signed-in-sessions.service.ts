@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { removeConnection } from './linking.ts';
-import { everywhere } from './linked-accounts.ts';
+import { allAccounts } from './linked-accounts.ts';
 import { type Revocation, Revocations } from './revocations.ts';
 import { type SeenSession, seenSession } from './session-entry.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
@@ -85,7 +85,7 @@ export class SignedInSessionsService {
     const session = await this.store.read(id);
     if (!session || (owner && !isOwnedBy(session, owner))) return undefined;
     const ended = await this.store.end(id);
-    if (ended) this.#revocations().add(everywhere(ended), 'always');
+    if (ended) this.#revocations().add(allAccounts(ended), 'always');
     return ended;
   }
 
@@ -178,7 +178,7 @@ export class SignedInSessionsService {
     revocations.add(ended, revocation);
     // No session uses the tokens of the connected accounts any more: they are always revoked.
     revocations.add(
-      ended.flatMap((session) => everywhere(session).slice(1)),
+      ended.flatMap((session) => allAccounts(session).slice(1)),
       'always',
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -221,7 +221,7 @@ function belongsTo(account: Session, group: SessionGroup): boolean {
 
 /** The accounts of a session that belong to the group. */
 function accountsIn(session: Session, group: SessionGroup): Session[] {
-  return everywhere(session).filter((account) => belongsTo(account, group));
+  return allAccounts(session).filter((account) => belongsTo(account, group));
 }
 
 function isOwnedBy({ issuer, sub }: Session, subject: Subject): boolean {
