@@ -14,7 +14,7 @@ function after(
   const encoded = new UnsecuredJWT({ iss: 'i', aud: 'a', ...signedIn, ...idToken }).encode();
   const tokens = { accessToken: 'x', obtainedAt: 0, idToken: encoded };
   const account = { sub: 'alice', claims: { ...claims }, tokens, ...(sources && { sources }) };
-  return new ClaimsPolicy(parts).atOnce(account);
+  return new ClaimsPolicy(parts).withoutHook(account);
 }
 
 describe('the claims of an account', () => {

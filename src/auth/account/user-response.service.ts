@@ -22,7 +22,7 @@ export class UserResponseService {
    */
   async send(response: Response, session: Session | undefined, slides = true): Promise<void> {
     const idleExpiresAt = session && (await this.#idleExpiry(session, slides));
-    if (!session || !idleExpiresAt) return this.#sendNobody(response);
+    if (!session || !idleExpiresAt) return this.#sendSignedOut(response);
     const now = this.clock();
     const logoutUrl = `${this.options.basePath}/logout?sid=${encodeURIComponent(session.id)}`;
     const view = { session, idleExpiresAt, now, logoutUrl };
@@ -34,7 +34,7 @@ export class UserResponseService {
     return slides ? this.store.slide(session) : this.store.idleExpiry(session.id);
   }
 
-  #sendNobody(response: Response): void {
+  #sendSignedOut(response: Response): void {
     if (this.options.user.anonymous !== 200) throw new BffError('not_signed_in');
     response.json(null);
   }

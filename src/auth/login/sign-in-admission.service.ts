@@ -20,9 +20,9 @@ export class SignInAdmissionService {
   ) {}
 
   /**
-   * Returns the sign-in with the claims to keep, after the hook, if the hook and the rules admit it. Otherwise
-   * revokes its tokens in the background and throws `not_allowed` with a `loginUrl` for another
-   * account, or `hook_unavailable`. A session of this browser stays.
+   * Runs the hook and returns the sign-in with the claims to keep, if the hook and the rules admit
+   * it. Otherwise revokes its tokens in the background and throws `not_allowed` with a `loginUrl`
+   * for another account, or `hook_unavailable`. An existing session of this browser stays.
    */
   async admit(callback: Callback, pending: PendingLogin, signIn: SignIn): Promise<SignIn> {
     try {

@@ -9,7 +9,7 @@ import { mergeClaims } from '../../oauth/login/merge-claims.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 
 /** Claims that describe the sign-in itself. They stay as they were at the sign-in. */
-const ofTheSignIn = new Set(['sub', 'acr', 'auth_time']);
+const signInClaims = new Set(['sub', 'acr', 'auth_time']);
 
 /** An account with its claims and what they come from. */
 interface Account {
@@ -35,14 +35,14 @@ export interface ClaimsPolicyParts {
 export class ClaimsPolicy {
   constructor(private readonly parts: ClaimsPolicyParts) {}
 
-  /** Whether claims depend on a hook, so that they cannot be computed at once. */
+  /** Whether claims depend on a hook, so that they cannot be computed synchronously. */
   get isHooked(): boolean {
     return this.parts.hook !== undefined;
   }
 
   /**
-   * Returns the claims that the account keeps, after the hook. Throws `not_allowed` or
-   * `hook_unavailable`.
+   * Runs the hook, if there is one, and returns the claims that the account keeps. Throws
+   * `not_allowed` or `hook_unavailable`.
    */
   async decided(event: SignInUser['event'], provider: string, account: Account): Promise<Claims> {
     const { hook } = this.parts;
@@ -53,8 +53,8 @@ export class ClaimsPolicy {
     return this.#kept(this.parts.kept ? { ...aboutTheToken(all), ...claims } : claims);
   }
 
-  /** Returns the claims that the account keeps after a refresh. Use it without a hook only. */
-  atOnce(account: Account): Claims {
+  /** Returns the claims that the account keeps after a refresh if there is no hook. */
+  withoutHook(account: Account): Claims {
     return this.#kept(this.#providerClaims('refresh', account));
   }
 
@@ -87,17 +87,17 @@ export class ClaimsPolicy {
 }
 
 /**
- * Returns the sources of an account's claims. A record of an earlier release does not tell them:
- * what is not in its ID token counts as UserInfo, so that it stays.
+ * Returns the sources of an account's claims. A record of an earlier release does not have them:
+ * claims that are not in its ID token count as UserInfo, so that they are kept.
  */
 export function sourcesOf({ sources, claims, tokens }: Omit<Account, 'sub'>): ClaimSources {
   return sources ?? { readAt: 0, userInfo: notIn(claims, claimsInIdToken(tokens)) };
 }
 
-/** Returns the claims with those of the sign-in as the account has them. */
+/** Returns the claims, except that claims about the sign-in stay as they are in the account. */
 function withSignIn(claims: Claims, { claims: before, sub }: Account): Claims {
-  const others = Object.entries(claims).filter(([name]) => !ofTheSignIn.has(name));
-  const same = Object.entries(before).filter(([name]) => ofTheSignIn.has(name));
+  const others = Object.entries(claims).filter(([name]) => !signInClaims.has(name));
+  const same = Object.entries(before).filter(([name]) => signInClaims.has(name));
   return Object.fromEntries([['sub', sub], ...others, ...same]);
 }
 

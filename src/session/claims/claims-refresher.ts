@@ -18,7 +18,7 @@ import { Backoff } from '../tokens/backoff.ts';
 import type { RefreshLock } from '../tokens/refresh-lock.ts';
 import { type ClaimsPolicy, sourcesOf } from './claims-policy.ts';
 
-/** What is read again: UserInfo and then the hook, or the hook alone. */
+/** The source to read again: UserInfo and then the hook, or only the hook. */
 type Reading = 'user_info' | 'hook';
 
 /** The result of reading claims again: the account with them, its end, or the failure. */
@@ -33,14 +33,14 @@ export interface ClaimsRefresherParts {
   readonly providers: ProviderRegistry;
   readonly policy: ClaimsPolicy;
   readonly clock: Clock;
-  /** `user.refresh` in milliseconds. Optional. Without it no call begins a reading. */
+  /** `user.refresh`, in milliseconds. Optional: without it, claims are read on request only. */
   readonly interval?: number | undefined;
   /** Called with the outcome of every reading, for logs and metrics. */
   readonly listener: (outcome: ClaimsOutcome, provider: string) => void;
 }
 
 /** The interval at which a replica checks for the claims of the lock holder, in milliseconds. */
-const lookAgainAfter = 25;
+const pollInterval = 25;
 
 /**
  * Reads the claims of accounts again. One replica reads at a time: it holds a lock, which fences
@@ -66,8 +66,8 @@ export class ClaimsRefresher {
   }
 
   /**
-   * Notes a call of a session. If claims are older than `user.refresh`, they are read again in the
-   * background.
+   * Call this for each call of a session. If claims are older than `user.refresh`, they are read
+   * again in the background.
    */
   noteCall(session: Session): void {
     if (this.parts.interval === undefined) return;
@@ -110,16 +110,17 @@ export class ClaimsRefresher {
         if (!current) return { kind: 'ended', reason: 'the session is over' };
         const isDone = reading === 'user_info' && readAt(current) !== readAt(account);
         if (isDone) return { kind: 'read', session: current };
-        if (lock) return await this.#noted(current, this.#read(stored, current, reading, lock));
+        if (lock)
+          return await this.#recordOutcome(current, this.#read(stored, current, reading, lock));
       } finally {
         await lock?.release();
       }
-      await setTimeout(lookAgainAfter);
+      await setTimeout(pollInterval);
     }
   }
 
-  /** Tells the listener of the outcome, and begins or ends the backoff. */
-  async #noted(account: Session, work: Promise<ClaimsOutcome>): Promise<ClaimsOutcome> {
+  /** Calls the listener with the outcome, and begins or ends the backoff. */
+  async #recordOutcome(account: Session, work: Promise<ClaimsOutcome>): Promise<ClaimsOutcome> {
     const outcome = await work;
     if (outcome.kind === 'failed') this.#backoff.begin(nameOf(account), outcome.error);
     else this.#backoff.end(nameOf(account));
@@ -158,7 +159,7 @@ export class ClaimsRefresher {
     }
   }
 
-  /** Writes the claims unless the session has ended, again after each concurrent change. */
+  /** Writes the claims, and repeats it after concurrent changes. Fails if the lock is lost. */
   async #write(
     stored: StoredSession,
     provider: Provider,
@@ -173,7 +174,7 @@ export class ClaimsRefresher {
         if (!account) return session;
         const sources = { ...sourcesOf(account), ...changes };
         // The tokens may have been refreshed in the meantime.
-        const now = policy.isHooked ? claims : policy.atOnce({ ...account, sources });
+        const now = policy.isHooked ? claims : policy.withoutHook({ ...account, sources });
         return withClaims(session, provider.id, { claims: now, sources });
       };
       const written = await store.change(at, change, lock);

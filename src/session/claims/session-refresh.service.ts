@@ -6,7 +6,7 @@ import { TokenRefresher } from '../tokens/token-refresher.ts';
 import { ClaimsRefresher } from './claims-refresher.ts';
 
 /** The minimum time between two refreshes of one session, in milliseconds. */
-const betweenRefreshes = 30_000;
+const minRefreshInterval = 30_000;
 
 /** Refreshes the tokens and claims of a session on request of its frontend. */
 @Injectable()
@@ -45,7 +45,7 @@ export class SessionRefreshService {
     if (outcome.kind === 'read') return outcome.session;
     if (outcome.kind === 'ended') throw new BffError('not_signed_in');
     const { error } = outcome;
-    // Without a decision of the hook the claims stay as they were.
+    // If the hook does not respond, the claims stay as they were.
     if (error.code === 'hook_unavailable') return session;
     if (error.code === 'provider_unavailable') throw error;
     throw new BffError('provider_unavailable', { cause: error });
@@ -54,6 +54,6 @@ export class SessionRefreshService {
   #isJustRefreshed({ sources }: Session): boolean {
     const { refreshedAt = -Infinity } = sources ?? {};
     // The clock of the replica that wrote it may be ahead of ours.
-    return Math.abs(this.clock() - refreshedAt) < betweenRefreshes;
+    return Math.abs(this.clock() - refreshedAt) < minRefreshInterval;
   }
 }

@@ -101,10 +101,7 @@ export class SessionStore extends RedisStore {
     return data && { session: data.signedIn, data, record };
   }
 
-  /**
-   * Reads the session with this id and begins a new idle period. `undefined` if it does not exist
-   * or has expired.
-   */
+  /** Reads a session and begins a new idle period. `undefined` if there is none or it expired. */
   async use(id: string): Promise<SessionInUse | undefined> {
     const now = this.clock();
     const record = await this.records.readAndTouch(id, this.limits.idle);
@@ -149,10 +146,7 @@ export class SessionStore extends RedisStore {
     return isWritten ? signedIn : undefined;
   }
 
-  /**
-   * Writes a change and repeats it if another write comes first. `undefined` if the session has
-   * ended.
-   */
+  /** Writes a change, and repeats it after concurrent ones. `undefined` if there is no session. */
   async changeNow(id: string, change: Change): Promise<Session | undefined> {
     for (;;) {
       const stored = await this.readStored(id);

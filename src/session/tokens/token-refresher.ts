@@ -194,7 +194,7 @@ export class TokenRefresher {
         void this.claims.refresh(kept.session, 'hook').catch(() => undefined);
       return kept;
     }
-    const claimsOf = (account: Session) => policy.atOnce(account);
+    const claimsOf = (account: Session) => policy.withoutHook(account);
     const facts = { claimsOf, refreshedAt: outcome.tokens.obtainedAt };
     const { claims } = freshClaims(session, outcome.tokens, facts);
     if (policy.admits(claims))
