@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { isBelow } from '../http/path-prefix.ts';
+import { pathOf } from '../http/public-paths.ts';
+import { isMainPage } from './blocks/pages.ts';
 import type { provider } from './blocks/provider.ts';
 import type { route } from './blocks/route.ts';
 import { rule } from './values/rule.ts';
@@ -11,7 +13,8 @@ interface Related {
   readonly management: { readonly port: number };
   readonly basePath: string;
   readonly redis?: object | undefined;
-  readonly frontend?: object | undefined;
+  readonly frontend?: { readonly signIn: string; readonly public: readonly string[] } | undefined;
+  readonly errorUrl?: string | undefined;
   readonly providers: readonly z.output<typeof provider>[];
   readonly routes: readonly z.output<typeof route>[];
 }
@@ -140,6 +143,41 @@ const oneOwnerOfTheRoot = rule<Related>(
   },
 );
 
+const publicFrontend = rule<Related>(
+  ['frontend.public', 'routes.*.path', 'basePath'],
+  ({ frontend, routes, basePath }, report) => {
+    for (const [index, path] of (frontend?.public ?? []).entries()) {
+      const owner = routes.find((route) => route.path !== '/' && isBelow(path, route.path))?.path;
+      if (owner === undefined && !isBelow(path, basePath)) continue;
+      const whose = owner === undefined ? `below basePath ${basePath}` : `of route ${owner}`;
+      report(
+        ['frontend', 'public', index],
+        `is ${path}, which is ${whose} and not of the frontend; remove it`,
+      );
+    }
+  },
+);
+
+const publicErrorPage = rule<Related>(
+  ['errorUrl', 'frontend.signIn', 'routes.*.path', 'routes.*.signedOut'],
+  ({ errorUrl, frontend, routes }, report) => {
+    if (errorUrl === undefined) return;
+    const path = pathOf(errorUrl);
+    const remedy = 'choose a page that needs no sign-in';
+    const owner = routes.toSorted(byLength).find((route) => isBelow(path, route.path));
+    if (owner?.signedOut === 'login')
+      report(
+        ['errorUrl'],
+        `is ${errorUrl}, but route ${owner.path} has signedOut: login, so a failed sign-in would begin again and again; ${remedy}`,
+      );
+    if (!owner && frontend?.signIn === 'required' && isMainPage(path))
+      report(
+        ['errorUrl'],
+        `is ${errorUrl}, but frontend.signIn is required, and the page of errorUrl needs no sign-in; choose a page of its own, like /signin-error`,
+      );
+  },
+);
+
 /** Consistency rules between the blocks of a configuration. */
 export const consistency = [
   sharedSessions,
@@ -153,7 +191,14 @@ export const consistency = [
   uniquePaths,
   pathsBesideOurs,
   oneOwnerOfTheRoot,
+  publicFrontend,
+  publicErrorPage,
 ] as const;
+
+/** Longest path first. */
+function byLength(one: { readonly path: string }, other: { readonly path: string }): number {
+  return other.path.length - one.path.length;
+}
 
 /** Each repeated entry, with the index of its first occurrence. */
 function repeated(values: readonly (string | undefined)[]): [index: number, first: number][] {

@@ -10,6 +10,7 @@ export function frontendRoute(url: string): RouteOptions {
     upstream: [url],
     token: 'none',
     session: 'required',
+    signedOut: 'problem',
     stripPrefix: false,
     timeout: 30_000,
     maxBody: 100 * 1024 * 1024,

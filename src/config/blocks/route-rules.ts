@@ -5,6 +5,7 @@ interface Related {
   readonly upstream: readonly string[];
   readonly token: string;
   readonly session: string;
+  readonly signedOut: string;
   readonly resource?: string | undefined;
   readonly exchange?:
     { readonly audience?: string | undefined; readonly scope?: string | undefined } | undefined;
@@ -54,6 +55,24 @@ const sessionForClient = rule<Related>(['token', 'session'], ({ token, session }
       `is none, but token is ${token}; only with token: client is there a token without a session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
     );
 });
+
+const signInForPages = rule<Related>(
+  ['token', 'session', 'signedOut'],
+  ({ token, session, signedOut }, report) => {
+    if (signedOut === 'problem') return;
+    const remedy = 'remove it, or set token to user';
+    if (token === 'none' || token === 'optional')
+      report(
+        ['signedOut'],
+        `is login, but token is ${token}, so the route serves signed-out users; ${remedy}`,
+      );
+    else if (session === 'none')
+      report(
+        ['signedOut'],
+        'is login, but session is none, so the route serves signed-out users; remove it, or set session to required',
+      );
+  },
+);
 
 const tokenOfItsOwn = rule<Related>(
   ['token', 'resource', 'exchange', 'scope'],
@@ -117,6 +136,7 @@ export const routeRules = [
   ownAuthorization,
   claimsOfSomebody,
   sessionForClient,
+  signInForPages,
   tokenOfItsOwn,
   signedInHow,
   oneNewPath,

@@ -20,6 +20,11 @@ export const route = z
       .describe(
         '`user`: only for people who are signed in, with their access token; others get `401`. `optional`: with the token if they are signed in. `none`: for everybody, without a token. `client`: with a token of this application’s own (client credentials).',
       ),
+    signedOut: oneOf(['problem', 'login'])
+      .prefault('problem')
+      .describe(
+        'What page navigations of signed-out users get. `problem`: `401` like any other request. `login`: they go to the sign-in and come back. With `login`, page navigations (`GET`) need no CSRF header; those of signed-in users that come from another site are refused.',
+      ),
     provider: text()
       .optional()
       .describe(

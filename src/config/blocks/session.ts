@@ -113,7 +113,7 @@ export const session = z
     cookieName: text(readCookieName)
       .prefault('bff')
       .describe(
-        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. It must not end in `-login` or `-device`. Changing it signs everybody out.',
+        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. It must not end in `-login`, `-device` or `-arrival`. Changing it signs everybody out.',
       ),
     persistent: flag()
       .prefault(false)
@@ -163,8 +163,10 @@ function sessionSecret() {
 }
 
 function readCookieName(name: string): string {
-  if (/-(?:login|device)$/.test(name))
-    refuse('must not end in -login or -device, like the other cookies of another application');
+  if (/-(?:login|device|arrival)$/.test(name))
+    refuse(
+      'must not end in -login, -device or -arrival, like the other cookies of another application',
+    );
   return /^[A-Za-z0-9_-]+$/.test(name)
     ? name
     : refuse('may contain only letters, digits, - and _, like bff');
