@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import type { Options } from './config/options.ts';
+import { notesReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -21,7 +22,7 @@ import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { withProviderCertificates } from './proxy/upstream/tls.ts';
 import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
-import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
+import { arrivalCookieName, type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { LoginCookieService } from './session/cookie/login-cookie.service.ts';
 import { MemoryKeyValueStore } from './session/store/memory.ts';
@@ -30,6 +31,7 @@ import { RedisKeyValueStore } from './session/store/redis/redis-key-value-store.
 import { SealedRecords } from './session/store/sealed-records.ts';
 import { Sealing } from './session/store/sealing.ts';
 import { SessionCookieService } from './session/cookie/session-cookie.service.ts';
+import { SignedOutNavigationService } from './session/navigation/signed-out-navigation.service.ts';
 import { SessionCache } from './session/sessions/session-cache.ts';
 import { EndNotifier } from './session/sessions/end-notifier.ts';
 import { SessionIndex } from './session/sessions/session-index.ts';
@@ -134,6 +136,8 @@ export const bffProviders: NestProvider[] = [
     session: options.session,
     csrf: options.csrf,
     cookies: namesOf(options),
+    arrivalCookie: arrivalNameOf(options),
+    notesReturns: notesReturns(options),
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   {
@@ -142,6 +146,7 @@ export const bffProviders: NestProvider[] = [
     useFactory: (store: SessionStore) => new EndNotifier(store),
   },
   SessionReaderService,
+  SignedOutNavigationService,
   SignedInSessionsService,
   SessionCookieService,
   LoginCookieService,
@@ -174,9 +179,10 @@ export const bffProviders: NestProvider[] = [
       basePath: options.basePath,
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
-      ourCookies: Object.values(namesOf(options)),
+      ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+      publicPaths: publicPathsOf(options),
       defaultProvider: options.providers[0]?.id,
       letsChoose: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
@@ -220,6 +226,10 @@ function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyVal
 
 function namesOf({ publicUrl, session }: Options): CookieNames {
   return cookieNames(publicUrl, session.cookieName);
+}
+
+function arrivalNameOf({ publicUrl, session }: Options): string {
+  return arrivalCookieName(publicUrl, session.cookieName);
 }
 
 function keyPrefix({ redis }: Options): string {

@@ -1,4 +1,6 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { returnUrlFor } from './login/return-url.ts';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
 import { SessionEvents } from './account/session-events.ts';
@@ -6,11 +8,23 @@ import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
 import { EndNotifier } from '../session/sessions/end-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
+import {
+  RETURN_URL_FOR,
+  type ReturnUrlFor,
+} from '../session/navigation/signed-out-navigation.service.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
 /** The Nest providers that the endpoints use besides their options. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
+  {
+    provide: RETURN_URL_FOR,
+    inject: [AUTH_OPTIONS],
+    useFactory:
+      ({ returnUrl }: AuthOptions): ReturnUrlFor =>
+      (address) =>
+        returnUrlFor(address, returnUrl),
+  },
   {
     provide: LogoutState,
     inject: [Sealing],

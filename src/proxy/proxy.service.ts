@@ -89,6 +89,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * an account at the provider of the route: a token goes only to upstreams of its own provider.
    */
   #accountFor({ options }: ProxyRoute, session: Session): Session | undefined {
+    if (options.token === 'none') return undefined;
     const provider = options.provider ?? this.options.defaultProvider;
     if (session.provider === provider) return session;
     // A client token is sent for any signed-in user.
@@ -98,17 +99,19 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
 
   #send(
     admitted: AdmittedRequest,
-    { account }: Caller,
+    { session, account }: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, handshake } = admitted;
+    const { request, response, route, handshake } = admitted;
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? session : undefined);
     if (handshake) {
-      const slot = this.openSockets.take(account?.id);
+      const slot = this.openSockets.take(watched?.id);
       const upstreamRequest = describe(admitted, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
-    const running = account && this.streamingResponses.begin(account.id, response);
+    const running = watched && this.streamingResponses.begin(watched.id, response);
     forward(request, response, describe(admitted, authorized, running), (failure) => {
       if (running) this.streamingResponses.end(running);
       if (failure) passOn(failure);

@@ -5,6 +5,7 @@ import type { Provider } from '../../oauth/provider/provider.ts';
 import type { Providers } from '../../oauth/providers.ts';
 import { parameter, type Query } from '../../http/query.ts';
 import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+import { silentMark } from './silent-login.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
 const longestTogether = 4096;
@@ -17,6 +18,14 @@ export const noSecondTry = '.2';
 
 /** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
+
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
+export const secondTry = 'secondTry';
+
+/** Whether a login with this `state` may be retried automatically. */
+export function mayBeRetried(state: string): boolean {
+  return ![noSecondTry, connectMark, silentMark].some((mark) => state.endsWith(mark));
+}
 
 /**
  * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a

@@ -22,6 +22,7 @@ import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts
 import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -31,22 +32,18 @@ import { formOf } from '../../http/form.ts';
 import {
   connectMark,
   loginParameters,
+  mayBeRetried,
   namedProvider,
   noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
+  secondTry,
 } from './login-request.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { keptReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
-
-/** Suffixes of `state` values whose login is not retried automatically. */
-const withoutSecondTry = [noSecondTry, connectMark, silentMark];
-
-/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
-const secondTry = 'secondTry';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -66,6 +63,7 @@ export class LoginController {
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly connections: LinkedAccountsService,
+    private readonly navigations: SignedOutNavigationService,
   ) {}
 
   /** `GET /bff/login` */
@@ -189,8 +187,10 @@ export class LoginController {
   }
 
   #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
-    else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
+    if (isInFrame) return tellPage(response, this.options.returnUrl.publicUrl, true);
+    const location = keptReturnUrl(returnUrl, this.options.returnUrl);
+    this.navigations.returnsTo(location, request, response);
+    goOn(request, response, location);
   }
 
   /** Runs a step of a sign-in and notifies the listener if it fails. */
@@ -238,8 +238,7 @@ export class LoginController {
     if (request.session.signedIn) {
       return this.#goOn(callback, this.options.returnUrl.defaultReturnUrl);
     }
-    const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
-    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const mayTryAgain = state && mayBeRetried(state) && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
     const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(
