@@ -194,6 +194,7 @@ export const bffProviders: NestProvider[] = [
   slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({
     basePath: options.basePath,
     directory: options.frontend?.directory,
+    publicPaths: publicPathsOf(options),
   })),
 
   // management
