@@ -214,6 +214,19 @@ describe('a browser', () => {
   });
 });
 
+it('a route with signedOut: login is reached from another site in the same way', async () => {
+  await using app = await startBff({
+    store: 'memory',
+    route: { path: '/app', signedOut: 'login' },
+  });
+  const browser = app.browser();
+  const pages = await arrive(browser, '/app/x?y', { from: elsewhere });
+  expect(statuses(pages)).toEqual([200, 200, 200]);
+  expect(app.upstream.requests.map(({ url }) => url)).toEqual(['/app/x?y']);
+  expect(app.upstream.last.headers.authorization).toMatch(/^Bearer /);
+  expect(last(pages).url).toBe(`${app.url}/app/x?y`);
+});
+
 it('the arrival cookie reaches no upstream, and is not set where no page needs it', async () => {
   const browser = await bff.signedIn();
   await browser.navigate('/');
