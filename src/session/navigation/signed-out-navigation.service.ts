@@ -58,7 +58,7 @@ export class SignedOutNavigationService {
 
   /** Notes that the browser goes to a page after a sign-in, perhaps without its session cookie. */
   returnsTo(location: string, { headers }: Request, response: Response): void {
-    if (!this.options.notesReturns) return;
+    if (!this.options.notesReturns || !location.startsWith('/')) return;
     const [address = ''] = location.split('#', 1);
     const rounds = this.#cookie.roundsAt(headers.cookie, address) ?? 0;
     response.append('Set-Cookie', this.#cookie.line(address, rounds));
