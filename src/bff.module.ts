@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { AccessService } from './access/access.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -23,16 +24,18 @@ import { LoginController } from './auth/login/login.controller.ts';
 import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
+import { RefreshController } from './auth/account/refresh.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
+import { bffProviders } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
-import type { Options, OptionsInput } from './config/options.ts';
+import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
-import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
-import { Providers } from './oauth/providers.ts';
+import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
+import { ProviderRegistry } from './oauth/provider-registry.ts';
+import { type BffHooks, HOOKS } from './oauth/hook/bff-hooks.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
@@ -44,11 +47,11 @@ import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './http/body-parsers.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
-import type { KeyValueStore } from './session/store/key-value-store.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-store.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { SignedInGuard } from './access/signed-in.guard.ts';
 
 /** Options for `BffModule.forRootAsync`: a factory, and the providers to inject into it. */
 export interface BffAsyncOptions
@@ -59,6 +62,8 @@ export interface BffAsyncOptions
    * The path of the endpoints, which NestJS needs before it runs the factory. Defaults to `/bff`.
    */
   readonly basePath?: string;
+  /** Creates the functions that the BFF calls. It gets the same providers as `useFactory`. */
+  readonly useHooks?: (...injected: never[]) => BffHooks | Promise<BffHooks>;
 }
 
 /**
@@ -73,11 +78,11 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
-    @Inject(STORE) private readonly store: KeyValueStore,
+    @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,
     private readonly applicationConfig: ApplicationConfig,
     private readonly moduleRef: ModuleRef,
@@ -85,10 +90,10 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   /**
    * Creates the module from options in the format of `bff.yaml`. Throws a `ConfigurationError` that
-   * lists every mistake.
+   * lists every mistake. `hooks` are functions of the host application that the BFF calls.
    */
-  static forRoot(input: OptionsInput): DynamicModule {
-    return this.withOptions(parseOptions(input));
+  static forRoot(input: OptionsInput, hooks: BffHooks = {}): DynamicModule {
+    return this.withOptions(parseOptions(input), hooks);
   }
 
   /**
@@ -96,18 +101,22 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * fails to start with a `ConfigurationError` that lists every mistake.
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
-    const { basePath = '/bff', imports, inject = [], useFactory } = async;
-    return describeModule(basePath, imports, {
+    const { basePath = '/bff', imports, inject = [], useFactory, useHooks } = async;
+    const options = {
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
         parseOptions(at(basePath, await useFactory(...injected))),
-    });
+    };
+    const createHooks = useHooks as ((...injected: unknown[]) => BffHooks) | undefined;
+    const hooks = createHooks && { provide: HOOKS, inject, useFactory: createHooks };
+    return describeModule(basePath, imports, options, hooks);
   }
 
   /** Creates the module from options that are already complete and validated. */
-  static withOptions(options: Options): DynamicModule {
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
+  static withOptions(options: Options, hooks: BffHooks = {}): DynamicModule {
+    const provided = { provide: OPTIONS, useValue: options };
+    return describeModule(options.basePath, [], provided, { provide: HOOKS, useValue: hooks });
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
@@ -139,6 +148,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ...step(CsrfMiddleware),
         endpoints: [
           ['get', `${basePath}/user`],
+          ['post', `${basePath}/refresh`],
           ['post', `${basePath}/logout`],
           ['all', `${basePath}/sessions`],
           ['all', `${basePath}/sessions/:id`],
@@ -180,6 +190,7 @@ function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
   options: NestProvider<Options>,
+  hooks: NestProvider = { provide: HOOKS, useValue: {} satisfies BffHooks },
 ): DynamicModule {
   return {
     module: BffModule,
@@ -189,6 +200,7 @@ function describeModule(
       LoginController,
       ProvidersController,
       UserController,
+      RefreshController,
       BackchannelController,
       FrontchannelController,
       LogoutController,
@@ -196,8 +208,8 @@ function describeModule(
       EventsController,
       ConnectController,
     ],
-    providers: [options, ...bffProviders, ...pipelineMiddlewares],
-    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    providers: [options, hooks, ...bffProviders, ...pipelineMiddlewares],
+    exports: [SessionReaderService, AccessService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 
@@ -205,8 +217,8 @@ function describeModule(
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
 function at(basePath: string, input: OptionsInput): OptionsInput {
-  const { basePath: wanted = basePath } = input;
-  if (wanted === basePath) return { ...input, basePath };
-  const message = `is ${wanted}, but must be given beside useFactory, not by it`;
+  const { basePath: given = basePath } = input;
+  if (given === basePath) return { ...input, basePath };
+  const message = `is ${given}, but must be given beside useFactory, not by it`;
   throw new ConfigurationError([{ path: ['basePath'], message }]);
 }

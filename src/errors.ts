@@ -15,6 +15,7 @@ const table = {
   step_up_required: [401, 'This action needs a stronger sign-in.'],
   csrf: [403, 'The request does not prove that it comes from this site.'],
   login_denied: [403, 'The sign-in was cancelled or denied.'],
+  not_allowed: [403, 'Your account does not have access to this.'],
   token_refused: [403, 'No access token may be issued for this resource.'],
   not_found: [404, 'There is nothing at this address.'],
   unknown_provider: [404, 'There is no sign-in provider of that name.'],
@@ -29,6 +30,7 @@ const table = {
     'Sessions cannot be read at the moment; whoever is signed in stays so.',
   ],
   provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
+  hook_unavailable: [503, 'The sign-in cannot be completed at the moment.'],
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
@@ -39,6 +41,7 @@ export type ErrorCode = keyof typeof table;
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   session_store_unavailable: 2,
   provider_unavailable: 5,
+  hook_unavailable: 5,
   rate_limited: 10,
 };
 

@@ -13,6 +13,8 @@ it('exports exactly this, and nothing else by accident', () => {
     'BffModule',
     'ConfigurationError',
     'CurrentUser',
+    'NotAllowedException',
+    'Require',
     'SignedInGuard',
     'createPkcePair',
   ]);
@@ -23,7 +25,8 @@ const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type HookClaims, NotAllowedException, type OptionsInput, type PkcePair, Require, SignedInGuard,
+  type SignInRule, type SignInUser, type User,
 } from 'pixie-bff';
 
 @Injectable()
@@ -44,7 +47,15 @@ export const asynchronous: BffAsyncOptions = {
     ...options,
     providers: [{ id: 'corp', issuer: settings.issuer, clientId: 'spa', clientSecret: 'x' }],
   }),
+  useHooks: ({ issuer }: Settings) => ({ onSignIn: async () => ({ issuer }) }),
 };
+
+const onSignIn = async ({ event, sub, claims }: SignInUser): Promise<HookClaims> => {
+  if (sub === 'mallory') throw new NotAllowedException('the user is blocked');
+  return { event, nick: claims['name'] ?? null };
+};
+
+const admins: SignInRule = { claim: 'roles', any: ['admin'] };
 
 @Controller()
 @UseGuards(SignedInGuard)
@@ -53,9 +64,13 @@ class Greeting {
   greet(@CurrentUser() user: User): string {
     return String(user.claims['name'] ?? user.sub);
   }
+
+  @Get('admin')
+  @Require(admins, { anyOf: [{ claim: 'audit', equals: true }, { claim: 'groups', all: ['a'] }] })
+  administer(): void {}
 }
 
-@Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
+@Module({ imports: [BffModule.forRoot(options, { onSignIn }), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
 export class HostModule {}
 
 export const code: ErrorCode = new BffError('not_signed_in').code;
@@ -64,6 +79,8 @@ export const paths = (error: ConfigurationError): string[] => error.mistakes.map
 
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
+// @ts-expect-error a controller has no rules for single methods
+export const byMethod: SignInRule = { ...admins, methods: ['GET'] };
 // @ts-expect-error a user has no token
 export const token = (user: User): unknown => user.accessToken;
 `;

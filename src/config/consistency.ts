@@ -3,11 +3,13 @@ import { isBelow } from '../http/path-prefix.ts';
 import { pathOf } from '../http/public-paths.ts';
 import { isMainPage } from './blocks/pages.ts';
 import type { provider } from './blocks/provider.ts';
+import { claimReference } from './blocks/route-headers.ts';
+import type { login, user } from './blocks/pages.ts';
 import type { route } from './blocks/route.ts';
 import { rule } from './values/rule.ts';
 
 /** The options that must be consistent with others. */
-interface Related {
+interface ComparedOptions {
   readonly publicUrl: string;
   readonly server: { readonly port: number; readonly workers: number };
   readonly management: { readonly port: number };
@@ -16,29 +18,36 @@ interface Related {
   readonly frontend?: { readonly signIn: string; readonly public: readonly string[] } | undefined;
   readonly errorUrl?: string | undefined;
   readonly providers: readonly z.output<typeof provider>[];
+  readonly login: z.output<typeof login>;
+  readonly user: z.output<typeof user>;
   readonly routes: readonly z.output<typeof route>[];
 }
 
-const sharedSessions = rule<Related>(['publicUrl', 'redis'], ({ publicUrl, redis }, report) => {
-  if (publicUrl.startsWith('https:') && !redis)
-    report(
-      ['redis', 'url'],
-      `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
-    );
-});
+const sharedSessions = rule<ComparedOptions>(
+  ['publicUrl', 'redis'],
+  ({ publicUrl, redis }, report) => {
+    if (publicUrl.startsWith('https:') && !redis)
+      report(
+        ['redis', 'url'],
+        `is required because publicUrl is ${publicUrl}: without Redis every restart signs out ` +
+          'all users; only http://localhost works without it',
+      );
+  },
+);
 
-const sharedByWorkers = rule<Related>(
+const sharedByWorkers = rule<ComparedOptions>(
   ['server.workers', 'redis'],
   ({ server: { workers }, redis }, report) => {
     if (workers > 1 && !redis)
       report(
         ['server', 'workers'],
-        `is ${workers}, but without redis.url each process would have sessions of its own; configure redis or leave it at 1`,
+        `is ${workers}, but without redis.url each process would have sessions of its own; ` +
+          'configure redis or leave it at 1',
       );
   },
 );
 
-const differentPorts = rule<Related>(
+const differentPorts = rule<ComparedOptions>(
   ['server.port', 'management.port'],
   ({ server, management }, report) => {
     if (server.port === management.port && server.port !== 0)
@@ -49,27 +58,29 @@ const differentPorts = rule<Related>(
   },
 );
 
-const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, report) => {
+const uniqueProviderIds = rule<ComparedOptions>(['providers.*.id'], ({ providers }, report) => {
   for (const [index, first] of repeated(providers.map(({ id }) => id)))
     report(
       ['providers', index, 'id'],
-      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose another id`,
+      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose ` +
+        'another id',
     );
 });
 
-const uniqueClients = rule<Related>(
+const uniqueClients = rule<ComparedOptions>(
   ['providers.*.issuer', 'providers.*.clientId', 'providers.*.preset', 'providers.*.type'],
   ({ providers }, report) => {
     const clients = providers.map(({ issuer, clientId }) => JSON.stringify([issuer, clientId]));
     for (const [index, first] of repeated(clients))
       report(
         ['providers', index, 'clientId'],
-        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the same issuer; an issuer can be configured once for each client`,
+        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the ` +
+          'same issuer; an issuer can be configured once for each client',
       );
   },
 );
 
-const crossSiteCookies = rule<Related>(
+const crossSiteCookies = rule<ComparedOptions>(
   ['publicUrl', 'providers.*.responseMode'],
   ({ publicUrl, providers }, report) => {
     if (publicUrl.startsWith('https:')) return;
@@ -77,12 +88,13 @@ const crossSiteCookies = rule<Related>(
       if (responseMode === 'form_post')
         report(
           ['providers', index, 'responseMode'],
-          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form over https only; use https or responseMode query`,
+          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form ` +
+            'over https only; use https or responseMode query',
         );
   },
 );
 
-const knownProviders = rule<Related>(
+const knownProviders = rule<ComparedOptions>(
   ['providers.*.id', 'routes.*.provider'],
   ({ providers, routes }, report) => {
     const ids = providers.map(({ id }) => id);
@@ -95,7 +107,7 @@ const knownProviders = rule<Related>(
   },
 );
 
-const clientWithCredentials = rule<Related>(
+const clientWithCredentials = rule<ComparedOptions>(
   ['providers.*.id', 'providers.*.clientAuth', 'routes.*.provider', 'routes.*.token'],
   ({ providers, routes }, report) => {
     for (const [index, { token, exchange, provider = providers[0]?.id }] of routes.entries()) {
@@ -104,46 +116,51 @@ const clientWithCredentials = rule<Related>(
       if (option && clientAuth === 'none')
         report(
           ['routes', index, ...option.split('.')],
-          `is client, but clientAuth of provider ${provider} is none, and only a client with credentials gets a token of its own (RFC 6749 §4.4); give the provider a clientSecret or another clientAuth`,
+          `is client, but clientAuth of provider ${provider} is none, and only a client with ` +
+            'credentials gets a token of its own (RFC 6749 §4.4); give the provider a ' +
+            'clientSecret or another clientAuth',
         );
     }
   },
 );
 
-const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
+const uniquePaths = rule<ComparedOptions>(['routes.*.path'], ({ routes }, report) => {
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
     report(
       ['routes', index, 'path'],
-      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose another path or remove one of the two routes`,
+      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose ` +
+        'another path or remove one of the two routes',
     );
 });
 
-const pathsBesideOurs = rule<Related>(
+const pathsBesideOurs = rule<ComparedOptions>(
   ['routes.*.path', 'basePath'],
   ({ routes, basePath }, report) => {
     for (const [index, { path }] of routes.entries()) {
       if (path !== '/' && (isBelow(path, basePath) || isBelow(basePath, path)))
         report(
           ['routes', index, 'path'],
-          `is ${path}, but basePath is ${basePath} and neither may contain the other; change one of them`,
+          `is ${path}, but basePath is ${basePath} and neither may contain the other; change ` +
+            'one of them',
         );
     }
   },
 );
 
-const oneOwnerOfTheRoot = rule<Related>(
+const oneOwnerOfTheRoot = rule<ComparedOptions>(
   ['routes.*.path', 'frontend'],
   ({ routes, frontend }, report) => {
     const index = routes.findIndex(({ path }) => path === '/');
     if (index >= 0 && frontend)
       report(
         ['routes', index, 'path'],
-        'is /, but a frontend is configured and serves that; choose a longer path or remove frontend',
+        'is /, but a frontend is configured and serves that; choose a longer path or remove ' +
+          'frontend',
       );
   },
 );
 
-const publicFrontend = rule<Related>(
+const publicFrontend = rule<ComparedOptions>(
   ['frontend.public', 'routes.*.path', 'basePath'],
   ({ frontend, routes, basePath }, report) => {
     for (const [index, path] of (frontend?.public ?? []).entries()) {
@@ -158,7 +175,30 @@ const publicFrontend = rule<Related>(
   },
 );
 
-const publicErrorPage = rule<Related>(
+const keptClaims = rule<ComparedOptions>(
+  ['user.claims', 'login.require', 'routes.*.require', 'routes.*.headers'],
+  ({ user: { claims: kept }, login, routes }, report) => {
+    if (!kept) return;
+    const refuse = (path: readonly (string | number)[], names: readonly string[]) => {
+      for (const name of names)
+        if (!isKept(name, kept))
+          report(path, `needs the claim ${name}, which user.claims does not keep; add it there`);
+    };
+    for (const [at, entry] of (login.require ?? []).entries())
+      refuse(['login', 'require', at], claimsOfRule(entry));
+    for (const [index, { require: rules = [], headers }] of routes.entries()) {
+      for (const [at, entry] of rules.entries())
+        refuse(['routes', index, 'require', at], claimsOfRule(entry));
+      for (const [header, value] of Object.entries(headers.set))
+        refuse(
+          ['routes', index, 'headers', 'set', header],
+          [...value.matchAll(claimReference)].map(([, name = '']) => name),
+        );
+    }
+  },
+);
+
+const publicErrorPage = rule<ComparedOptions>(
   ['errorUrl', 'frontend.signIn', 'routes.*.path', 'routes.*.signedOut'],
   ({ errorUrl, frontend, routes }, report) => {
     if (errorUrl === undefined) return;
@@ -193,7 +233,27 @@ export const consistency = [
   oneOwnerOfTheRoot,
   publicFrontend,
   publicErrorPage,
+  keptClaims,
 ] as const;
+
+/** Whether a claim, named whole or by its path, is part of a claim that is kept. */
+function isKept(name: string, kept: readonly string[]): boolean {
+  return kept.some((claim) => name === claim || name.startsWith(`${claim}.`));
+}
+
+/** The parts of a rule that name claims. */
+interface RuleEntry {
+  readonly claim?: string | undefined;
+  readonly emailDomain?: readonly string[] | undefined;
+  readonly unverified?: boolean | undefined;
+}
+
+/** The claims that a rule looks at. An e-mail address counts if it is verified. */
+function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
+  return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
+    [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),
+  );
+}
 
 /** Longest path first. */
 function byLength(one: { readonly path: string }, other: { readonly path: string }): number {

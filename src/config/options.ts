@@ -20,21 +20,24 @@ const noProvider = 'needs at least one provider with issuer and clientId (BFF_OI
 export const optionsSchema = z
   .strictObject({
     publicUrl: publicOrigin().describe(
-      'The application’s address as browsers see it, https without a path. Callbacks, cookies and origin checks are built from it alone, never from what a request says. `http://localhost` and `http://127.0.0.1` are for development.',
+      'The application’s address as browsers see it, https without a path. Callbacks, ' +
+        'cookies and origin checks use it, never a value from a request. `http://localhost` ' +
+        'and `http://127.0.0.1` are for development.',
     ),
     server,
     management,
     basePath: basePath()
       .prefault('/bff')
       .describe(
-        'Path below which the BFF’s own endpoints are. It is part of the callback addresses registered at the providers.',
+        'Path of the BFF’s own endpoints. It is part of the callback addresses registered at ' +
+          'the providers.',
       ),
     redis,
     session,
     providers: z
       .array(provider, { error: ({ input }) => (input === undefined ? noProvider : undefined) })
       .min(1, noProvider)
-      .describe('The authorization servers people sign in at. The first is the default.'),
+      .describe('The authorization servers where users sign in. The first is the default.'),
     routes: z
       .array(route)
       .prefault([])
@@ -46,16 +49,18 @@ export const optionsSchema = z
     errorUrl: localPath()
       .optional()
       .describe(
-        'Page of your application that shows errors of page navigations; it gets `?code=`. Without it, the BFF shows a plain page of its own.',
+        'Page of your application that shows errors of page navigations; it gets `?code=`. By ' +
+          'default the BFF shows a plain page of its own.',
       ),
     logLevel: oneOf(['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'])
       .prefault('info')
-      .describe(
-        'The least important kind of line that is logged. No level logs tokens, cookies or secrets.',
-      ),
+      .describe('The lowest level that is logged. No level logs tokens, cookies or secrets.'),
     rateLimit,
   })
   .check(...consistency);
+
+/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
+export const OPTIONS = Symbol('options');
 
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
@@ -82,10 +87,25 @@ export type ProviderOptions = Options['providers'][number];
 export type RouteOptions = Options['routes'][number];
 
 /**
+ * One rule over claims. It has a `claim` with exactly one of `any`, `all`, `equals`, `exists` and
+ * `emailDomain`, or `anyOf`. Only rules of routes have `methods`.
+ */
+export type AccessRule = NonNullable<RouteOptions['require']>[number];
+
+/**
+ * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ */
+export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
+
+/**
  * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
  * strict policy.
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
+
+/** The service that is asked about users who sign in. */
+export type HookOptions = NonNullable<Options['login']['hook']>;
 
 /** The header that proves that a request comes from our own pages. */
 export type CsrfOptions = Options['csrf'];

@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
 import type { PublicPaths } from '../http/public-paths.ts';
@@ -31,6 +32,8 @@ export interface ProxyRoute {
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
   readonly wants: RouteWants | undefined;
+  /** `routes[].require`. `undefined` if every signed-in user may call. */
+  readonly rules: CompiledRules | undefined;
   readonly signInPlace: SignInPlace;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
@@ -76,16 +79,17 @@ export class ProxyRoutes {
 
 /** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
-  const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute, publicPaths } = all;
+  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute, publicPaths } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const isFrontend = options === frontendRoute;
-  const ours = isFrontend ? answerHeaders.page : answerHeaders.other;
-  const responseRules = { ours, ourCookies, isPersonal, isFrontend };
+  const defaults = isFrontend ? defaultResponseHeaders.page : defaultResponseHeaders.other;
+  const responseRules = { defaults, ourCookies, isPersonal, isFrontend };
   const route: ProxyRoute = {
     path: options.path,
     options,
     upstream: openUpstream(options, index),
+    rules: options.require && compileRules(options.require),
     ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,
@@ -119,14 +123,14 @@ function protectedFrontend(
 /** The sign-in requirements of a route, and where its users meet them. */
 function signInRules(
   options: RouteOptions,
-  { basePath, defaultProvider, letsChoose }: ProxyOptions,
+  { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
   const { token, session, signedOut, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
-  const unnamed = letsChoose ? undefined : defaultProvider;
+  const unnamed = offersChoice ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
     signedIn: stepUpResponse(signInPlace, false),

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
-import { answer, inTurn, passOn, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, inTurn, passOn, type Handler } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { describeInChromium } from '../support/browser/chromium.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -24,12 +24,12 @@ describeInChromium('pages behind the sign-in with a Strict cookie, in Chromium',
   let address: string;
 
   beforeAll(async () => {
-    web = await startUpstream(answer(200, '<!doctype html><title>Shop</title>', html));
+    web = await startUpstream(respondWith(200, '<!doctype html><title>Shop</title>', html));
     // The host is localhost and all others are 127.0.0.1, which is another site.
     bff = await startBff({ frontend: { url: web.url, signIn: 'required' }, store: 'memory' });
     address = new URL(path, bff.url).href;
     const link = `<!doctype html><title>Mail</title><a href="${address}">Your order</a>`;
-    mail = await startUpstream(answer(200, link, html));
+    mail = await startUpstream(respondWith(200, link, html));
   });
 
   afterAll(() => Promise.all([bff.close(), web.close(), mail.close()]));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { refuseCookies, withoutFetchMetadata } from '../support/browser/navigations.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { startNetwork } from '../support/redis/network.ts';
@@ -36,7 +36,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('a built frontend behind the sign-in', () => {
   let bff: TestBff;
-  let alice: LittleBrowser;
+  let alice: TestBrowser;
 
   beforeAll(async () => {
     bff = await startBff({
@@ -248,7 +248,7 @@ it('while Redis is down, is 503 for who may be signed in, and never the page', a
   }
   const script = await alice.fetch('/app-4f3a9c21.js');
   expect(script.status).toBe(503);
-  await network.mend();
+  await network.restore();
   await bff.close();
   network.close();
   await redis.stop();

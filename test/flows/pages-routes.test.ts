@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { refuseCookies, withoutFetchMetadata } from '../support/browser/navigations.ts';
 import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
@@ -11,7 +11,7 @@ function withPages(others: BffOverrides = {}): Promise<TestBff> {
   return startBff({
     store: 'memory',
     session: { sameSite: 'lax' },
-    upstream: answer(200, 'the page', { 'content-type': 'text/html' }),
+    upstream: respondWith(200, 'the page', { 'content-type': 'text/html' }),
     routes: (usual) => [usual, { ...usual, path: '/app', signedOut: 'login' }],
     errorUrl: '/oops',
     ...others,

@@ -1,6 +1,6 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { withoutFetchMetadata } from '../support/browser/navigations.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/server.ts';
@@ -13,7 +13,7 @@ const index = '<!doctype html><title>Shop</title>';
 describe('a frontend on another server behind the sign-in', () => {
   let bff: TestBff;
   let web: Upstream;
-  let alice: LittleBrowser;
+  let alice: TestBrowser;
 
   beforeAll(async () => {
     web = await startUpstream();
@@ -32,7 +32,7 @@ describe('a frontend on another server behind the sign-in', () => {
   });
 
   beforeEach(() => {
-    web.handler = answer(200, index, { 'content-type': 'text/html' });
+    web.handler = respondWith(200, index, { 'content-type': 'text/html' });
     web.requests.length = 0;
   });
 
@@ -83,7 +83,7 @@ describe('a frontend on another server behind the sign-in', () => {
     ['a private one', { 'cache-control': 'private, max-age=9' }, 'private, max-age=9'],
     ['one for a CDN', { 'cdn-cache-control': 'max-age=60' }, 'private, no-cache'],
   ])('lets no shared cache keep its pages, whatever its rule: %s', async (_, headers, expected) => {
-    web.handler = answer(200, index, { ...headers, vary: 'Accept' });
+    web.handler = respondWith(200, index, { ...headers, vary: 'Accept' });
     const response = await alice.fetch('/');
     expect(response.headers.get('cache-control')).toBe(expected);
     expect(response.headers.get('cdn-cache-control')).toBeNull();
@@ -91,7 +91,7 @@ describe('a frontend on another server behind the sign-in', () => {
   });
 
   it('has public paths for everyone, with its own rules for caches', async () => {
-    web.handler = answer(200, 'x', { 'cache-control': 'public, max-age=60' });
+    web.handler = respondWith(200, 'x', { 'cache-control': 'public, max-age=60' });
     for (const path of ['/assets', '/assets/x.js', '/%61ssets/x.js', '/signin-error?code=x']) {
       const response = await bff.browser().fetch(path);
       expect(response.status).toBe(200);
@@ -144,7 +144,7 @@ it('while Redis is down, a frontend on another server is 503, and is asked nothi
   const page = await alice.navigate('/', { redirect: 'manual' });
   expect([page.status, errorCode(page)]).toEqual([503, 'session_store_unavailable']);
   expect(web.requests).toEqual([]);
-  await network.mend();
+  await network.restore();
   await bff.close();
   await web.close();
   network.close();

@@ -1,6 +1,6 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser, NavigateOptions, Page } from '../support/browser/browser.ts';
+import type { TestBrowser, NavigateOptions, Page } from '../support/browser/browser.ts';
 import { refreshOf, refuseCookies, withoutFetchMetadata } from '../support/browser/navigations.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { errorCode } from './steps.ts';
@@ -13,7 +13,7 @@ let bff: TestBff;
 let web: Upstream;
 
 beforeAll(async () => {
-  web = await startUpstream(answer(200, index, { 'content-type': 'text/html' }));
+  web = await startUpstream(respondWith(200, index, { 'content-type': 'text/html' }));
   bff = await startBff({ store: 'memory', frontend: { url: web.url, signIn: 'required' } });
 });
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 /** Every page on the way, until one stays. A page that loads by itself is of our own origin. */
 async function arrive(
-  browser: LittleBrowser,
+  browser: TestBrowser,
   path: string,
   options: NavigateOptions = {},
 ): Promise<Page[]> {

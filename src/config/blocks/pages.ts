@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
+import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath, requestPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
-import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
 /** The single-page application. It serves every path that is neither an endpoint nor a route. */
 export const frontend = z
@@ -11,12 +13,14 @@ export const frontend = z
     directory: builtFrontend()
       .optional()
       .describe(
-        'Directory with the built application; it must contain `index.html`, which also answers navigations to addresses that are no file.',
+        'Directory with the built application. It must contain `index.html`, which is also ' +
+          'sent for navigations to addresses without a file.',
       ),
     url: serverAddress()
       .optional()
       .describe(
-        'Address of a development or web server that serves the application instead of `frontend.directory`.',
+        'Address of a development or web server that serves the application instead of ' +
+          '`frontend.directory`.',
       ),
     signIn: oneOf(['optional', 'required'])
       .prefault('optional')
@@ -31,7 +35,8 @@ export const frontend = z
     contentSecurityPolicy: text(readPolicy)
       .optional()
       .describe(
-        'Content-Security-Policy of the pages. Without it, a strict one that fits a bundled application; `off` sends none.',
+        'Content-Security-Policy of the pages. By default a strict one that suits a bundled ' +
+          'application; `off` sends none.',
       ),
   })
   .check(
@@ -39,7 +44,8 @@ export const frontend = z
       if (directory !== undefined && url !== undefined)
         report(
           ['url'],
-          `is ${url} while frontend.directory is ${directory}; keep the one that serves the frontend`,
+          `is ${url} while frontend.directory is ${directory}; keep the one that serves the ` +
+            'frontend',
         );
       if (directory === undefined && url === undefined)
         report([], 'needs either directory (a built frontend) or url (a server for it)');
@@ -66,21 +72,30 @@ export function isMainPage(path: string): boolean {
   return ['/', '/index', '/index.html'].includes(path.toLowerCase());
 }
 
-/** The return URLs that are allowed after a sign-in. */
+/** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
       .prefault('/')
-      .describe('Where a browser goes after signing in or out when it named no other place.'),
+      .describe('Where a browser goes after signing in or out if no other address was given.'),
     allowedReturnOrigins: listOf(browserOrigin())
       .prefault([])
       .describe(
-        'Other origins that a return URL may lead to. Whoever controls one of them can receive your users right after they sign in.',
+        'Other origins that a return URL may lead to. Anyone who controls one of them can ' +
+          'receive your users right after they sign in.',
       ),
     chooser: flag()
       .prefault(false)
       .describe(
-        'With several providers: `/bff/login` without a provider shows a page to choose one. Without it, the first provider is taken.',
+        'With several providers: whether `/bff/login` without a provider shows a page to ' +
+          'choose one. Otherwise it uses the first provider.',
+      ),
+    hook: loginHook,
+    require: signInRules
+      .optional()
+      .describe(
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
+          'everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})
@@ -92,7 +107,8 @@ export const csrf = z
     header: text(readCsrfHeader)
       .prefault('X-CSRF')
       .describe(
-        'Name of the header that the frontend adds to its calls. Other sites cannot send it without asking, and are refused when they ask.',
+        'Name of the header that the frontend adds to its calls. Other sites cannot send it ' +
+          'without a preflight, which is refused.',
       ),
     value: scalar<string, string | number>((value) =>
       (typeof value === 'string' && value) || typeof value === 'number'
@@ -100,7 +116,10 @@ export const csrf = z
         : refuse('must be text'),
     )
       .prefault('1')
-      .describe('Value that header must have. It is no secret; the presence of the header counts.'),
+      .describe(
+        'Value that this header must have. It is not a secret; the presence of the header ' +
+          'counts.',
+      ),
   })
   .prefault({})
   .describe('The header that proves a call comes from your own pages.');
@@ -111,26 +130,45 @@ export const user = z
     anonymous: oneOf([401, 200])
       .prefault(401)
       .describe(
-        'Status of `/bff/user` for someone who is not signed in: `401` with a problem, or `200` with `null`, which keeps browser consoles free of errors.',
+        'Status of `/bff/user` without a session: `401` with a problem document, or `200` ' +
+          'with `null`, which keeps browser consoles free of errors.',
       ),
     format: oneOf(['object', 'claims-array'])
       .prefault('object')
       .describe(
-        'Shape of the answer. `claims-array` is what front ends written for Duende BFF expect.',
+        'Shape of the response. `claims-array` is the shape that frontends written for Duende ' +
+          'BFF expect.',
+      ),
+    claims: listOf(text())
+      .min(1, 'needs at least one claim')
+      .optional()
+      .describe(
+        'Names of the claims that a session keeps, after the hook. Without it, all but those about ' +
+          'the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one stops the start.',
+      ),
+    refresh: duration({ atMost: '24d' })
+      .optional()
+      .describe(
+        'Age at which a call lets UserInfo be read again; the call itself does not wait. Without ' +
+          'it, claims change with the ID tokens of refreshes and by `POST /bff/refresh` alone.',
       ),
   })
   .prefault({})
-  .describe('What `/bff/user` answers.');
+  .describe('The response of `/bff/user`.');
 
 /**
  * Headers that another site can send without a preflight (Fetch, CORS-safelisted), or that scripts
  * cannot set.
  */
-const useless =
-  /^(accept|accept-language|content-language|content-type|content-length|range|authorization|cookie2?|host|origin|referer|connection|te|upgrade|user-agent|proxy-.*|sec-.*)$/;
+const useless = new Set(
+  'accept accept-language content-language content-type content-length range authorization'
+    .concat(' cookie cookie2 host origin referer connection te upgrade user-agent')
+    .split(' '),
+);
 
 function readCsrfHeader(name: string): string {
-  if (useless.test(readName(name)))
+  const lower = readName(name);
+  if (useless.has(lower) || /^(proxy|sec)-/.test(lower))
     refuse(`${name} protects nothing, because browsers send it anyway; use a name like X-CSRF`);
   return name;
 }

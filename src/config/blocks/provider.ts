@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { authorizationParameters, loginParameter } from './authorization-parameters.ts';
 import { endpointAddress, internalOrigin, issuerIdentifier } from '../values/addresses.ts';
 import { profileIsKept, underProfile, usualAlgorithms } from './fapi2-profile.ts';
 import { presetNames } from '../presets/presets.ts';
@@ -8,12 +9,6 @@ import { providerSecurityRules } from './provider-security-rules.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/scalar.ts';
 import { userFields } from '../values/user-fields.ts';
 
-/** Parameters of an authorization request that only the BFF sets. */
-const protocolParameters = new Set(
-  `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
-  request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
-);
-
 const signatureAlgorithms =
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 
@@ -21,32 +16,41 @@ const signatureAlgorithms =
 export const provider = z
   .strictObject({
     id: text(readId).describe(
-      'Short name of the provider in addresses (`/bff/login?provider=corp`, `/bff/callback/corp`) and in the log: lower-case letters, digits and `-`. The first provider is the default one, whose callback is `/bff/callback`.',
+      'Short name of the provider in addresses (`/bff/login?provider=corp`, ' +
+        '`/bff/callback/corp`) and in the log: lower-case letters, digits and `-`. The first ' +
+        'provider is the default one, whose callback is `/bff/callback`.',
     ),
     name: text()
       .optional()
       .describe(
-        'Name to show to people who choose between providers. Without it, that of the preset, or the `id`.',
+        'Name of the provider on the page to choose one. By default that of the preset, or ' +
+          'the `id`.',
       ),
     preset: oneOf(presetNames)
       .optional()
       .describe(
-        'A well-known service whose addresses and peculiarities the BFF knows; what you write beside it wins. See [providers.md](providers.md).',
+        'A well-known service whose addresses and peculiarities the BFF knows. Options beside ' +
+          'it override it. See [providers.md](providers.md).',
       ),
     type: oneOf(['oidc', 'oauth2'])
       .prefault('oidc')
       .describe(
-        'What the provider speaks: OpenID Connect (`oidc`), or OAuth 2 alone (`oauth2`), which needs `authorizationEndpoint`, `tokenEndpoint`, `userinfoEndpoint` and `user`. A preset knows it.',
+        'The protocol of the provider: OpenID Connect (`oidc`), or only OAuth 2 (`oauth2`), ' +
+          'which needs `authorizationEndpoint`, `tokenEndpoint`, `userinfoEndpoint` and `user`. ' +
+          'A preset sets it.',
       ),
     issuer: issuerIdentifier()
       .optional()
       .describe(
-        'Issuer identifier, exactly as in the ID tokens; endpoints and keys are discovered below it. https, or http on a loopback host. Required for `type: oidc`, unless the preset knows it.',
+        'Issuer identifier, exactly as in the ID tokens. Endpoints and keys are discovered ' +
+          'below it. https, or http on a loopback host. Required for `type: oidc`, unless the ' +
+          'preset has one.',
       ),
     internalUrl: internalOrigin()
       .optional()
       .describe(
-        'Origin to which our own calls to the provider go instead of to the issuer: a container’s or a cluster’s name, say. Browsers and tokens keep seeing the issuer.',
+        'Origin for the BFF’s own requests to the provider, instead of the issuer, for ' +
+          'example the name of a container. Browsers and tokens still use the issuer.',
       ),
     authorizationEndpoint: override('Where browsers are sent to sign in.'),
     tokenEndpoint: override('Where codes and refresh tokens are exchanged for tokens.'),
@@ -54,9 +58,12 @@ export const provider = z
     user: userFields()
       .optional()
       .describe(
-        'For `type: oauth2`: which field of the user endpoint’s answer is `sub` (one that never changes), `name`, `email` and so on. A field inside another is `data.id`, a text around fields `https://cdn.example.com/{id}.png`; of a list the first that has a value counts.',
+        'For `type: oauth2`: which field of the user endpoint’s response is `sub` (one that ' +
+          'never changes), `name`, `email` and so on. A nested field is `data.id`, a text with ' +
+          'fields is `https://cdn.example.com/{id}.png`; of a list the first field with a value ' +
+          'is used.',
       ),
-    jwksUri: override('Where the keys are that ID tokens are signed with.'),
+    jwksUri: override('Where the keys of ID tokens are.'),
     endSessionEndpoint: override(
       'Where browsers are sent to sign out of the provider too (RP-Initiated Logout).',
     ),
@@ -65,7 +72,8 @@ export const provider = z
     clientSecret: text()
       .optional()
       .describe(
-        'Client secret that the provider issued, for `client_secret_basic` and `client_secret_post`.',
+        'Client secret that the provider issued, for `client_secret_basic` and ' +
+          '`client_secret_post`.',
       ),
     clientAuth: oneOf([
       'client_secret_basic',
@@ -77,45 +85,65 @@ export const provider = z
     ])
       .prefault('client_secret_basic')
       .describe(
-        'How the BFF proves to the provider that it is this client. It must be what the registration says. `private_key_jwt` signs with `clientKey`; the two of TLS show `clientCert`, which an authority has signed or the registration names; `none` is for a client without a secret, which PKCE alone protects.',
+        'How the BFF authenticates to the provider, as in its registration. `private_key_jwt` ' +
+          'signs with `clientKey`. `tls_client_auth` and `self_signed_tls_client_auth` send ' +
+          '`clientCert`, which an authority has signed or the registration names. `none` is for ' +
+          'a client without a secret, protected only by PKCE.',
       ),
     scopes: listOf(text(readScope), { separator: /[\s,]+/ })
       .prefault(['openid', 'profile', 'email'])
       .describe(
-        'What a sign-in asks for. Add `offline_access` where the provider gives refresh tokens only on request; without a refresh token API calls need a new sign-in when the access token expires.',
+        'Scopes that a sign-in requests. Add `offline_access` if the provider issues refresh ' +
+          'tokens only on request. Without a refresh token, API calls need a new sign-in when ' +
+          'the access token expires.',
       ),
-    loginParams: listOf(text(readLoginParameter))
+    loginParams: listOf(loginParameter())
       .prefault([])
       .describe(
-        'Further query parameters of `/bff/login` that are handed to the provider (`kc_idp_hint`, `organization`, …). All others are ignored.',
+        'Further query parameters of `/bff/login` that are handed to the provider ' +
+          '(`kc_idp_hint`, `organization`, …). All others are ignored.',
+      ),
+    authorizationParams: authorizationParameters()
+      .prefault({})
+      .describe(
+        'Fixed parameters of every authorization request to this provider, by name, as in ' +
+          '`audience: https://api.example.com`. A link cannot override them. Parameters that ' +
+          'another option or the protocol controls (`scope`, `state`, `prompt`, …) are refused.',
       ),
     par: oneOf(['auto', 'required', 'never'])
       .prefault('auto')
       .describe(
-        'Pushed authorization requests (RFC 9126), which keep the request out of the browser’s address. `auto`: where the provider insists on them; `required`: always; `never`: not even where it insists.',
+        'Pushed authorization requests (RFC 9126), which keep the request out of the ' +
+          'browser’s address. `auto`: if the provider requires them; `required`: always; ' +
+          '`never`: not even if it requires them.',
       ),
     idTokenAlgorithms: listOf(text(readAlgorithm))
       .min(1, 'needs at least one algorithm')
       .prefault([...usualAlgorithms])
       .describe(
-        'Signature algorithms accepted on ID tokens. A token signed with any other is refused, whatever the provider announces.',
+        'Signature algorithms accepted on ID tokens. A token signed with any other is ' +
+          'refused, whatever the provider announces.',
       ),
     frontchannelLogout: flag()
       .prefault(false)
       .describe(
-        'Let the provider end its sessions here through an iframe (`/bff/frontchannel`, OIDC Front-Channel Logout). Only for a provider without Back-Channel Logout, which needs no browser and is always on.',
+        'Whether the provider may end its sessions here through an iframe ' +
+          '(`/bff/frontchannel`, OIDC Front-Channel Logout). Only for a provider without ' +
+          'Back-Channel Logout, which needs no browser and is always enabled.',
       ),
     logoutToken: z
       .strictObject({
         allowMissingExp: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens without `exp`, which Ory Hydra, Glewlwyd and Keycloak before 23.0.4 send; such a token counts for two minutes after its `iat`.',
+            'Accept logout tokens without `exp`, which Ory Hydra, Glewlwyd and Keycloak before ' +
+              '23.0.4 send. Such a token is valid for two minutes after its `iat`.',
           ),
         allowUntyped: flag()
           .prefault(false)
           .describe(
-            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as Ory Hydra, Glewlwyd and Keycloak before 25 send them.',
+            'Accept logout tokens whose `typ` is missing or `JWT` instead of `logout+jwt`, as ' +
+              'Ory Hydra, Glewlwyd and Keycloak before 25 send them.',
           ),
       })
       .prefault({})
@@ -125,7 +153,7 @@ export const provider = z
       .describe('How long one call to the provider may take before it counts as unreachable.'),
     maxResponse: size()
       .prefault('1mb')
-      .describe('Largest answer read from the provider; a larger one counts as a failure.'),
+      .describe('Maximum size of a response of the provider; a larger one counts as a failure.'),
     ...providerSecurityOptions,
   })
   .check(...providerRules, ...providerSecurityRules, profileIsKept)
@@ -137,7 +165,7 @@ export const provider = z
       ...rest,
     }),
   )
-  .describe('One authorization server and our registration there.');
+  .describe('One authorization server and the registration of the BFF there.');
 
 function override(what: string) {
   return endpointAddress()
@@ -155,11 +183,6 @@ function readScope(scope: string): string {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
     ? scope
     : refuse('must be one scope: no space, no quote, no backslash (RFC 6749 §3.3)');
-}
-
-function readLoginParameter(name: string): string {
-  if (protocolParameters.has(name)) refuse(`${name} belongs to the BFF itself; remove it`);
-  return /^[\w.:-]+$/.test(name) ? name : refuse('must be the name of a query parameter');
 }
 
 function readAlgorithm(name: string): string {

@@ -34,7 +34,11 @@ export const headers = z
       .transform(inLowerCase)
       .prefault({})
       .describe(
-        'Headers that the upstream gets on every request, whatever the client sends under these names. `${claims.email}` stands for a claim of the signed-in user, `${claims.realm_access.roles}` for one inside another; a header whose claim is missing, or whose value is longer than 8 KB, is not sent. In claims everything but printable ASCII is percent-encoded, `%` too, and the entries of a list are separated by commas.',
+        'Headers that the upstream gets on every request, whatever the client sends under ' +
+          'these names. `${claims.email}` is a claim of the signed-in user, ' +
+          '`${claims.realm_access.roles}` a nested one. A header is not sent if its claim is ' +
+          'missing or its value is longer than 8 KB. In claims, everything but printable ASCII ' +
+          'is percent-encoded, `%` too, and the entries of a list are separated by commas.',
       ),
     remove: listOf(text(readName))
       .prefault([])
@@ -42,7 +46,10 @@ export const headers = z
     pass: listOf(text(readPassedName))
       .prefault([])
       .describe(
-        'Request headers that are passed on although they would be removed, in exactly this spelling: `Authorization` on a route with `token: none`, or an identity header such as `X-Consumer-Id` that clients may set themselves. Headers that the BFF sets, and `Secure-Session-*`, are never passed.',
+        'Request headers that are passed on although they would be removed, in exactly this ' +
+          'spelling: `Authorization` on a route with `token: none`, or an identity header such ' +
+          'as `X-Consumer-Id` that clients may set themselves. Headers that the BFF sets, and ' +
+          '`Secure-Session-*`, are never passed.',
       ),
   })
   .prefault({})

@@ -8,43 +8,54 @@ export const routeTokenOptions = {
   session: oneOf(['required', 'none'])
     .prefault('required')
     .describe(
-      'For `token: client`: whether callers must be signed in. `none` lets everybody use the upstream with the authority of this application.',
+      'For `token: client`: whether requests need a session. `none` lets every client use ' +
+        'the upstream with the authority of this application.',
     ),
   resource: text(readResource)
     .optional()
     .describe(
-      'Resource that the route’s own access token is asked for (RFC 8707), an absolute URI as the provider knows it. A sign-in asks for all resources of its provider’s routes; each token is then fetched with the refresh token, or for `token: client` with client credentials.',
+      'Resource of the route’s own access token (RFC 8707), an absolute URI as the provider ' +
+        'knows it. A sign-in requests all resources of its provider’s routes; each token is ' +
+        'then requested with the refresh token, or for `token: client` with client ' +
+        'credentials.',
     ),
   exchange: z
     .strictObject({
       audience: text()
         .optional()
-        .describe('Who the exchanged token is for, by the name the provider has for it.'),
+        .describe('Audience of the exchanged token, by the name that the provider has for it.'),
       scope: scopeList().optional().describe('Scopes of the exchanged token, separated by spaces.'),
       actor: oneOf(['client'])
         .optional()
         .describe(
-          '`client`: the BFF is named as who acts for the user, by an access token of its own (`actor_token`). Without it, the exchanged token says nothing of the BFF.',
+          '`client`: the exchanged token names the BFF as actor, by an access token of its own ' +
+            '(`actor_token`). By default it does not name the BFF.',
         ),
     })
     .optional()
     .describe(
-      'The route’s own access token is what the provider exchanges the user’s for (RFC 8693). At least one of `audience` and `scope`.',
+      'The provider exchanges the user’s access token for one of the route’s own (RFC ' +
+        '8693). At least one of `audience` and `scope`.',
     ),
   scope: scopeList()
     .optional()
     .describe(
-      'Scopes of the route’s own access token, separated by spaces. A sign-in asks for them too. Without it, the token has all that was granted (`token: client`: what the provider gives by itself).',
+      'Scopes of the route’s own access token, separated by spaces. A sign-in requests them ' +
+        'too. By default the token has all granted scopes (`token: client`: those that the ' +
+        'provider chooses).',
     ),
   acr: text(readAcr)
     .optional()
     .describe(
-      'How the user must have signed in (`acr` of the ID token); of several, separated by spaces, one is enough. Whoever has not gets `401 step_up_required` with a `loginUrl` that asks for it.',
+      'How the user must have signed in (`acr` of the ID token). Of several values, ' +
+        'separated by spaces, one is enough. Other users get `401 step_up_required` with a ' +
+        '`loginUrl` for such a sign-in.',
     ),
   maxAge: duration({ atMost: '400d' })
     .optional()
     .describe(
-      'How long ago the user may have signed in at the provider (`auth_time`). After that: `401 step_up_required` with a `loginUrl` that asks for it.',
+      'How long ago the user may have signed in at the provider (`auth_time`). After that: ' +
+        '`401 step_up_required` with a `loginUrl` for a new sign-in.',
     ),
 };
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeAccessRules } from './access-rules.ts';
 import { upstreamAddresses } from '../values/addresses.ts';
 import { headers } from './route-headers.ts';
 import { readableFile, requestPath } from '../values/paths.ts';
@@ -10,15 +11,21 @@ import { duration, flag, oneOf, size, text, wholeNumber } from '../values/scalar
 export const route = z
   .strictObject({
     path: requestPath().describe(
-      'Requests to this path and everything below it belong to the route; the longest matching path wins.',
+      'Requests to this path and everything below it belong to the route; the longest ' +
+        'matching path wins.',
     ),
     upstream: upstreamAddresses().describe(
-      'Address of the server that answers: http or https, perhaps with a path that is put in front, or `unix:/run/api.sock`. Of a list, the server with the fewest requests under way is asked, and one that takes no connections is left out for a while; they must have the same scheme and path.',
+      'Address of the upstream: http or https, with a path to put in front if needed, or ' +
+        '`unix:/run/api.sock`. Of a list, the server with the fewest running requests is ' +
+        'used, and one that accepts no connections is left out for a while; all must have the ' +
+        'same scheme and path.',
     ),
     token: oneOf(['user', 'optional', 'none', 'client'])
       .prefault('user')
       .describe(
-        '`user`: only for people who are signed in, with their access token; others get `401`. `optional`: with the token if they are signed in. `none`: for everybody, without a token. `client`: with a token of this application’s own (client credentials).',
+        '`user`: only for signed-in users, with their access token; others get `401`. ' +
+          '`optional`: with the token if there is a session. `none`: for all requests, without ' +
+          'a token. `client`: with a token of this application (client credentials).',
       ),
     signedOut: oneOf(['problem', 'login'])
       .prefault('problem')
@@ -28,23 +35,26 @@ export const route = z
     provider: text()
       .optional()
       .describe(
-        'The `id` of the provider whose access token the route carries. Without it, the first provider.',
+        'The `id` of the provider whose access token the route carries. Without it, the first ' +
+          'provider.',
       ),
     stripPrefix: flag()
       .prefault(false)
-      .describe('Whether the upstream sees the address without `path` in front.'),
+      .describe('Whether `path` is removed from the address that the upstream sees.'),
     rewrite: requestPath()
       .optional()
-      .describe('What the upstream sees in the place of `path`: `/v1` makes `/api/x` to `/v1/x`.'),
+      .describe('What the upstream sees in place of `path`: `/v1` turns `/api/x` into `/v1/x`.'),
     timeout: duration({ atMost: '24d' })
       .prefault('30s')
       .describe(
-        'How long the upstream may take until its response headers arrive; then the caller gets `504`.',
+        'How long the upstream may take until its response headers arrive. After that the ' +
+          'client gets `504`.',
       ),
     idleTimeout: duration({ atMost: '24d' })
       .optional()
       .describe(
-        'How long a running answer or an open WebSocket may be silent before it is ended. Without it, for ever: right for event streams.',
+        'How long a running response or an open WebSocket may be silent before it is ended. ' +
+          'Unlimited by default, which suits event streams.',
       ),
     maxBody: size()
       .prefault('100mb')
@@ -52,36 +62,51 @@ export const route = z
     websocket: flag()
       .prefault(true)
       .describe(
-        'Whether WebSockets may be opened on this route. On a token route only pages of this application may (`Origin`), with the access token of that moment; the WebSocket is closed with `4401` within a second of the end of its session.',
+        'Whether WebSockets may be opened on this route. On a route with a token only pages ' +
+          'of this application may open them (`Origin`), with the access token of that moment. ' +
+          'The WebSocket is closed with `4401` within a second of the end of its session.',
       ),
     csrf: flag()
       .prefault(true)
       .describe(
-        'Whether callers must send the CSRF header (token routes only). `false` lets other sites send requests in the name of a signed-in user, wherever the browser attaches the cookie.',
+        'Whether requests must have the CSRF header (only on routes with a token). `false` ' +
+          'lets other sites send requests in the name of a signed-in user, wherever the browser ' +
+          'attaches the cookie.',
       ),
     headers,
     retry: wholeNumber(0, 10)
       .prefault(1)
       .describe(
-        'How often a request is sent again when the connection breaks before an answer begins, as one that was kept alive does when its server has just given it up. Only requests without a body that may be repeated: GET, HEAD, OPTIONS, PUT, DELETE.',
+        'How often a request is sent again if the connection breaks before a response begins, ' +
+          'for example because the server has just closed a kept-alive connection. Only for ' +
+          'requests without a body: GET, HEAD, OPTIONS, PUT, DELETE.',
       ),
     http2: flag()
       .prefault(false)
       .describe(
-        'Whether to speak HTTP/2 to the upstream: over https where it agrees, over http and sockets without asking (h2c).',
+        'Whether to use HTTP/2 with the upstream: over https if the server agrees, over http ' +
+          'and sockets without negotiation (h2c).',
       ),
     ca: readableFile()
       .optional()
       .describe(
-        'PEM file with the authorities to trust for this upstream, instead of the usual ones. `NODE_EXTRA_CA_CERTS` adds to those for all connections.',
+        'PEM file with the certificate authorities to trust for this upstream, instead of the ' +
+          'usual ones. `NODE_EXTRA_CA_CERTS` adds to those for all connections.',
       ),
     clientCert: readableFile()
       .optional()
-      .describe('PEM file with the certificate to show to the upstream.'),
+      .describe('PEM file with the client certificate for the upstream.'),
     clientKey: readableFile()
       .optional()
       .describe('PEM file with the private key of that certificate.'),
     ...routeTokenOptions,
+    require: routeAccessRules
+      .optional()
+      .describe(
+        'Who may call: every entry must hold for the claims of the signed-in user. Others get ' +
+          '`403 not_allowed`. With `token: optional` it concerns signed-in callers only. See ' +
+          '[access.md](access.md).',
+      ),
   })
   .check(...routeRules)
-  .describe('One part of the address space that is forwarded to a server of yours.');
+  .describe('One part of the address space that is forwarded to an upstream.');

@@ -7,7 +7,8 @@ import { listOf, port, readWholeNumber, refuse, scalar, text } from '../values/s
 const tls = z
   .strictObject({
     cert: readableFile().describe(
-      'PEM file with the certificate and its chain. With it the BFF speaks HTTPS itself instead of leaving that to the proxy in front of it.',
+      'PEM file with the certificate and its chain. With it the BFF serves HTTPS itself ' +
+        'instead of leaving that to a proxy in front of it.',
     ),
     key: readableFile().describe('PEM file with the private key of that certificate.'),
   })
@@ -19,23 +20,30 @@ export const server = z
     port: port()
       .prefault(8080)
       .describe(
-        'Port the application answers on. Replicas may differ; addresses sent to browsers come from `publicUrl` alone.',
+        'Port of the application. Replicas may differ; addresses for browsers come from ' +
+          '`publicUrl` only.',
       ),
     host: text()
       .prefault('0.0.0.0')
       .describe(
-        'Network address to bind to. `127.0.0.1` makes the BFF reachable from its own machine only.',
+        'Network address to bind to. `127.0.0.1` makes the BFF reachable from its own machine ' +
+          'only.',
       ),
     trustedProxies: listOf(addressRange())
       .prefault([])
       .describe(
-        'Addresses or ranges of the load balancers in front of the BFF. Their `Forwarded` and `X-Forwarded-For` are extended, their `X-Forwarded-Port` and trace headers passed on; from other clients these headers are removed. Other headers about the client are removed in any case.',
+        'Addresses or ranges of the load balancers in front of the BFF. Their `Forwarded` and ' +
+          '`X-Forwarded-For` are extended, their `X-Forwarded-Port` and trace headers passed ' +
+          'on; from other clients these headers are removed. Other headers about the client are ' +
+          'always removed.',
       ),
     tls,
     workers: workerCount()
       .prefault(1)
       .describe(
-        'Number of processes that share the port, to use more than one processor core; `auto` is one for each. They need `redis`. For `pixie-bff serve` alone: a host application has its own way.',
+        'Number of processes that share the port, to use more than one processor core; `auto` ' +
+          'starts one per core. More than one needs `redis`. Only for `pixie-bff serve`: a host ' +
+          'application manages its own processes.',
       ),
   })
   .prefault({})
@@ -47,26 +55,31 @@ export const management = z
     port: port()
       .prefault(9090)
       .describe(
-        'Port of `/livez`, `/readyz`, `/metrics` and `/sessions`. It speaks plain HTTP: keep it away from the internet.',
+        'Port of `/livez`, `/readyz`, `/metrics` and `/sessions`. It speaks plain HTTP: keep ' +
+          'it away from the internet.',
       ),
     host: text()
       .prefault('127.0.0.1')
       .describe(
-        'Network address of the management port. Set `0.0.0.0` where an orchestrator asks from outside the machine or container.',
+        'Network address of the management port. Set `0.0.0.0` if an orchestrator sends ' +
+          'requests from outside the machine or container.',
       ),
     hosts: listOf(hostName())
       .prefault([])
       .describe(
-        'Host names that the management port answers for, as in `bff` of `http://bff:9090/metrics`. IP addresses and `localhost` always work; a request whose `Host` is any other name gets `421`, so that no web page reaches this port by DNS rebinding.',
+        'Host names of the management port, such as `bff` for `http://bff:9090/metrics`. IP ' +
+          'addresses and `localhost` always work; a request whose `Host` is any other name gets ' +
+          '`421`, so that no web page reaches this port by DNS rebinding.',
       ),
     token: managementToken()
       .optional()
       .describe(
-        'Bearer token that opens `/sessions`, where sessions are listed and ended (`openssl rand -hex 32`). Without it there is no such address.',
+        'Bearer token for `/sessions`, which lists and ends sessions (`openssl rand -hex ' +
+          '32`). Without it there is no such address.',
       ),
   })
   .prefault({})
-  .describe('Health, metrics and the administration of sessions, on a port of its own.');
+  .describe('Health, metrics and the administration of sessions, on a separate port.');
 
 function workerCount() {
   return scalar<number, number | string>((value) => {

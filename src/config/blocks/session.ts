@@ -14,24 +14,23 @@ const sentinel = z
     master: text().describe('Name of the master that the Sentinels watch, `mymaster` for example.'),
     nodes: listOf(node())
       .min(1, 'needs at least one address')
-      .describe('The Sentinels, as `host:port`; as many as there are, usually three.'),
-    username: text()
-      .optional()
-      .describe('User at the Sentinels themselves, where they ask for one.'),
+      .describe('The Sentinels, as `host:port`; usually three. List all of them.'),
+    username: text().optional().describe('User at the Sentinels themselves, if they require one.'),
     password: text()
       .optional()
       .describe('Password at the Sentinels themselves, which often differs from `redis.password`.'),
   })
   .check(rule(['username', 'password'], passwordForUser('redis.sentinel')))
   .optional()
-  .describe('Redis behind Sentinel: the Sentinels say who the master is, also after a failover.');
+  .describe('Redis behind Sentinel: the Sentinels name the master, also after a failover.');
 
 const cluster = z
   .strictObject({
     nodes: listOf(node())
       .min(1, 'needs at least one address')
       .describe(
-        'Some nodes of the cluster, as `host:port`; the others are learned from them. Name several, because one may be down.',
+        'Some nodes of the cluster, as `host:port`; the others are discovered. List several, ' +
+          'because one may be down.',
       ),
   })
   .optional()
@@ -41,14 +40,12 @@ const tls = z
   .strictObject({
     ca: readableFile()
       .optional()
-      .describe('PEM file with the authorities to trust instead of the public ones.'),
-    cert: readableFile()
-      .optional()
-      .describe('PEM file with the client certificate to show to Redis.'),
+      .describe('PEM file with the certificate authorities to trust instead of the public ones.'),
+    cert: readableFile().optional().describe('PEM file with the client certificate for Redis.'),
     key: readableFile().optional().describe('PEM file with the private key of that certificate.'),
     servername: text()
       .optional()
-      .describe('Name to expect in the certificate of Redis. Without it, the host of the address.'),
+      .describe('Name to expect in the certificate of Redis. By default the host of the address.'),
   })
   .check(
     rule(['cert', 'key'], ({ cert, key }, report) => {
@@ -58,7 +55,9 @@ const tls = z
   )
   .optional()
   .describe(
-    'Encryption to Redis, to the Sentinels and to every node of a cluster. Present, even empty (`{}`), it is on; the files are read again at every new connection.',
+    'TLS to Redis, to the Sentinels and to every node of a cluster. It is enabled if the ' +
+      'block is present, even empty (`{}`). The files are read again at every new ' +
+      'connection.',
   );
 
 /** The session store: exactly one of `url`, `sentinel` and `cluster`. */
@@ -67,21 +66,25 @@ export const redis = z
     url: redisAddress()
       .optional()
       .describe(
-        'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, `rediss://`, with user, password and database number as needed. Either this, `redis.sentinel` or `redis.cluster`. Without any of them they live in the memory of one process and end with it, which is allowed only while `publicUrl` is http.',
+        'Redis or Valkey that holds sessions and pending logins: `redis://` or, encrypted, ' +
+          '`rediss://`, with user, password and database number as needed. Set this, ' +
+          '`redis.sentinel` or `redis.cluster`. Without any of them sessions live in the memory ' +
+          'of one process and end with it, which is allowed only while `publicUrl` is http.',
       ),
     username: text()
       .optional()
-      .describe('User of Redis (ACL). Without it, the one in `redis.url`, else the default user.'),
+      .describe('User of Redis (ACL). By default the one in `redis.url`, or the default user.'),
     password: text()
       .optional()
-      .describe('Password of that user. Without it, the one in `redis.url`, else none.'),
+      .describe('Password of that user. By default the one in `redis.url`, or none.'),
     database: wholeNumber(0, 1_000_000)
       .optional()
-      .describe('Database number. Without it, the one in `redis.url`, else 0.'),
+      .describe('Database number. By default the one in `redis.url`, or 0.'),
     keyPrefix: text()
       .prefault('bff:')
       .describe(
-        'What every key begins with. Applications that share a Redis need different ones; changing it signs everybody out.',
+        'Prefix of every key. Applications that share a Redis need different ones. Changing ' +
+          'it signs all users out.',
       ),
     sentinel,
     cluster,
@@ -97,43 +100,55 @@ export const session = z
     secrets: listOf(sessionSecret(), { missing: `is required; ${advice}` })
       .min(1, `needs at least one secret; ${advice}`)
       .describe(
-        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first signs cookies and encrypts sessions, all of them are accepted. A new one is first added at the end on all replicas, then moved to the front; the old one is removed after `session.absolute`. Removing it earlier signs out those who still use it.',
+        'Secrets, newest first, each at least 32 bytes (`openssl rand -base64 48`). The first ' +
+          'signs cookies and encrypts sessions; all are accepted. Add a new one at the end on ' +
+          'all replicas, then move it to the front, and remove the old one after ' +
+          '`session.absolute`. Removing it earlier signs out the users who depend on it.',
       ),
     idle: duration({ atMost: '400d' })
       .prefault('30m')
-      .describe('A session ends when its user has sent nothing for this long.'),
+      .describe('A session ends when its user has sent no request for this long.'),
     absolute: duration({ atMost: '400d' })
       .prefault('8h')
       .describe('A session ends this long after the sign-in, however active its user is.'),
     sameSite: oneOf(['strict', 'lax'])
       .prefault('strict')
       .describe(
-        '`strict`: someone who follows a link from another site or a mail arrives signed out until the page asks for `/bff/user` itself. `lax`: they arrive signed in; the CSRF header still protects every call.',
+        '`strict`: a user who follows a link from another site or a mail arrives signed out ' +
+          'until the page itself requests `/bff/user`. `lax`: the user arrives signed in; the ' +
+          'CSRF header still protects every call.',
       ),
     cookieName: text(readCookieName)
       .prefault('bff')
       .describe(
-        'Last part of the cookie names. Give applications on the same host (`localhost`, say) different ones. It must not end in `-login`, `-device` or `-arrival`. Changing it signs everybody out.',
+        'Last part of the cookie names. Applications on the same host, such as `localhost`, ' +
+          'need different ones. It must not end in `-login`, `-device` or `-arrival`. Changing ' +
+          'it signs all users out.',
       ),
     persistent: flag()
       .prefault(false)
       .describe(
-        'Whether the cookie survives closing the browser. `session.idle` and `session.absolute` end the session either way.',
+        'Whether the cookie survives closing the browser. `session.idle` and ' +
+          '`session.absolute` end the session either way.',
       ),
     refreshAhead: duration({ atMost: '24d' })
       .prefault('60s')
       .describe(
-        'How long before its end an access token is refreshed, by the first call that comes then; the call itself does not wait. A tenth of the token’s lifetime where that is less.',
+        'How long before its expiry an access token is refreshed, by the first call in that ' +
+          'time; the call itself does not wait. At most a tenth of the token’s lifetime.',
       ),
     maxPerUser: wholeNumber(0, 1_000_000)
       .prefault(100)
       .describe(
-        'Most sessions one user may have; the next sign-in ends the oldest. `0` is no limit.',
+        'Maximum number of sessions of a user; the next sign-in ends the oldest. `0` is no ' +
+          'limit.',
       ),
     maxWebSockets: wholeNumber(0, 1_000_000)
       .prefault(100)
       .describe(
-        'Most WebSockets one session may have open at once on one replica; one more is refused with `429`. `0` is no limit. They do not keep a session in use: its idle time is begun anew by requests alone.',
+        'Maximum number of open WebSockets of a session on one replica; one more is refused ' +
+          'with `429`. `0` is no limit. WebSockets do not renew the idle time; only requests ' +
+          'do.',
       ),
   })
   .check(
@@ -141,12 +156,13 @@ export const session = z
       if (idle > absolute)
         report(
           ['idle'],
-          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of them fit the other`,
+          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of ` +
+            'them fit the other',
         );
     }),
   )
   .prefault({} as never)
-  .describe('How long a sign-in lasts and what its cookie looks like.');
+  .describe('The lifetime of sessions and the attributes of their cookie.');
 
 const placeholder =
   /change[-_ ]?(me|this|it)|keyboard[-_ ]?cat|replace[-_ ]?(me|this)|your[-_ ]?(\w+[-_ ])?secret|placeholder/i;

@@ -2,29 +2,31 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
 
 /**
- * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes` and the
- * login parameters.
+ * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes`, the login
+ * parameters and the fixed parameters of the configuration, which take precedence.
  */
 export function requestParameters(
   options: ProviderOptions,
-  asked: Readonly<Record<string, string>>,
+  requested: Readonly<Record<string, string>>,
   furtherScopes: readonly string[] = [],
 ): Record<string, string> {
   const { offlineAccess, loginHint = 'login_hint' } = presetOf(options) ?? {};
   const all = [...new Set([...options.scopes, ...furtherScopes])];
   const isWithoutScope = offlineAccess !== undefined && all.includes('offline_access');
   const scopes = isWithoutScope ? all.filter((scope) => scope !== 'offline_access') : all;
-  const { login_hint: hint, ...others } = options.type === 'oauth2' ? verifiable(asked) : asked;
+  const { login_hint: hint, ...others } =
+    options.type === 'oauth2' ? verifiable(requested) : requested;
   return {
     ...(isWithoutScope && offlineAccess),
     ...others,
     ...(hint !== undefined && { [loginHint]: hint }),
+    ...options.authorizationParams,
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
   };
 }
 
 /** Drops parameters whose effect cannot be verified without an ID token. */
-function verifiable(asked: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const { max_age: _maxAge, acr_values: _acrValues, ...rest } = asked;
+function verifiable(requested: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { max_age: _maxAge, acr_values: _acrValues, ...rest } = requested;
   return rest;
 }

@@ -1,4 +1,4 @@
-import type { LittleBrowser } from './browser.ts';
+import type { TestBrowser } from './browser.ts';
 
 /** Headers of a browser that sends no fetch metadata, navigating to a page. */
 export const withoutFetchMetadata = {
@@ -14,7 +14,7 @@ export function refreshOf({ body }: { readonly body: string }): string | undefin
 }
 
 /** From now on this browser keeps no cookie of this origin. */
-export function refuseCookies({ jar }: LittleBrowser, origin: string): void {
+export function refuseCookies({ jar }: TestBrowser, origin: string): void {
   const store = jar.store.bind(jar);
   jar.store = (line, url, context) => {
     if (url.origin !== origin) store(line, url, context);
