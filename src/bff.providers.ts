@@ -6,6 +6,7 @@ import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
+import { notesReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -28,7 +29,7 @@ import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { withProviderCertificates } from './proxy/upstream/tls.ts';
 import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
-import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
+import { arrivalCookieName, type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import { sessionProviders } from './session/session.providers.ts';
 
@@ -88,6 +89,8 @@ export const bffProviders: NestProvider[] = [
     claimsRefresh: options.user.refresh,
     csrf: options.csrf,
     cookies: namesOf(options),
+    arrivalCookie: arrivalNameOf(options),
+    notesReturns: notesReturns(options),
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
   ...sessionProviders,
@@ -140,9 +143,10 @@ export const bffProviders: NestProvider[] = [
       basePath: options.basePath,
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
-      ourCookies: Object.values(namesOf(options)),
+      ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+      publicPaths: publicPathsOf(options),
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
@@ -154,6 +158,7 @@ export const bffProviders: NestProvider[] = [
   slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({
     basePath: options.basePath,
     directory: options.frontend?.directory,
+    publicPaths: publicPathsOf(options),
   })),
 
   // management
@@ -177,4 +182,8 @@ function baseUrl({ publicUrl, basePath }: Options): string {
 
 function namesOf({ publicUrl, session }: Options): CookieNames {
   return cookieNames(publicUrl, session.cookieName);
+}
+
+function arrivalNameOf({ publicUrl, session }: Options): string {
+  return arrivalCookieName(publicUrl, session.cookieName);
 }
