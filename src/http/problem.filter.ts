@@ -64,7 +64,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const error = failure instanceof BffError ? failure : translate(failure);
     if (isFailure(error)) {
       this.#log(error, response);
-      if (!response.closed) this.options.listener?.(error.code, request.takenBy);
+      if (!response.closed) this.options.listener?.(error.code, request.matchedRoute);
     }
     // A response that has begun cannot be replaced. Destroying it tells the client that it is
     // incomplete.

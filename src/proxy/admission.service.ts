@@ -52,7 +52,7 @@ export class AdmissionService {
     const target = canonicalTarget(request.originalUrl);
     const matched = this.routes.match(target.path);
     const route = matched?.publicPart?.(target.path) ?? matched;
-    request.takenBy = route?.path;
+    request.matchedRoute = route?.path;
     const handshake = this.handshakes.of(request);
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;

@@ -10,7 +10,7 @@ import {
 import { RequestHeaders } from './headers/request-headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
-import { type SignInPlace, type StepUpReader, stepUpReader } from './authorize/step-up.ts';
+import { type SignInTarget, type StepUpReader, stepUpReader } from './authorize/step-up.ts';
 import { openUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** A configured route, prepared for serving requests. */
@@ -34,7 +34,7 @@ export interface ProxyRoute {
   readonly requirements: RouteRequirements | undefined;
   /** `routes[].require`. `undefined` if every signed-in user may call. */
   readonly rules: CompiledRules | undefined;
-  readonly signInPlace: SignInPlace;
+  readonly signInTarget: SignInTarget;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
    * `undefined` if the route carries no user token.
@@ -131,10 +131,10 @@ function signInRules(
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
   const unnamed = offersChoice ? undefined : defaultProvider;
-  const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
+  const signInTarget = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
-    signedIn: stepUpReader(signInPlace, false),
-    connected: stepUpReader(signInPlace, true),
+    signedIn: stepUpReader(signInTarget, false),
+    connected: stepUpReader(signInTarget, true),
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
@@ -142,7 +142,7 @@ function signInRules(
     sendsToSignIn: signedOut === 'login',
     requiresToken: token !== 'none' && token !== 'optional',
     requirements: policy || demand ? { policy, demand } : undefined,
-    signInPlace,
+    signInTarget,
     stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,
   };
 }

@@ -7,7 +7,7 @@ import { decodedPath } from './path.ts';
 declare module 'http' {
   interface IncomingMessage {
     /** The configured path of the matched route. `undefined` if no route matches. */
-    takenBy?: string;
+    matchedRoute?: string;
   }
 }
 

@@ -73,7 +73,7 @@ export class AuthorizationService {
   #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
     // A user who is signed in at another provider connects an account to the existing session.
     const connects = account ? isConnection(account) : session !== undefined;
-    const url = loginUrl(route.signInPlace, connects);
+    const url = loginUrl(route.signInTarget, connects);
     if (route.sendsToSignIn && !handshake) return this.navigations.notSignedIn(request, url);
     return new BffError('not_signed_in', { extensions: { loginUrl: url } });
   }

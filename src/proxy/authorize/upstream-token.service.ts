@@ -24,13 +24,13 @@ export class UpstreamTokenService {
    * errors of the token services.
    */
   tokensFor(
-    { requirements, signInPlace, isAnonymous }: ProxyRoute,
+    { requirements, signInTarget, isAnonymous }: ProxyRoute,
     account: Session | undefined,
   ): MaybePromise<TokenSet | undefined> {
     if (!account && !isAnonymous) return undefined;
     const demand = requirements?.demand;
     if (account && demand && !satisfies(account, demand, this.clock()))
-      throw stepUpError(signInPlace, account, demand);
+      throw stepUpError(signInTarget, account, demand);
     if (requirements?.policy) return this.routeTokens.tokensFor(requirements.policy, account);
     return account && this.accessTokens.tokensFor(account);
   }
