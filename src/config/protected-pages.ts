@@ -10,7 +10,7 @@ export function publicPathsOf({ frontend, errorUrl }: Options): PublicPaths | un
   return isProtected ? new PublicPaths(frontend.public, errorUrl) : undefined;
 }
 
-/** Whether pages need to know that a navigation returns from a sign-in. */
+/** Whether a navigation that returns from a sign-in must be recognised. */
 export function notesReturns({ frontend, routes, session }: Options): boolean {
   if (routes.some(({ signedOut }) => signedOut === 'login')) return true;
   return frontend?.signIn === 'required' && session.sameSite === 'strict';

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { cookieAttributes, cookieValues } from '../cookie/cookies.ts';
 
-/** How long an arrival is remembered, in seconds. Longer than a slow network needs. */
+/** The lifetime of the cookie, in seconds. Long enough for a slow network. */
 const lifetime = 60;
 
 /**
  * The cookie that counts how often the navigation to an address arrived without the session cookie.
- * It is `SameSite=Lax`, so that it arrives where a `Strict` cookie does not. It is not signed:
- * forging it gains nothing.
+ * It is `SameSite=Lax`, so that browsers send it where they do not send a `Strict` cookie. It is not
+ * signed: an attacker gains nothing by forging it.
  */
 export class ArrivalCookie {
   readonly #attributes: string;
@@ -21,24 +21,24 @@ export class ArrivalCookie {
     this.#attributes = `Path=${path}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
   }
 
-  /** Whether a `Cookie` header has the cookie, for whatever address. */
+  /** Whether a `Cookie` header has the cookie, for any address. */
   isIn(header: string | undefined): boolean {
     return header !== undefined && cookieValues(header, this.name).length > 0;
   }
 
-  /** The count of an address (path and query). `undefined` if the browser has none for it. */
+  /** Returns the count of an address (path and query). `undefined` if there is none. */
   roundsAt(header: string | undefined, address: string): number | undefined {
     const [value = ''] = header === undefined ? [] : cookieValues(header, this.name);
     const [rounds, hash] = value.split('.', 2);
     return rounds && /^\d$/.test(rounds) && hash === hashOf(address) ? Number(rounds) : undefined;
   }
 
-  /** The `Set-Cookie` line that stores the count of an address, for a minute. */
+  /** Returns the `Set-Cookie` value that stores the count of an address for a minute. */
   line(address: string, rounds: number): string {
     return this.#line(`${rounds}.${hashOf(address)}`, lifetime);
   }
 
-  /** The `Set-Cookie` line that removes the cookie. */
+  /** Returns the `Set-Cookie` value that removes the cookie. */
   removal(): string {
     return this.#line('', 0);
   }

@@ -10,8 +10,8 @@ a { color: inherit }`;
 const policy = pagePolicy(style);
 
 /**
- * Creates the page that loads an address again, from our own origin. Has no script, and a link for
- * browsers that do not follow by themselves. `cookie` is a `Set-Cookie` line.
+ * Creates the page that loads an address again, from our own origin. It has no script, and a link
+ * for browsers that do not refresh automatically. `cookie` is a `Set-Cookie` value.
  */
 export function roundPage(address: string, cookie: string): Detour {
   const body = `<main><a href="${escapeHtml(address)}">Continue</a></main>`;
@@ -19,7 +19,7 @@ export function roundPage(address: string, cookie: string): Detour {
     status: 200,
     headers: {
       'Content-Security-Policy': policy,
-      // The next request shows by its Referer that it comes from here.
+      // With its `Referer`, the next request shows that it comes from this page.
       'Referrer-Policy': 'same-origin',
       'Set-Cookie': cookie,
     },

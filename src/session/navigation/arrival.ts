@@ -1,4 +1,4 @@
-/** What a signed-out navigation tells about how it arrived. */
+/** The facts about a signed-out navigation that show where it comes from. */
 export interface Arrival {
   /** `Sec-Fetch-Site`. `undefined` if the browser does not send it. */
   readonly site: string | undefined;
@@ -10,15 +10,15 @@ export interface Arrival {
   readonly keepsCookies: boolean;
 }
 
-/** How often a navigation is sent round to the same address before the user has to act. */
+/** How often the same address is loaded again before the user has to act. */
 export const mostRounds = 2;
 
 /**
- * Decides what a signed-out navigation gets if the session cookie is `SameSite=Strict`. One from
- * another site brings no such cookie even if there is one, so it is sent round: to the same address
- * again, from our own origin. So is one to where a sign-in has just ended, because browsers disagree
- * about cookies after redirects through another site. `stuck` is for browsers that do not keep or
- * do not send cookies.
+ * Decides the response to a signed-out navigation if the session cookie is `SameSite=Strict`.
+ * Browsers do not send such a cookie with a navigation from another site, so the address is loaded
+ * again, from our own origin (`round`). The same applies to the address that a sign-in returns to,
+ * because browsers differ in the cookies they send after redirects through another site. `stuck` is
+ * for browsers that do not keep or do not send cookies.
  */
 export function nextStep(arrival: Arrival): 'round' | 'sign-in' | 'stuck' {
   const { isFromHere, rounds, keepsCookies } = arrival;

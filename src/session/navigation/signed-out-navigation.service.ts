@@ -18,7 +18,7 @@ export const RETURN_URL_FOR = Symbol('return URL for an address');
  */
 export type ReturnUrlFor = (address: string) => string;
 
-/** Decides what the navigations to pages behind the sign-in get. */
+/** Creates the responses to navigations to pages that need a sign-in. */
 @Injectable()
 export class SignedOutNavigationService {
   readonly #cookie: ArrivalCookie;
@@ -32,8 +32,8 @@ export class SignedOutNavigationService {
   }
 
   /**
-   * The error for a request that needs a sign-in. A navigation goes to `loginUrl` and back, or
-   * first round to its own address; anything else, prefetches too, gets `not_signed_in`.
+   * Creates the error for a request that needs a sign-in. A navigation is redirected to `loginUrl`,
+   * or first loads its own address again; other requests and prefetches get `not_signed_in`.
    */
   notSignedIn(request: Request, loginUrl: string): BffError {
     const isPage = isDocumentNavigation(request) && !isPrefetch(request.headers);
@@ -43,7 +43,7 @@ export class SignedOutNavigationService {
 
   /**
    * Throws `csrf` for a signed-in navigation that comes from another site. One that returns from
-   * its sign-in is sent round instead.
+   * its sign-in loads its address again instead.
    */
   refuseOtherSites(request: Request): void {
     const { headers, originalUrl: address } = request;
@@ -56,7 +56,10 @@ export class SignedOutNavigationService {
     }
   }
 
-  /** Notes that the browser goes to a page after a sign-in, perhaps without its session cookie. */
+  /**
+   * Sets a cookie to recognise that the browser returns from a sign-in to this location, possibly
+   * without its session cookie.
+   */
   returnsTo(location: string, { headers }: Request, response: Response): void {
     if (!this.options.notesReturns || !location.startsWith('/')) return;
     const [address = ''] = location.split('#', 1);
@@ -64,7 +67,7 @@ export class SignedOutNavigationService {
     response.append('Set-Cookie', this.#cookie.line(address, rounds));
   }
 
-  /** Removes what `returnsTo` noted, after a sign-out. */
+  /** Removes the cookie of `returnsTo`, after a sign-out. */
   forget({ headers }: Request, response: Response): void {
     if (this.#cookie.isIn(headers.cookie)) response.append('Set-Cookie', this.#cookie.removal());
   }
@@ -88,7 +91,7 @@ export class SignedOutNavigationService {
   #nextStep({ headers, originalUrl }: Request, rounds: number | undefined) {
     const { publicUrl, session } = this.options;
     const { cookie, referer, 'sec-fetch-site': site } = headers;
-    // A session cookie that arrives was not held back: its session has ended.
+    // The browser sent the session cookie, so its session has ended.
     if (session.sameSite !== 'strict' || this.sessions.idIn(cookie) !== undefined) return 'sign-in';
     return nextStep({
       site: site as string | undefined,
