@@ -6,8 +6,8 @@ const lifetime = 60;
 
 /**
  * The cookie that counts how often the navigation to an address arrived without the session cookie.
- * It is `SameSite=Lax`, so that browsers send it where they do not send a `Strict` cookie. It is not
- * signed: an attacker gains nothing by forging it.
+ * It is `SameSite=Lax`, so that browsers send it where they do not send a `Strict` cookie. It is
+ * not signed: an attacker gains nothing by forging it.
  */
 export class ArrivalCookie {
   readonly #attributes: string;
