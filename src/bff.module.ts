@@ -48,7 +48,7 @@ import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { SignedInGuard } from './access/signed-in.guard.ts';
 
 /** Options for `BffModule.forRootAsync`: a factory, and the providers to inject into it. */
 export interface BffAsyncOptions

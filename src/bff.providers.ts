@@ -37,7 +37,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-opti
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionStore } from './session/sessions/session-store.ts';
 import { SignedInSessionsService } from './session/sessions/signed-in-sessions.service.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { SignedInGuard } from './access/signed-in.guard.ts';
 import { UsedOnce } from './session/store/used-once.ts';
 import { onConnection, tokenProviders } from './session/session.providers.ts';
 

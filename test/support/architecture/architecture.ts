@@ -24,6 +24,7 @@ const rows = [
   ['telemetry'],
   ['oauth'],
   ['session'],
+  ['access'],
   ['auth', 'proxy', 'frontend', 'management'],
   ['server'],
   ['cli'],

@@ -1,10 +1,10 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import type { Claims } from '../../oauth/login/claims.ts';
-import { BffError } from '../../errors.ts';
-import { refuseForgery } from './csrf.ts';
-import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
-import { SessionReaderService } from '../sessions/session-reader.service.ts';
+import type { Claims } from '../oauth/login/claims.ts';
+import { BffError } from '../errors.ts';
+import { refuseForgery } from '../session/cookie/csrf.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
+import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 
 /** The signed-in user, for controllers of a host application. Contains no token. */
 export interface User {
