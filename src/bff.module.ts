@@ -24,10 +24,12 @@ import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
+import { bffProviders, IS_EMBEDDED, OPTIONS, STORE } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import type { Options, OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
+import { FrontendBodiesMiddleware } from './proxy/frontend-bodies.middleware.ts';
+import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
 import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
@@ -39,9 +41,9 @@ import {
   type PipelineStep,
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
+import { mountLastResort } from './http/last-resort.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
-import { refuseBodyParsers } from './http/body-parsers.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
 import type { KeyValueStore } from './session/store/key-value-store.ts';
@@ -63,8 +65,7 @@ export interface BffAsyncOptions
 
 /**
  * The Backend-for-Frontend as a module of a NestJS application. The application must use
- * `@nestjs/platform-express` with `bodyParser: false`. Import the module once; `SignedInGuard` then
- * works in every module.
+ * `@nestjs/platform-express`. Import the module once; `SignedInGuard` then works in every module.
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
@@ -73,6 +74,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
+    @Inject(IS_EMBEDDED) private readonly isEmbedded: boolean,
     @Inject(STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
@@ -88,7 +90,8 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * lists every mistake.
    */
   static forRoot(input: OptionsInput): DynamicModule {
-    return this.withOptions(parseOptions(input));
+    const options = parseOptions(input);
+    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options }, true);
   }
 
   /**
@@ -97,29 +100,34 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
     const { basePath = '/bff', imports, inject = [], useFactory } = async;
-    return describeModule(basePath, imports, {
+    const options = {
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
         parseOptions(at(basePath, await useFactory(...injected))),
-    });
+    };
+    return describeModule(basePath, imports, options, true);
   }
 
-  /** Creates the module from options that are already complete and validated. */
+  /**
+   * Creates the root module of a server of its own, from options that are already complete and
+   * validated.
+   */
   static withOptions(options: Options): DynamicModule {
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
+    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options }, false);
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
   configure(): void {
     const { basePath } = this.options;
     const { httpAdapter } = this.adapterHost;
-    refuseBodyParsers(httpAdapter.getInstance<Application>());
     // WebSocket handshakes enter the same pipeline as requests.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
     const express = httpAdapter.getInstance<Application>();
     mountPipeline(express, this.#pipeline(), this.problems);
+    // Where NestJS has them by default. It skips those that the application has already.
+    if (this.isEmbedded) httpAdapter.registerParserMiddleware('', true);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
     exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);
@@ -146,7 +154,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ],
       },
       { ...step(SessionMiddleware), endpoints: [['use', basePath]] },
-      step(FrontendMiddleware),
+      step(this.isEmbedded ? FrontendBodiesMiddleware : FrontendMiddleware),
     ];
   }
 
@@ -159,7 +167,14 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const express = this.adapterHost.httpAdapter.getInstance<Application>();
     const controllers = express.router.stack.slice(this.#pipelineLayers);
     refuseControllersBelow(this.options.basePath, allowedMethods, controllers);
+    if (this.isEmbedded) this.#mountFrontend(express);
     await refuseKnownShortfalls(this.providers.all);
+  }
+
+  #mountFrontend(express: Application): void {
+    const { frontend } = this.options;
+    const middleware = frontend?.url ? FrontendProxyMiddleware : FrontendMiddleware;
+    if (frontend) mountLastResort(express, this.moduleRef.get(middleware), this.problems);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -174,12 +189,15 @@ const pipelineMiddlewares = [
   CsrfMiddleware,
   SessionMiddleware,
   FrontendMiddleware,
+  FrontendBodiesMiddleware,
+  FrontendProxyMiddleware,
 ];
 
 function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
   options: NestProvider<Options>,
+  isEmbedded: boolean,
 ): DynamicModule {
   return {
     module: BffModule,
@@ -196,7 +214,12 @@ function describeModule(
       EventsController,
       ConnectController,
     ],
-    providers: [options, ...bffProviders, ...pipelineMiddlewares],
+    providers: [
+      options,
+      { provide: IS_EMBEDDED, useValue: isEmbedded },
+      ...bffProviders,
+      ...pipelineMiddlewares,
+    ],
     exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
   };
 }

@@ -44,6 +44,9 @@ import { onConnection, tokenProviders } from './session/session.providers.ts';
 /** Injects the whole configuration. Only this file uses it; each room gets its slice. */
 export const OPTIONS = Symbol('options');
 
+/** Injects whether the BFF is a part of a host application, not a server of its own. */
+export const IS_EMBEDDED = Symbol('is embedded');
+
 /** Injects the `KeyValueStore`. */
 export const STORE = Symbol('store');
 
@@ -167,8 +170,12 @@ export const bffProviders: NestProvider[] = [
   // proxy
   {
     provide: PROXY_OPTIONS,
-    inject: [OPTIONS, ResponseHeaders],
-    useFactory: (options: Options, answerHeaders: ResponseHeaders): ProxyOptions => ({
+    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED],
+    useFactory: (
+      options: Options,
+      answerHeaders: ResponseHeaders,
+      frontendIsLast: boolean,
+    ): ProxyOptions => ({
       answerHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
@@ -177,6 +184,7 @@ export const bffProviders: NestProvider[] = [
       ourCookies: Object.values(namesOf(options)),
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+      frontendIsLast,
       defaultProvider: options.providers[0]?.id,
       letsChoose: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
@@ -185,10 +193,15 @@ export const bffProviders: NestProvider[] = [
   ...proxyProviders,
 
   // frontend
-  slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({
-    basePath: options.basePath,
-    directory: options.frontend?.directory,
-  })),
+  {
+    provide: FRONTEND_OPTIONS,
+    inject: [OPTIONS, IS_EMBEDDED],
+    useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
+      basePath: options.basePath,
+      directory: options.frontend?.directory,
+      passesOn,
+    }),
+  },
 
   // management
   {

@@ -17,6 +17,11 @@ export interface FrontendRoomOptions {
    * there is none.
    */
   readonly directory?: string | undefined;
+  /**
+   * Whether a host application responds to requests that have no file, instead of `not_found` or
+   * `method_not_allowed`.
+   */
+  readonly passesOn: boolean;
 }
 
 /**
@@ -44,15 +49,17 @@ export class FrontendMiddleware implements NestMiddleware {
     const [rawPath = ''] = request.originalUrl.split('?', 1);
     // The proxy has already refused paths that cannot be decoded.
     const path = decodeURIComponent(rawPath);
-    const { basePath, directory } = this.options;
+    const { basePath, directory, passesOn } = this.options;
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
     if (request.method !== 'GET' && request.method !== 'HEAD') {
+      if (passesOn) return next();
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
     }
     const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
     const file =
       (await this.#files.find(path, accepts)) ??
       (isNavigation(request) ? await this.#files.find('/', accepts) : undefined);
+    if (!file && passesOn) return next();
     if (!file) throw new BffError('not_found');
     await sendBuiltFile(response, directory, file);
   }

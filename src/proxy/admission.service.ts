@@ -40,14 +40,25 @@ export class AdmissionService {
   admit(request: Request, response: Response): AdmittedRequest | undefined {
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
-    const route = this.routes.match(target.path);
-    request.takenBy = route?.path;
     const handshake = this.handshakes.of(request);
+    const match = this.routes.match(target.path);
+    const route = match && this.#isForHost(match, request, handshake) ? undefined : match;
+    request.takenBy = route?.path;
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;
     if (handshake) this.#checkHandshake(request, route);
     else this.#checkRequest(request, route);
     return { request, response, route, target, handshake };
+  }
+
+  /** The controllers of a host application have no WebSocket handshakes. */
+  #isForHost(
+    { options }: ProxyRoute,
+    { isLeftOver }: Request,
+    handshake: Handshake | undefined,
+  ): boolean {
+    const { frontendIsLast, frontendRoute } = this.options;
+    return frontendIsLast && options === frontendRoute && !isLeftOver && !handshake;
   }
 
   #checkRequest(request: Request, { options }: ProxyRoute): void {

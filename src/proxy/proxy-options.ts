@@ -24,6 +24,8 @@ export interface ProxyOptions {
    * token.
    */
   readonly frontendRoute?: RouteOptions | undefined;
+  /** Whether the controllers of a host application precede the frontend. */
+  readonly frontendIsLast: boolean;
   /** The provider whose token is sent on a route that names none. */
   readonly defaultProvider: string | undefined;
   /** Whether a user who signs in without naming a provider gets a choice. */
