@@ -4,4 +4,6 @@ export type { OptionsInput } from './config/options.ts';
 export { BffError, type ErrorCode } from './errors.ts';
 export { createPkcePair, type PkcePair } from './oauth/login/pkce.ts';
 export { CurrentUser } from './access/current-user.decorator.ts';
-export { SignedInGuard, type User } from './access/signed-in.guard.ts';
+export { SignedInGuard } from './access/signed-in.guard.ts';
+export { signedInAs } from './access/signed-in-as.guard.ts';
+export { type User, withUser } from './access/user.ts';

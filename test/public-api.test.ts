@@ -15,6 +15,8 @@ it('exports exactly this, and nothing else by accident', () => {
     'CurrentUser',
     'SignedInGuard',
     'createPkcePair',
+    'signedInAs',
+    'withUser',
   ]);
 });
 
@@ -23,7 +25,7 @@ const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type OptionsInput, type PkcePair, SignedInGuard, signedInAs, type User, withUser,
 } from 'pixie-bff';
 
 @Injectable()
@@ -46,12 +48,26 @@ export const asynchronous: BffAsyncOptions = {
   }),
 };
 
+interface Staff {
+  readonly roles: readonly string[];
+}
+
 @Controller()
 @UseGuards(SignedInGuard)
 class Greeting {
   @Get()
   greet(@CurrentUser() user: User): string {
     return String(user.claims['name'] ?? user.sub);
+  }
+
+  @Get('roles')
+  roles(@CurrentUser<Staff>() user: User<Staff>): readonly string[] {
+    return user.claims.roles;
+  }
+
+  // @ts-expect-error the claims are not stated
+  wrong(@CurrentUser() user: User<Staff>): string {
+    return user.sub;
   }
 }
 
@@ -61,6 +77,9 @@ export class HostModule {}
 export const code: ErrorCode = new BffError('not_signed_in').code;
 export const pair: Promise<PkcePair> = createPkcePair();
 export const paths = (error: ConfigurationError): string[] => error.mistakes.map(({ path }) => path);
+
+export const guard = signedInAs({ sub: 'alice', claims: { roles: ['admin'] } });
+withUser({}, { sub: 'alice', provider: 'corp', claims: {} });
 
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
