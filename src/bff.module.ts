@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { BffService } from './access/bff.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -220,7 +221,7 @@ function describeModule(
       ...bffProviders,
       ...pipelineMiddlewares,
     ],
-    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    exports: [BffService, SessionReaderService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 

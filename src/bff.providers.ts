@@ -1,5 +1,6 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { BffService } from './access/bff.service.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import type { Options } from './config/options.ts';
@@ -150,6 +151,7 @@ export const bffProviders: NestProvider[] = [
   LoginCookieService,
   ...tokenProviders(OPTIONS, STORE),
   SignedInGuard,
+  BffService,
 
   // auth
   {

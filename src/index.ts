@@ -3,6 +3,11 @@ export { ConfigurationError } from './config/load.ts';
 export type { OptionsInput } from './config/options.ts';
 export { BffError, type ErrorCode } from './errors.ts';
 export { createPkcePair, type PkcePair } from './oauth/login/pkce.ts';
+export {
+  BffService,
+  type AccessTokenOptions,
+  type EndSessionsOptions,
+} from './access/bff.service.ts';
 export { CurrentUser } from './access/current-user.decorator.ts';
 export { SignedInGuard } from './access/signed-in.guard.ts';
 export { signedInAs } from './access/signed-in-as.guard.ts';

@@ -11,6 +11,7 @@ it('exports exactly this, and nothing else by accident', () => {
   expect(Object.keys(api).toSorted()).toEqual([
     'BffError',
     'BffModule',
+    'BffService',
     'ConfigurationError',
     'CurrentUser',
     'SignedInGuard',
