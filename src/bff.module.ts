@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { AccessService } from './access/access.service.ts';
 import { BffService } from './access/bff.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
@@ -25,17 +26,17 @@ import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, IS_EMBEDDED, OPTIONS, STORE } from './bff.providers.ts';
+import { bffProviders, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
-import type { Options, OptionsInput } from './config/options.ts';
+import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { FrontendBodiesMiddleware } from './proxy/frontend-bodies.middleware.ts';
 import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
 import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
-import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
-import { Providers } from './oauth/providers.ts';
+import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
+import { ProviderRegistry } from './oauth/provider-registry.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
@@ -47,7 +48,7 @@ import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
-import type { KeyValueStore } from './session/store/key-value-store.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-store.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
@@ -76,11 +77,11 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
     @Inject(IS_EMBEDDED) private readonly isEmbedded: boolean,
-    @Inject(STORE) private readonly store: KeyValueStore,
+    @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,
     private readonly applicationConfig: ApplicationConfig,
     private readonly moduleRef: ModuleRef,
@@ -221,7 +222,7 @@ function describeModule(
       ...bffProviders,
       ...pipelineMiddlewares,
     ],
-    exports: [BffService, SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    exports: [BffService, SessionReaderService, AccessService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 
@@ -229,8 +230,8 @@ function describeModule(
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
 function at(basePath: string, input: OptionsInput): OptionsInput {
-  const { basePath: wanted = basePath } = input;
-  if (wanted === basePath) return { ...input, basePath };
-  const message = `is ${wanted}, but must be given beside useFactory, not by it`;
+  const { basePath: given = basePath } = input;
+  if (given === basePath) return { ...input, basePath };
+  const message = `is ${given}, but must be given beside useFactory, not by it`;
   throw new ConfigurationError([{ path: ['basePath'], message }]);
 }

@@ -15,6 +15,7 @@ const table = {
   step_up_required: [401, 'This action needs a stronger sign-in.'],
   csrf: [403, 'The request does not prove that it comes from this site.'],
   login_denied: [403, 'The sign-in was cancelled or denied.'],
+  not_allowed: [403, 'Your account does not have access to this.'],
   token_refused: [403, 'No access token may be issued for this resource.'],
   not_found: [404, 'There is nothing at this address.'],
   unknown_provider: [404, 'There is no sign-in provider of that name.'],

@@ -1,6 +1,6 @@
 export { BffModule, type BffAsyncOptions } from './bff.module.ts';
 export { ConfigurationError } from './config/load.ts';
-export type { OptionsInput } from './config/options.ts';
+export type { OptionsInput, SignInRule } from './config/options.ts';
 export { BffError, type ErrorCode } from './errors.ts';
 export { createPkcePair, type PkcePair } from './oauth/login/pkce.ts';
 export {
@@ -8,6 +8,7 @@ export {
   type AccessTokenOptions,
   type EndSessionsOptions,
 } from './access/bff.service.ts';
+export { Require } from './access/require.decorator.ts';
 export { CurrentUser } from './access/current-user.decorator.ts';
 export { SignedInGuard } from './access/signed-in.guard.ts';
 export { signedInAs } from './access/signed-in-as.guard.ts';

@@ -14,6 +14,7 @@ it('exports exactly this, and nothing else by accident', () => {
     'BffService',
     'ConfigurationError',
     'CurrentUser',
+    'Require',
     'SignedInGuard',
     'createPkcePair',
     'signedInAs',
@@ -26,7 +27,7 @@ const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, signedInAs, type User, withUser,
+  type OptionsInput, type PkcePair, Require, SignedInGuard, signedInAs, type SignInRule, type User, withUser,
 } from 'pixie-bff';
 
 @Injectable()
@@ -52,6 +53,7 @@ export const asynchronous: BffAsyncOptions = {
 interface Staff {
   readonly roles: readonly string[];
 }
+const admins: SignInRule = { claim: 'roles', any: ['admin'] };
 
 @Controller()
 @UseGuards(SignedInGuard)
@@ -70,6 +72,10 @@ class Greeting {
   wrong(@CurrentUser() user: User<Staff>): string {
     return user.sub;
   }
+
+  @Get('admin')
+  @Require(admins, { anyOf: [{ claim: 'audit', equals: true }, { claim: 'groups', all: ['a'] }] })
+  administer(): void {}
 }
 
 @Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
@@ -84,6 +90,8 @@ withUser({}, { sub: 'alice', provider: 'corp', claims: {} });
 
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
+// @ts-expect-error a controller has no rules for single methods
+export const byMethod: SignInRule = { ...admins, methods: ['GET'] };
 // @ts-expect-error a user has no token
 export const token = (user: User): unknown => user.accessToken;
 `;

@@ -1,6 +1,6 @@
 import { startChild } from '../child.ts';
 import type { Recipe } from '../contender.ts';
-import { peer } from '../ground.ts';
+import { peer } from '../backends.ts';
 
 /** Node's HTTP server and undici, nothing in between: the limit. */
 export const bare: Recipe = {

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BffError } from '../errors.ts';
-import { Providers } from '../oauth/providers.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
 import { tokenPolicyFor } from '../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../oauth/tokens/token-set.ts';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
@@ -52,7 +52,7 @@ export class BffService {
     private readonly accessTokens: AccessTokenService,
     private readonly routeTokens: RouteTokenService,
     private readonly sessions: SignedInSessionsService,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly recorder: Recorder,
   ) {}
 

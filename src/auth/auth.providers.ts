@@ -1,6 +1,7 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
+import { RefusedSignInsService } from './login/refused-sign-ins.service.ts';
 import { SessionEvents } from './account/session-events.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
@@ -11,6 +12,7 @@ import { SessionStore } from '../session/sessions/session-store.ts';
 /** The Nest providers that the endpoints use besides their options. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
+  RefusedSignInsService,
   {
     provide: LogoutState,
     inject: [Sealing],

@@ -59,6 +59,9 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
+/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
+export const OPTIONS = Symbol('options');
+
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
 
@@ -82,6 +85,18 @@ export type ProviderOptions = Options['providers'][number];
 
 /** One route. `provider` defaults to the first provider, `idleTimeout` to no timeout. */
 export type RouteOptions = Options['routes'][number];
+
+/**
+ * One rule over claims. It has a `claim` with exactly one of `any`, `all`, `equals`, `exists` and
+ * `emailDomain`, or `anyOf`. Only rules of routes have `methods`.
+ */
+export type AccessRule = NonNullable<RouteOptions['require']>[number];
+
+/**
+ * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ */
+export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
 
 /**
  * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a

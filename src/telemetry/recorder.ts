@@ -7,6 +7,8 @@ export interface RecordedNames {
   readonly basePath: string;
   readonly routes: readonly string[];
   readonly providers: readonly string[];
+  /** Where rules refuse users, with the number of rules there. */
+  readonly rules?: readonly (readonly [at: string, rules: number])[];
 }
 
 /** Who ended a session. `user` is the session's own user, in any browser. */
@@ -55,6 +57,11 @@ export class Recorder {
     ['provider', 'outcome'],
   );
   readonly #ended = new Counter('pixie_sign_outs_total', 'Sessions ended, by whom.', ['by']);
+  readonly #notAllowed = new Counter(
+    'pixie_not_allowed_total',
+    'Users refused by a rule, by place and index of the rule.',
+    ['at', 'rule'],
+  );
   readonly #redisLost = new Counter(
     'pixie_redis_connections_lost_total',
     'How often the connection to Redis was lost.',
@@ -62,7 +69,7 @@ export class Recorder {
   /** `undefined` before the first connection or failure, or without Redis. */
   #isRedisConnected: boolean | undefined;
 
-  constructor({ basePath, routes, providers }: RecordedNames) {
+  constructor({ basePath, routes, providers, rules = [] }: RecordedNames) {
     this.#requests = new RequestCounts(routes, basePath);
     for (const provider of providers) {
       for (const counter of [this.#started, this.#completed]) counter.add([provider], 0);
@@ -70,6 +77,8 @@ export class Recorder {
     }
     for (const route of routes)
       for (const code of upstreamCodes) this.#upstreamFailures.add([route, code], 0);
+    for (const [at, count] of rules)
+      for (let index = 0; index < count; index += 1) this.#notAllowed.add([at, String(index)], 0);
     for (const by of endings) this.#ended.add([by], 0);
   }
 
@@ -103,6 +112,11 @@ export class Recorder {
     this.#ended.add([by], sessions);
   }
 
+  /** Counts a refusal by a rule. `at` is the path of a route, or another place of rules. */
+  notAllowed(at: string, index: number): void {
+    this.#notAllowed.add([at, String(index)]);
+  }
+
   redis(state: 'connected' | 'lost'): void {
     this.#isRedisConnected = state === 'connected';
     this.#redisLost.add([], state === 'lost' ? 1 : 0);
@@ -117,6 +131,7 @@ export class Recorder {
       this.#failed,
       this.#refreshes,
       this.#ended,
+      this.#notAllowed,
     ].map((counter) => counter.figure());
     return [...this.#requests.figures(), ...counters, ...this.#redisFigures()];
   }

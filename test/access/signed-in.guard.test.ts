@@ -5,13 +5,17 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import type { Server } from 'node:http';
 import request from 'supertest';
 import { type User, userOf } from '../../src/access/user.ts';
-import { BffError, CurrentUser, SignedInGuard, signedInAs } from '../../src/index.ts';
+import { BffError, CurrentUser, Require, SignedInGuard, signedInAs } from '../../src/index.ts';
+import type { AccessService } from '../../src/access/access.service.ts';
 import type { SessionRoomOptions } from '../../src/session/session-options.ts';
 import type { SessionReaderService } from '../../src/session/sessions/session-reader.service.ts';
 
 const publicUrl = 'https://app.example.com';
 const options = { publicUrl, csrf: { header: 'X-CSRF', value: '1' } } as SessionRoomOptions;
+const access = {} as AccessService;
 const alice = { sub: 'alice', provider: 'corp', claims: { name: 'Alice' } };
+
+class HostModule {}
 
 /** A guard that knows one session. `renewals` counts the reads that renew its idle time. */
 function guardOf() {
@@ -24,11 +28,11 @@ function guardOf() {
     },
     peek: find,
   } as unknown as SessionReaderService;
-  return { guard: new SignedInGuard(reader, options), reads };
+  return { guard: new SignedInGuard(reader, options, access), reads };
 }
 
 function contextOf(type: string, args: unknown[]): ExecutionContextHost {
-  const context = new ExecutionContextHost(args);
+  const context = new ExecutionContextHost(args, HostModule, contextOf);
   context.setType(type);
   return context;
 }
@@ -99,17 +103,17 @@ describe('a test of a guarded controller, without a provider,', () => {
 
   /** The response of a handler behind this guard. */
   async function answerBehind(guard: CanActivate) {
+    @UseGuards(guard)
     @Controller('staff')
     class StaffController {
       @Get()
-      @UseGuards(guard)
       me(@CurrentUser<Staff>() { sub, claims }: User<Staff>) {
         return { sub, roles: claims.roles };
       }
     }
     @Module({ controllers: [StaffController] })
-    class HostModule {}
-    const app = await NestFactory.create(HostModule, { logger: false, abortOnError: false });
+    class StaffModule {}
+    const app = await NestFactory.create(StaffModule, { logger: false, abortOnError: false });
     await app.init();
     const { status, body } = await request(app.getHttpServer() as Server).get('/staff');
     await app.close();
@@ -119,6 +123,15 @@ describe('a test of a guarded controller, without a provider,', () => {
   it('has the user that it names', async () => {
     const guard = signedInAs({ sub: 'alice', claims: { roles: ['admin'] } });
     expect(await answerBehind(guard)).toEqual([200, { sub: 'alice', roles: ['admin'] }]);
+  });
+
+  it('applies the rules of @Require to its claims', () => {
+    @Require({ claim: 'roles', any: ['admin'] })
+    class RuledController {}
+    const context = new ExecutionContextHost([called], RuledController, contextOf);
+    expect(signedInAs({ claims: { roles: ['admin'] } }).canActivate(context)).toBe(true);
+    const refused = () => signedInAs({ claims: { roles: ['staff'] } }).canActivate(context);
+    expect(refused).toThrow(expect.objectContaining({ code: 'not_allowed' }));
   });
 
   it('can be signed out', async () => {

@@ -191,7 +191,7 @@ describe('values that are accepted', () => {
     expect(parse(changes)).toMatchObject(expected);
   });
 
-  it('resolves files and directories against the folder it is told', () => {
+  it('resolves files and directories against the given folder', () => {
     const options = parse({
       server: { tls: { cert: 'cert.pem', key: './key.pem' } },
       frontend: { directory: 'web' },

@@ -18,7 +18,7 @@ import {
   offerTokenExchange,
 } from '../support/authorization-server/token-exchange.ts';
 import { type Host, hostOptions, startHostOf } from '../support/bff/host.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
@@ -98,24 +98,21 @@ async function start(changes: object = {}, provider: object = {}, from = server)
   return startHostOf([BffModule.forRoot(input), HostFeature], input);
 }
 
-async function signedIn(host: Host): Promise<LittleBrowser> {
+async function signedIn(host: Host): Promise<TestBrowser> {
   const browser = host.browser();
   await browser.navigate('/bff/login?returnUrl=/host/user');
   return browser;
 }
 
-async function get(
-  browser: LittleBrowser,
-  path: string,
-): Promise<[number, Record<string, unknown>]> {
+async function get(browser: TestBrowser, path: string): Promise<[number, Record<string, unknown>]> {
   const response = await browser.fetch(path);
   return [response.status, (await response.json()) as Record<string, unknown>];
 }
 
-const tokenAt = async (browser: LittleBrowser, query = '') =>
+const tokenAt = async (browser: TestBrowser, query = '') =>
   (await get(browser, `/host/token${query}`))[1]['token'] as string;
 
-const end = async (browser: LittleBrowser, body: object) =>
+const end = async (browser: TestBrowser, body: object) =>
   (await browser.fetch('/host/end', { method: 'POST', body })).json();
 
 /** The claims of a JWT. */

@@ -34,7 +34,7 @@ const interim = 'HTTP/1.1 100 Continue\r\n\r\n';
 const ok = (body = 'ok') =>
   `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nX-A: b\r\n\r\n${body}`;
 
-describe('an interim answer nobody asked for', () => {
+describe('an unexpected interim response', () => {
   it.each<[string, string[]]>([
     ['before the answer', [interim, ok()]],
     ['in one packet with the answer', [interim + ok()]],
@@ -42,6 +42,7 @@ describe('an interim answer nobody asked for', () => {
     ['with headers', ['HTTP/1.1 100 Go on\r\nServer: x\r\nDate: y\r\n\r\n', ok()]],
     ['many times', [interim.repeat(1_000), interim.repeat(1_000) + ok()]],
     ['cut before its end', [interim.slice(0, -1), `\n${ok()}`]],
+    ['with a closing header', ['HTTP/1.1 103 X\r\nConnection: close\r\n\r\n', ok()]],
     ['as early hints', ['HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n', ok()]],
     ['as both', [interim, 'HTTP/1.1 103 Early Hints\r\n\r\n', ok()]],
     ['the other way round', ['HTTP/1.1 103 Early Hints\r\n\r\n', interim, ok()]],
@@ -75,7 +76,7 @@ describe('an interim answer nobody asked for', () => {
   });
 });
 
-describe('an answer that has no body', () => {
+describe('a response that has no body', () => {
   it.each([
     ['204 No Content', undefined],
     ['304 Not Modified', '5'],

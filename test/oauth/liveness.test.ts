@@ -1,5 +1,5 @@
 import { Outage } from '../../src/oauth/errors.ts';
-import { Liveness, withDeadline } from '../../src/oauth/provider/liveness.ts';
+import { Liveness, withDiscoveryTimeout } from '../../src/oauth/provider/liveness.ts';
 
 const never = () => new Promise<never>(() => undefined);
 const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
@@ -11,8 +11,8 @@ function silent(signal: AbortSignal): Promise<never> {
   });
 }
 
-const answeredWith = (status: number) =>
-  new Outage('answered', { answer: { status, headers: new Headers() } }).toBffError();
+const outageWith = (status: number) =>
+  new Outage('answered', { response: { status, headers: new Headers() } }).toBffError();
 
 async function timed(work: Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -32,7 +32,7 @@ function counted(probe: (signal: AbortSignal, nth: number) => Promise<void>) {
   return { liveness: new Liveness(counting), count };
 }
 
-describe('whoever waits for a provider', () => {
+describe('a caller that waits for a provider', () => {
   it('gets what comes, or fails with what fails, without a probe', async () => {
     const { liveness, count } = counted(silent);
     await expect(liveness.whileAlive(Promise.resolve(1))).resolves.toBe(1);
@@ -41,7 +41,7 @@ describe('whoever waits for a provider', () => {
     expect(count.calls).toBe(0);
   });
 
-  it('waits less than two seconds when it answers nothing at all, and shares one probe with all others', async () => {
+  it('waits less than two seconds when it does not respond at all, and shares one probe with all others', async () => {
     const { liveness, count } = counted(silent);
     const times = await Promise.all(
       Array.from({ length: 20 }, () => timed(liveness.whileAlive(never()))),
@@ -58,17 +58,17 @@ describe('whoever waits for a provider', () => {
     await expect(waiting).rejects.toEqual(unavailable);
   });
 
-  it('waits on while it answers anything, and asks again every second', async () => {
-    const answers = [
+  it('waits on while it responds in any way, and probes again every second', async () => {
+    const outages = [
       () => Promise.resolve(),
-      () => Promise.reject(answeredWith(500)),
-      () => Promise.reject(answeredWith(404)),
+      () => Promise.reject(outageWith(500)),
+      () => Promise.reject(outageWith(404)),
     ];
-    const outcomes = answers.map(async (answer) => {
+    const outcomes = outages.map(async (response) => {
       const { promise, resolve } = open<string>();
       const { liveness } = counted((_, nth) => {
         if (nth === 3) resolve('late');
-        return answer();
+        return response();
       });
       return liveness.whileAlive(promise);
     });
@@ -94,7 +94,7 @@ describe('whoever waits for a provider', () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => void unhandled.push(reason);
     process.on('unhandledRejection', note);
-    const waiting = [new Liveness(silent).whileAlive(promise), withDeadline(promise)];
+    const waiting = [new Liveness(silent).whileAlive(promise), withDiscoveryTimeout(promise)];
     const results = await Promise.allSettled(waiting);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     reject(new Error('late'));
@@ -104,12 +104,12 @@ describe('whoever waits for a provider', () => {
   });
 });
 
-it('patience has an end, and a name for it', async () => {
+it('stops waiting at the deadline, with an error of its own', async () => {
   const began = performance.now();
-  await expect(withDeadline(never())).rejects.toMatchObject({
+  await expect(withDiscoveryTimeout(never())).rejects.toMatchObject({
     code: 'provider_unavailable',
     cause: { message: 'no answer within 1600 ms' },
   });
   expect(performance.now() - began).toBeLessThan(2000);
-  await expect(withDeadline(Promise.resolve(1))).resolves.toBe(1);
+  await expect(withDiscoveryTimeout(Promise.resolve(1))).resolves.toBe(1);
 });

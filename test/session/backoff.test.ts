@@ -33,7 +33,7 @@ describe('a pause', () => {
     }
   });
 
-  it('is as long as asked for, and the next is as long as it would have been', () => {
+  it('is as long as requested, and the next is as long as it would have been', () => {
     pauses.begin('corp', error, 60);
     expect(left()).toBe('60');
     now = 60_000;

@@ -8,24 +8,24 @@ const { jest: timers } = import.meta;
 function fakeStore() {
   const watchers: RecordWatcher[] = [];
   const store = {
-    asked: [] as string[],
+    requested: [] as string[],
     fails: false,
     /** Milliseconds each session has left. */
     left: new Map<string, number>(),
-    tell: (id?: string) => watchers.forEach((watcher) => watcher(id)),
+    notify: (id?: string) => watchers.forEach((watcher) => watcher(id)),
     watch: (watcher: RecordWatcher) => void watchers.push(watcher),
     timeLeft: async (id: string): Promise<number | undefined> => {
-      store.asked.push(id);
+      store.requested.push(id);
       if (store.fails) throw new Error('down');
       return store.left.get(id);
     },
   };
   const ends = new EndNotifier(store as unknown as SessionStore);
   const wait = (id: string, left = 60_000) => {
-    const told: string[] = [];
+    const ended: string[] = [];
     store.left.set(id, left);
-    const forget = ends.onEnd(id, () => told.push(id));
-    return { told, forget };
+    const forget = ends.onEnd(id, () => ended.push(id));
+    return { ended, forget };
   };
   return { store, ends, wait };
 }
@@ -36,112 +36,112 @@ afterEach(() => timers.useRealTimers());
 const turn = () => timers.advanceTimersByTimeAsync(0);
 
 describe('the end of a session', () => {
-  it('is told at once when somebody ends it, to each listener once', async () => {
+  it('is notified at once when it is ended, to each listener once', async () => {
     const { store, wait } = fakeStore();
     const [first, second, other] = [wait('a'), wait('a'), wait('b')];
     await turn();
     store.left.delete('a');
-    store.tell('a');
-    store.tell('a');
+    store.notify('a');
+    store.notify('a');
     await turn();
-    store.tell('a');
+    store.notify('a');
     await turn();
-    expect([first.told, second.told, other.told]).toEqual([['a'], ['a'], []]);
+    expect([first.ended, second.ended, other.ended]).toEqual([['a'], ['a'], []]);
   });
 
-  it('is told at once when it has come already', async () => {
+  it('is notified at once when it has come already', async () => {
     const { ends } = fakeStore();
-    let told = 0;
-    ends.onEnd('a', () => (told += 1));
+    let calls = 0;
+    ends.onEnd('a', () => (calls += 1));
     await turn();
-    expect(told).toBe(1);
+    expect(calls).toBe(1);
   });
 
-  it('is told when its time is over, and not before that of a session that was used meanwhile', async () => {
+  it('is notified when its time is over, which use of the session postpones', async () => {
     const { store, wait } = fakeStore();
     const [used, unused] = [wait('used', 1000), wait('unused', 1000)];
     await turn();
     store.left.set('used', 500).delete('unused');
     await timers.advanceTimersByTimeAsync(1100);
-    expect([used.told, unused.told]).toEqual([[], ['unused']]);
+    expect([used.ended, unused.ended]).toEqual([[], ['unused']]);
     store.left.delete('used');
     await timers.advanceTimersByTimeAsync(600);
-    expect(used.told).toEqual(['used']);
-    expect(store.asked).toHaveLength(5);
+    expect(used.ended).toEqual(['used']);
+    expect(store.requested).toHaveLength(5);
   });
 
-  it('of any of thousands is told when news may have been missed', async () => {
+  it('of any of thousands is notified when messages may have been missed', async () => {
     const { store, wait } = fakeStore();
     const all = Array.from({ length: 5000 }, (_, index) => wait(`s${index}`));
     await turn();
     for (let index = 0; index < 100; index += 1) store.left.delete(`s${index}`);
-    store.tell();
+    store.notify();
     await turn();
-    expect(all.flatMap(({ told }) => told)).toHaveLength(100);
-    expect(store.asked).toHaveLength(10_000);
+    expect(all.flatMap(({ ended }) => ended)).toHaveLength(100);
+    expect(store.requested).toHaveLength(10_000);
   });
 
-  it('of one that was looked at is told when more news is missed before the last was looked at', async () => {
+  it('of one that was checked is notified when more messages are missed before the last check', async () => {
     const { store, wait } = fakeStore();
     const all = Array.from({ length: 500 }, (_, index) => wait(`s${index}`));
     await turn();
-    const answer = store.timeLeft;
+    const timeLeft = store.timeLeft;
     const { promise: slow, resolve } = Promise.withResolvers<void>();
     store.timeLeft = async (id) => {
       if (id === 's499') await slow;
-      return answer(id);
+      return timeLeft(id);
     };
-    store.tell();
+    store.notify();
     await turn();
     store.left.delete('s0');
-    store.tell();
+    store.notify();
     resolve();
     await turn();
-    expect(all.flatMap(({ told }) => told)).toEqual(['s0']);
+    expect(all.flatMap(({ ended }) => ended)).toEqual(['s0']);
   });
 
-  it('is not looked for when nothing happens, and not when nobody waits', async () => {
+  it('is not looked for when nothing happens, and not without listeners', async () => {
     const { store, wait } = fakeStore();
     const { forget } = wait('a');
     await timers.advanceTimersByTimeAsync(50_000);
-    expect(store.asked).toEqual(['a']);
+    expect(store.requested).toEqual(['a']);
     forget();
-    store.tell('a');
+    store.notify('a');
     await timers.advanceTimersByTimeAsync(50_000);
-    expect([store.asked, timers.getTimerCount()]).toEqual([['a'], 0]);
+    expect([store.requested, timers.getTimerCount()]).toEqual([['a'], 0]);
   });
 
-  it('is not what an outage means, and is told after it', async () => {
+  it('is not what an outage means, and is notified after it', async () => {
     const { store, wait } = fakeStore();
-    const { told } = wait('a');
+    const { ended } = wait('a');
     await turn();
     store.fails = true;
     store.left.delete('a');
-    store.tell();
+    store.notify();
     await timers.advanceTimersByTimeAsync(3000);
-    expect(told).toEqual([]);
+    expect(ended).toEqual([]);
     store.fails = false;
     await timers.advanceTimersByTimeAsync(600);
-    expect(told).toEqual(['a']);
+    expect(ended).toEqual(['a']);
   });
 
-  it('is asked for by one question at a time, and again when news comes meanwhile', async () => {
+  it('is looked up by one query at a time, and again when a message comes meanwhile', async () => {
     const { store, wait } = fakeStore();
-    const answers: ((left: number | undefined) => void)[] = [];
+    const pending: ((left: number | undefined) => void)[] = [];
     store.timeLeft = (id) => {
-      store.asked.push(id);
-      return new Promise((resolve) => answers.push(resolve));
+      store.requested.push(id);
+      return new Promise((resolve) => pending.push(resolve));
     };
-    const { told } = wait('a');
-    store.tell('a');
-    store.tell('a');
+    const { ended } = wait('a');
+    store.notify('a');
+    store.notify('a');
     await timers.advanceTimersByTimeAsync(10_000);
-    expect(store.asked).toEqual(['a']);
-    answers[0]?.(60_000);
+    expect(store.requested).toEqual(['a']);
+    pending[0]?.(60_000);
     await timers.advanceTimersByTimeAsync(1);
-    expect(store.asked).toEqual(['a', 'a']);
-    answers[1]?.(undefined);
+    expect(store.requested).toEqual(['a', 'a']);
+    pending[1]?.(undefined);
     await turn();
-    expect(told).toEqual(['a']);
+    expect(ended).toEqual(['a']);
   });
 });

@@ -38,13 +38,13 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
   });
   afterAll(() => subject.close());
 
-  it('answers the very first question, however early it is asked', async () => {
+  it('responds to the very first command, however early it is sent', async () => {
     const early = await open();
     await expect(early.store.get(newKey())).resolves.toBeUndefined();
     await early.close();
   });
 
-  it('has nothing under a key nobody wrote', async () => {
+  it('has nothing under a key that was never written', async () => {
     const key = newKey();
     await expect(store.get(key)).resolves.toBeUndefined();
     await expect(store.take(key)).resolves.toBeUndefined();
@@ -67,7 +67,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
     await expect(store.extend(key, 'mine', 60_000)).resolves.toBe(false);
   });
 
-  it('replaces nothing for somebody who has lost the lock that fences the write', async () => {
+  it('replaces nothing for a caller that has lost the lock that fences the write', async () => {
     const tag = `${subject.prefix}{${randomBytes(8).toString('hex')}}`;
     const lock = { key: `${tag}:lock`, value: 'holder' };
     await store.create(tag, 'before', 5000);
@@ -228,7 +228,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       expect(portions.flat().toSorted()).toEqual(names.toSorted());
     });
 
-    it('miss nobody in portions while others are struck off and seen, whoever was the last of one', async () => {
+    it('miss no member in portions while others are removed and touched, even the last of a portion', async () => {
       const list = newKey();
       const names = await fill(list);
       const found: string[] = [];
@@ -282,14 +282,14 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await expect(store.members(list, 0, all)).resolves.toEqual([]);
     });
 
-    it('forget the stale when somebody enters', async () => {
+    it('remove stale members when another is added', async () => {
       const list = newKey();
       await store.addMember(list, 'old', { ...seenAt(1000), since: 1000 });
       await store.addMember(list, 'new', { ...seenAt(1101), since: 1101 });
       await expect(store.members(list, 0, all)).resolves.toEqual([{ member: 'new', at: 1101 }]);
     });
 
-    it('let nobody in whose time began before they were closed', async () => {
+    it('accept no member whose time began before they were revoked', async () => {
       const list = newKey();
       await store.addMember(list, 'before', { ...seenAt(1000), since: 1000 });
       await store.revokeBefore(list, 1005, 5000);
@@ -343,7 +343,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       await expect(store.takePlace(newKey(), 'four', 2, 60_000)).resolves.toBe(true);
     });
 
-    it('are never more than there are, however many are asked for at once', async () => {
+    it('are never more than there are, however many are requested at once', async () => {
       const key = newKey();
       const taken = await Promise.all(
         Array.from({ length: 50 }, (_, n) => store.takePlace(key, `${n}`, 5, 60_000)),
@@ -351,7 +351,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
       expect(taken.filter(Boolean)).toHaveLength(5);
     });
 
-    it('are free when their time is over, also while others are asked for', async () => {
+    it('are free when their time is over, also while others are requested', async () => {
       const key = newKey();
       await expect(store.takePlace(key, 'one', 1, 50.5)).resolves.toBe(true);
       await expect(store.takePlace(key, 'two', 1, 50.5)).resolves.toBe(false);
@@ -368,7 +368,7 @@ describe.each(Object.entries(implementations))('%s', (_name, open) => {
 });
 
 describe('RedisKeyValueStore', () => {
-  it('tells what others do to the keys it watches, and nothing of what it does itself', async () => {
+  it('reports what others do to the keys it watches, and not what it does itself', async () => {
     const corner = await testRedis();
     const [here, there] = [
       new RedisKeyValueStore(corner, `${corner.keyPrefix}watched:`),
@@ -382,9 +382,9 @@ describe('RedisKeyValueStore', () => {
     await here.create(`${corner.keyPrefix}watched:own`, 'value', 5000);
     await there.create(`${corner.keyPrefix}other`, 'value', 5000);
     const key = `${corner.keyPrefix}watched:key`;
-    const next = async (act: () => Promise<unknown>) => {
+    const next = async (action: () => Promise<unknown>) => {
       changes.length = 0;
-      await act();
+      await action();
       await waitFor(() => changes.length > 0);
       return changes.splice(0);
     };
@@ -401,7 +401,7 @@ describe('RedisKeyValueStore', () => {
 });
 
 describe('MemoryKeyValueStore', () => {
-  it('sweeps away what nobody asked for again', async () => {
+  it('removes what was not requested again', async () => {
     let now = 0;
     const store = new MemoryKeyValueStore(() => now);
     for (let n = 0; n < 999; n += 1) await store.create(`key ${n}`, 'value', 10);

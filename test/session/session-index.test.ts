@@ -135,7 +135,7 @@ describe('the session index', () => {
     await expect(idsOf(before, { sub: 'alice' })).resolves.toEqual([]);
   });
 
-  it('names nobody in the store', async () => {
+  it('names no user in the store', async () => {
     const { values, withSecrets } = openIndex();
     const names: string[] = [];
     const enlist = values.addMember.bind(values);

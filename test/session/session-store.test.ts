@@ -79,6 +79,20 @@ describe('the session store', () => {
     expect((await store.read(id))?.sub).toBe('alice');
   });
 
+  it('is a store for express-session: what it sets it gets, until it destroys it', async () => {
+    const { store, begin } = openStore();
+    const session = begin();
+    const get = () =>
+      new Promise((resolve) =>
+        store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
+      );
+    await save(store, 'secret', session);
+    await expect(get()).resolves.toEqual([null, asData(session)]);
+    await store.destroy('secret');
+    await expect(get()).resolves.toEqual([null, null]);
+    await expect(store.read(id)).resolves.toBeUndefined();
+  });
+
   it('stores nothing for a browser that is not signed in', async () => {
     const { store, records } = openStore();
     await store.set('secret', asData());
@@ -198,14 +212,14 @@ describe('the session store', () => {
         asData({ ...complete, [name]: undefined }),
       ]),
     ['no cookie of express-session', { signedIn: complete }],
-  ])('takes a record with %s for nobody', async (_, data) => {
+  ])('takes a record with %s for signed out', async (_, data) => {
     const { store, records } = openStore();
     await records.create(id, JSON.stringify(data), minute);
     await expect(store.read(id)).resolves.toBeUndefined();
-    const answer = await new Promise((resolve) =>
+    const stored = await new Promise((resolve) =>
       store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
     );
-    expect(answer).toEqual([null, null]);
+    expect(stored).toEqual([null, null]);
   });
 
   it('takes a record with all that a session must have for one', async () => {
@@ -214,7 +228,7 @@ describe('the session store', () => {
     await expect(store.read(id)).resolves.toEqual(complete);
   });
 
-  it('takes a record that does not open for nobody', async () => {
+  it('takes a record that does not open for signed out', async () => {
     const { store, records } = openStore();
     const foreign = new SealedRecords(
       (records as unknown as { store: MemoryKeyValueStore }).store,

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
 import { longestLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
-import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+import { silentMark } from './silent-login.ts';
+import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
 const longestTogether = 4096;
@@ -17,6 +18,12 @@ export const noSecondTry = '.2';
 
 /** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
+
+/** Whether the login with this `state` may be retried automatically. */
+export function isFirstTry(state: string | undefined): boolean {
+  const marks = [noSecondTry, connectMark, silentMark];
+  return Boolean(state) && !marks.some((mark) => state?.endsWith(mark));
+}
 
 /**
  * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a
@@ -54,7 +61,7 @@ function refuseLong(parameters: readonly (readonly [name: string, value: string]
  * Returns the provider that a login names by its id, or by its issuer if another site starts the
  * login (OIDC Core §4). Returns `undefined` if it names none. Throws `unknown_provider`.
  */
-export function namedProvider(query: Query, providers: Providers): Provider | undefined {
+export function namedProvider(query: Query, providers: ProviderRegistry): Provider | undefined {
   const id = parameter(query, 'provider');
   if (id !== undefined) return providers.get(id);
   const issuer = parameter(query, 'iss');
@@ -71,7 +78,7 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
   const local = isOurs ? target?.slice(publicUrl.length) : target;
-  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
+  return validatedReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath } from '../values/paths.ts';
@@ -32,7 +33,8 @@ export const frontend = z
       if (directory !== undefined && url !== undefined)
         report(
           ['url'],
-          `is ${url} while frontend.directory is ${directory}; keep the one that serves the frontend`,
+          `is ${url} while frontend.directory is ${directory}; keep the one that serves the ` +
+            'frontend',
         );
       if (directory === undefined && url === undefined)
         report([], 'needs either directory (a built frontend) or url (a server for it)');
@@ -41,7 +43,7 @@ export const frontend = z
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** The return URLs that are allowed after a sign-in. */
+/** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -58,6 +60,12 @@ export const login = z
       .describe(
         'With several providers: whether `/bff/login` without a provider shows a page to ' +
           'choose one. Otherwise it uses the first provider.',
+      ),
+    require: signInRules
+      .optional()
+      .describe(
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
+          'everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})
@@ -109,11 +117,15 @@ export const user = z
  * Headers that another site can send without a preflight (Fetch, CORS-safelisted), or that scripts
  * cannot set.
  */
-const useless =
-  /^(accept|accept-language|content-language|content-type|content-length|range|authorization|cookie2?|host|origin|referer|connection|te|upgrade|user-agent|proxy-.*|sec-.*)$/;
+const useless = new Set(
+  'accept accept-language content-language content-type content-length range authorization'
+    .concat(' cookie cookie2 host origin referer connection te upgrade user-agent')
+    .split(' '),
+);
 
 function readCsrfHeader(name: string): string {
-  if (useless.test(readName(name)))
+  const lower = readName(name);
+  if (useless.has(lower) || /^(proxy|sec)-/.test(lower))
     refuse(`${name} protects nothing, because browsers send it anyway; use a name like X-CSRF`);
   return name;
 }

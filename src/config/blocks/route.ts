@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeAccessRules } from './access-rules.ts';
 import { upstreamAddresses } from '../values/addresses.ts';
 import { headers } from './route-headers.ts';
 import { readableFile, requestPath } from '../values/paths.ts';
@@ -94,6 +95,13 @@ export const route = z
       .optional()
       .describe('PEM file with the private key of that certificate.'),
     ...routeTokenOptions,
+    require: routeAccessRules
+      .optional()
+      .describe(
+        'Who may call: every entry must hold for the claims of the signed-in user. Others get ' +
+          '`403 not_allowed`. With `token: optional` it concerns signed-in callers only. See ' +
+          '[access.md](access.md).',
+      ),
   })
   .check(...routeRules)
   .describe('One part of the address space that is forwarded to an upstream.');

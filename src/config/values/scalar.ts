@@ -10,10 +10,10 @@ export interface OptionNotes {
   readonly separator?: RegExp;
   /** A file or directory. Relative paths are resolved from the folder of their source. */
   readonly isPath?: true;
-  /** The schema of the option in the release that will support it. */
-  readonly future?: z.ZodType;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
+  /** Set if the option exists elsewhere only. It is refused, and listed nowhere. */
+  readonly misplaced?: true;
 }
 
 class Refusal extends Error {}
@@ -124,25 +124,30 @@ export function listOf<Item extends z.ZodType>(
   return z.array(item, { error }).meta({ separator });
 }
 
-/** An option of a later release. It is refused, never ignored. */
-export function later<Schema extends z.ZodType>(schema: Schema, feature: string) {
+/** An option that exists elsewhere only. `sentence` tells the operator what to change. */
+export function misplaced(sentence: string) {
   return z
-    .custom<z.input<Schema>>()
+    .custom<undefined>()
     .transform((value, context): undefined => {
-      if (value !== undefined)
-        context.addIssue(`${feature} is not part of this release yet; remove this option`);
+      if (value !== undefined) context.addIssue(sentence);
     })
     .optional()
-    .meta({ future: schema });
+    .meta({ misplaced: true });
 }
 
 /**
- * A block with defaults. `false` is accepted in its place and keeps the defaults of its options.
+ * A block with defaults. `false`, or its string form in an environment variable, is accepted in its
+ * place and keeps the defaults of its options.
  */
 export function blockOrFalse<Schema extends z.ZodType>(schema: Schema) {
   return z
-    .custom<z.input<Schema> | false>()
-    .transform((value): unknown => (value === false ? undefined : value))
+    .custom<z.input<Schema> | false | 'false'>()
+    .transform((value, context): unknown => {
+      if (value === false || value === 'false') return undefined;
+      if (value === undefined || typeof value === 'object') return value;
+      context.addIssue('must be false, or a block with options of its own');
+      return z.NEVER;
+    })
     .pipe(schema as z.ZodType<z.output<Schema>>)
     .meta({ block: schema });
 }

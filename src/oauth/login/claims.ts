@@ -1,5 +1,8 @@
 import { type Configuration, type DPoPOptions, fetchUserInfo, type IDToken } from 'openid-client';
+import { isProtocolClaim } from '../../config/values/protocol-claims.ts';
 import { BffError } from '../../errors.ts';
+import { claimReader } from './claim-reader.ts';
+import { mergeClaims } from './merge-claims.ts';
 import { verifying } from '../provider/metadata.ts';
 
 /** The claims about a user, with the names that the provider uses (OIDC Core §5.1). */
@@ -16,23 +19,12 @@ const promisedBy: Readonly<Record<string, readonly string[]>> = {
   phone: ['phone_number'],
 };
 
-/** Claims about the token, not about the user. */
-const protocolClaims = new Set(
-  ['iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'jti', 'nonce'].concat([
-    'at_hash',
-    'c_hash',
-    's_hash',
-    'sid',
-    'session_expiry',
-  ]),
-);
-
 const maxClaimsLength = 64 * 1024;
 
 /**
  * The user's claims from the ID token. UserInfo is requested only if the ID token lacks the claims
- * of a scope. The ID token takes precedence. Throws `login_failed`, also if UserInfo has another
- * subject (OIDC Core §5.3.2).
+ * of a scope or a `wanted` claim. The ID token takes precedence. Throws `login_failed`, also if
+ * UserInfo has another subject (OIDC Core §5.3.2).
  */
 export async function readClaims(
   configuration: Configuration,
@@ -40,15 +32,17 @@ export async function readClaims(
   accessToken: string,
   scopes: readonly string[],
   proving: DPoPOptions = {},
+  wanted: readonly string[] = [],
 ): Promise<Claims> {
   checkSubject(idToken.sub);
   const asksUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
-    scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
-  const userInfo = asksUserInfo
-    ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub, proving)
-    : {};
-  return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
+    (scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((c) => c in idToken)) ||
+      wanted.some((name) => claimReader(name)(idToken) === undefined));
+  if (!asksUserInfo) return aboutTheUser(withinLimits(idToken));
+  const strict = verifying(configuration);
+  const userInfo = await fetchUserInfo(strict, accessToken, idToken.sub, proving);
+  return aboutTheUser(withinLimits(mergeClaims(userInfo, idToken, wanted)));
 }
 
 /** Returns the claims if they fit into a session. Throws `login_failed` if they do not. */
@@ -66,7 +60,7 @@ export function checkSubject(sub: string): void {
 }
 
 function aboutTheUser(claims: Claims): Claims {
-  return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocolClaims.has(name)));
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !isProtocolClaim(name)));
 }
 
 function refused(what: string): BffError {

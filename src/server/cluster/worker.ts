@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import type { ManagementResponse } from '../../management/management-request.ts';
 import type { Metric } from '../../telemetry/metric.ts';
-import { ManagementServer } from '../../management/management.service.ts';
+import { ManagementService } from '../../management/management.service.ts';
 import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
@@ -52,7 +52,7 @@ async function obey(
     case 'figures':
       return reply(message.id, await management(server).figures());
     case 'question':
-      return reply(message.id, await management(server).answer(message.question));
+      return reply(message.id, await management(server).respond(message.question));
   }
 }
 
@@ -60,8 +60,8 @@ function reply(id: number, answer: ManagementResponse | readonly Metric[]): void
   tell({ kind: 'answer', id, answer });
 }
 
-function management({ app }: RunningServer): ManagementServer {
-  return app.get(ManagementServer);
+function management({ app }: RunningServer): ManagementService {
+  return app.get(ManagementService);
 }
 
 /** Errors are sent between processes with their message and stack only. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { revokeAccessToken, revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import {
   addConnection,
   type NewConnection,
@@ -32,7 +32,7 @@ export class LinkedAccountsService {
   constructor(
     store: SessionStore,
     index: SessionIndex,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
   ) {
     this.#places = { store, index };
   }
@@ -82,6 +82,26 @@ export class LinkedAccountsService {
       }
     }
     for (const account of lost) void this.#revoke(account, kept);
+  }
+
+  /**
+   * Revokes the tokens of a sign-in that is refused, in the background. Accounts of the sessions
+   * with the ids in `beside` keep theirs: revoking a shared grant would end them.
+   */
+  discard(signIn: SignIn, provider: string, beside: ReadonlySet<string>): void {
+    void this.#discard({ ...connectionOf(signIn), provider }, beside);
+  }
+
+  async #discard(account: Granted, beside: ReadonlySet<string>): Promise<void> {
+    try {
+      const found = await Promise.all([...beside].map((id) => this.#places.store.read(id)));
+      await this.#revoke(
+        account,
+        found.flatMap((session) => (session ? everywhere(session) : [])),
+      );
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: account.provider, err: error });
+    }
   }
 
   /**

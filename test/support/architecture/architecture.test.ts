@@ -71,6 +71,13 @@ const cases: Record<string, Record<string, string>[]> = {
     { 'bff.module.ts': '' },
     { 'bff.module.ts': '@Module({}) class A {}\n@Module({}) class B {}' },
   ],
+  'a room has one providers file': [
+    { 'session/tokens.providers.ts': '' },
+    { 'session/tokens/session.providers.ts': '' },
+  ],
+  'no injection token is a parameter': [
+    { 'oauth/oauth.providers.ts': 'function providers(options: symbol) { return options; }' },
+  ],
   'no folder without a subject': [{ 'auth/utils/a.ts': '' }, { 'auth/common/a.ts': '' }],
   'no barrel but index.ts': [
     { 'auth/index.ts': '' },
@@ -114,7 +121,7 @@ describe('the architecture rules', () => {
     expect(checkArchitecture(join(root, 'missing'))).toEqual([]);
   });
 
-  it('are content with a well-kept house', () => {
+  it('accept a tree that keeps all rules', () => {
     const files = {
       'errors.ts': '/** An error. */\nexport class BffError extends Error {}\n',
       'config/load.ts': 'const port = process.env.PORT;\n',
@@ -125,6 +132,7 @@ describe('the architecture rules', () => {
         "import { BffError } from '../errors.ts';\nimport '../session/a.service.ts';\n" +
         '/** Overloaded. */\nexport function a(x: 1): 1;\nexport function a(x: 2): 2;\n' +
         'export function a(x: 1 | 2) { return x; }\n/** Decorated. */\n@Controller()\nexport class A {}\n',
+      'proxy/proxy.providers.ts': "import '@nestjs/common';\n",
       'proxy/forward.ts': "import { request } from 'undici';\nconst env = { process: 1 };\n",
       'bff.module.ts':
         "import './auth/a.controller.ts';\n/** The one. */\n@Module({})\nexport class M {}\n",

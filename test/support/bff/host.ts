@@ -9,7 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { OptionsInput } from '../../../src/index.ts';
 import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
-import { LittleBrowser } from '../browser/browser.ts';
+import { TestBrowser } from '../browser/browser.ts';
 import { freePort } from '../network/ports.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -17,7 +17,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 export interface Host extends AsyncDisposable {
   readonly url: string;
   readonly app: NestExpressApplication;
-  browser(): LittleBrowser;
+  browser(): TestBrowser;
 }
 
 /** Changes to a host application before it listens. */
@@ -71,7 +71,7 @@ export async function startHostOf(
   return {
     url: publicUrl,
     app,
-    browser: () => new LittleBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
+    browser: () => new TestBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
     [Symbol.asyncDispose]: close,
   };
 }

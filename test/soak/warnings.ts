@@ -11,7 +11,7 @@ interface LoggedError {
  * What the replicas have warned of since they were asked last: each sentence once, with its causes
  * and how often it was said.
  */
-export function takeComplaints({ replicas }: Fleet): readonly string[] {
+export function takeWarnings({ replicas }: Fleet): readonly string[] {
   const counts = new Map<string, number>();
   for (const line of replicas.flatMap((replica) => replica.takeLog())) {
     const { msg, err } = line as { readonly msg: string; readonly err?: LoggedError };

@@ -6,18 +6,18 @@ export interface Start {
   readonly url: URL;
   readonly method: string;
   readonly body?: string | undefined;
-  /** The page that caused it; absent when a person typed the address. */
+  /** The page that caused it; undefined when the address was typed. */
   readonly initiator?: URL | undefined;
-  /** The page around it, for an iframe or a script's request; absent when it is the page itself. */
+  /** The page around it, for an iframe or a script's request; undefined for the page itself. */
   readonly around?: URL | undefined;
 }
 
 /**
- * One request of a browser through all its redirects: where it is now, and what the places it has
- * been mean for cookies (`SameSite`, RFC 6265bis §5.2) and for `Sec-Fetch-Site` (Fetch Metadata
- * §2.3).
+ * One request of a browser and all its redirects: the current address, and what the visited
+ * addresses mean for cookies (`SameSite`, RFC 6265bis §5.2) and for `Sec-Fetch-Site` (Fetch
+ * Metadata §2.3).
  */
-export class Trip {
+export class RequestChain {
   url: URL;
   method: string;
   body: string | undefined;
@@ -41,14 +41,14 @@ export class Trip {
     return this.method === 'GET' || this.method === 'HEAD';
   }
 
-  /** What the cookie jar needs to know about the request that is next. */
+  /** What the cookie jar needs to know about the next request. */
   get cookieContext(): RequestContext {
     const topLevel = this.around ? 'no' : this.isSafe ? 'safe' : 'unsafe';
     const seen = [this.#initiator, this.around, ...(this.#countRedirects ? this.#visited : [])];
     return { sameSite: seen.every((url) => !url || isSameSite(url, this.url)), topLevel };
   }
 
-  /** The value of `Sec-Fetch-Site` for the request that is next. */
+  /** The value of `Sec-Fetch-Site` for the next request. */
   get fetchSite(): 'none' | 'same-origin' | 'same-site' | 'cross-site' {
     const hasCrossed = !this.#visited.every((url) => isSameSite(url, this.url));
     if (!this.#initiator) return hasCrossed && this.#countRedirects ? 'cross-site' : 'none';
@@ -57,7 +57,7 @@ export class Trip {
     return seen.every((url) => isSameSite(url, this.url)) ? 'same-site' : 'cross-site';
   }
 
-  /** The value of `Origin`; absent where a browser sends none. */
+  /** The value of `Origin`; undefined where a browser sends none. */
   get origin(): string | undefined {
     const initiator = this.#initiator;
     const isCrossOriginScript = this.around && initiator?.origin !== this.url.origin;

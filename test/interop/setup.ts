@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Command, plainOptions, startServer } from '../support/bff/built-server.ts';
-import { LittleBrowser, type Page } from '../support/browser/browser.ts';
+import { TestBrowser, type Page } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import type { RedisServer } from '../support/redis/server.ts';
 import type { Upstream } from '../support/upstream/upstream.ts';
@@ -18,17 +18,17 @@ export interface Metadata {
 /**
  * What every story stands on: a Redis, an API, and the one address at which servers expect the BFF.
  */
-export interface Ground {
+export interface Backends {
   readonly redis: RedisServer;
   readonly upstream: Upstream;
   readonly publicUrl: string;
 }
 
 /** The built BFF with one registration, and a browser in front of it. */
-export interface Scene extends AsyncDisposable {
+export interface InteropSetup extends AsyncDisposable {
   readonly running: Running;
   readonly metadata: Metadata;
-  readonly browser: LittleBrowser;
+  readonly browser: TestBrowser;
   readonly upstream: Upstream;
   readonly publicUrl: string;
   readonly managementUrl: string;
@@ -43,12 +43,12 @@ export async function metadataOf({ issuer }: Running): Promise<Metadata> {
 }
 
 /** Starts the BFF with this registration. */
-export async function stage(
+export async function startSetup(
   running: Running,
   registration: Registration,
   metadata: Metadata,
-  { redis, upstream, publicUrl }: Ground,
-): Promise<Scene> {
+  { redis, upstream, publicUrl }: Backends,
+): Promise<InteropSetup> {
   const managementPort = await freePort();
   const par = metadata.pushed_authorization_request_endpoint ? 'required' : 'auto';
   const options = await plainOptions({
@@ -63,7 +63,7 @@ export async function stage(
   return {
     running,
     metadata,
-    browser: new LittleBrowser({ origin: publicUrl }),
+    browser: new TestBrowser({ origin: publicUrl }),
     upstream,
     publicUrl,
     managementUrl: `http://127.0.0.1:${managementPort}`,
@@ -73,14 +73,17 @@ export async function stage(
 }
 
 /** Whether the browser is back at the application. */
-export function isHome({ publicUrl }: Scene, page: Page): boolean {
+export function isHome({ publicUrl }: InteropSetup, page: Page): boolean {
   return new URL(page.url).origin === publicUrl;
 }
 
 /**
  * Who the BFF says is signed in, asked by a page of the application; undefined when it is nobody.
  */
-export async function whoIsSignedIn({ browser, publicUrl }: Scene): Promise<string | undefined> {
+export async function whoIsSignedIn({
+  browser,
+  publicUrl,
+}: InteropSetup): Promise<string | undefined> {
   const response = await browser.fetch('/bff/user', { from: `${publicUrl}/` });
   if (response.status === 200) return ((await response.json()) as { sub: string }).sub;
   assert.equal(response.status, 401, await response.text());
@@ -88,14 +91,17 @@ export async function whoIsSignedIn({ browser, publicUrl }: Scene): Promise<stri
 }
 
 /** The access token that the API was last sent. */
-export function tokenAtApi({ upstream }: Scene): string {
+export function tokenAtApi({ upstream }: InteropSetup): string {
   const [, token] = /^Bearer (.+)$/.exec(upstream.last.headers.authorization ?? '') ?? [];
   assert(token, 'the API was sent no bearer token');
   return token;
 }
 
 /** Whom the server itself takes an access token for; undefined when it refuses it. */
-export async function subjectOf({ metadata }: Scene, token: string): Promise<string | undefined> {
+export async function subjectOf(
+  { metadata }: InteropSetup,
+  token: string,
+): Promise<string | undefined> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(metadata.userinfo_endpoint, { headers });
   const body = await response.text();

@@ -11,10 +11,10 @@ import { testRedis } from '../support/redis/redis.ts';
 import { closeServer, listen } from '../support/upstream/upstream.ts';
 
 /**
- * The demo in this process: the same parties and the same `demo/bff.yaml` as `npm run demo`, on
+ * The demo in this process: the same servers and the same `demo/bff.yaml` as `npm run demo`, on
  * ports of its own.
  */
-export interface DemoParty {
+export interface DemoServers {
   readonly url: string;
   /**
    * What the BFF and the authorization server said to each other so far: verifiers, tokens, the
@@ -25,7 +25,7 @@ export interface DemoParty {
 }
 
 /** Starts the demo between a real Redis and a wire tap on the back channel. */
-export async function startDemoParty(): Promise<DemoParty> {
+export async function startDemoServers(): Promise<DemoServers> {
   const [port, authPort, managementPort] = [await freePort(), await freePort(), await freePort()];
   const url = `http://localhost:${port}`;
   const clientSecret = 'demo-client-secret-of-the-browser-test';
@@ -72,19 +72,19 @@ async function startTap(target: string) {
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const { connection: _, 'transfer-encoding': __, ...headers } = incoming.headers;
-    const answer = await request(target + incoming.url, {
+    const response = await request(target + incoming.url, {
       method: incoming.method as 'GET',
       headers,
       body: body.length > 0 ? body : null,
     });
-    const text = await answer.body.text();
+    const text = await response.body.text();
     learn(secrets, new URLSearchParams(body.toString()), ['code_verifier', 'refresh_token']);
     if (incoming.url === '/token') {
       const tokens = new URLSearchParams(JSON.parse(text) as Record<string, string>);
       learn(secrets, tokens, ['access_token', 'refresh_token', 'id_token']);
     }
-    delete answer.headers['transfer-encoding'];
-    outgoing.writeHead(answer.statusCode, answer.headers).end(text);
+    delete response.headers['transfer-encoding'];
+    outgoing.writeHead(response.statusCode, response.headers).end(text);
   });
   const { port } = await listen(server, 0);
   return { url: `http://127.0.0.1:${port}`, secrets, close: () => closeServer(server) };

@@ -2,19 +2,19 @@ import { type FramingPayload, framingPayloads } from './framing-payloads.ts';
 import { rawRequest } from './raw-request.ts';
 import type { StrictUpstream } from '../upstream/strict-upstream.ts';
 
-/** What became of one payload. */
+/** The outcome of one payload. */
 export interface FramingOutcome {
   readonly name: string;
   readonly statuses: readonly number[];
   /** Requests for its own path that reached the upstream whole. */
   readonly arrived: number;
-  /** Requests for the path it tried to bring in. */
+  /** Requests for the path that the payload tried to hide. */
   readonly hidden: number;
 }
 
 /**
- * Sends every payload on a connection of its own, some at a time, and says what the upstream saw of
- * each.
+ * Sends every payload on its own connection, some at a time, and returns what the upstream received
+ * of each.
  */
 export async function tryFramings(
   port: number,
@@ -39,16 +39,21 @@ async function tryOne(
 ): Promise<FramingOutcome> {
   const hidden = `${path}-hidden`;
   const { statuses } = await rawRequest(port, bytes(path, hidden), { deadline: 1000 });
-  const asked = (target: string) => upstream.requests.filter((one) => one.target === target).length;
+  const countOf = (target: string) =>
+    upstream.requests.filter((one) => one.target === target).length;
   const finalStatuses = statuses.filter((status) => status >= 200);
-  return { name, statuses: finalStatuses, arrived: asked(path), hidden: asked(hidden) };
+  return { name, statuses: finalStatuses, arrived: countOf(path), hidden: countOf(hidden) };
 }
 
 /**
- * What is wrong with an outcome: more than one request, another one, or an answer that is nobody's.
- * Absent: nothing.
+ * Describes what is wrong with an outcome: more than one request, another request, or a response
+ * without a request. Undefined when the outcome is right.
  */
-export function complaintAbout({ statuses, arrived, hidden }: FramingOutcome): string | undefined {
+export function describeViolation({
+  statuses,
+  arrived,
+  hidden,
+}: FramingOutcome): string | undefined {
   const accepted = statuses.filter((status) => status < 400).length;
   if (hidden > 0) return 'the hidden request reached the upstream';
   if (arrived > 1) return `it reached the upstream ${arrived} times`;

@@ -1,26 +1,33 @@
 import { startBff, type BffOverrides, type TestBff } from '../bff/bff.ts';
-import type { LittleBrowser, Page } from '../browser/browser.ts';
+import type { TestBrowser, Page } from '../browser/browser.ts';
 import { testClock, type TestClock } from '../time/clock.ts';
 import type { AuthorizationServer } from './authorization-server.ts';
 import type { Transform } from './oidc-endpoints.ts';
 import type { RecordedRequest } from '../upstream/recorder.ts';
 
-/** What becomes of a sign-in: it succeeds, or the browser gets this status and error code. */
+/** The outcome of a sign-in: it succeeds, or the browser gets this status and error code. */
 export type Outcome = 'signed in' | readonly [status: number, code: string | undefined];
 
-/** What came of a row: what the browser got, and every promise that was broken, in words. */
-export interface Aftermath {
+/** The result of a row: what the browser got, and every rule that was broken, in words. */
+export interface SignInResult {
   readonly outcome: Outcome;
-  readonly complaints: readonly string[];
+  readonly violations: readonly string[];
 }
 
-/** What should come of it. */
-export const cleanly = (outcome: Outcome): Aftermath => ({ outcome, complaints: [] });
+/** The expected result: this outcome and no broken rule. */
+export const withoutViolations = (outcome: Outcome): SignInResult => ({ outcome, violations: [] });
 
-type Complaints = readonly (string | false)[];
+type Violations = readonly (string | false)[];
 
 /** Brings a misbehaviour about: overrides endpoints, changes tokens or the way back. */
-export type Arrange = (stage: HostileStage) => unknown;
+export type Arrange = (setup: HostileServerSetup) => unknown;
+
+/** Combines arrangements, which run one after the other. */
+export const inOrder =
+  (...arrangements: readonly Arrange[]): Arrange =>
+  async (setup) => {
+    for (const arrange of arrangements) await arrange(setup);
+  };
 
 /**
  * One misbehaviour of an authorization server: which kind of attack it is (by its number), in
@@ -35,34 +42,34 @@ export const expired: Outcome = [400, 'login_expired'];
 export const denied: Outcome = [403, 'login_denied'];
 
 /**
- * No answer may take longer, in milliseconds: the provider's timeout, with time to spare for a busy
- * machine.
+ * The longest time a response may take, in milliseconds: the provider's timeout, with time to spare
+ * for a busy machine.
  */
-const longestAnswer = 2500;
+const maxMilliseconds = 2500;
 
-/** No answer and no line of the log is larger, in characters, whatever the provider sends. */
-const largestAnswer = 16 * 1024;
+/** The largest size of a response or a log line, in characters, whatever the provider sends. */
+const maxCharacters = 16 * 1024;
 
 /** Every hostile text has this word in it somewhere; nothing of ours may. */
 export const canary = 'canary';
 
 /**
- * A BFF whose authorization server misbehaves, row after row of a table. After each row whoever is
- * not signed in has left nothing behind: no cookie, no record in Redis, no secret in the log, no
- * promise unattended.
+ * A BFF with an authorization server that misbehaves, one table row after another. A row that does
+ * not sign the user in leaves nothing behind: no cookie, no record in Redis, no secret in the log,
+ * no unhandled rejection.
  */
-export class HostileStage {
+export class HostileServerSetup {
   readonly bff: TestBff;
   readonly clock: TestClock;
-  /** What the token endpoint answers instead. */
+  /** Changes the token response. */
   tokens: Transform = (json) => json;
-  /** Where the browser comes back instead. */
+  /** Changes the address at which the browser comes back. */
   callback: (address: URL) => URL | Promise<URL> = (address) => address;
-  /** Who comes back. */
-  visitor: LittleBrowser;
+  /** The browser that signs in and comes back. */
+  visitor: TestBrowser;
   /** Parameters of the login endpoint. */
   parameters: Record<string, string> = {};
-  /** Where the last row ended. */
+  /** The page on which the last row ended. */
   page: Page | undefined;
   /** Whether the response is refused before its state is spent. */
   leavesPendingLogin = false;
@@ -79,15 +86,15 @@ export class HostileStage {
   }
 
   /** Starts one whose provider is given up after 900 milliseconds or 40 kilobytes. */
-  static async start({ provider, ...others }: BffOverrides = {}): Promise<HostileStage> {
+  static async start({ provider, ...others }: BffOverrides = {}): Promise<HostileServerSetup> {
     const clock = testClock();
     const limits = { timeout: '900ms', maxResponse: '40kb', ...provider };
-    const stage = new HostileStage(
+    const setup = new HostileServerSetup(
       await startBff({ clock: clock.now, provider: limits, ...others }),
       clock,
     );
-    await stage.reset();
-    return stage;
+    await setup.reset();
+    return setup;
   }
 
   get server(): AuthorizationServer {
@@ -95,11 +102,11 @@ export class HostileStage {
   }
 
   /** A browser by the real time, which the authorization server's cookies are by. */
-  browser(): LittleBrowser {
+  browser(): TestBrowser {
     return this.bff.browser({ now: Date.now });
   }
 
-  /** Everybody behaves again, and nothing is remembered of what was. */
+  /** Restores correct behaviour everywhere and forgets what earlier rows left. */
   async reset(): Promise<void> {
     const { bff, server } = this;
     server.behave();
@@ -122,32 +129,31 @@ export class HostileStage {
     });
   }
 
-  /** A new life of the BFF, which knows nothing of its provider. */
+  /** Restarts the BFF, so that it knows nothing of its provider. */
   async restart(): Promise<void> {
     await this.bff.stop();
     await this.bff.start();
     this.#logged = this.bff.logs.text.length;
   }
 
-  /** Plays one row: what the browser got, and what nobody may do was done. */
-  async play(arrange: Arrange = () => undefined): Promise<Aftermath> {
+  /** Runs one row. The result is what the browser got and every rule that was broken. */
+  async run(arrange: Arrange = () => undefined): Promise<SignInResult> {
     await arrange(this);
     const began = performance.now();
     this.page = await this.signIn();
     const took = performance.now() - began;
     const isSignedIn = this.page.status === 302 && this.page.headers.get('location') === '/';
     const outcome = isSignedIn ? 'signed in' : ([this.page.status, errorCode(this.page)] as const);
-    const complaints = [
-      took > longestAnswer && `it took ${Math.round(took)} ms`,
+    const violations = [
+      took > maxMilliseconds && `it took ${Math.round(took)} ms`,
       ...(isSignedIn ? await this.#wrongWithSession() : await this.#wrongWithRefusal(this.page)),
-      ...this.indiscretions(),
+      ...this.leaks(),
     ];
-    return { outcome, complaints: complaints.filter((complaint) => complaint !== false) };
+    return { outcome, violations: violations.filter((violation) => violation !== false) };
   }
 
   /**
-   * Signs in as far as it goes, to the answer of the callback or to the page before it where it
-   * ends.
+   * Signs in up to the callback's response, or up to the page on which the sign-in ends before.
    */
   async signIn(): Promise<Page> {
     const { bff } = this;
@@ -163,10 +169,8 @@ export class HostileStage {
     }
   }
 
-  /**
-   * What of the log since the last reset must not be there, and promises that were left unattended.
-   */
-  indiscretions(): string[] {
+  /** Secrets and malformed lines in the log since the last reset, and unhandled rejections. */
+  leaks(): string[] {
     for (const request of this.server.requests) this.#keepSecretsOf(request);
     const log = this.bff.logs.text.slice(this.#logged);
     const lines = log.split('\n').filter(Boolean);
@@ -176,7 +180,7 @@ export class HostileStage {
         .map((secret) => `the log has ${secret}`),
       ...lines.filter((line) => !isLine(line)).map((line) => `no line of the log: ${line}`),
       ...lines
-        .filter((line) => line.length > largestAnswer)
+        .filter((line) => line.length > maxCharacters)
         .map((line) => `a line of ${line.length} characters`),
       ...this.#rejections.map((reason) => `an unattended promise: ${String(reason)}`),
     ];
@@ -196,7 +200,7 @@ export class HostileStage {
     return this.visitor.navigate(back.href, { from, redirect: 'manual' });
   }
 
-  async #wrongWithSession(): Promise<Complaints> {
+  async #wrongWithSession(): Promise<Violations> {
     const user = await this.visitor.fetch('/bff/user');
     const kinds = await this.#kinds();
     return [
@@ -206,12 +210,12 @@ export class HostileStage {
     ];
   }
 
-  async #wrongWithRefusal({ status, headers, body, history }: Page): Promise<Complaints> {
+  async #wrongWithRefusal({ status, headers, body, history }: Page): Promise<Violations> {
     const user = await this.visitor.fetch('/bff/user');
     const left = (await this.#kinds()).join(', ');
-    const asked = this.bff.upstream.requests.map(({ url }) => url).join(', ');
+    const requested = this.bff.upstream.requests.map(({ url }) => url).join(', ');
     return [
-      body.length > largestAnswer && `a page of ${body.length} characters`,
+      body.length > maxCharacters && `a page of ${body.length} characters`,
       new RegExp(`${canary}|<script`).test(body) && 'the page shows what it should not',
       headers.has('location') && `it leads to ${headers.get('location')}`,
       Boolean(history.at(-1)?.setCookie.length) && 'it sets a cookie',
@@ -220,8 +224,8 @@ export class HostileStage {
       user.status !== 401 && `/bff/user is ${user.status}`,
       left !== (this.leavesPendingLogin ? 'login, pending-logins' : '') &&
         `left in Redis: ${left || 'nothing'}`,
-      // The upstream stands for everybody whom nobody should ask.
-      asked !== '' && `somebody else was asked for ${asked}`,
+      // The upstream stands for every server that must not receive a request.
+      requested !== '' && `somebody else was asked for ${requested}`,
     ];
   }
 
@@ -242,7 +246,7 @@ export class HostileStage {
     this.#keepSecret(headers.authorization?.split(' ')[1]);
   }
 
-  /** What is short stands everywhere. */
+  /** A short value may occur in the log by chance. */
   #keepSecret(value: unknown): void {
     if (typeof value === 'string' && value.length > 12) this.#secrets.add(value);
   }

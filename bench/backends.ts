@@ -11,7 +11,7 @@ import { type Child, startChild } from './child.ts';
  * What all contenders stand on: one Redis, one API, one authorization server, which lives in this
  * process.
  */
-export interface Ground {
+export interface Backends {
   readonly authorizationServer: AuthorizationServer;
   readonly redis: RedisServer;
   /** Origin of the API. */
@@ -25,7 +25,7 @@ export function peer(name: string): string {
 }
 
 /** Starts Redis, the API and the authorization server. */
-export async function startGround(): Promise<Ground> {
+export async function startBackends(): Promise<Backends> {
   const redis = await startRedis();
   const authorizationServer = await startAuthorizationServer({
     // A secret that needs no encoding: clients do not agree how to do it (RFC 6749 §2.3.1).

@@ -3,15 +3,15 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { createClient } from 'redis';
 import { Pool } from 'undici';
-import { answer, type Handler } from '../upstream/responses.ts';
+import { respondWith, type Handler } from '../upstream/responses.ts';
 import {
   type Script,
   ScriptedAuthorizationServer,
 } from '../authorization-server/scripted-authorization-server.ts';
 import { listen, startUpstream, type Upstream } from '../upstream/upstream.ts';
 
-/** One answer, read to its end. */
-export interface Answer {
+/** One response, read to its end. */
+export interface ReplicaResponse {
   readonly status: number;
   readonly location: string | undefined;
   /** `name=value` of every cookie that was set; one taken away has no value. */
@@ -19,8 +19,8 @@ export interface Answer {
   readonly body: string;
 }
 
-/** What a client sends. */
-export interface Question {
+/** A request of a client. */
+export interface ReplicaRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly cookie?: string | undefined;
@@ -36,8 +36,14 @@ export class Replica {
     this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16 });
   }
 
-  /** Sends a request as a script of the page does, and follows no redirect. */
-  async ask({ method = 'GET', path, cookie, form, signal }: Question): Promise<Answer> {
+  /** Sends a request as a script of the page does, without following redirects. */
+  async send({
+    method = 'GET',
+    path,
+    cookie,
+    form,
+    signal,
+  }: ReplicaRequest): Promise<ReplicaResponse> {
     const { statusCode, headers, body } = await this.#pool.request({
       method,
       path,
@@ -68,13 +74,13 @@ export class Replica {
 export interface Kept {
   /** The ids of all sessions. */
   readonly sessions: readonly string[];
-  /** The ids that stand in lists, as often as they stand there. */
+  /** The ids in the index, as often as they occur there. */
   readonly listed: readonly string[];
   /** Locks and everything else that should be gone when nothing is under way. */
   readonly locks: readonly string[];
 }
 
-/** A Redis of its own, in which a test may look and wipe. */
+/** A Redis that a test may inspect and empty. */
 export class RedisView {
   readonly #client: ReturnType<typeof createClient>;
   readonly #prefix: string;
@@ -113,7 +119,7 @@ export class RedisView {
   }
 }
 
-/** A way to a Redis on which every packet of commands takes as long as `pause` says. */
+/** Starts a TCP proxy to a Redis that delays every packet of commands by `pause`. */
 export async function startBumpyWay(
   redisPort: number,
   pause: () => Promise<unknown>,
@@ -140,10 +146,8 @@ export async function startBumpyWay(
   };
 }
 
-/**
- * What is around the replicas: the authorization server, the API, and how long everything takes.
- */
-export class World implements Script {
+/** The services around the replicas: the authorization server, the API, and the delays of both. */
+export class ExternalServices implements Script {
   #server: ScriptedAuthorizationServer | undefined;
   #upstream: Upstream | undefined;
   #ticks = 0;
@@ -153,11 +157,11 @@ export class World implements Script {
   readonly #refused = new Map<string, string>();
 
   /** Starts the authorization server and the API. */
-  static async start(): Promise<World> {
-    const world = new World();
-    world.#server = await ScriptedAuthorizationServer.start(world);
-    world.#upstream = await startUpstream(world.#api);
-    return world;
+  static async start(): Promise<ExternalServices> {
+    const services = new ExternalServices();
+    services.#server = await ScriptedAuthorizationServer.start(services);
+    services.#upstream = await startUpstream(services.#api);
+    return services;
   }
 
   get server(): ScriptedAuthorizationServer {
@@ -191,7 +195,10 @@ export class World implements Script {
     return Math.floor(this.#random() * count);
   }
 
-  /** The lifetime of a subject's next access token, in seconds; 0 is one that is born expired. */
+  /**
+   * The lifetime of a subject's next access token, in seconds; with 0 it has expired when it is
+   * issued.
+   */
   lifetime(sub: string): number {
     const number = this.#issued.get(sub) ?? 0;
     this.#issued.set(sub, number + 1);
@@ -217,7 +224,7 @@ export class World implements Script {
     const query = new URL(request.url ?? '', 'http://api').searchParams;
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
     const grant = this.server.grantOf(token);
-    const refusal = answer(
+    const refusal = respondWith(
       401,
       { from: 'api' },
       { 'www-authenticate': 'Bearer error="invalid_token"' },
@@ -231,11 +238,11 @@ export class World implements Script {
       this.#refused.set(refuse, token);
       return reply(refusal);
     }
-    return reply(answer(200, { sub: grant.sub }));
+    return reply(respondWith(200, { sub: grant.sub }));
   };
 
   #complain(what: string): void {
-    this.server.complaints.push(what);
+    this.server.violations.push(what);
   }
 }
 
