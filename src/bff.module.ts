@@ -26,7 +26,7 @@ import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, IS_EMBEDDED } from './bff.providers.ts';
+import { bffProviders, HOOKS, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
@@ -63,6 +63,8 @@ export interface BffAsyncOptions
    * The path of the endpoints, which NestJS needs before it runs the factory. Defaults to `/bff`.
    */
   readonly basePath?: string;
+  /** Creates what `forRoot` has as second argument. Gets the same providers as `useFactory`. */
+  readonly useHooks?: (...injected: never[]) => HostOptions | Promise<HostOptions>;
 }
 
 /**
@@ -76,6 +78,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
+    @Inject(HOOKS) private readonly hooks: HostOptions,
     @Inject(IS_EMBEDDED) private readonly isEmbedded: boolean,
     @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
@@ -88,12 +91,16 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   ) {}
 
   /**
-   * Creates the module from options in the format of `bff.yaml`. Throws a `ConfigurationError` that
-   * lists every mistake.
+   * Creates the module from options in the format of `bff.yaml`, and what the host application
+   * gives in code. Throws a `ConfigurationError` that lists every mistake.
    */
-  static forRoot(input: OptionsInput): DynamicModule {
+  static forRoot(input: OptionsInput, hooks: HostOptions = {}): DynamicModule {
     const options = parseOptions(input);
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options }, true);
+    const provided = [
+      { provide: OPTIONS, useValue: options },
+      { provide: HOOKS, useValue: hooks },
+    ];
+    return describeModule(options.basePath, [], provided, true);
   }
 
   /**
@@ -101,14 +108,15 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * fails to start with a `ConfigurationError` that lists every mistake.
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
-    const { basePath = '/bff', imports, inject = [], useFactory } = async;
+    const { basePath = '/bff', imports, inject = [], useFactory, useHooks = () => ({}) } = async;
     const options = {
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
         parseOptions(at(basePath, await useFactory(...injected))),
     };
-    return describeModule(basePath, imports, options, true);
+    const hooks = { provide: HOOKS, inject, useFactory: useHooks as () => HostOptions };
+    return describeModule(basePath, imports, [options, hooks], true);
   }
 
   /**
@@ -116,7 +124,11 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * validated.
    */
   static withOptions(options: Options): DynamicModule {
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options }, false);
+    const provided = [
+      { provide: OPTIONS, useValue: options },
+      { provide: HOOKS, useValue: {} },
+    ];
+    return describeModule(options.basePath, [], provided, false);
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
@@ -129,7 +141,8 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const express = httpAdapter.getInstance<Application>();
     mountPipeline(express, this.#pipeline(), this.problems);
     // Where NestJS has them by default. It skips those that the application has already.
-    if (this.isEmbedded) httpAdapter.registerParserMiddleware('', true);
+    const wantsParsers = this.isEmbedded && this.hooks.bodyParser !== false;
+    if (wantsParsers) httpAdapter.registerParserMiddleware('', true);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
     exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);
@@ -198,7 +211,7 @@ const pipelineMiddlewares = [
 function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
-  options: NestProvider<Options>,
+  options: readonly NestProvider[],
   isEmbedded: boolean,
 ): DynamicModule {
   return {
@@ -217,7 +230,7 @@ function describeModule(
       ConnectController,
     ],
     providers: [
-      options,
+      ...options,
       { provide: IS_EMBEDDED, useValue: isEmbedded },
       ...bffProviders,
       ...pipelineMiddlewares,

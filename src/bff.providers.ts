@@ -27,7 +27,25 @@ import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
+import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { sessionProviders } from './session/session.providers.ts';
+
+/** Injects `HostOptions`. */
+export const HOOKS = Symbol('hooks');
+
+/** What a host application gives to the BFF besides the configuration. */
+export interface HostOptions {
+  /**
+   * A store for sessions and everything that replicas share, in place of Redis. Test it with the
+   * suite of `pixie-bff/store`. The BFF closes it when the application shuts down.
+   */
+  readonly store?: KeyValueStore;
+  /**
+   * `false` keeps the BFF from mounting body parsers in an application that was created with
+   * `bodyParser: false`, for handlers that read the request as a stream. Defaults to `true`.
+   */
+  readonly bodyParser?: boolean;
+}
 
 /** Injects whether the BFF is a part of a host application, not a server of its own. */
 export const IS_EMBEDDED = Symbol('is embedded');
@@ -79,15 +97,20 @@ export const bffProviders: NestProvider[] = [
   ...oauthProviders,
 
   // session
-  slice(SESSION_OPTIONS, (options): SessionRoomOptions => ({
-    publicUrl: options.publicUrl,
-    session: options.session,
-    redis: options.redis,
-    maxPendingLogins: options.rateLimit.pendingLogins,
-    csrf: options.csrf,
-    cookies: namesOf(options),
-    loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
-  })),
+  {
+    provide: SESSION_OPTIONS,
+    inject: [OPTIONS, HOOKS],
+    useFactory: (options: Options, { store }: HostOptions): SessionRoomOptions => ({
+      publicUrl: options.publicUrl,
+      session: options.session,
+      redis: options.redis,
+      maxPendingLogins: options.rateLimit.pendingLogins,
+      csrf: options.csrf,
+      cookies: namesOf(options),
+      loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
+      store,
+    }),
+  },
   ...sessionProviders,
 
   // access
@@ -154,10 +177,14 @@ export const bffProviders: NestProvider[] = [
   },
 
   // management
-  slice(MANAGEMENT_OPTIONS, (options): ManagementRoomOptions => ({
-    listen: options.management,
-    storeName: options.redis ? 'redis' : 'memory',
-  })),
+  {
+    provide: MANAGEMENT_OPTIONS,
+    inject: [OPTIONS, HOOKS],
+    useFactory: (options: Options, hooks: HostOptions): ManagementRoomOptions => ({
+      listen: options.management,
+      storeName: hooks.store ? 'store' : options.redis ? 'redis' : 'memory',
+    }),
+  },
   { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementService,
 ];

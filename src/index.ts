@@ -1,4 +1,5 @@
 export { BffModule, type BffAsyncOptions } from './bff.module.ts';
+export type { HostOptions } from './bff.providers.ts';
 export { ConfigurationError } from './config/load.ts';
 export type { OptionsInput, SignInRule } from './config/options.ts';
 export { BffError, type ErrorCode } from './errors.ts';

@@ -16,7 +16,7 @@ import type { Application, Request, Response } from 'express';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BffModule } from '../../src/index.ts';
+import { BffModule, type HostOptions } from '../../src/index.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -82,9 +82,14 @@ class HostFeature implements OnModuleInit {
 const withDirectory = () => ({ frontend: { directory } });
 const withServer = () => ({ frontend: { url: upstream.url } });
 
-async function start(changes: object, prepare?: Prepare, nest = {}): Promise<Host> {
+async function start(
+  changes: object,
+  prepare?: Prepare,
+  nest = {},
+  hooks: HostOptions = {},
+): Promise<Host> {
   const input = await hostOptions(authorizationServer, upstream, changes);
-  return startHostOf([BffModule.forRoot(input), HostFeature], input, prepare, nest);
+  return startHostOf([BffModule.forRoot(input, hooks), HostFeature], input, prepare, nest);
 }
 
 /** Status and body of a response. Bodies of pages are text. */
@@ -194,6 +199,11 @@ describe('the controllers of a host', () => {
     expect(await answerTo(host, '/orders', broken)).toMatchObject([400, { statusCode: 400 }]);
     const large = json({ text: 'x'.repeat(200_000) });
     expect(await answerTo(host, '/orders', large)).toMatchObject([413, { statusCode: 413 }]);
+  });
+
+  it('get no parsed bodies if the host wants none', async () => {
+    await using host = await start({}, undefined, { bodyParser: false }, { bodyParser: false });
+    expect(await answerTo(host, '/orders', json(body))).toEqual([201, {}]);
   });
 
   it('get bodies from a parser of the host where it has one', async () => {

@@ -6,6 +6,7 @@ import {
   BffModule,
   BffService,
   type EndSessionsOptions,
+  type HostOptions,
 } from '../../src/index.ts';
 import {
   type AuthorizationServer,
@@ -19,6 +20,7 @@ import {
 } from '../support/authorization-server/token-exchange.ts';
 import { type Host, hostOptions, startHostOf } from '../support/bff/host.ts';
 import type { TestBrowser } from '../support/browser/browser.ts';
+import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
@@ -87,7 +89,12 @@ async function ownServer(options: AuthorizationServerOptions) {
   return Object.assign(own, { [Symbol.asyncDispose]: () => own.close() });
 }
 
-async function start(changes: object = {}, provider: object = {}, from = server): Promise<Host> {
+async function start(
+  changes: object = {},
+  provider: object = {},
+  from = server,
+  hooks: HostOptions = {},
+): Promise<Host> {
   const { providers, ...usual } = await hostOptions(from, upstream, changes);
   const [corp] = providers;
   const input = {
@@ -95,7 +102,7 @@ async function start(changes: object = {}, provider: object = {}, from = server)
     providers: [{ ...corp, scopes: ['openid', 'offline_access', 'profile'], ...provider }],
     ...changes,
   } as Awaited<ReturnType<typeof hostOptions>>;
-  return startHostOf([BffModule.forRoot(input), HostFeature], input);
+  return startHostOf([BffModule.forRoot(input, hooks), HostFeature], input);
 }
 
 async function signedIn(host: Host): Promise<TestBrowser> {
@@ -219,5 +226,34 @@ describe('the host ends sessions', () => {
     expect((await get(bob, '/bff/user'))[1]).toMatchObject({ sub: 'bob' });
     await waitFor(async () => (await server.subjectOf(token)) === undefined);
     expect(await end(bob, { sub: 'bob' })).toEqual({ ended: 1 });
+  });
+});
+
+describe('a host brings its own store', () => {
+  it('which has the sessions, and is closed with the application', async () => {
+    const created: string[] = [];
+    const closed: boolean[] = [];
+    class OwnStore extends MemoryKeyValueStore {
+      override async create(key: string, value: string, ttl: number): Promise<boolean> {
+        created.push(key.split(':')[0] ?? '');
+        return super.create(key, value, ttl);
+      }
+
+      override async close(): Promise<void> {
+        closed.push(true);
+      }
+    }
+    const own = new OwnStore();
+    const host = await start({}, {}, server, { store: own });
+    await signedIn(host);
+    expect(created).toEqual(['login', 'session']);
+    await host[Symbol.asyncDispose]();
+    expect(closed).toEqual([true]);
+  });
+
+  it('only instead of Redis', async () => {
+    const changes = { redis: { url: 'redis://localhost:1' } };
+    const started = start(changes, {}, server, { store: new MemoryKeyValueStore() });
+    await expect(started).rejects.toThrow('Remove redis from the options');
   });
 });
