@@ -26,9 +26,10 @@ it('exports exactly this, and nothing else by accident', () => {
 const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
-  type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
+  type BffAsyncOptions, BffError, BffModule, type BffService, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
   type OptionsInput, type PkcePair, Require, SignedInGuard, signedInAs, type SignInRule, type User, withUser,
 } from 'pixie-bff';
+import { conformance, type KeyValueStore } from 'pixie-bff/store';
 
 @Injectable()
 class Settings {
@@ -84,6 +85,10 @@ export class HostModule {}
 export const code: ErrorCode = new BffError('not_signed_in').code;
 export const pair: Promise<PkcePair> = createPkcePair();
 export const paths = (error: ConfigurationError): string[] => error.mistakes.map(({ path }) => path);
+
+export const storeTests = (store: KeyValueStore): string[] => conformance(() => store).map(({ name }) => name);
+export const withStore = (store: KeyValueStore) => BffModule.forRoot(options, { store, bodyParser: false });
+export const hostToken = (bff: BffService): Promise<string> => bff.accessToken({ headers: {} }, { audience: 'x' });
 
 export const guard = signedInAs({ sub: 'alice', claims: { roles: ['admin'] } });
 withUser({}, { sub: 'alice', provider: 'corp', claims: {} });
