@@ -25,8 +25,9 @@ import { LoginController } from './auth/login/login.controller.ts';
 import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
+import { RefreshController } from './auth/account/refresh.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, HOOKS, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
+import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
@@ -37,6 +38,7 @@ import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
 import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
 import { ProviderRegistry } from './oauth/provider-registry.ts';
+import { HOOKS } from './oauth/hook/bff-hooks.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
@@ -96,11 +98,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    */
   static forRoot(input: OptionsInput, hooks: HostOptions = {}): DynamicModule {
     const options = parseOptions(input);
-    const provided = [
-      { provide: OPTIONS, useValue: options },
-      { provide: HOOKS, useValue: hooks },
-    ];
-    return describeModule(options.basePath, [], provided, true);
+    return describeModule(options.basePath, [], valuesOf(options, hooks), true);
   }
 
   /**
@@ -124,11 +122,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * validated.
    */
   static withOptions(options: Options): DynamicModule {
-    const provided = [
-      { provide: OPTIONS, useValue: options },
-      { provide: HOOKS, useValue: {} },
-    ];
-    return describeModule(options.basePath, [], provided, false);
+    return describeModule(options.basePath, [], valuesOf(options, {}), false);
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
@@ -162,6 +156,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ...step(CsrfMiddleware),
         endpoints: [
           ['get', `${basePath}/user`],
+          ['post', `${basePath}/refresh`],
           ['post', `${basePath}/logout`],
           ['all', `${basePath}/sessions`],
           ['all', `${basePath}/sessions/:id`],
@@ -208,6 +203,11 @@ const pipelineMiddlewares = [
   FrontendProxyMiddleware,
 ];
 
+const valuesOf = (options: Options, hooks: HostOptions): NestProvider[] => [
+  { provide: OPTIONS, useValue: options },
+  { provide: HOOKS, useValue: hooks },
+];
+
 function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
@@ -222,6 +222,7 @@ function describeModule(
       LoginController,
       ProvidersController,
       UserController,
+      RefreshController,
       BackchannelController,
       FrontchannelController,
       LogoutController,

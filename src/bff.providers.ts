@@ -1,4 +1,5 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { type BffHooks, HOOKS } from './oauth/hook/bff-hooks.ts';
 import { APP_FILTER } from '@nestjs/core';
 import { ACCESS_OPTIONS, type AccessOptions } from './access/access.service.ts';
 import { accessProviders, placesOfRules } from './access/access.providers.ts';
@@ -19,6 +20,9 @@ import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
 import { wantedClaims } from './oauth/login/wanted-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
+import { type HookedClaims, SIGN_IN_HOOK } from './oauth/hook/sign-in-hook.ts';
+import { AccessService } from './access/access.service.ts';
+import { ClaimsPolicy } from './session/claims/claims-policy.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
@@ -30,11 +34,8 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-opti
 import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { sessionProviders } from './session/session.providers.ts';
 
-/** Injects `HostOptions`. */
-export const HOOKS = Symbol('hooks');
-
 /** What a host application gives to the BFF besides the configuration. */
-export interface HostOptions {
+export interface HostOptions extends BffHooks {
   /**
    * A store for sessions and everything that replicas share, in place of Redis. Test it with the
    * suite of `pixie-bff/store`. The BFF closes it when the application shuts down.
@@ -92,6 +93,7 @@ export const bffProviders: NestProvider[] = [
     providers: options.providers,
     routes: options.routes,
     baseUrl: baseUrl(options),
+    hook: options.login.hook,
     wantedClaims: [...wantedClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
@@ -105,6 +107,7 @@ export const bffProviders: NestProvider[] = [
       session: options.session,
       redis: options.redis,
       maxPendingLogins: options.rateLimit.pendingLogins,
+      claimsRefresh: options.user.refresh,
       csrf: options.csrf,
       cookies: namesOf(options),
       loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
@@ -123,6 +126,17 @@ export const bffProviders: NestProvider[] = [
     }),
   },
   ...accessProviders,
+  {
+    provide: ClaimsPolicy,
+    inject: [OPTIONS, SIGN_IN_HOOK, AccessService],
+    useFactory: (options: Options, hook: HookedClaims | undefined, access: AccessService) =>
+      new ClaimsPolicy({
+        hook,
+        kept: options.user.claims,
+        wanted: [...wantedClaims(options), ...claimsOfControllers()],
+        admits: (claims) => access.stillAdmits(claims),
+      }),
+  },
 
   // auth
   {

@@ -30,6 +30,7 @@ const table = {
     'Sessions cannot be read at the moment; whoever is signed in stays so.',
   ],
   provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
+  hook_unavailable: [503, 'The sign-in cannot be completed at the moment.'],
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
@@ -40,6 +41,7 @@ export type ErrorCode = keyof typeof table;
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   session_store_unavailable: 2,
   provider_unavailable: 5,
+  hook_unavailable: 5,
   rate_limited: 10,
 };
 

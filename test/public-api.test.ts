@@ -14,6 +14,7 @@ it('exports exactly this, and nothing else by accident', () => {
     'BffService',
     'ConfigurationError',
     'CurrentUser',
+    'NotAllowedException',
     'Require',
     'SignedInGuard',
     'createPkcePair',
@@ -27,7 +28,8 @@ const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   type BffAsyncOptions, BffError, BffModule, type BffService, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, Require, SignedInGuard, signedInAs, type SignInRule, type User, withUser,
+  type HookClaims, NotAllowedException, type OptionsInput, type PkcePair, Require, SignedInGuard, signedInAs,
+  type SignInRule, type SignInUser, type User, withUser,
 } from 'pixie-bff';
 import { conformance, type KeyValueStore } from 'pixie-bff/store';
 
@@ -49,6 +51,12 @@ export const asynchronous: BffAsyncOptions = {
     ...options,
     providers: [{ id: 'corp', issuer: settings.issuer, clientId: 'spa', clientSecret: 'x' }],
   }),
+  useHooks: ({ issuer }: Settings) => ({ onSignIn: async () => ({ issuer }) }),
+};
+
+const onSignIn = async ({ event, sub, claims }: SignInUser): Promise<HookClaims> => {
+  if (sub === 'mallory') throw new NotAllowedException('the user is blocked');
+  return { event, nick: claims['name'] ?? null };
 };
 
 interface Staff {
@@ -79,7 +87,7 @@ class Greeting {
   administer(): void {}
 }
 
-@Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
+@Module({ imports: [BffModule.forRoot(options, { onSignIn }), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
 export class HostModule {}
 
 export const code: ErrorCode = new BffError('not_signed_in').code;

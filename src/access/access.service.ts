@@ -36,6 +36,13 @@ export class AccessService {
     return this.#signInRules.refusal(claims);
   }
 
+  /** Judges `login.require` again for a session whose claims have changed. Logs a refusal. */
+  stillAdmits(claims: Claims): boolean {
+    const refusal = this.signInRefusal(claims);
+    if (refusal) this.refused(refusal, 'sign-in');
+    return !refusal;
+  }
+
   /**
    * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`. `at` is
    * the path of a route, `sign-in`, `connect` for a connected account, or `host` for a controller

@@ -1,18 +1,20 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
-import { RefusedSignInsService } from './login/refused-sign-ins.service.ts';
+import { SignInAdmissionService } from './login/sign-in-admission.service.ts';
+import { UserResponseService } from './account/user-response.service.ts';
 import { SessionEvents } from './account/session-events.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
-import { EndNotifier } from '../session/sessions/end-notifier.ts';
+import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
 /** The Nest providers that the endpoints use besides their options. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
-  RefusedSignInsService,
+  SignInAdmissionService,
+  UserResponseService,
   {
     provide: LogoutState,
     inject: [Sealing],
@@ -20,11 +22,11 @@ export const authProviders: NestProvider[] = [
   },
   {
     provide: SessionEvents,
-    inject: [SESSION_OPTIONS, SessionStore, EndNotifier, CLOCK],
+    inject: [SESSION_OPTIONS, SessionStore, SessionNotifier, CLOCK],
     useFactory: (
       { session }: SessionRoomOptions,
       store: SessionStore,
-      ends: EndNotifier,
+      ends: SessionNotifier,
       clock: Clock,
     ) => new SessionEvents({ store, ends, clock, idle: session.idle }),
   },

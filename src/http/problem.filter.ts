@@ -40,6 +40,7 @@ const resolvedBySignIn = new Set<ErrorCode>([
   'login_denied',
   'login_failed',
   'provider_unavailable',
+  'hook_unavailable',
 ]);
 
 /**

@@ -8,7 +8,7 @@ import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
 import { UpstreamTokenService } from './authorize/upstream-token.service.ts';
-import { EndNotifier } from '../session/sessions/end-notifier.ts';
+import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
  * The Nest providers of the proxy: its services, the route table and the state shared by all
@@ -31,13 +31,13 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, EndNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: EndNotifier) =>
+    inject: [PROXY_OPTIONS, SessionNotifier],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
       new OpenSockets(ends, maxWebSockets),
   },
   {
     provide: StreamingResponses,
-    inject: [EndNotifier],
-    useFactory: (ends: EndNotifier) => new StreamingResponses(ends),
+    inject: [SessionNotifier],
+    useFactory: (ends: SessionNotifier) => new StreamingResponses(ends),
   },
 ];

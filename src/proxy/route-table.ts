@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
 import { UpstreamResponseHeaders } from './headers/response-headers.ts';
@@ -21,6 +22,8 @@ export interface ProxyRoute {
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
   readonly wants: RouteWants | undefined;
+  /** `routes[].require`. `undefined` if every signed-in user may call. */
+  readonly rules: CompiledRules | undefined;
   readonly signInPlace: SignInPlace;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
@@ -75,6 +78,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
     path: options.path,
     options,
     upstream: openUpstream(options, index),
+    rules: options.require && compileRules(options.require),
     ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,

@@ -16,6 +16,10 @@ export interface SessionRoomOptions {
   readonly store?: KeyValueStore | undefined;
   /** The maximum number of pending logins on all replicas. */
   readonly maxPendingLogins: number;
+  /**
+   * The age of claims at which UserInfo is read again, in milliseconds. `undefined` if it is not.
+   */
+  readonly claimsRefresh: number | undefined;
   readonly csrf: CsrfOptions;
   readonly cookies: CookieNames;
   /**

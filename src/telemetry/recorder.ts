@@ -22,6 +22,8 @@ const endings: readonly EndedBy[] = [
   'application',
 ];
 const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
+const claimOutcomes = ['read', 'ended', 'failed'] as const;
+const hookOutcomes = ['claims', 'refused', 'unavailable'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
@@ -56,6 +58,16 @@ export class Recorder {
     'Token requests that renew access tokens, by outcome; with `ended` the provider ended the session, with `refused` a route got no token of its own.',
     ['provider', 'outcome'],
   );
+  readonly #claimReads = new Counter(
+    'pixie_claim_reads_total',
+    'Claims read again from UserInfo or the hook, by outcome.',
+    ['provider', 'outcome'],
+  );
+  readonly #hookCalls = new Counter(
+    'pixie_hook_calls_total',
+    'Calls of the sign-in hook, by event and outcome.',
+    ['event', 'outcome'],
+  );
   readonly #ended = new Counter('pixie_sign_outs_total', 'Sessions ended, by whom.', ['by']);
   readonly #notAllowed = new Counter(
     'pixie_not_allowed_total',
@@ -74,9 +86,12 @@ export class Recorder {
     for (const provider of providers) {
       for (const counter of [this.#started, this.#completed]) counter.add([provider], 0);
       for (const outcome of refreshOutcomes) this.#refreshes.add([provider, outcome], 0);
+      for (const outcome of claimOutcomes) this.#claimReads.add([provider, outcome], 0);
     }
     for (const route of routes)
       for (const code of upstreamCodes) this.#upstreamFailures.add([route, code], 0);
+    for (const event of ['sign_in', 'refresh'])
+      for (const outcome of hookOutcomes) this.#hookCalls.add([event, outcome], 0);
     for (const [at, count] of rules)
       for (let index = 0; index < count; index += 1) this.#notAllowed.add([at, String(index)], 0);
     for (const by of endings) this.#ended.add([by], 0);
@@ -108,6 +123,14 @@ export class Recorder {
     this.#refreshes.add([provider, outcome]);
   }
 
+  claimsRead(provider: string, outcome: (typeof claimOutcomes)[number]): void {
+    this.#claimReads.add([provider, outcome]);
+  }
+
+  hookCalled(event: 'sign_in' | 'refresh', outcome: (typeof hookOutcomes)[number]): void {
+    this.#hookCalls.add([event, outcome]);
+  }
+
   sessionsEnded(by: EndedBy, sessions: number): void {
     this.#ended.add([by], sessions);
   }
@@ -131,6 +154,8 @@ export class Recorder {
       this.#failed,
       this.#refreshes,
       this.#ended,
+      this.#claimReads,
+      this.#hookCalls,
       this.#notAllowed,
     ].map((counter) => counter.figure());
     return [...this.#requests.figures(), ...counters, ...this.#redisFigures()];

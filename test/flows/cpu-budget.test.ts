@@ -37,6 +37,7 @@ const places = [
   'POST /bff/callback/form',
   'GET /bff/providers',
   'GET /bff/user',
+  'POST /bff/refresh',
   'GET /bff/logout',
   'POST /bff/logout',
   'GET /bff/logout/callback',

@@ -18,6 +18,8 @@ const table = [
   ['HEAD', '/bff/callback?code=x&state=y', 405, ''],
   ['GET', '/bff/user', 401, 'not_signed_in'],
   ['DELETE', '/bff/user', 405, 'method_not_allowed'],
+  ['POST', '/bff/refresh', 401, 'not_signed_in'],
+  ['GET', '/bff/refresh', 405, 'method_not_allowed'],
   ['GET', '/bff/logout', 302, '/'],
   ['GET', '/bff/logout?returnUrl=/bye', 302, '/bye'],
   ['GET', '/bff/logout?returnUrl=https://evil.example', 400, 'invalid_return_url'],

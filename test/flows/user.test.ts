@@ -43,6 +43,7 @@ describe('/bff/user', () => {
         expiresAt: expect.any(String),
         idleExpiresAt: expect.any(String),
         expiresIn: expect.any(Number),
+        accessTokenExpiresAt: expect.any(String),
       },
       logoutUrl: `/bff/logout?sid=${user.session.id}`,
     });

@@ -200,7 +200,18 @@ describe('what is counted', () => {
     for (const { value } of browser.cookies()) expect(text).not.toContain(value.slice(0, 12));
     expect(text).not.toContain('127.0.0.1');
     const labels = new Set([...text.matchAll(/([a-z]+)="/g)].map(([, name]) => name));
-    const ours = ['kind', 'route', 'method', 'status', 'code', 'provider', 'outcome', 'by', 'le'];
+    const ours = [
+      'kind',
+      'route',
+      'method',
+      'status',
+      'code',
+      'provider',
+      'outcome',
+      'event',
+      'by',
+      'le',
+    ];
     const ofNode = ['type', 'space', 'version', 'major', 'minor', 'patch'];
     expect([...labels].filter((name) => ![...ours, ...ofNode].includes(name ?? ''))).toEqual([]);
   });

@@ -12,7 +12,7 @@ describe('the claims of a user', () => {
   });
   afterAll(() => server.close());
 
-  function read(
+  async function read(
     idToken: object,
     scopes: string[],
     userInfo?: object | false,
@@ -24,7 +24,8 @@ describe('the claims of a user', () => {
     const configuration = new Configuration({ issuer: 'http://i', ...endpoint }, 'client');
     allowInsecureRequests(configuration);
     const claims = { ...token, ...idToken } as never;
-    return readClaims(configuration, claims, 'access-token', scopes, {}, wanted);
+    const found = await readClaims(configuration, claims, 'access-token', scopes, {}, wanted);
+    return found.claims;
   }
 
   it('are those of the ID token, without what is about the token', async () => {

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
+import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 import type { SessionStore } from '../../session/sessions/session-store.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
@@ -44,7 +44,7 @@ export type EndReason = 'expired' | 'signed_out';
 /** What `SessionEvents` depends on. */
 export interface SessionSources {
   readonly store: SessionStore;
-  readonly ends: EndNotifier;
+  readonly ends: SessionNotifier;
   readonly clock: Clock;
   /** The idle time of a session, in milliseconds. */
   readonly idle: number;
@@ -130,7 +130,7 @@ class SessionStream {
   async #check(): Promise<void> {
     const { store, clock, idle } = this.sources;
     const warning = Math.min(longestWarning, idle / 4);
-    // A failure of the store does not end the session. `EndNotifier` reports an end once the store
+    // A failure of the store does not end the session. `SessionNotifier` reports an end once the store
     // is back.
     const left = await store.timeLeft(this.session.id).catch(() => undefined);
     if (this.#isOver) return;

@@ -12,6 +12,7 @@ export interface UserView {
 
 /** Returns the signed-in user for `user.format: object`. */
 export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
+  const { expiresAt: accessTokenExpiresAt } = session.tokens;
   return {
     sub: session.sub,
     provider: session.provider,
@@ -22,6 +23,9 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
       expiresAt: new Date(endOf(session)).toISOString(),
       idleExpiresAt: new Date(idleExpiresAt).toISOString(),
       expiresIn: secondsLeft(session, idleExpiresAt, now),
+      ...(accessTokenExpiresAt !== undefined && {
+        accessTokenExpiresAt: new Date(accessTokenExpiresAt).toISOString(),
+      }),
     },
     logoutUrl,
     ...(session.connections && { connections: connectedAccounts(session) }),

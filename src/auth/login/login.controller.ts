@@ -20,6 +20,7 @@ import { CLOCK, type Clock } from '../../clock.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
+import { SignInAdmissionService } from './sign-in-admission.service.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
@@ -40,7 +41,6 @@ import {
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
-import { RefusedSignInsService } from './refused-sign-ins.service.ts';
 import { storedReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
 
@@ -65,7 +65,7 @@ export class LoginController {
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly connections: LinkedAccountsService,
-    private readonly refusedSignIns: RefusedSignInsService,
+    private readonly admission: SignInAdmissionService,
   ) {}
 
   /** `GET /bff/login` */
@@ -169,8 +169,8 @@ export class LoginController {
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     const now = this.clock();
-    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, now);
-    await this.refusedSignIns.check(callback, pending, signIn);
+    const finished = await finishLogin(provider, pending.secrets, authorizationResponse, now);
+    const signIn = await this.admission.admit(callback, pending, finished);
     if (pending.connects !== undefined) {
       const connecting = { id: pending.connects, provider: provider.id, begunAt };
       await this.connections.connect(connecting, signIn);

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
+import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
 import { builtFrontend, localPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
-import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
 /** The single-page application. It serves every path that is neither an endpoint nor a route. */
 export const frontend = z
@@ -61,6 +62,7 @@ export const login = z
         'With several providers: whether `/bff/login` without a provider shows a page to ' +
           'choose one. Otherwise it uses the first provider.',
       ),
+    hook: loginHook,
     require: signInRules
       .optional()
       .describe(
@@ -108,6 +110,19 @@ export const user = z
       .describe(
         'Shape of the response. `claims-array` is the shape that frontends written for Duende ' +
           'BFF expect.',
+      ),
+    claims: listOf(text())
+      .min(1, 'needs at least one claim')
+      .optional()
+      .describe(
+        'Names of the claims that a session keeps, after the hook. Without it, all but those about ' +
+          'the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one stops the start.',
+      ),
+    refresh: duration({ atMost: '24d' })
+      .optional()
+      .describe(
+        'Age at which a call lets UserInfo be read again; the call itself does not wait. Without ' +
+          'it, claims change with the ID tokens of refreshes and by `POST /bff/refresh` alone.',
       ),
   })
   .prefault({})

@@ -144,14 +144,16 @@ async function redeemCode(
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
   const { wantedClaims } = provider;
+  const read = await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     clientId: provider.options.clientId,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims),
+    claims: read.claims,
     tokens: tokenSet,
+    sources: { readAt: now, ...(read.userInfo && { userInfo: read.userInfo }) },
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** Status codes of the close frames that the BFF sends (RFC 6455 §7.4). */
-export type CloseCode = 1001 | 4401;
+export type CloseCode = 1001 | 4401 | 4403;
 
 const closeOpcode = 0x8;
 

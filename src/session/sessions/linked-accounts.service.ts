@@ -124,7 +124,10 @@ export class LinkedAccountsService {
     }
   }
 
-  /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
+  /**
+   * Revokes the tokens of an account. Revokes only the access token if revoking more would end the
+   * tokens of a `kept` account. Failures are logged.
+   */
   async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
     if (!provider) return; // no longer configured

@@ -20,7 +20,7 @@ export function sessionAt(session: Session, provider: string): Session | undefin
   if (session.provider === provider) return session;
   const connection = session.connections?.[provider];
   if (!connection) return undefined;
-  const { sid: _, sessionState: __, acr: ___, authTime: ____, ...rest } = session;
+  const { sid: _, sessionState: __, acr: ___, authTime: ____, sources: _____, ...rest } = session;
   return { ...rest, ...connection, provider };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Claims } from '../../oauth/login/claims.ts';
+import type { Claims, ClaimSources } from '../../oauth/login/claims.ts';
 import type { SignIn } from '../../oauth/login/sign-in.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 
@@ -21,6 +21,8 @@ export interface Session {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
+  /** Where the claims come from. Records of earlier releases have none. */
+  readonly sources?: ClaimSources;
   readonly createdAt: number;
   /** When the callback arrived, by the store's clock. A later logout also ends this session. */
   readonly begunAt: number;

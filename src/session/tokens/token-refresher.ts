@@ -10,6 +10,7 @@ import {
 } from '../../oauth/tokens/refresh.ts';
 import { fetchUserToken } from '../../oauth/tokens/route-token.ts';
 import type { Clock } from '../../clock.ts';
+import type { ClaimsRefresher } from '../claims/claims-refresher.ts';
 import { isConnection, sessionAt, withoutConnection } from '../sessions/linked-accounts.ts';
 import { type Failure, RefreshBackoff } from './refresh-backoff.ts';
 import type { RefreshLock } from './refresh-lock.ts';
@@ -17,12 +18,18 @@ import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 import type { PendingWrites } from './pending-writes.ts';
-import { isFetched, lockNameOf, nameOf, type TokenRequest, withFetched } from './token-request.ts';
+import {
+  freshClaims,
+  type FreshResponse,
+  isFetched,
+  lockNameOf,
+  nameOf,
+  type TokenRequest,
+  withFetched,
+} from './token-request.ts';
 
 /** The result of a token request: the session with its new tokens, or the failure. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
-
-type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
 /** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
@@ -47,6 +54,7 @@ export class TokenRefresher {
     private readonly pendingWrites: PendingWrites,
     private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
+    private readonly claims: ClaimsRefresher,
     private readonly listener: RefreshListener,
   ) {
     this.#backoff = new RefreshBackoff(clock);
@@ -56,6 +64,7 @@ export class TokenRefresher {
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
     await this.pendingWrites.settled();
+    await this.claims.settled();
   }
 
   /**
@@ -157,7 +166,7 @@ export class TokenRefresher {
     if (outcome.kind !== 'failed') this.#backoff.noteResponse(request);
     switch (outcome.kind) {
       case 'refreshed':
-        return this.#keep(request, stored, outcome, lock, provider);
+        return this.#admit(request, session, stored, outcome, lock, provider);
       case 'ended':
         return this.#end(session, outcome.reason);
       case 'refused':
@@ -167,13 +176,42 @@ export class TokenRefresher {
   }
 
   /**
+   * Stores the tokens with the claims of their ID token, if the rules still admit the user.
+   * Otherwise ends the session. A hook is called after the tokens are safe, in the background.
+   */
+  async #admit(
+    request: TokenRequest,
+    session: Session,
+    stored: StoredSession,
+    outcome: FreshResponse,
+    lock: RefreshLock,
+    provider: Provider,
+  ): Promise<Refreshed> {
+    const { policy } = this.claims;
+    const isExchange = request.policy?.kind === 'exchange';
+    if (policy.isHooked || isExchange) {
+      const kept = await this.#keep(request, stored, outcome, lock, provider);
+      if (kept.kind === 'refreshed' && !isExchange && !request.leavesClaims)
+        void this.claims.refresh(kept.session, 'hook').catch(() => undefined);
+      return kept;
+    }
+    const claimsOf = (account: Session) => policy.atOnce(account);
+    const facts = { claimsOf, refreshedAt: outcome.tokens.obtainedAt };
+    const { claims } = freshClaims(session, outcome.tokens, facts);
+    if (policy.admits(claims))
+      return this.#keep(request, stored, { ...outcome, claimsOf }, lock, provider);
+    void revokeTokens(provider, outcome.tokens).catch(() => undefined);
+    return this.#end(session, 'a rule does not admit the user any more');
+  }
+
+  /**
    * Stores the tokens. Logout wins: if the session has ended, nothing is written and the tokens are
    * revoked.
    */
   async #keep(
     request: TokenRequest,
     stored: StoredSession,
-    fresh: Fresh,
+    fresh: FreshResponse,
     lock: RefreshLock,
     provider: Provider,
   ): Promise<Refreshed> {

@@ -1,5 +1,5 @@
 import type { RecordWatcher } from '../../src/session/store/sealed-records.ts';
-import { EndNotifier } from '../../src/session/sessions/end-notifier.ts';
+import { SessionNotifier } from '../../src/session/sessions/session-notifier.ts';
 import type { SessionStore } from '../../src/session/sessions/session-store.ts';
 
 const { jest: timers } = import.meta;
@@ -20,7 +20,7 @@ function fakeStore() {
       return store.left.get(id);
     },
   };
-  const ends = new EndNotifier(store as unknown as SessionStore);
+  const ends = new SessionNotifier(store as unknown as SessionStore);
   const wait = (id: string, left = 60_000) => {
     const ended: string[] = [];
     store.left.set(id, left);

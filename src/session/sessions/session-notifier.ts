@@ -12,22 +12,31 @@ const longestWait = 2 ** 31 - 1;
 /** The number of sessions that are checked concurrently after events were lost. */
 const checksAtOnce = 100;
 
-type Listener = () => void;
+/** What a connection that outlives its request does when its session changes. */
+export interface SessionListener {
+  /** Called once when the session ends, or soon if it has ended already. */
+  readonly onEnd: () => void;
+  /**
+   * Called soon after the subscription, and after each change of the session, such as new claims. It
+   * may be called without a change. Optional.
+   */
+  readonly onChange?: (() => void) | undefined;
+}
 
 /** The state of a session that has listeners. */
 interface Waiting {
-  readonly listeners: Set<Listener>;
+  readonly listeners: Set<SessionListener>;
   /** Fires when the session may have expired. */
   timer: NodeJS.Timeout | undefined;
   check: 'none' | 'under way' | 'to be repeated';
 }
 
 /**
- * Notifies listeners when a session ends, on any replica, for connections that outlive their
- * request. Every change of a session triggers a check, as does the end of its time to live. There
+ * Notifies listeners when a session ends or changes, on any replica, for connections that outlive
+ * their request. Every change of a session triggers a check, as does the end of its time to live. There
  * is no polling. An outage of the store ends no session.
  */
-export class EndNotifier {
+export class SessionNotifier {
   readonly #waiting = new Map<string, Waiting>();
   #isCheckingAll = false;
   #mustCheckAll = false;
@@ -37,15 +46,21 @@ export class EndNotifier {
   }
 
   /**
-   * Calls `listener` once when the session ends, or soon if it has ended already. The returned
-   * function removes the listener.
+   * Calls `onEnd` once when the session ends, or soon if it has ended already. The returned function
+   * removes the listener.
    */
-  onEnd(id: string, listener: Listener): () => void {
+  onEnd(id: string, onEnd: () => void): () => void {
+    return this.subscribe(id, { onEnd });
+  }
+
+  /** Calls a listener about this session. The returned function removes the listener. */
+  subscribe(id: string, listener: SessionListener): () => void {
     const existing = this.#waiting.get(id);
-    const waiting = existing ?? { listeners: new Set<Listener>(), timer: undefined, check: 'none' };
+    const listeners = new Set<SessionListener>();
+    const waiting = existing ?? { listeners, timer: undefined, check: 'none' };
     waiting.listeners.add(listener);
     this.#waiting.set(id, waiting);
-    if (!existing) void this.#check(id);
+    if (!existing || listener.onChange) void this.#check(id);
     return () => {
       waiting.listeners.delete(listener);
       if (waiting.listeners.size === 0) this.#forget(id, waiting);
@@ -57,9 +72,9 @@ export class EndNotifier {
     if (this.#waiting.get(id) === waiting) this.#waiting.delete(id);
   }
 
-  #notify(id: string, waiting: Waiting): void {
+  #notifyEnd(id: string, waiting: Waiting): void {
     this.#forget(id, waiting);
-    for (const listener of waiting.listeners) listener();
+    for (const { onEnd } of waiting.listeners) onEnd();
   }
 
   async #check(id: string): Promise<void> {
@@ -73,7 +88,8 @@ export class EndNotifier {
     const mustRepeat = (waiting.check as Waiting['check']) === 'to be repeated';
     waiting.check = 'none';
     if (this.#waiting.get(id) !== waiting) return;
-    if (left === undefined) return this.#notify(id, waiting);
+    if (left === undefined) return this.#notifyEnd(id, waiting);
+    for (const { onChange } of waiting.listeners) onChange?.();
     clearTimeout(waiting.timer);
     waiting.timer = setTimeout(() => void this.#check(id), mustRepeat ? 0 : left).unref();
   }
