@@ -117,10 +117,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return describeModule(basePath, imports, [options, hooks], true);
   }
 
-  /**
-   * Creates the root module of a server of its own, from options that are already complete and
-   * validated.
-   */
+  /** Creates the root module of a server of its own, from complete and validated options. */
   static withOptions(options: Options): DynamicModule {
     return describeModule(options.basePath, [], valuesOf(options, {}), false);
   }
@@ -135,8 +132,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const express = httpAdapter.getInstance<Application>();
     mountPipeline(express, this.#pipeline(), this.problems);
     // Where NestJS has them by default. It skips those that the application has already.
-    const wantsParsers = this.isEmbedded && this.hooks.bodyParser !== false;
-    if (wantsParsers) httpAdapter.registerParserMiddleware('', true);
+    if (this.hooks.bodyParser ?? this.isEmbedded) httpAdapter.registerParserMiddleware('', true);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
     exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);
