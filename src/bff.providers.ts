@@ -7,6 +7,7 @@ import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
+import { notesReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -29,7 +30,7 @@ import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
 import { withProviderCertificates } from './proxy/upstream/tls.ts';
 import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
-import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
+import { arrivalCookieName, type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
 import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { sessionProviders } from './session/session.providers.ts';
@@ -110,6 +111,8 @@ export const bffProviders: NestProvider[] = [
       claimsRefresh: options.user.refresh,
       csrf: options.csrf,
       cookies: namesOf(options),
+      arrivalCookie: arrivalNameOf(options),
+      notesReturns: notesReturns(options),
       loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
       store,
     }),
@@ -168,10 +171,11 @@ export const bffProviders: NestProvider[] = [
       basePath: options.basePath,
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
-      ourCookies: Object.values(namesOf(options)),
+      ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       frontendIsLast,
+      publicPaths: publicPathsOf(options),
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
@@ -186,6 +190,7 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
       basePath: options.basePath,
       directory: options.frontend?.directory,
+      publicPaths: publicPathsOf(options),
       passesOn,
     }),
   },
@@ -215,4 +220,8 @@ function baseUrl({ publicUrl, basePath }: Options): string {
 
 function namesOf({ publicUrl, session }: Options): CookieNames {
   return cookieNames(publicUrl, session.cookieName);
+}
+
+function arrivalNameOf({ publicUrl, session }: Options): string {
+  return arrivalCookieName(publicUrl, session.cookieName);
 }

@@ -45,6 +45,14 @@ const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   rate_limited: 10,
 };
 
+/** A response to a page navigation that takes the place of the error response. */
+export interface Detour {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The page, in HTML. `undefined` for a redirect. */
+  readonly page?: string | undefined;
+}
+
 /** Details of a failure. The client receives everything except `cause`. */
 export interface BffErrorOptions {
   /** The underlying error. It is logged and never sent to the client. */
@@ -53,6 +61,8 @@ export interface BffErrorOptions {
   readonly extensions?: Readonly<Record<string, string>>;
   /** Additional response headers, for example `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent instead of the error, for example a redirect to the sign-in. */
+  readonly detour?: Detour;
 }
 
 /** The only error that our own code throws. Only `problem.filter.ts` turns it into a response. */
@@ -61,6 +71,7 @@ export class BffError extends Error {
   readonly status: number;
   readonly extensions: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly detour: Detour | undefined;
 
   constructor(code: ErrorCode, options: BffErrorOptions = {}) {
     const [status, sentence] = table[code];
@@ -69,6 +80,7 @@ export class BffError extends Error {
     this.code = code;
     this.status = status;
     this.extensions = options.extensions ?? {};
+    this.detour = options.detour;
     const seconds = retryAfterSeconds[code];
     this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };
   }

@@ -1,4 +1,6 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { returnUrlFor } from './login/return-url.ts';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
 import { SignInAdmissionService } from './login/sign-in-admission.service.ts';
@@ -8,6 +10,10 @@ import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
 import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
+import {
+  RETURN_URL_FOR,
+  type ReturnUrlFor,
+} from '../session/navigation/signed-out-navigation.service.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
 /** The Nest providers that the endpoints use besides their options. */
@@ -15,6 +21,14 @@ export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
   SignInAdmissionService,
   UserResponseService,
+  {
+    provide: RETURN_URL_FOR,
+    inject: [AUTH_OPTIONS],
+    useFactory:
+      ({ returnUrl }: AuthOptions): ReturnUrlFor =>
+      (address) =>
+        returnUrlFor(address, returnUrl),
+  },
   {
     provide: LogoutState,
     inject: [Sealing],

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { isBelow } from '../http/path-prefix.ts';
+import { pathOf } from '../http/public-paths.ts';
+import { isMainPage } from './blocks/pages.ts';
 import type { provider } from './blocks/provider.ts';
 import { claimReference } from './blocks/route-headers.ts';
 import type { login, user } from './blocks/pages.ts';
@@ -13,7 +15,8 @@ interface ComparedOptions {
   readonly management: { readonly port: number };
   readonly basePath: string;
   readonly redis?: object | undefined;
-  readonly frontend?: object | undefined;
+  readonly frontend?: { readonly signIn: string; readonly public: readonly string[] } | undefined;
+  readonly errorUrl?: string | undefined;
   readonly providers: readonly z.output<typeof provider>[];
   readonly login: z.output<typeof login>;
   readonly user: z.output<typeof user>;
@@ -157,6 +160,21 @@ const oneOwnerOfTheRoot = rule<ComparedOptions>(
   },
 );
 
+const publicFrontend = rule<ComparedOptions>(
+  ['frontend.public', 'routes.*.path', 'basePath'],
+  ({ frontend, routes, basePath }, report) => {
+    for (const [index, path] of (frontend?.public ?? []).entries()) {
+      const owner = routes.find((route) => route.path !== '/' && isBelow(path, route.path))?.path;
+      if (owner === undefined && !isBelow(path, basePath)) continue;
+      const whose = owner === undefined ? `below basePath ${basePath}` : `of route ${owner}`;
+      report(
+        ['frontend', 'public', index],
+        `is ${path}, which is ${whose} and not of the frontend; remove it`,
+      );
+    }
+  },
+);
+
 const keptClaims = rule<ComparedOptions>(
   ['user.claims', 'login.require', 'routes.*.require', 'routes.*.headers'],
   ({ user: { claims: kept }, login, routes }, report) => {
@@ -180,6 +198,26 @@ const keptClaims = rule<ComparedOptions>(
   },
 );
 
+const publicErrorPage = rule<ComparedOptions>(
+  ['errorUrl', 'frontend.signIn', 'routes.*.path', 'routes.*.signedOut'],
+  ({ errorUrl, frontend, routes }, report) => {
+    if (errorUrl === undefined) return;
+    const path = pathOf(errorUrl);
+    const remedy = 'choose a page that needs no sign-in';
+    const owner = routes.toSorted(byLength).find((route) => isBelow(path, route.path));
+    if (owner?.signedOut === 'login')
+      report(
+        ['errorUrl'],
+        `is ${errorUrl}, but route ${owner.path} has signedOut: login, so a failed sign-in would begin again and again; ${remedy}`,
+      );
+    if (!owner && frontend?.signIn === 'required' && isMainPage(path))
+      report(
+        ['errorUrl'],
+        `is ${errorUrl}, but frontend.signIn is required, and the page of errorUrl needs no sign-in; choose a page of its own, like /signin-error`,
+      );
+  },
+);
+
 /** Consistency rules between the blocks of a configuration. */
 export const consistency = [
   sharedSessions,
@@ -193,6 +231,8 @@ export const consistency = [
   uniquePaths,
   pathsBesideOurs,
   oneOwnerOfTheRoot,
+  publicFrontend,
+  publicErrorPage,
   keptClaims,
 ] as const;
 
@@ -213,6 +253,11 @@ function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[]
   return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
     [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),
   );
+}
+
+/** Longest path first. */
+function byLength(one: { readonly path: string }, other: { readonly path: string }): number {
+  return other.path.length - one.path.length;
 }
 
 /** Each repeated entry, with the index of its first occurrence. */

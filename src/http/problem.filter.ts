@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { errorPagePolicy, renderErrorPage } from './error-page.ts';
-import { BffError, type ErrorCode } from '../errors.ts';
+import { BffError, type Detour, type ErrorCode } from '../errors.ts';
 import { isNavigation } from './navigation.ts';
 
 /** Injects `ProblemOptions`. */
@@ -64,14 +64,17 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
   /** Sends the response for any error. A foreign error is mapped to a `BffError` by its status. */
   respond(failure: unknown, request: Request, response: Response): void {
     const error = failure instanceof BffError ? failure : translate(failure);
-    this.#log(error, response);
-    if (!response.closed) this.options.listener?.(error.code, request.takenBy);
+    if (isFailure(error)) {
+      this.#log(error, response);
+      if (!response.closed) this.options.listener?.(error.code, request.takenBy);
+    }
     // A response that has begun cannot be replaced. Destroying it tells the client that it is
     // incomplete.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-    if (this.#isForPerson(request)) this.#sendPage(error, request, response);
+    if (error.detour) sendDetour(error.detour, response);
+    else if (this.#isForPerson(request)) this.#sendPage(error, request, response);
     else this.#sendProblem(error, request, response);
   }
 
@@ -157,6 +160,18 @@ function translate(error: unknown): BffError {
   if (status >= 500) return new BffError('internal_error', { cause: error });
   if (status === 404) return new BffError('not_found');
   return new BffError(status === 413 ? 'body_too_large' : 'invalid_request');
+}
+
+/** Whether to log and count an error. A navigation that goes on to the sign-in has not failed. */
+function isFailure({ detour }: BffError): boolean {
+  return !detour || detour.status >= 400;
+}
+
+/** Does not use `response.send`, which could respond with `304` to a conditional request. */
+function sendDetour({ status, headers, page }: Detour, response: Response): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (page !== undefined) response.type('html');
+  response.status(status).end(page);
 }
 
 /** Creates an id only for a request that a host application routes past our pipeline. */

@@ -93,6 +93,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * an account at the provider of the route: a token goes only to upstreams of its own provider.
    */
   #accountFor({ options }: ProxyRoute, session: Session): Session | undefined {
+    if (options.token === 'none') return undefined;
     const provider = options.provider ?? this.options.defaultProvider;
     if (session.provider === provider) return session;
     // A client token is sent for any signed-in user.
@@ -124,12 +125,14 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
 
   #send(
     admitted: AdmittedRequest,
-    { account }: Caller,
+    { session, account }: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, handshake } = admitted;
-    const binding = account && this.#bind(admitted, account);
+    const { request, response, route, handshake } = admitted;
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? session : undefined);
+    const binding = watched && this.#bind(admitted, watched);
     if (handshake) {
       const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);

@@ -2,7 +2,11 @@ import type { RouteOptions } from '../config/options.ts';
 import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
-import { UpstreamResponseHeaders } from './headers/response-headers.ts';
+import type { PublicPaths } from '../http/public-paths.ts';
+import {
+  type UpstreamResponseHeaderRules,
+  UpstreamResponseHeaders,
+} from './headers/response-headers.ts';
 import { RequestHeaders } from './headers/request-headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
@@ -18,6 +22,12 @@ export interface ProxyRoute {
   readonly responseHeaders: UpstreamResponseHeaders;
   /** Whether requests are served without reading the session. */
   readonly isAnonymous: boolean;
+  /** Whether requests need a session although they carry no token: a protected frontend. */
+  readonly isProtected: boolean;
+  /** Whether signed-out page navigations go to the sign-in. */
+  readonly sendsToSignIn: boolean;
+  /** The rules of a public path of a protected frontend. `undefined` for any other path. */
+  readonly publicPart?: (path: string) => ProxyRoute | undefined;
   /** Whether requests without a token are refused. */
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
@@ -69,12 +79,13 @@ export class ProxyRoutes {
 
 /** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
-  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute } = all;
+  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute, publicPaths } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const isFrontend = options === frontendRoute;
   const defaults = isFrontend ? defaultResponseHeaders.page : defaultResponseHeaders.other;
-  return {
+  const responseRules = { defaults, ourCookies, isPersonal, isFrontend };
+  const route: ProxyRoute = {
     path: options.path,
     options,
     upstream: openUpstream(options, index),
@@ -88,7 +99,24 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    responseHeaders: new UpstreamResponseHeaders({ defaults, ourCookies, isPersonal, isFrontend }),
+    responseHeaders: new UpstreamResponseHeaders(responseRules),
+  };
+  return isFrontend && publicPaths ? protectedFrontend(route, publicPaths, responseRules) : route;
+}
+
+/** The route to a frontend that only signed-in users may see, except for its public paths. */
+function protectedFrontend(
+  route: ProxyRoute,
+  publicPaths: PublicPaths,
+  responseRules: UpstreamResponseHeaderRules,
+): ProxyRoute {
+  return {
+    ...route,
+    isAnonymous: false,
+    isProtected: true,
+    sendsToSignIn: true,
+    publicPart: (path) => (publicPaths.includes(decodeURIComponent(path)) ? route : undefined),
+    responseHeaders: new UpstreamResponseHeaders({ ...responseRules, isProtected: true }),
   };
 }
 
@@ -97,7 +125,7 @@ function signInRules(
   options: RouteOptions,
   { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
-  const { token, session, acr, maxAge, provider = defaultProvider } = options;
+  const { token, session, signedOut, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
@@ -110,6 +138,8 @@ function signInRules(
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
+    isProtected: false,
+    sendsToSignIn: signedOut === 'login',
     requiresToken: token !== 'none' && token !== 'optional',
     wants: policy || demand ? { policy, demand } : undefined,
     signInPlace,

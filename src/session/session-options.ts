@@ -22,6 +22,10 @@ export interface SessionRoomOptions {
   readonly claimsRefresh: number | undefined;
   readonly csrf: CsrfOptions;
   readonly cookies: CookieNames;
+  /** The name of the cookie that counts navigations without a session cookie. */
+  readonly arrivalCookie: string;
+  /** Whether pages need to know that a navigation returns from a sign-in. */
+  readonly notesReturns: boolean;
   /**
    * `none` if a provider uses the `form_post` response mode. Browsers send no other cookie with its
    * cross-site form.

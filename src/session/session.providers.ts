@@ -8,6 +8,7 @@ import { ClaimsRefresher, type ClaimsRefresherParts } from './claims/claims-refr
 import { SessionRefreshService } from './claims/session-refresh.service.ts';
 import { LoginCookieService } from './cookie/login-cookie.service.ts';
 import { SessionCookieService } from './cookie/session-cookie.service.ts';
+import { SignedOutNavigationService } from './navigation/signed-out-navigation.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionNotifier } from './sessions/session-notifier.ts';
 import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
@@ -102,6 +103,7 @@ const sessions: NestProvider[] = [
     useFactory: (store: SessionStore) => new SessionNotifier(store),
   },
   SessionReaderService,
+  SignedOutNavigationService,
   SignedInSessionsService,
   LinkedAccountsService,
   SessionCookieService,

@@ -101,6 +101,7 @@ describe('the smallest configuration', () => {
           upstream: ['http://api:3000'],
           token: 'user',
           session: 'required',
+          signedOut: 'problem',
           stripPrefix: false,
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
@@ -202,7 +203,7 @@ describe('values that are accepted', () => {
       cert: join(folder, 'cert.pem'),
       key: join(folder, 'key.pem'),
     });
-    expect(options.frontend).toEqual({ directory: join(folder, 'web') });
+    expect(options.frontend).toMatchObject({ directory: join(folder, 'web') });
   });
 });
 

@@ -19,6 +19,9 @@ export const noSecondTry = '.2';
 /** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
 
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
+export const secondTry = 'secondTry';
+
 /** Whether the login with this `state` may be retried automatically. */
 export function isFirstTry(state: string | undefined): boolean {
   const marks = [noSecondTry, connectMark, silentMark];

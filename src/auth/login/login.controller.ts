@@ -23,6 +23,7 @@ import { type PendingLogin, PendingLogins } from '../../session/store/pending-lo
 import { SignInAdmissionService } from './sign-in-admission.service.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -37,15 +38,13 @@ import {
   noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
+  secondTry,
 } from './login-request.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { storedReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
-
-/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
-const secondTry = 'secondTry';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -65,6 +64,7 @@ export class LoginController {
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly connections: LinkedAccountsService,
+    private readonly navigations: SignedOutNavigationService,
     private readonly admission: SignInAdmissionService,
   ) {}
 
@@ -188,8 +188,10 @@ export class LoginController {
   }
 
   #redirect({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) sendToParentPage(response, this.options.returnUrl.publicUrl, true);
-    else redirectAfter(request, response, storedReturnUrl(returnUrl, this.options.returnUrl));
+    if (isInFrame) return sendToParentPage(response, this.options.returnUrl.publicUrl, true);
+    const location = storedReturnUrl(returnUrl, this.options.returnUrl);
+    this.navigations.returnsTo(location, request, response);
+    redirectAfter(request, response, location);
   }
 
   /** Runs a step of a sign-in and notifies the listener if it fails. */

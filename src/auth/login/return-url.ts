@@ -61,6 +61,23 @@ export function storedReturnUrl(value: string, rules: ReturnUrlRules): string {
 }
 
 /**
+ * Returns an address of ours as the return URL of a sign-in, or the default if a sign-in would not
+ * accept it, for example because it has more than 2,048 octets.
+ */
+export function returnUrlFor(address: string, rules: ReturnUrlRules): string {
+  return isAccepted(address, rules) ? address : rules.defaultReturnUrl;
+}
+
+function isAccepted(address: string, rules: ReturnUrlRules): boolean {
+  try {
+    safeReturnUrl(address, rules);
+    return true;
+  } catch {
+    return false; // the default is the answer
+  }
+}
+
+/**
  * Whether the value starts with exactly one slash, however often it is decoded, and has no
  * character that browsers drop or turn into a slash.
  */

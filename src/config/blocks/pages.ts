@@ -3,7 +3,7 @@ import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
 import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
-import { builtFrontend, localPath } from '../values/paths.ts';
+import { builtFrontend, localPath, requestPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
 import { duration, flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
@@ -21,6 +21,16 @@ export const frontend = z
       .describe(
         'Address of a development or web server that serves the application instead of ' +
           '`frontend.directory`.',
+      ),
+    signIn: oneOf(['optional', 'required'])
+      .prefault('optional')
+      .describe(
+        '`required`: the application is delivered to signed-in users only. A page navigation of a signed-out user goes to the sign-in and comes back, any other request gets `401`.',
+      ),
+    public: listOf(requestPath())
+      .prefault([])
+      .describe(
+        'With `signIn: required`: paths that need no sign-in, with everything below them, like `/robots.txt` or `/assets`. The page of `errorUrl` never needs one.',
       ),
     contentSecurityPolicy: text(readPolicy)
       .optional()
@@ -40,9 +50,27 @@ export const frontend = z
       if (directory === undefined && url === undefined)
         report([], 'needs either directory (a built frontend) or url (a server for it)');
     }),
+    rule(['signIn', 'public'], ({ signIn, public: paths }, report) => {
+      if (paths.length > 0 && signIn === 'optional')
+        report(
+          ['public'],
+          'is set, but signIn is optional, so every path is public; remove it or set signIn to required',
+        );
+      for (const [index, path] of paths.entries())
+        if (isMainPage(path))
+          report(
+            ['public', index],
+            `is ${path}, the application itself; remove it, or remove signIn: required`,
+          );
+    }),
   )
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
+
+/** Whether `index.html` of the built application is at this path. */
+export function isMainPage(path: string): boolean {
+  return ['/', '/index', '/index.html'].includes(path.toLowerCase());
+}
 
 /** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z

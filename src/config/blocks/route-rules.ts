@@ -5,6 +5,7 @@ interface RuledOptions {
   readonly upstream: readonly string[];
   readonly token: string;
   readonly session: string;
+  readonly signedOut: string;
   readonly resource?: string | undefined;
   readonly exchange?:
     { readonly audience?: string | undefined; readonly scope?: string | undefined } | undefined;
@@ -71,6 +72,24 @@ const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, sess
         `session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
     );
 });
+
+const signInForPages = rule<RuledOptions>(
+  ['token', 'session', 'signedOut'],
+  ({ token, session, signedOut }, report) => {
+    if (signedOut === 'problem') return;
+    const remedy = 'remove it, or set token to user';
+    if (token === 'none' || token === 'optional')
+      report(
+        ['signedOut'],
+        `is login, but token is ${token}, so the route serves signed-out users; ${remedy}`,
+      );
+    else if (session === 'none')
+      report(
+        ['signedOut'],
+        'is login, but session is none, so the route serves signed-out users; remove it, or set session to required',
+      );
+  },
+);
 
 const tokenOfItsOwn = rule<RuledOptions>(
   ['token', 'resource', 'exchange', 'scope'],
@@ -140,6 +159,7 @@ export const routeRules = [
   claimsNeedUser,
   accessRulesNeedUser,
   sessionForClient,
+  signInForPages,
   tokenOfItsOwn,
   signedInHow,
   oneNewPath,

@@ -27,6 +27,11 @@ export const route = z
           '`optional`: with the token if there is a session. `none`: for all requests, without ' +
           'a token. `client`: with a token of this application (client credentials).',
       ),
+    signedOut: oneOf(['problem', 'login'])
+      .prefault('problem')
+      .describe(
+        'What page navigations of signed-out users get. `problem`: `401` like any other request. `login`: they go to the sign-in and come back. With `login`, page navigations (`GET`) need no CSRF header; those of signed-in users that come from another site are refused.',
+      ),
     provider: text()
       .optional()
       .describe(

@@ -7,6 +7,7 @@ import { wantsNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import type { Session } from '../../session/sessions/session.ts';
+import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
@@ -46,6 +47,7 @@ export class AuthorizationService {
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) clock: Clock,
     private readonly tokens: UpstreamTokenService,
+    private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
@@ -54,14 +56,26 @@ export class AuthorizationService {
   /**
    * Creates the headers of a request. Returns a promise only if a token must be requested. Throws
    * `not_signed_in` or `step_up_required` if the sign-in does not meet the requirements of the
-   * route, and the errors of the token services.
+   * route, `csrf` for a signed-in page navigation from another site, and the errors of the token
+   * services.
    */
   authorize(admitted: AdmittedRequest, caller: Caller): MaybePromise<AuthorizedRequest> {
-    const { route } = admitted;
+    const { request, route, isPage } = admitted;
+    if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
+    if (isPage && caller.session) this.navigations.refuseOtherSites(request);
     return after(this.tokens.tokensFor(route, caller.account), (tokens) => {
-      if (!tokens && route.requiresToken) throw notSignedIn(route, caller);
+      if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
       return this.#authorizedBy(tokens, admitted, caller.account);
     });
+  }
+
+  /** The error for a request that only a sign-in can help. */
+  #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
+    // A user who is signed in at another provider connects an account to the existing session.
+    const connects = account ? isConnection(account) : session !== undefined;
+    const url = loginUrl(route.signInPlace, connects);
+    if (route.sendsToSignIn && !handshake) return this.navigations.notSignedIn(request, url);
+    return new BffError('not_signed_in', { extensions: { loginUrl: url } });
   }
 
   #authorizedBy(
@@ -135,12 +149,4 @@ export class AuthorizationService {
       return undefined;
     }
   }
-}
-
-/** The error for a route whose token only a sign-in can provide. */
-function notSignedIn({ signInPlace }: ProxyRoute, { session, account }: Caller): BffError {
-  // A user who is signed in at another provider connects an account to the existing session.
-  const connects = account ? isConnection(account) : session !== undefined;
-  const extensions = { loginUrl: loginUrl(signInPlace, connects) };
-  return new BffError('not_signed_in', { extensions });
 }

@@ -57,6 +57,8 @@ export interface UpstreamResponseHeaderRules {
   readonly isPersonal: boolean;
   /** Whether the upstream serves the frontend. */
   readonly isFrontend: boolean;
+  /** Whether it serves the frontend to signed-in users only. By default it does not. */
+  readonly isProtected?: boolean;
 }
 
 /**
@@ -76,17 +78,24 @@ export class UpstreamResponseHeaders {
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
   readonly #isFrontend: boolean;
+  readonly #isProtected: boolean;
   readonly #withoutOurs: CookieFilter;
   readonly #decisionFor: (name: string) => Decision;
 
-  constructor({ defaults, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
+  constructor(rules: UpstreamResponseHeaderRules) {
+    const { defaults, ourCookies, isPersonal, isFrontend, isProtected = false } = rules;
     // A shared cache in front of the BFF sees a cookie, not the `Authorization` header that the
     // upstream received (RFC 9111 §3.5).
-    const all = { ...defaults, ...(isPersonal && { 'cache-control': 'no-store' }) };
+    const all = {
+      ...defaults,
+      ...(isPersonal && { 'cache-control': 'no-store' }),
+      ...(isProtected && { 'cache-control': 'private, no-cache', vary: 'Cookie' }),
+    };
     this.#defaults = Object.entries(all).flat();
     this.#indexes = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
     this.#isPersonal = isPersonal;
     this.#isFrontend = isFrontend;
+    this.#isProtected = isProtected;
     this.#withoutOurs = cookieFilter(ourCookies);
     this.#decisionFor = remembered((name) => this.#decide(name));
   }
@@ -116,6 +125,7 @@ export class UpstreamResponseHeaders {
     if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
     if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
     if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
+    if (this.#isProtected && forSharedCaches.test(name)) return 'dropped';
     return name === 'set-cookie' || this.#indexes.has(name) ? 'considered' : 'passed';
   }
 
@@ -125,6 +135,7 @@ export class UpstreamResponseHeaders {
   #considered(name: string, value: string | string[]): string | string[] | undefined {
     if (name === 'set-cookie') return this.#foreignCookies([value].flat());
     if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
+    if (this.#isProtected) return protectedValue(name, String(value));
     return value;
   }
 
@@ -138,6 +149,15 @@ export class UpstreamResponseHeaders {
     const [pair = ''] = setCookie.split(';', 1);
     return this.#withoutOurs(pair) === undefined;
   }
+}
+
+/** Makes the caching rules of a protected frontend private. Other headers stay as they are. */
+function protectedValue(name: string, value: string): string {
+  if (name === 'vary') return `${value}, Cookie`;
+  if (name !== 'cache-control' || isPrivate(value)) return value;
+  const rules = value.split(',').map((rule) => rule.trim());
+  const others = rules.filter((rule) => rule && !/^(public|private|s-maxage)\b/i.test(rule));
+  return ['private', ...others].join(', ');
 }
 
 /**

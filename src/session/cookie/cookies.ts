@@ -15,6 +15,11 @@ export function cookieNames(publicUrl: string, cookieName: string): CookieNames 
   return { session: prefix + cookieName, login: `${prefix}${cookieName}-login` };
 }
 
+/** Returns the name of the cookie that counts how often a navigation arrived without a session. */
+export function arrivalCookieName(publicUrl: string, cookieName: string): string {
+  return `${cookieNames(publicUrl, cookieName).session}-arrival`;
+}
+
 /**
  * Returns the attributes that both cookies share. `secure` follows from `publicUrl`, which browsers
  * use, and not from our own socket.

@@ -32,6 +32,18 @@ export function refuseForeignPage(
 }
 
 /**
+ * Refuses a page navigation from another site, on which no page can set a header. Unlike a call, it
+ * may come from a sibling subdomain or from outside any page. Throws `csrf`.
+ */
+export function refuseForeignNavigation(
+  { origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
+  publicUrl: string,
+): void {
+  if (site === 'cross-site') throw forged(`Sec-Fetch-Site is ${site}`);
+  if (origin !== undefined && origin !== publicUrl) throw forged(`Origin is ${origin}`);
+}
+
+/**
  * Requires our own `Origin` on the opening handshake of a WebSocket. A page cannot set headers
  * there, but browsers always send `Origin` (RFC 6455 §10.2). Throws `csrf`.
  */

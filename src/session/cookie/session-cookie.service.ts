@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { LinkedAccountsService } from '../sessions/linked-accounts.service.ts';
 import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
+import { SignedOutNavigationService } from '../navigation/signed-out-navigation.service.ts';
 import { SignedInSessionsService } from '../sessions/signed-in-sessions.service.ts';
 import { SessionStore } from '../sessions/session-store.ts';
 import { recordNameOf } from '../store/sealed-records.ts';
@@ -19,6 +20,7 @@ export class SessionCookieService {
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessionsService,
     private readonly connections: LinkedAccountsService,
+    private readonly navigations: SignedOutNavigationService,
   ) {
     const { cookies, session } = options;
     this.#cookie = new SignedCookie(cookies.session, session.secrets);
@@ -64,6 +66,7 @@ export class SessionCookieService {
     const ended = await this.store.end(id);
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
+    this.navigations.forget(request, response);
     forgetSession(request);
     return ended;
   }
