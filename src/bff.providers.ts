@@ -1,4 +1,5 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { type BffHooks, HOOKS } from './oauth/hook/bff-hooks.ts';
 import { APP_FILTER } from '@nestjs/core';
 import { ACCESS_OPTIONS, type AccessOptions } from './access/access.service.ts';
 import { accessProviders, placesOfRules } from './access/access.providers.ts';
@@ -31,7 +32,25 @@ import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { arrivalCookieName, type CookieNames, cookieNames } from './session/cookie/cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
+import type { KeyValueStore } from './session/store/key-value-store.ts';
 import { sessionProviders } from './session/session.providers.ts';
+
+/** What a host application gives to the BFF besides the configuration. */
+export interface HostOptions extends BffHooks {
+  /**
+   * A store for sessions and everything that replicas share, in place of Redis. Test it with the
+   * suite of `pixie-bff/store`. The BFF closes it when the application shuts down.
+   */
+  readonly store?: KeyValueStore;
+  /**
+   * `false` keeps the BFF from mounting body parsers in an application that was created with
+   * `bodyParser: false`, for handlers that read the request as a stream. Defaults to `true`.
+   */
+  readonly bodyParser?: boolean;
+}
+
+/** Injects whether the BFF is a part of a host application, not a server of its own. */
+export const IS_EMBEDDED = Symbol('is embedded');
 
 /**
  * Everything that Nest constructs or injects, grouped by room. Each room gets its slice of the
@@ -81,18 +100,23 @@ export const bffProviders: NestProvider[] = [
   ...oauthProviders,
 
   // session
-  slice(SESSION_OPTIONS, (options): SessionRoomOptions => ({
-    publicUrl: options.publicUrl,
-    session: options.session,
-    redis: options.redis,
-    maxPendingLogins: options.rateLimit.pendingLogins,
-    claimsRefresh: options.user.refresh,
-    csrf: options.csrf,
-    cookies: namesOf(options),
-    arrivalCookie: arrivalNameOf(options),
-    notesReturns: notesReturns(options),
-    loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
-  })),
+  {
+    provide: SESSION_OPTIONS,
+    inject: [OPTIONS, HOOKS],
+    useFactory: (options: Options, { store }: HostOptions): SessionRoomOptions => ({
+      publicUrl: options.publicUrl,
+      session: options.session,
+      redis: options.redis,
+      maxPendingLogins: options.rateLimit.pendingLogins,
+      claimsRefresh: options.user.refresh,
+      csrf: options.csrf,
+      cookies: namesOf(options),
+      arrivalCookie: arrivalNameOf(options),
+      notesReturns: notesReturns(options),
+      loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
+      store,
+    }),
+  },
   ...sessionProviders,
 
   // access
@@ -136,8 +160,12 @@ export const bffProviders: NestProvider[] = [
   // proxy
   {
     provide: PROXY_OPTIONS,
-    inject: [OPTIONS, ResponseHeaders],
-    useFactory: (options: Options, defaultResponseHeaders: ResponseHeaders): ProxyOptions => ({
+    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED],
+    useFactory: (
+      options: Options,
+      defaultResponseHeaders: ResponseHeaders,
+      frontendIsLast: boolean,
+    ): ProxyOptions => ({
       defaultResponseHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
@@ -146,6 +174,7 @@ export const bffProviders: NestProvider[] = [
       ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
+      frontendIsLast,
       publicPaths: publicPathsOf(options),
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
@@ -155,17 +184,26 @@ export const bffProviders: NestProvider[] = [
   ...proxyProviders,
 
   // frontend
-  slice(FRONTEND_OPTIONS, (options): FrontendRoomOptions => ({
-    basePath: options.basePath,
-    directory: options.frontend?.directory,
-    publicPaths: publicPathsOf(options),
-  })),
+  {
+    provide: FRONTEND_OPTIONS,
+    inject: [OPTIONS, IS_EMBEDDED],
+    useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
+      basePath: options.basePath,
+      directory: options.frontend?.directory,
+      publicPaths: publicPathsOf(options),
+      passesOn,
+    }),
+  },
 
   // management
-  slice(MANAGEMENT_OPTIONS, (options): ManagementRoomOptions => ({
-    listen: options.management,
-    storeName: options.redis ? 'redis' : 'memory',
-  })),
+  {
+    provide: MANAGEMENT_OPTIONS,
+    inject: [OPTIONS, HOOKS],
+    useFactory: (options: Options, hooks: HostOptions): ManagementRoomOptions => ({
+      listen: options.management,
+      storeName: hooks.store ? 'store' : options.redis ? 'redis' : 'memory',
+    }),
+  },
   { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementService,
 ];

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { parseRules } from '../config/load.ts';
 import type { SignInRule } from '../config/options.ts';
+import type { Claims } from '../oauth/login/claims.ts';
 import { claimsIn } from '../oauth/login/wanted-claims.ts';
-import { type CompiledRules, compileRules } from './rules.ts';
+import { type CompiledRules, compileRules, type Refusal } from './rules.ts';
 
 const requiredRules = Symbol('required rules');
 
@@ -31,8 +32,22 @@ export function addRequiredRules(target: object, rules: CompiledRules): void {
   Reflect.defineMetadata(requiredRules, [...requiredRulesOf(target), rules], target);
 }
 
+/**
+ * Judges the rules of a handler and of its class. Returns `undefined` if all of them hold.
+ */
+export function refusalOf(
+  context: { getClass(): object; getHandler(): object },
+  claims: Claims,
+): Refusal | undefined {
+  for (const rules of [context.getClass(), context.getHandler()].flatMap(requiredRulesOf)) {
+    const refusal = rules.refusal(claims);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}
+
 /** The rules of a controller class or of a handler. */
-export function requiredRulesOf(target: object): readonly CompiledRules[] {
+function requiredRulesOf(target: object): readonly CompiledRules[] {
   const rules: unknown = Reflect.getMetadata(requiredRules, target);
   return (rules as readonly CompiledRules[] | undefined) ?? [];
 }

@@ -1,31 +1,19 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import type { Request } from 'express';
-import type { Claims } from '../oauth/login/claims.ts';
 import { BffError } from '../errors.ts';
 import { AccessService } from './access.service.ts';
-import { requiredRulesOf } from './required-rules.ts';
-import { refuseForgery } from '../session/cookie/csrf.ts';
+import { isHandshake, type RequestHead, requestOf } from './context-request.ts';
+import { refusalOf } from './required-rules.ts';
+import { refuseForeignHandshake, refuseForgery } from '../session/cookie/csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
-
-/** The signed-in user, for controllers of a host application. Contains no token. */
-export interface User {
-  readonly sub: string;
-  readonly provider: string;
-  readonly claims: Claims;
-}
-
-const users = new WeakMap<Request, User>();
-
-/** Returns the user that `SignedInGuard` admitted, `undefined` if the guard did not run. */
-export function userOf(request: Request): User | undefined {
-  return users.get(request);
-}
+import { userIn, withUser } from './user.ts';
 
 /**
  * Admits signed-in users to a host application's own controllers, under the same rules as a proxied
- * route: the CSRF header first, then the session, then the rules of `@Require`. Throws `csrf`,
- * `not_signed_in`, `not_allowed` or `session_store_unavailable`.
+ * route: the CSRF header first, then the session, then the rules of `@Require`. Works for
+ * controllers, GraphQL resolvers and WebSocket gateways; `Origin` of the handshake replaces the CSRF
+ * header where there is one. Throws `csrf`, `not_signed_in`, `not_allowed` or
+ * `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInGuard implements CanActivate {
@@ -36,21 +24,23 @@ export class SignedInGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<Request>();
-    refuseForgery(request.headers, this.options.csrf, this.options.publicUrl);
-    const session = await this.reader.read(request.headers.cookie);
+    const request = requestOf(context);
+    const { cookie } = request.headers;
+    const isWebSocket = isHandshake(context, request);
+    this.#refuseForgery(request, isWebSocket);
+    // A background page keeps its WebSocket open. That must not extend the session.
+    const session = await (isWebSocket ? this.reader.peek(cookie) : this.reader.read(cookie));
     if (!session) throw new BffError('not_signed_in');
-    const { sub, provider, claims } = session;
-    this.#refuseOthers(context, claims);
-    users.set(request, { sub, provider, claims });
+    const user = userIn(session);
+    const refusal = refusalOf(context, user.claims);
+    if (refusal) throw this.access.refused(refusal, 'host');
+    withUser(request, user);
     return true;
   }
 
-  #refuseOthers(context: ExecutionContext, claims: Claims): void {
-    const required = [context.getClass(), context.getHandler()].flatMap(requiredRulesOf);
-    for (const rules of required) {
-      const refusal = rules.refusal(claims);
-      if (refusal) throw this.access.refused(refusal, 'host');
-    }
+  #refuseForgery({ headers }: RequestHead, isWebSocket: boolean): void {
+    const { csrf, publicUrl } = this.options;
+    if (isWebSocket) refuseForeignHandshake(headers, publicUrl);
+    else refuseForgery(headers, csrf, publicUrl);
   }
 }

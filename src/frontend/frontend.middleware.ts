@@ -20,6 +20,11 @@ export interface FrontendRoomOptions {
    * there is none.
    */
   readonly directory?: string | undefined;
+  /**
+   * Whether a host application responds to requests that have no file, instead of `not_found` or
+   * `method_not_allowed`.
+   */
+  readonly passesOn: boolean;
   /** What signed-out users may see. `undefined` if they may see everything. */
   readonly publicPaths?: PublicPaths | undefined;
 }
@@ -53,18 +58,20 @@ export class FrontendMiddleware implements NestMiddleware {
     const [rawPath = ''] = request.originalUrl.split('?', 1);
     // The proxy has already refused paths that cannot be decoded.
     const path = decodeURIComponent(rawPath);
-    const { basePath, directory } = this.options;
+    const { basePath, directory, passesOn } = this.options;
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
     const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
     const published = await this.#publicFile(this.#files, path, request, accepts);
     if (!published) await this.#requireSession(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
+      if (passesOn) return next();
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
     }
     const file =
       published ??
       (await this.#files.find(path, accepts)) ??
       (isNavigation(request) ? await this.#files.find('/', accepts) : undefined);
+    if (!file && passesOn) return next();
     if (!file) throw new BffError('not_found');
     await sendBuiltFile(response, directory, file, this.#isProtected && !published);
   }

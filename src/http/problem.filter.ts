@@ -54,7 +54,9 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
 
   constructor(@Inject(PROBLEM_OPTIONS) private readonly options: ProblemOptions) {}
 
+  /** Rethrows an error outside HTTP, such as that of a GraphQL resolver, to its own layer. */
   catch(error: BffError, host: ArgumentsHost): void {
+    if (host.getType<string>() !== 'http') throw error;
     const http = host.switchToHttp();
     this.respond(error, http.getRequest<Request>(), http.getResponse<Response>());
   }

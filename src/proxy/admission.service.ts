@@ -50,10 +50,11 @@ export class AdmissionService {
   admit(request: Request, response: Response): AdmittedRequest | undefined {
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
-    const matched = this.routes.match(target.path);
-    const route = matched?.publicPart?.(target.path) ?? matched;
-    request.matchedRoute = route?.path;
     const handshake = this.handshakes.of(request);
+    const matched = this.routes.match(target.path);
+    const match = matched?.publicPart?.(target.path) ?? matched;
+    const route = match && this.#isForHost(match, request, handshake) ? undefined : match;
+    request.matchedRoute = route?.path;
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;
     const { options } = route;
@@ -62,6 +63,16 @@ export class AdmissionService {
     if (handshake) this.#checkHandshake(request, route);
     else this.#checkRequest(request, route, isPage);
     return { request, response, route, target, handshake, isPage };
+  }
+
+  /** The controllers of a host application have no WebSocket handshakes. */
+  #isForHost(
+    { options }: ProxyRoute,
+    { isLeftOver }: Request,
+    handshake: Handshake | undefined,
+  ): boolean {
+    const { frontendIsLast, frontendRoute } = this.options;
+    return frontendIsLast && options === frontendRoute && !isLeftOver && !handshake;
   }
 
   #checkRequest(request: Request, { options }: ProxyRoute, isPage: boolean): void {

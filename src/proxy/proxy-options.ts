@@ -28,6 +28,8 @@ export interface ProxyOptions {
    * token.
    */
   readonly frontendRoute?: RouteOptions | undefined;
+  /** Whether the controllers of a host application precede the frontend. */
+  readonly frontendIsLast: boolean;
   /**
    * The paths of `frontendRoute` that need no sign-in. `undefined` if none of its paths needs one.
    */

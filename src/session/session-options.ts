@@ -1,4 +1,5 @@
 import type { CsrfOptions, RedisOptions, SessionOptions } from '../config/options.ts';
+import type { KeyValueStore } from './store/key-value-store.ts';
 import type { CookieNames } from './cookie/cookies.ts';
 
 /** Injects `SessionRoomOptions`. */
@@ -11,6 +12,8 @@ export interface SessionRoomOptions {
   readonly session: SessionOptions;
   /** Without it, sessions are stored in the memory of the process. */
   readonly redis?: RedisOptions | undefined;
+  /** The store of a host application. By default the BFF opens one itself. */
+  readonly store?: KeyValueStore | undefined;
   /** The maximum number of pending logins on all replicas. */
   readonly maxPendingLogins: number;
   /**

@@ -166,7 +166,10 @@ const tokens: NestProvider[] = [
 export const sessionProviders: NestProvider[] = [...storage, ...sessions, ...tokens];
 
 function openStore(options: SessionRoomOptions, clock: Clock, recorder: Recorder): KeyValueStore {
-  const { redis } = options;
+  const { redis, store } = options;
+  if (store && redis)
+    throw new Error('Remove redis from the options: the sessions are in `store`.');
+  if (store) return store;
   if (!redis) {
     const warning = 'no redis.url: sessions live in this process alone and end with it';
     new Logger('Redis').warn(warning);

@@ -12,9 +12,15 @@ export interface RecordedNames {
 }
 
 /** Who ended a session. `user` is the session's own user, in any browser. */
-export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
+export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator' | 'application';
 
-const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
+const endings: readonly EndedBy[] = [
+  'user',
+  'backchannel',
+  'frontchannel',
+  'operator',
+  'application',
+];
 const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
 const claimOutcomes = ['read', 'ended', 'failed'] as const;
 const hookOutcomes = ['claims', 'refused', 'unavailable'] as const;

@@ -118,3 +118,9 @@ it('does not call it a failure when the client went away before its response', (
   responseTo(new BffError('upstream_unreachable'), {}, { closed: true });
   expect(logged).toMatchObject([{ level: 'debug', line: { reason: 'the client went away' } }]);
 });
+
+it('leaves errors of GraphQL resolvers and gateways to their own layers', () => {
+  const host = { getType: () => 'graphql' } as unknown as ArgumentsHost;
+  const error = new BffError('not_signed_in');
+  expect(() => new ProblemFilter(options).catch(error, host)).toThrow(error);
+});

@@ -51,6 +51,16 @@ export function refuseForeignOrigin({ origin }: IncomingHttpHeaders, publicUrl: 
   if (origin !== publicUrl) throw forged(`Origin is ${origin ?? 'missing'}`);
 }
 
+/**
+ * Requires that the opening handshake of a WebSocket comes from our own page, for transports that
+ * may open it with requests of the same origin, on which browsers send no `Origin` but
+ * `Sec-Fetch-Site`. Throws `csrf`.
+ */
+export function refuseForeignHandshake(headers: IncomingHttpHeaders, publicUrl: string): void {
+  const isOurs = headers.origin === undefined && headers['sec-fetch-site'] === 'same-origin';
+  if (!isOurs) refuseForeignOrigin(headers, publicUrl);
+}
+
 function forged(what: string): BffError {
   return new BffError('csrf', { cause: new Error(what) });
 }

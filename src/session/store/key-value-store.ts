@@ -14,7 +14,7 @@ export interface ListEntry {
 }
 
 /** Selects a page of a list of members. */
-export interface Page {
+export interface PageRequest {
   /**
    * The last entry of the previous page, which may have been removed. Omit it to read from the
    * start.
@@ -114,7 +114,7 @@ export interface KeyValueStore {
    * seen first. Consecutive pages include every member that stays in the list. A member that is
    * renewed in between may appear twice.
    */
-  members(list: string, staleBefore: number, page: Page): Promise<ListEntry[]>;
+  members(list: string, staleBefore: number, page: PageRequest): Promise<ListEntry[]>;
   /** Counts the members seen since `staleBefore`, in epoch milliseconds. */
   countMembers(list: string, staleBefore: number): Promise<number>;
   /**

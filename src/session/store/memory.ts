@@ -1,5 +1,11 @@
 import type { Clock } from '../../clock.ts';
-import type { Fence, KeyValueStore, ListEntry, Page, MemberTimes } from './key-value-store.ts';
+import type {
+  Fence,
+  KeyValueStore,
+  ListEntry,
+  PageRequest,
+  MemberTimes,
+} from './key-value-store.ts';
 
 interface Entry {
   readonly value: string;
@@ -111,7 +117,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     if (members.size === 0) this.#lists.delete(list);
   }
 
-  async members(list: string, staleBefore: number, { after, atMost }: Page): Promise<ListEntry[]> {
+  async members(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: PageRequest,
+  ): Promise<ListEntry[]> {
     const live = this.#seenSince(list, staleBefore).toSorted(compareEntries);
     const rest = after ? live.filter((entry) => compareEntries(entry, after) > 0) : live;
     return rest.slice(0, atMost);

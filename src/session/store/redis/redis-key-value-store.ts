@@ -5,7 +5,7 @@ import type {
   KeyValueStore,
   KeyWatcher,
   ListEntry,
-  Page,
+  PageRequest,
   MemberTimes,
 } from '../key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './connection.ts';
@@ -120,7 +120,11 @@ export class RedisKeyValueStore implements KeyValueStore {
     await this.#connection.run((client) => client.zRem(list, member));
   }
 
-  async members(list: string, staleBefore: number, { after, atMost }: Page): Promise<ListEntry[]> {
+  async members(
+    list: string,
+    staleBefore: number,
+    { after, atMost }: PageRequest,
+  ): Promise<ListEntry[]> {
     const cursor = after ? [String(after.at), after.member] : [];
     const values = [String(staleBefore), String(atMost), ...cursor];
     const found = (await this.#connection.run((client) =>
