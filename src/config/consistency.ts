@@ -1,27 +1,8 @@
-import type { z } from 'zod';
 import { isBelow } from '../http/path-prefix.ts';
-import { pathOf } from '../http/public-paths.ts';
-import { isMainPage } from './blocks/pages.ts';
-import type { provider } from './blocks/provider.ts';
-import { claimReference } from './blocks/route-headers.ts';
-import type { login, user } from './blocks/pages.ts';
-import type { route } from './blocks/route.ts';
+import { keptClaims } from './claim-consistency.ts';
+import type { ComparedOptions } from './compared-options.ts';
+import { publicErrorPage, publicFrontend } from './page-consistency.ts';
 import { rule } from './values/rule.ts';
-
-/** The options that must be consistent with others. */
-interface ComparedOptions {
-  readonly publicUrl: string;
-  readonly server: { readonly port: number; readonly workers: number };
-  readonly management: { readonly port: number };
-  readonly basePath: string;
-  readonly redis?: object | undefined;
-  readonly frontend?: { readonly signIn: string; readonly public: readonly string[] } | undefined;
-  readonly errorUrl?: string | undefined;
-  readonly providers: readonly z.output<typeof provider>[];
-  readonly login: z.output<typeof login>;
-  readonly user: z.output<typeof user>;
-  readonly routes: readonly z.output<typeof route>[];
-}
 
 const sharedSessions = rule<ComparedOptions>(
   ['publicUrl', 'redis'],
@@ -160,64 +141,6 @@ const oneOwnerOfTheRoot = rule<ComparedOptions>(
   },
 );
 
-const publicFrontend = rule<ComparedOptions>(
-  ['frontend.public', 'routes.*.path', 'basePath'],
-  ({ frontend, routes, basePath }, report) => {
-    for (const [index, path] of (frontend?.public ?? []).entries()) {
-      const owner = routes.find((route) => route.path !== '/' && isBelow(path, route.path))?.path;
-      if (owner === undefined && !isBelow(path, basePath)) continue;
-      const whose = owner === undefined ? `below basePath ${basePath}` : `of route ${owner}`;
-      report(
-        ['frontend', 'public', index],
-        `is ${path}, which is ${whose} and not of the frontend; remove it`,
-      );
-    }
-  },
-);
-
-const keptClaims = rule<ComparedOptions>(
-  ['user.claims', 'login.require', 'routes.*.require', 'routes.*.headers'],
-  ({ user: { claims: kept }, login, routes }, report) => {
-    if (!kept) return;
-    const refuse = (path: readonly (string | number)[], names: readonly string[]) => {
-      for (const name of names)
-        if (!isKept(name, kept))
-          report(path, `needs the claim ${name}, which user.claims does not keep; add it there`);
-    };
-    for (const [at, entry] of (login.require ?? []).entries())
-      refuse(['login', 'require', at], claimsOfRule(entry));
-    for (const [index, { require: rules = [], headers }] of routes.entries()) {
-      for (const [at, entry] of rules.entries())
-        refuse(['routes', index, 'require', at], claimsOfRule(entry));
-      for (const [header, value] of Object.entries(headers.set))
-        refuse(
-          ['routes', index, 'headers', 'set', header],
-          [...value.matchAll(claimReference)].map(([, name = '']) => name),
-        );
-    }
-  },
-);
-
-const publicErrorPage = rule<ComparedOptions>(
-  ['errorUrl', 'frontend.signIn', 'routes.*.path', 'routes.*.signedOut'],
-  ({ errorUrl, frontend, routes }, report) => {
-    if (errorUrl === undefined) return;
-    const path = pathOf(errorUrl);
-    const remedy = 'choose a page that needs no sign-in';
-    const owner = routes.toSorted(byLength).find((route) => isBelow(path, route.path));
-    if (owner?.signedOut === 'login')
-      report(
-        ['errorUrl'],
-        `is ${errorUrl}, but route ${owner.path} has signedOut: login, so a failed sign-in would begin again and again; ${remedy}`,
-      );
-    if (!owner && frontend?.signIn === 'required' && isMainPage(path))
-      report(
-        ['errorUrl'],
-        `is ${errorUrl}, but frontend.signIn is required, and the page of errorUrl needs no sign-in; choose a page of its own, like /signin-error`,
-      );
-  },
-);
-
 /** Consistency rules between the blocks of a configuration. */
 export const consistency = [
   sharedSessions,
@@ -235,30 +158,6 @@ export const consistency = [
   publicErrorPage,
   keptClaims,
 ] as const;
-
-/** Whether a claim, named whole or by its path, is part of a claim that is kept. */
-function isKept(name: string, kept: readonly string[]): boolean {
-  return kept.some((claim) => name === claim || name.startsWith(`${claim}.`));
-}
-
-/** The parts of a rule that name claims. */
-interface RuleEntry {
-  readonly claim?: string | undefined;
-  readonly emailDomain?: readonly string[] | undefined;
-  readonly unverified?: boolean | undefined;
-}
-
-/** The claims that a rule looks at. An e-mail address counts if it is verified. */
-function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
-  return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
-    [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),
-  );
-}
-
-/** Longest path first. */
-function byLength(one: { readonly path: string }, other: { readonly path: string }): number {
-  return other.path.length - one.path.length;
-}
 
 /** Each repeated entry, with the index of its first occurrence. */
 function repeated(values: readonly (string | undefined)[]): [index: number, first: number][] {
