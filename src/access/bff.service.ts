@@ -8,7 +8,6 @@ import { SessionReaderService } from '../session/sessions/session-reader.service
 import type { Session } from '../session/sessions/session.ts';
 import type { SessionGroup } from '../session/sessions/session-index.ts';
 import { SignedInSessionsService } from '../session/sessions/signed-in-sessions.service.ts';
-import { AccessTokenService } from '../session/tokens/access-token.service.ts';
 import { RouteTokenService } from '../session/tokens/route-token.service.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import type { RequestHead } from './context-request.ts';
@@ -49,7 +48,6 @@ export class BffService {
 
   constructor(
     private readonly reader: SessionReaderService,
-    private readonly accessTokens: AccessTokenService,
     private readonly routeTokens: RouteTokenService,
     private readonly sessions: SignedInSessionsService,
     private readonly providers: ProviderRegistry,
@@ -74,9 +72,7 @@ export class BffService {
     const account = session && sessionAt(session, provider);
     if (!account) throw new BffError('not_signed_in');
     const policy = tokenPolicyFor(options, provider);
-    const tokens = await (policy
-      ? this.routeTokens.tokensFor(policy, account)
-      : this.accessTokens.tokensFor(account));
+    const tokens = await this.routeTokens.tokensFor(policy, account);
     if (!tokens) throw new BffError('not_signed_in');
     return bearerTokenIn(tokens);
   }

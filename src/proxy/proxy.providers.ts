@@ -7,7 +7,6 @@ import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
-import { UpstreamTokenService } from './authorize/upstream-token.service.ts';
 import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
@@ -21,7 +20,6 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
   AdmissionService,
-  UpstreamTokenService,
   AuthorizationService,
   ProxyService,
   {

@@ -3,11 +3,13 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
+import { satisfies } from '../../oauth/login/acr.ts';
 import { wantsNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
+import { RouteTokenService } from '../../session/tokens/route-token.service.ts';
 import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
@@ -17,8 +19,7 @@ import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
 import { DpopSigners } from './dpop-signer.ts';
-import { loginUrl } from './step-up.ts';
-import { UpstreamTokenService } from './upstream-token.service.ts';
+import { loginUrl, stepUpError } from './step-up.ts';
 
 /** The user of a request. */
 export interface Caller {
@@ -45,8 +46,8 @@ export class AuthorizationService {
 
   constructor(
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
-    @Inject(CLOCK) clock: Clock,
-    private readonly tokens: UpstreamTokenService,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly tokens: RouteTokenService,
     private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
@@ -63,10 +64,22 @@ export class AuthorizationService {
     const { request, route, isPage } = admitted;
     if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
     if (isPage && caller.session) this.navigations.refuseOtherSites(request);
-    return after(this.tokens.tokensFor(route, caller.account), (tokens) => {
+    return after(this.#tokensFor(route, caller.account), (tokens) => {
       if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
       return this.#authorizedBy(tokens, admitted, caller.account);
     });
+  }
+
+  /** Throws `step_up_required` before a token is requested. */
+  #tokensFor(
+    { requirements, signInTarget, isAnonymous }: ProxyRoute,
+    account: Session | undefined,
+  ): MaybePromise<TokenSet | undefined> {
+    if (!account && !isAnonymous) return undefined;
+    const demand = requirements?.demand;
+    if (account && demand && !satisfies(account, demand, this.clock()))
+      throw stepUpError(signInTarget, account, demand);
+    return this.tokens.tokensFor(requirements?.policy, account);
   }
 
   /** The error for a request that only a sign-in can help. */
@@ -142,7 +155,7 @@ export class AuthorizationService {
   ): Promise<TokenSet | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const others = await this.tokens.replacementFor(route, account, refused);
+      const others = await this.tokens.replacementFor(route.requirements?.policy, account, refused);
       return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });

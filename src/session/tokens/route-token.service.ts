@@ -29,15 +29,16 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Returns the tokens of a policy for this session, `undefined` if only another sign-in can
-   * provide them. Client tokens need no session. Returns a promise only if tokens must be
+   * Returns the tokens of a policy for this session, or those of the sign-in without a policy.
+   * `undefined` if only another sign-in can provide them. Client tokens need no session. Returns a promise only if tokens must be
    * requested; it rejects with `token_refused` if the provider issues none, and with the errors of
    * `AccessTokenService`.
    */
   tokensFor(
-    policy: TokenPolicy,
+    policy: TokenPolicy | undefined,
     session: Session | undefined,
   ): TokenSet | undefined | Promise<TokenSet | undefined> {
+    if (!policy) return session && this.accessTokens.tokensFor(session);
     if (policy.kind === 'client') return this.#clientTokens(policy);
     const tokens = session && tokensIn(session, policy);
     if (!tokens || this.#isExpired(tokens)) return this.#fetch(policy, session);
@@ -53,10 +54,11 @@ export class RouteTokenService implements OnApplicationShutdown {
    * refused tokens were already replaced within the last 30 seconds.
    */
   async replacementFor(
-    policy: TokenPolicy,
+    policy: TokenPolicy | undefined,
     session: Session | undefined,
     refused: TokenSet,
   ): Promise<TokenSet | undefined> {
+    if (!policy) return session && this.accessTokens.replacementFor(session, refused);
     if (policy.kind === 'client') return this.clientTokens.replacementFor(policy, refused);
     return this.#fetch(policy, session, this.#isExpired(refused) ? undefined : refused);
   }
