@@ -104,7 +104,7 @@ export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
-/** The service that is asked about users who sign in. */
+/** The service that decides about users who sign in. */
 export type HookOptions = NonNullable<Options['login']['hook']>;
 
 /** The header that proves that a request comes from our own pages. */

@@ -31,7 +31,7 @@ export function isDocumentNavigation({ method, headers }: Asking): boolean {
 /** The headers that mark a prefetch: the standard one, then those of older browsers. */
 const purposeHeaders = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
-/** Whether a browser loads a page in advance, before its user has asked for it. */
+/** Whether a browser loads a page in advance, before its user requests it. */
 export function isPrefetch(headers: IncomingHttpHeaders): boolean {
   return purposeHeaders.some((name) => /prefetch|prerender|preview/i.test(String(headers[name])));
 }

@@ -4,7 +4,7 @@ import { readableFile } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
 import { duration, refuse, text } from '../values/scalar.ts';
 
-/** A service that is asked about every user who signs in. */
+/** A service that decides about every user who signs in. */
 export const loginHook = z
   .strictObject({
     url: endpointAddress().describe(

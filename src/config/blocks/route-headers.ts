@@ -72,7 +72,7 @@ export function readValue(value: string): string {
 /** Why a header must never be passed through, even if an operator asks for it. */
 const neverPassed: Readonly<Record<string, string>> = {
   host: 'the upstream always gets its own Host',
-  expect: 'the BFF answers it itself',
+  expect: 'the BFF responds to it itself',
   cookie: 'the cookies of the application are passed on anyway, and ours never',
 };
 
