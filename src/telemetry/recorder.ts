@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { Counter, type Metric, gauge } from './metric.ts';
+import { countDroppedLines, droppedLinesCounter } from './dropped-lines.ts';
+import type { LineStream } from './standard-output.ts';
 import { type AnsweredRequest, RequestCounts } from './request-counts.ts';
 
 /** The configured names that can be label values. */
@@ -53,6 +55,7 @@ export class Recorder {
     'pixie_redis_connections_lost_total',
     'How often the connection to Redis was lost.',
   );
+  readonly #droppedLines = droppedLinesCounter();
   /** `undefined` before the first connection or failure, or without Redis. */
   #isRedisConnected: boolean | undefined;
 
@@ -102,8 +105,14 @@ export class Recorder {
     this.#redisLost.add([], state === 'lost' ? 1 : 0);
   }
 
+  /** Counts the lines that the log of this process drops. */
+  watchLog(log: LineStream): void {
+    countDroppedLines(log, this.#droppedLines);
+  }
+
   figures(): Metric[] {
     const counters = [
+      this.#droppedLines,
       this.#problems,
       this.#upstreamFailures,
       this.#started,

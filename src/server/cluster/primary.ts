@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import { type LoadedOptions, loadOptions } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import { type PlainLog, plainLog } from '../../telemetry/log-lines.ts';
+import { countDroppedLines, droppedLinesCounter } from '../../telemetry/dropped-lines.ts';
 import { StandardOutput } from '../../telemetry/standard-output.ts';
 import {
   type ManagementResponse,
@@ -33,7 +34,7 @@ export async function serveByWorkers(
   for (const warning of warnings) log.warn(warning);
   // The `advanced` serialization keeps values that JSON loses, for example `undefined`.
   cluster.setupPrimary({ silent: true, serialization: 'advanced' });
-  const primary = new Primary(file, options, log, (lines) => void output.write(lines));
+  const primary = new Primary(file, options, log, output);
   await primary.start();
   const stop = stopper(
     () => void primary.stop(exit),
@@ -49,6 +50,7 @@ export async function serveByWorkers(
 class Primary {
   readonly #workers: WorkerGroup;
   readonly #listener: ManagementListener;
+  readonly #droppedLines = droppedLinesCounter();
   #isDraining = false;
   /**
    * Reloads run one after the other, because signals can arrive faster than workers are replaced.
@@ -59,9 +61,10 @@ class Primary {
     private readonly file: string | undefined,
     private readonly options: Options,
     private readonly log: PlainLog,
-    write: (lines: string) => void,
+    output: StandardOutput,
   ) {
-    this.#workers = new WorkerGroup(options, log, write);
+    countDroppedLines(output, this.#droppedLines);
+    this.#workers = new WorkerGroup(options, log, (lines) => output.write(lines));
     const answer = (question: ManagementRequest) => this.#answer(question);
     const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
     this.#listener = new ManagementListener(options.management, answer, onError);
@@ -118,10 +121,14 @@ class Primary {
   async #answer(question: ManagementRequest): Promise<ManagementResponse> {
     const path = pathOf(question);
     if (path === '/livez') return refuseToChange(question) ?? jsonResponse(200, 'ok');
-    if (path === '/metrics')
-      return refuseToChange(question) ?? metricsResponse(await this.#workers.figures());
+    if (path === '/metrics') return refuseToChange(question) ?? this.#metrics();
     if (path === '/readyz' && this.#isDraining) return draining();
     return (await this.#workers.next()?.ask(question)) ?? noWorker();
+  }
+
+  async #metrics(): Promise<ManagementResponse> {
+    const ofWorkers = await this.#workers.figures();
+    return metricsResponse([...ofWorkers, [this.#droppedLines.figure()]]);
   }
 }
 
