@@ -19,9 +19,8 @@ import {
   refuseToChange,
   jsonResponse,
 } from './management-request.ts';
-import type { Metric } from '../telemetry/metric.ts';
 import { ManagementListener } from './management-listener.ts';
-import { cacheMetrics, metricsResponse, processMetrics } from '../telemetry/metrics.ts';
+import { metricsResponse, nodeMetrics, type ProcessMetrics } from '../telemetry/metrics.ts';
 import { readiness } from './readiness.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { type AccessListener, SessionAdministration } from './session-administration.ts';
@@ -60,9 +59,10 @@ export class ManagementServer
     @Inject(MANAGEMENT_LISTENS) listens: boolean,
     private readonly providers: Providers,
     private readonly recorder: Recorder,
-    private readonly cache: SessionCache,
+    cache: SessionCache,
     sessions: SignedInSessionsService,
   ) {
+    recorder.watchCache(() => cache.figures);
     const { token } = options.listen;
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
@@ -94,13 +94,8 @@ export class ManagementServer
   }
 
   /** Returns all metrics of this process. */
-  async figures(): Promise<Metric[]> {
-    return [...this.counts(), ...(await processMetrics())];
-  }
-
-  /** Returns the metrics of the BFF itself, without those of the process. */
-  counts(): Metric[] {
-    return [...this.recorder.figures(), ...cacheMetrics(this.cache.figures)];
+  async metrics(): Promise<ProcessMetrics> {
+    return [...(await this.recorder.read()), ...(await nodeMetrics())];
   }
 
   async #health(question: ManagementRequest): Promise<ManagementResponse> {
@@ -109,7 +104,7 @@ export class ManagementServer
     const refusal = refuseToChange(question);
     if (refusal) return refusal;
     if (path === '/livez') return jsonResponse(200, 'ok');
-    if (path === '/metrics') return metricsResponse([await this.figures()]);
+    if (path === '/metrics') return metricsResponse([await this.metrics()]);
     if (this.#isDraining) return draining();
     const { status, checks } = await readiness(this.options, this.providers);
     return jsonResponse(status === 'unavailable' ? 503 : 200, status, { checks });

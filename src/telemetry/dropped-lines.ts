@@ -1,13 +1,12 @@
-import { Counter } from './metric.ts';
+import { Counter, type Registry } from 'prom-client';
 import type { LineStream } from './standard-output.ts';
 
-/** Creates the counter of log lines that a process has dropped. */
-export function droppedLinesCounter(): Counter {
-  return new Counter('pixie_log_lines_dropped_total', 'Lines of the log that were dropped.');
-}
-
-/** Counts the lines that a log drops. Without a call the metric has no value. */
-export function countDroppedLines(log: LineStream, counter: Counter): void {
-  counter.add([], 0);
-  log.onDrop?.((lines) => counter.add([], lines));
+/** Adds the counter of log lines that this process has dropped to a registry. */
+export function countDroppedLines(log: LineStream, registry: Registry): void {
+  const dropped = new Counter({
+    name: 'pixie_log_lines_dropped_total',
+    help: 'Lines of the log that were dropped.',
+    registers: [registry],
+  });
+  log.onDrop?.((lines) => dropped.inc(lines));
 }

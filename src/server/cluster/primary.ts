@@ -2,8 +2,7 @@ import cluster from 'node:cluster';
 import { type LoadedOptions, loadOptions } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import { type PlainLog, plainLog } from '../../telemetry/log-lines.ts';
-import { countDroppedLines, droppedLinesCounter } from '../../telemetry/dropped-lines.ts';
-import { StandardOutput } from '../../telemetry/standard-output.ts';
+import { type LineStream, StandardOutput } from '../../telemetry/standard-output.ts';
 import {
   type ManagementResponse,
   draining,
@@ -50,7 +49,6 @@ export async function serveByWorkers(
 class Primary {
   readonly #workers: WorkerGroup;
   readonly #listener: ManagementListener;
-  readonly #droppedLines = droppedLinesCounter();
   #isDraining = false;
   /**
    * Reloads run one after the other, because signals can arrive faster than workers are replaced.
@@ -61,10 +59,9 @@ class Primary {
     private readonly file: string | undefined,
     private readonly options: Options,
     private readonly log: PlainLog,
-    output: StandardOutput,
+    output: LineStream,
   ) {
-    countDroppedLines(output, this.#droppedLines);
-    this.#workers = new WorkerGroup(options, log, (lines) => output.write(lines));
+    this.#workers = new WorkerGroup(options, log, output);
     const answer = (question: ManagementRequest) => this.#answer(question);
     const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
     this.#listener = new ManagementListener(options.management, answer, onError);
@@ -121,14 +118,10 @@ class Primary {
   async #answer(question: ManagementRequest): Promise<ManagementResponse> {
     const path = pathOf(question);
     if (path === '/livez') return refuseToChange(question) ?? jsonResponse(200, 'ok');
-    if (path === '/metrics') return refuseToChange(question) ?? this.#metrics();
+    if (path === '/metrics')
+      return refuseToChange(question) ?? metricsResponse(await this.#workers.metrics());
     if (path === '/readyz' && this.#isDraining) return draining();
     return (await this.#workers.next()?.ask(question)) ?? noWorker();
-  }
-
-  async #metrics(): Promise<ManagementResponse> {
-    const ofWorkers = await this.#workers.figures();
-    return metricsResponse([...ofWorkers, [this.#droppedLines.figure()]]);
   }
 }
 
