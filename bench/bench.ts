@@ -5,9 +5,9 @@ import { express } from './contenders/express.ts';
 import { oauth2Proxy } from './contenders/oauth2-proxy.ts';
 import { pixie } from './contenders/pixie.ts';
 import { wonderwall } from './contenders/wonderwall.ts';
+import { writeCookieFiles } from './cookie-files.ts';
 import { type Ground, startGround } from './ground.ts';
 import { openRedisMeter, type RedisMeter } from './redis-meter.ts';
-import { writeCookieFiles } from './rows/loads.ts';
 
 /** Everybody who may take part, in the order of the table. */
 export const recipes: readonly Recipe[] = [bare, pixie, express, apache, oauth2Proxy, wonderwall];

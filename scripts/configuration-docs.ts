@@ -73,12 +73,19 @@ function render(): string {
   const general = catalogue.filter(
     ({ path, kind }) => path.length === 1 && !kind.startsWith('block'),
   );
-  const sections = blocks.map(({ path: [block], description }) => {
+  const sections = blocks.map((option) => {
+    const [block] = option.path;
     const below = catalogue.filter(({ path }) => path.length > 1 && path[0] === block);
-    return section(`\`${block}\``, description, below);
+    return section(`\`${block}\``, descriptionOf(option), below);
   });
   const first = section('General', 'Options at the top level of the file.', general);
   return [introduction, first, ...sections].join('\n');
+}
+
+/** A block that can be replaced by `false` has a variable for that. */
+function descriptionOf(option: Option): string {
+  if (!option.mayBeFalse) return option.description;
+  return `${option.description} In the environment: \`${variablesOf(option)[0]}=false\`.`;
 }
 
 function section(title: string, description: string, options: readonly Option[]): string {
@@ -90,14 +97,14 @@ function section(title: string, description: string, options: readonly Option[])
 function row(option: Option): string {
   const name = option.path.join('.').replaceAll('.*', '[]');
   const variables = variablesOf(option).map((variable) => `\`${variable}\``);
-  const changes = `${option.isLater ? '*Later release.* ' : ''}${option.description}${choices(option)}`;
+  const changes = `${option.description}${choices(option)}`;
   const cells = [`\`${name}\``, fallback(option), variables.join('<br>') || '–', changes];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 /** The default as it would be written; what is required only within an optional block says so. */
 function fallback(option: Option): string {
-  if (option.isRequired && !option.isLater) {
+  if (option.isRequired) {
     const parents = option.path.slice(0, -1).map((_, depth) => option.path.slice(0, depth + 1));
     const optional = catalogue.find(
       ({ path, kind, isRequired, fallback: value }) =>

@@ -24,15 +24,15 @@ import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders, OPTIONS, STORE } from './bff.providers.ts';
+import { bffProviders } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
-import type { Options, OptionsInput } from './config/options.ts';
+import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
-import { refuseKnownShortfalls } from './oauth/provider/fapi2.ts';
-import { Providers } from './oauth/providers.ts';
+import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
+import { ProviderRegistry } from './oauth/provider-registry.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
@@ -44,7 +44,7 @@ import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { refuseBodyParsers } from './http/body-parsers.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
-import type { KeyValueStore } from './session/store/key-value-store.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-store.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
@@ -73,11 +73,11 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
-    @Inject(STORE) private readonly store: KeyValueStore,
+    @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
     private readonly handshakes: Handshakes,
     private readonly recorder: Recorder,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,
     private readonly applicationConfig: ApplicationConfig,
     private readonly moduleRef: ModuleRef,
@@ -205,8 +205,8 @@ function describeModule(
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
 function at(basePath: string, input: OptionsInput): OptionsInput {
-  const { basePath: wanted = basePath } = input;
-  if (wanted === basePath) return { ...input, basePath };
-  const message = `is ${wanted}, but must be given beside useFactory, not by it`;
+  const { basePath: given = basePath } = input;
+  if (given === basePath) return { ...input, basePath };
+  const message = `is ${given}, but must be given beside useFactory, not by it`;
   throw new ConfigurationError([{ path: ['basePath'], message }]);
 }

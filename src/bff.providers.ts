@@ -1,8 +1,8 @@
-import { Logger, type Provider as NestProvider } from '@nestjs/common';
+import type { Provider as NestProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
-import type { Options } from './config/options.ts';
+import { OPTIONS, type Options } from './config/options.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -10,11 +10,11 @@ import {
   MANAGEMENT_LISTENS,
   MANAGEMENT_OPTIONS,
   type ManagementRoomOptions,
-  ManagementServer,
+  ManagementService,
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
-import { type AccountProvider, Providers } from './oauth/providers.ts';
-import { baseUrl, oauthProvider } from './oauth/oauth.providers.ts';
+import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
+import { oauthProviders } from './oauth/oauth.providers.ts';
 import { PROBLEM_OPTIONS, ProblemFilter, type ProblemOptions } from './http/problem.filter.ts';
 import { proxyProviders } from './proxy/proxy.providers.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy/proxy-options.ts';
@@ -22,33 +22,16 @@ import { withProviderCertificates } from './proxy/upstream/tls.ts';
 import { ResponseHeaders } from './http/response-headers.ts';
 import { CLOCK, type Clock } from './clock.ts';
 import { type CookieNames, cookieNames } from './session/cookie/cookies.ts';
-import type { KeyValueStore } from './session/store/key-value-store.ts';
-import { LoginCookieService } from './session/cookie/login-cookie.service.ts';
-import { MemoryKeyValueStore } from './session/store/memory.ts';
-import { PendingLogins } from './session/store/pending-logins.ts';
-import { RedisKeyValueStore } from './session/store/redis/redis-key-value-store.ts';
-import { SealedRecords } from './session/store/sealed-records.ts';
-import { Sealing } from './session/store/sealing.ts';
-import { SessionCookieService } from './session/cookie/session-cookie.service.ts';
-import { SessionCache } from './session/sessions/session-cache.ts';
-import { EndNotifier } from './session/sessions/end-notifier.ts';
-import { SessionIndex } from './session/sessions/session-index.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session/session-options.ts';
-import { SessionReaderService } from './session/sessions/session-reader.service.ts';
-import { SessionStore } from './session/sessions/session-store.ts';
-import { SignedInSessionsService } from './session/sessions/signed-in-sessions.service.ts';
 import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
-import { UsedOnce } from './session/store/used-once.ts';
-import { onConnection, tokenProviders } from './session/session.providers.ts';
+import { sessionProviders } from './session/session.providers.ts';
 
-/** Injects the whole configuration. Only this file uses it; each room gets its slice. */
-export const OPTIONS = Symbol('options');
-
-/** Injects the `KeyValueStore`. */
-export const STORE = Symbol('store');
-
-/** Everything that Nest constructs or injects, grouped by room. */
+/**
+ * Everything that Nest constructs or injects, grouped by room. Each room gets its slice of the
+ * options; only this file and the module inject all of them.
+ */
 export const bffProviders: NestProvider[] = [
+  // http and telemetry
   { provide: CLOCK, useValue: Date.now satisfies Clock },
   { provide: APP_FILTER, useExisting: ProblemFilter },
   ProblemFilter,
@@ -69,83 +52,35 @@ export const bffProviders: NestProvider[] = [
       listener: (code, route) => recorder.problem(code, route),
     }),
   },
-  {
-    provide: ResponseHeaders,
-    inject: [OPTIONS],
-    useFactory: ({ publicUrl, basePath, routes, frontend }: Options) =>
+  slice(
+    ResponseHeaders,
+    ({ publicUrl, basePath, routes, frontend }) =>
       new ResponseHeaders({
         isHttps: publicUrl.startsWith('https:'),
         notPages: [basePath, ...routes.map((route) => route.path)],
         pagePolicy: frontendPolicy(frontend?.contentSecurityPolicy),
       }),
-  },
+  ),
 
-  oauthProvider(OPTIONS),
+  // oauth
+  slice(OAUTH_OPTIONS, (options): OAuthRoomOptions => ({
+    providers: options.providers,
+    routes: options.routes,
+    baseUrl: baseUrl(options),
+  })),
+  ...oauthProviders,
 
   // session
-  { provide: STORE, inject: [OPTIONS, CLOCK, Recorder], useFactory: openStore },
-  slice(Sealing, (options) => new Sealing(options.session.secrets)),
-  {
-    provide: SessionIndex,
-    inject: [OPTIONS, STORE, CLOCK],
-    useFactory: (options: Options, store: KeyValueStore, clock: Clock) =>
-      new SessionIndex(store, `${keyPrefix(options)}index:`, options.session, clock),
-  },
-  {
-    provide: SessionStore,
-    inject: [OPTIONS, STORE, Sealing, SessionIndex, CLOCK, Providers],
-    useFactory: (
-      options: Options,
-      store: KeyValueStore,
-      sealing: Sealing,
-      index: SessionIndex,
-      clock: Clock,
-      providers: Providers,
-    ) => {
-      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}session:`);
-      const isKnown = (account: AccountProvider) => !providers.isReplaced(account);
-      return new SessionStore(records, index, store, options.session, clock, isKnown);
-    },
-  },
-  {
-    provide: SessionCache,
-    inject: [OPTIONS, SessionStore, CLOCK],
-    useFactory: ({ session }: Options, store: SessionStore, clock: Clock) =>
-      new SessionCache(store, session.idle, clock),
-  },
-  {
-    provide: PendingLogins,
-    inject: [OPTIONS, STORE, Sealing, CLOCK],
-    useFactory: (options: Options, store: KeyValueStore, sealing: Sealing, clock: Clock) => {
-      const { pendingLogins: most } = options.rateLimit;
-      const places = { store, key: `${keyPrefix(options)}pending-logins`, most };
-      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
-      return new PendingLogins(records, places, clock);
-    },
-  },
-  {
-    provide: UsedOnce,
-    inject: [OPTIONS, STORE, CLOCK],
-    useFactory: (options: Options, store: KeyValueStore, clock: Clock) =>
-      new UsedOnce(store, `${keyPrefix(options)}used:`, clock),
-  },
   slice(SESSION_OPTIONS, (options): SessionRoomOptions => ({
     publicUrl: options.publicUrl,
     session: options.session,
+    redis: options.redis,
+    maxPendingLogins: options.rateLimit.pendingLogins,
     csrf: options.csrf,
     cookies: namesOf(options),
     loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
   })),
-  {
-    provide: EndNotifier,
-    inject: [SessionStore],
-    useFactory: (store: SessionStore) => new EndNotifier(store),
-  },
-  SessionReaderService,
-  SignedInSessionsService,
-  SessionCookieService,
-  LoginCookieService,
-  ...tokenProviders(OPTIONS, STORE),
+  ...sessionProviders,
   SignedInGuard,
 
   // auth
@@ -168,8 +103,8 @@ export const bffProviders: NestProvider[] = [
   {
     provide: PROXY_OPTIONS,
     inject: [OPTIONS, ResponseHeaders],
-    useFactory: (options: Options, answerHeaders: ResponseHeaders): ProxyOptions => ({
-      answerHeaders,
+    useFactory: (options: Options, defaultResponseHeaders: ResponseHeaders): ProxyOptions => ({
+      defaultResponseHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
       csrf: options.csrf,
@@ -178,7 +113,7 @@ export const bffProviders: NestProvider[] = [
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
       defaultProvider: options.providers[0]?.id,
-      letsChoose: options.login.chooser,
+      offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
     }),
   },
@@ -191,37 +126,24 @@ export const bffProviders: NestProvider[] = [
   })),
 
   // management
-  {
-    provide: MANAGEMENT_OPTIONS,
-    inject: [OPTIONS, STORE],
-    useFactory: (options: Options, store: KeyValueStore): ManagementRoomOptions => ({
-      listen: options.management,
-      store,
-      storeName: options.redis ? 'redis' : 'memory',
-    }),
-  },
+  slice(MANAGEMENT_OPTIONS, (options): ManagementRoomOptions => ({
+    listen: options.management,
+    storeName: options.redis ? 'redis' : 'memory',
+  })),
   { provide: MANAGEMENT_LISTENS, useValue: true },
-  ManagementServer,
+  ManagementService,
 ];
 
-/** A provider that depends only on the configuration. */
+/** The Nest provider of a slice of the options, or of what depends on the options alone. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {
   return { provide: token as symbol, inject: [OPTIONS], useFactory: pick };
 }
 
-function openStore({ redis }: Options, clock: Clock, recorder: Recorder): KeyValueStore {
-  if (!redis) {
-    const warning = 'no redis.url: sessions live in this process alone and end with it';
-    new Logger('Redis').warn(warning);
-    return new MemoryKeyValueStore(clock);
-  }
-  return new RedisKeyValueStore(redis, `${redis.keyPrefix}session:`, onConnection(recorder));
+/** The public base URL of our own endpoints, as browsers see it. */
+function baseUrl({ publicUrl, basePath }: Options): string {
+  return publicUrl + basePath;
 }
 
 function namesOf({ publicUrl, session }: Options): CookieNames {
   return cookieNames(publicUrl, session.cookieName);
-}
-
-function keyPrefix({ redis }: Options): string {
-  return redis?.keyPrefix ?? '';
 }

@@ -1,6 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { childDirectory } from '../child.ts';
 import type { Contender } from '../contender.ts';
 import type { Load } from '../load/load.ts';
 import type { Results } from '../results.ts';
@@ -104,21 +101,4 @@ function takesPart({ sessions }: LoadRow, { recipe }: Contender): boolean {
   if (sessions === undefined) return true;
   if (sessions === 'stored' && !recipe.loginPath) return true;
   return recipe.writeSessions !== undefined;
-}
-
-/** Writes so many sessions for each contender that can, and a file of their cookies. */
-export async function writeCookieFiles(
-  { contenders, ground }: Pick<Bench, 'contenders' | 'ground'>,
-  sessions: number,
-): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  for (const contender of contenders) {
-    const write = contender.recipe.writeSessions?.(ground, contender);
-    if (!write) continue;
-    const cookies = await write(sessions, contender.headers['Cookie'] ?? '');
-    const file = join(childDirectory(), `${contender.name}.cookies`);
-    writeFileSync(file, `${cookies.join('\n')}\n`);
-    files.set(contender.name, file);
-  }
-  return files;
 }

@@ -1,10 +1,10 @@
-import { setTimeout } from 'node:timers/promises';
 import { ConfigurationError, loadOptions } from '../config/load.ts';
 import type { FrontendOptions, Options, RedisOptions } from '../config/options.ts';
 import { describeWithHint } from './hints.ts';
+import { withDeadline } from '../http/deadline.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
-import { Providers } from '../oauth/providers.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
 import { reach } from '../proxy/upstream/reachability.ts';
 import {
   readUpstreamTls,
@@ -29,14 +29,14 @@ export interface Report {
 type Verdict = Omit<Finding, 'name'>;
 
 /** The timeout of one check, in milliseconds. */
-const patience = 5000;
+const checkTimeout = 5000;
 
 /**
  * Checks the configuration and everything it refers to in parallel, without starting the server.
  * Problems are findings, not thrown errors.
  */
 export async function check(file: string | undefined): Promise<Report> {
-  const checks = await findings(file);
+  const checks = await findingsOf(file);
   return { ok: checks.every(({ status }) => status !== 'error'), checks };
 }
 
@@ -53,14 +53,14 @@ export function describeReport(report: Report): string {
   return [...lines, '', `${sum}: errors ${errors}, warnings ${warnings}.`].join('\n');
 }
 
-async function findings(file: string | undefined): Promise<Finding[]> {
+async function findingsOf(file: string | undefined): Promise<Finding[]> {
   const name = 'configuration';
   try {
     const { options, warnings, source } = loadOptions({ file });
     return [
       { name, ...ok(source) },
       ...warnings.map((message) => ({ name, ...warning(message) })),
-      ...(await Promise.all(lookAround(options))),
+      ...(await Promise.all(checksOf(options))),
     ];
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationError)) throw thrown;
@@ -71,28 +71,28 @@ async function findings(file: string | undefined): Promise<Finding[]> {
   }
 }
 
-function lookAround(options: Options): Promise<Finding>[] {
+function checksOf(options: Options): Promise<Finding>[] {
   const { publicUrl, basePath, redis, frontend } = options;
   const routes = withProviderCertificates(options.routes, options.providers);
-  const providers = new Providers(
+  const providers = new ProviderRegistry(
     options.providers.map((provider) => new Provider(provider)),
     publicUrl + basePath,
   );
   return [
-    finding('redis', '', () => lookAtRedis(redis)),
+    finding('redis', '', () => checkRedis(redis)),
     ...providers.all.map((provider) =>
       finding(`provider:${provider.id}`, provider.options.issuer, () =>
-        lookAtProvider(provider, providers.redirectUri(provider)),
+        checkProvider(provider, providers.redirectUri(provider)),
       ),
     ),
     ...routes.flatMap((route) =>
       route.upstream.map((address) =>
         finding(`upstream:${route.path}`, address, () =>
-          lookAtServer(address, readUpstreamTls(route)),
+          checkServer(address, readUpstreamTls(route)),
         ),
       ),
     ),
-    ...(frontend ? [finding('frontend', frontend.url, () => lookAtFrontend(frontend))] : []),
+    ...(frontend ? [finding('frontend', frontend.url, () => checkFrontend(frontend))] : []),
   ];
 }
 
@@ -100,15 +100,15 @@ function lookAround(options: Options): Promise<Finding>[] {
 async function finding(
   name: string,
   where: string | undefined,
-  look: () => Promise<Verdict>,
+  run: () => Promise<Verdict>,
 ): Promise<Finding> {
   const failed = (thrown: unknown) =>
     error([where, describeWithHint(thrown)].filter(Boolean).join(': '));
-  const late = setTimeout(patience, failed(`no answer within ${patience} ms`), { ref: false });
-  return { name, ...(await Promise.race([look().catch(failed), late])) };
+  const timedOut = () => failed(`no answer within ${checkTimeout} ms`);
+  return { name, ...(await withDeadline(run().catch(failed), checkTimeout, timedOut)) };
 }
 
-async function lookAtRedis(redis: RedisOptions | undefined): Promise<Verdict> {
+async function checkRedis(redis: RedisOptions | undefined): Promise<Verdict> {
   if (!redis) {
     const loss = 'sessions live in the memory of one process and end with it';
     return warning(`not configured: ${loss}; set redis.url`);
@@ -122,21 +122,21 @@ async function lookAtRedis(redis: RedisOptions | undefined): Promise<Verdict> {
   );
 }
 
-async function lookAtProvider(provider: Provider, redirectUri: string): Promise<Verdict> {
+async function checkProvider(provider: Provider, redirectUri: string): Promise<Verdict> {
   const remarks = await diagnoseProvider(provider);
   const { issuer } = provider.options;
   if (remarks.length > 0) return summary(`${issuer} answers`, remarks);
   return ok(`${issuer} answers; ${redirectUri} must be a redirect URI of ours there`);
 }
 
-async function lookAtServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
-  await reach(address, AbortSignal.timeout(patience), tls);
+async function checkServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
+  await reach(address, AbortSignal.timeout(checkTimeout), tls);
   return ok(`${address} accepts connections`);
 }
 
 /** A missing `index.html` is a configuration mistake, which was reported before. */
-async function lookAtFrontend({ directory, url }: FrontendOptions): Promise<Verdict> {
-  return url ? lookAtServer(url) : ok(`${directory} has an index.html`);
+async function checkFrontend({ directory, url }: FrontendOptions): Promise<Verdict> {
+  return url ? checkServer(url) : ok(`${directory} has an index.html`);
 }
 
 function summary(first: string, remarks: readonly Remark[]): Verdict {

@@ -1,6 +1,6 @@
 import { reasonOf } from '../errors.ts';
 
-const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
+const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [
     /ENOTFOUND|EAI_AGAIN/,
     'the host name is unknown here; check its spelling and this machine’s DNS',
@@ -35,6 +35,6 @@ const advice: readonly (readonly [pattern: RegExp, advice: string])[] = [
 export function describeWithHint(error: unknown): string {
   const reason = reasonOf(error);
   const code = String((error as { code?: unknown } | undefined)?.code ?? '');
-  const [, mending] = advice.find(([pattern]) => pattern.test(`${reason} ${code}`)) ?? [];
-  return mending ? `${reason}: ${mending}` : reason;
+  const [, hint] = hints.find(([pattern]) => pattern.test(`${reason} ${code}`)) ?? [];
+  return hint ? `${reason}: ${hint}` : reason;
 }

@@ -10,21 +10,17 @@ export interface Option {
   /** The default as an operator would write it, or `undefined` if the option has none. */
   readonly fallback: unknown;
   readonly isRequired: boolean;
-  /** Refused in this release, because its feature belongs to a later one. */
-  readonly isLater: boolean;
+  /** Whether `false` can replace the block. */
+  readonly mayBeFalse: boolean;
   readonly notes: OptionNotes;
 }
 
 /** Every option of a schema in declaration order. A block comes before its options. */
-export function optionsOf(
-  schema: z.core.$ZodType,
-  path: readonly string[] = [],
-  isLater = false,
-): Option[] {
+export function optionsOf(schema: z.core.$ZodType, path: readonly string[] = []): Option[] {
   const { core, ...peeled } = peel(schema);
-  const option = { path, ...peeled, isLater: isLater || peeled.isLater };
+  const option = { path, ...peeled };
   const below = (inner: z.core.$ZodType, step: readonly string[]) =>
-    optionsOf(inner, [...path, ...step], option.isLater);
+    optionsOf(inner, [...path, ...step]);
   if (core instanceof z.ZodObject) {
     const entries = Object.entries<z.core.$ZodType>(core.shape);
     const children = entries.flatMap(([key, inner]) => below(inner, [key]));
@@ -54,7 +50,7 @@ export function optionsBelow(
 
 interface Peeled extends Pick<
   Option,
-  'description' | 'fallback' | 'isRequired' | 'isLater' | 'notes'
+  'description' | 'fallback' | 'isRequired' | 'mayBeFalse' | 'notes'
 > {
   readonly core: z.core.$ZodType;
 }
@@ -66,17 +62,15 @@ function peel(schema: z.core.$ZodType): Peeled {
     {},
     ...layers.toReversed().map((layer) => z.globalRegistry.get(layer)),
   );
-  if (notes.future && notes.future !== schema)
-    return { ...peel(notes.future), isLater: true, isRequired: false };
-  if (notes.block && notes.block !== schema) return peel(notes.block);
+  if (notes.block && notes.block !== schema) return { ...peel(notes.block), mayBeFalse: true };
   const prefault = layers.find((layer) => layer instanceof z.ZodPrefault);
   return {
     core: layers.at(-1) ?? schema,
     notes,
     description: notes.description ?? '',
     fallback: prefault?.def.defaultValue,
+    mayBeFalse: false,
     isRequired: !layers.some((l) => l instanceof z.ZodPrefault || l instanceof z.ZodOptional),
-    isLater: false,
   };
 }
 

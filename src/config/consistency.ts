@@ -5,7 +5,7 @@ import type { route } from './blocks/route.ts';
 import { rule } from './values/rule.ts';
 
 /** The options that must be consistent with others. */
-interface Related {
+interface ComparedOptions {
   readonly publicUrl: string;
   readonly server: { readonly port: number; readonly workers: number };
   readonly management: { readonly port: number };
@@ -16,26 +16,31 @@ interface Related {
   readonly routes: readonly z.output<typeof route>[];
 }
 
-const sharedSessions = rule<Related>(['publicUrl', 'redis'], ({ publicUrl, redis }, report) => {
-  if (publicUrl.startsWith('https:') && !redis)
-    report(
-      ['redis', 'url'],
-      `is required because publicUrl is ${publicUrl}: without Redis every restart signs everybody out; only http://localhost works without it`,
-    );
-});
+const sharedSessions = rule<ComparedOptions>(
+  ['publicUrl', 'redis'],
+  ({ publicUrl, redis }, report) => {
+    if (publicUrl.startsWith('https:') && !redis)
+      report(
+        ['redis', 'url'],
+        `is required because publicUrl is ${publicUrl}: without Redis every restart signs out ` +
+          'all users; only http://localhost works without it',
+      );
+  },
+);
 
-const sharedByWorkers = rule<Related>(
+const sharedByWorkers = rule<ComparedOptions>(
   ['server.workers', 'redis'],
   ({ server: { workers }, redis }, report) => {
     if (workers > 1 && !redis)
       report(
         ['server', 'workers'],
-        `is ${workers}, but without redis.url each process would have sessions of its own; configure redis or leave it at 1`,
+        `is ${workers}, but without redis.url each process would have sessions of its own; ` +
+          'configure redis or leave it at 1',
       );
   },
 );
 
-const differentPorts = rule<Related>(
+const differentPorts = rule<ComparedOptions>(
   ['server.port', 'management.port'],
   ({ server, management }, report) => {
     if (server.port === management.port && server.port !== 0)
@@ -46,27 +51,29 @@ const differentPorts = rule<Related>(
   },
 );
 
-const uniqueProviderIds = rule<Related>(['providers.*.id'], ({ providers }, report) => {
+const uniqueProviderIds = rule<ComparedOptions>(['providers.*.id'], ({ providers }, report) => {
   for (const [index, first] of repeated(providers.map(({ id }) => id)))
     report(
       ['providers', index, 'id'],
-      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose another id`,
+      `is ${providers[first]?.id}, which is already the id of providers[${first}]; choose ` +
+        'another id',
     );
 });
 
-const uniqueClients = rule<Related>(
+const uniqueClients = rule<ComparedOptions>(
   ['providers.*.issuer', 'providers.*.clientId', 'providers.*.preset', 'providers.*.type'],
   ({ providers }, report) => {
     const clients = providers.map(({ issuer, clientId }) => JSON.stringify([issuer, clientId]));
     for (const [index, first] of repeated(clients))
       report(
         ['providers', index, 'clientId'],
-        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the same issuer; an issuer can be configured once for each client`,
+        `is ${providers[index]?.clientId}, and providers[${first}] is the same client of the ` +
+          'same issuer; an issuer can be configured once for each client',
       );
   },
 );
 
-const crossSiteCookies = rule<Related>(
+const crossSiteCookies = rule<ComparedOptions>(
   ['publicUrl', 'providers.*.responseMode'],
   ({ publicUrl, providers }, report) => {
     if (publicUrl.startsWith('https:')) return;
@@ -74,12 +81,13 @@ const crossSiteCookies = rule<Related>(
       if (responseMode === 'form_post')
         report(
           ['providers', index, 'responseMode'],
-          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form over https only; use https or responseMode query`,
+          `is form_post, but publicUrl is ${publicUrl}: browsers send cookies with such a form ` +
+            'over https only; use https or responseMode query',
         );
   },
 );
 
-const knownProviders = rule<Related>(
+const knownProviders = rule<ComparedOptions>(
   ['providers.*.id', 'routes.*.provider'],
   ({ providers, routes }, report) => {
     const ids = providers.map(({ id }) => id);
@@ -92,7 +100,7 @@ const knownProviders = rule<Related>(
   },
 );
 
-const clientWithCredentials = rule<Related>(
+const clientWithCredentials = rule<ComparedOptions>(
   ['providers.*.id', 'providers.*.clientAuth', 'routes.*.provider', 'routes.*.token'],
   ({ providers, routes }, report) => {
     for (const [index, { token, exchange, provider = providers[0]?.id }] of routes.entries()) {
@@ -101,41 +109,46 @@ const clientWithCredentials = rule<Related>(
       if (option && clientAuth === 'none')
         report(
           ['routes', index, ...option.split('.')],
-          `is client, but clientAuth of provider ${provider} is none, and only a client with credentials gets a token of its own (RFC 6749 §4.4); give the provider a clientSecret or another clientAuth`,
+          `is client, but clientAuth of provider ${provider} is none, and only a client with ` +
+            'credentials gets a token of its own (RFC 6749 §4.4); give the provider a ' +
+            'clientSecret or another clientAuth',
         );
     }
   },
 );
 
-const uniquePaths = rule<Related>(['routes.*.path'], ({ routes }, report) => {
+const uniquePaths = rule<ComparedOptions>(['routes.*.path'], ({ routes }, report) => {
   for (const [index, first] of repeated(routes.map(({ path }) => path)))
     report(
       ['routes', index, 'path'],
-      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose another path or remove one of the two routes`,
+      `is ${routes[first]?.path}, which is already the path of routes[${first}]; choose ` +
+        'another path or remove one of the two routes',
     );
 });
 
-const pathsBesideOurs = rule<Related>(
+const pathsBesideOurs = rule<ComparedOptions>(
   ['routes.*.path', 'basePath'],
   ({ routes, basePath }, report) => {
     for (const [index, { path }] of routes.entries()) {
       if (path !== '/' && (isBelow(path, basePath) || isBelow(basePath, path)))
         report(
           ['routes', index, 'path'],
-          `is ${path}, but basePath is ${basePath} and neither may contain the other; change one of them`,
+          `is ${path}, but basePath is ${basePath} and neither may contain the other; change ` +
+            'one of them',
         );
     }
   },
 );
 
-const oneOwnerOfTheRoot = rule<Related>(
+const oneOwnerOfTheRoot = rule<ComparedOptions>(
   ['routes.*.path', 'frontend'],
   ({ routes, frontend }, report) => {
     const index = routes.findIndex(({ path }) => path === '/');
     if (index >= 0 && frontend)
       report(
         ['routes', index, 'path'],
-        'is /, but a frontend is configured and serves that; choose a longer path or remove frontend',
+        'is /, but a frontend is configured and serves that; choose a longer path or remove ' +
+          'frontend',
       );
   },
 );

@@ -150,9 +150,7 @@ function withOrigin(
   const from = origins.find((origin) => isPrefix(origin.path, path));
   if (from) return { path, message: `${message} (from ${from.origin})` };
   if (valueAt(tree, path) !== undefined) return { path, message };
-  const option = catalogue.find(
-    (candidate) => !candidate.isLater && isSame(locate(candidate.path, entries), path),
-  );
+  const option = catalogue.find((candidate) => isSame(locate(candidate.path, entries), path));
   const [variable] = option ? variablesOf(option) : [];
   return { path, message: variable ? `${message} (in the environment: ${variable})` : message };
 }

@@ -47,6 +47,6 @@ export function mistakesOf(error: z.ZodError, catalogue: readonly Option[]): Mis
 }
 
 function advice(key: string, known: readonly string[]): string {
-  const meant = nearest(key, known);
-  return meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`;
+  const similar = nearest(key, known);
+  return similar ? `did you mean ${similar}?` : `known here: ${known.join(', ')}`;
 }

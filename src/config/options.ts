@@ -59,6 +59,9 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
+/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
+export const OPTIONS = Symbol('options');
+
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
 export type Options = Immutable<z.output<typeof optionsSchema>>;
 

@@ -4,9 +4,7 @@ import type { Options } from './options.ts';
 export function warnings({ server, management, providers, routes, frontend }: Options): string[] {
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
-    found.push(
-      'server.trustedProxies contains every address: anybody may claim any client address',
-    );
+    found.push('server.trustedProxies contains every address: every client can claim any address');
   if (management.token !== undefined && management.token.length < 16)
     found.push(
       'management.token is short enough to be guessed; make one with: openssl rand -hex 32',
@@ -14,22 +12,26 @@ export function warnings({ server, management, providers, routes, frontend }: Op
   for (const { id, issuer, internalUrl } of providers)
     if (issuer.startsWith('https:') && internalUrl?.startsWith('http:'))
       found.push(
-        `provider ${id}: internalUrl is http, so the client secret and all tokens travel unencrypted`,
+        `provider ${id}: internalUrl is http, so the client secret and all tokens travel ` +
+          'unencrypted',
       );
   for (const { path, token, upstream, provider: name = providers[0]?.id } of routes)
     if (token !== 'none' && upstream[0]?.startsWith('http:') && hasProfile(providers, name))
       found.push(
-        `route ${path}: upstream is http, but its provider has profile fapi2, whose tokens travel over https only`,
+        `route ${path}: upstream is http, but its provider has profile fapi2, whose tokens ` +
+          'travel over https only',
       );
   for (const { path, token, csrf } of routes)
     if (token !== 'none' && !csrf)
       found.push(
-        `route ${path}: csrf is false, so other sites may be able to call it in the name of your users`,
+        `route ${path}: csrf is false, so other sites may be able to call it in the name of ` +
+          'your users',
       );
   for (const { path, session } of routes)
     if (session === 'none')
       found.push(
-        `route ${path}: session is none, so everybody may use its upstream with the authority of this application`,
+        `route ${path}: session is none, so every caller can use its upstream with the ` +
+          'authority of this application',
       );
   if (frontend?.contentSecurityPolicy === 'off')
     found.push('frontend.contentSecurityPolicy is off: injected scripts will run');

@@ -1,22 +1,10 @@
+import { route } from '../config/blocks/route.ts';
 import type { RouteOptions } from '../config/options.ts';
 
 /**
  * Returns the route for a frontend on another server. It matches all paths, needs no session and
- * carries no token.
+ * carries no token. Everything else is a default of the route options.
  */
 export function frontendRoute(url: string): RouteOptions {
-  return {
-    path: '/',
-    upstream: [url],
-    token: 'none',
-    session: 'required',
-    stripPrefix: false,
-    timeout: 30_000,
-    maxBody: 100 * 1024 * 1024,
-    websocket: true,
-    csrf: false,
-    retry: 1,
-    http2: false,
-    headers: { set: {}, remove: [], pass: [] },
-  };
+  return route.parse({ path: '/', upstream: [url], token: 'none', csrf: false });
 }

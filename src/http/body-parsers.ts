@@ -7,7 +7,9 @@ export function refuseBodyParsers({ router }: ExpressRouter): void {
   const parser = router?.stack?.find(({ name, slash }) => slash && parsers.has(name));
   if (!parser) return;
   throw new Error(
-    'BffModule forwards request bodies as they are: create the application with { bodyParser: false }, and give your own controllers a parser of their own, app.use("/your-path", express.json()).',
+    'BffModule forwards request bodies as they are: create the application with { bodyParser: ' +
+      'false }, and give your own controllers a parser of their own, app.use("/your-path", ' +
+      'express.json()).',
   );
 }
 

@@ -12,10 +12,12 @@ export interface ErrorPage {
 
 const style = `
 :root { color-scheme: light dark; font: 100%/1.5 system-ui, sans-serif }
-body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem; box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem;
+  box-sizing: border-box }
 main { max-width: 34rem }
 h1 { font-size: 1.5rem; line-height: 1.25; text-wrap: balance; margin: 0 0 1.5rem }
-a { display: inline-block; padding: .6rem 1.1rem; border-radius: .5rem; text-decoration: none; color: Canvas; background: CanvasText }
+a { display: inline-block; padding: .6rem 1.1rem; border-radius: .5rem; text-decoration: none;
+  color: Canvas; background: CanvasText }
 a:focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
 p { margin: 2rem 0 0; opacity: .65; font-size: .85rem; overflow-wrap: anywhere }`;
 

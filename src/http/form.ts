@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
+import { withDeadline } from './deadline.ts';
 import { limitedParameters } from './query.ts';
 import { longestArrival } from './unread-body.ts';
 
@@ -21,13 +22,8 @@ export async function formOf(
 ): Promise<URLSearchParams> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) return new URLSearchParams();
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(tooLate(timeout)), timeout);
-  try {
-    return limitedParameters(await Promise.race([textOf(request), late.promise]));
-  } finally {
-    clearTimeout(timer);
-  }
+  const form = await withDeadline(textOf(request), timeout, () => refuseLateForm(timeout));
+  return limitedParameters(form);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -46,7 +42,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function tooLate(timeout: number): BffError {
+function refuseLateForm(timeout: number): never {
   const cause = new Error(`the form did not arrive within ${timeout} ms`);
-  return new BffError('invalid_request', { cause, ...closing });
+  throw new BffError('invalid_request', { cause, ...closing });
 }

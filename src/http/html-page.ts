@@ -11,7 +11,8 @@ export interface Page {
 /** Returns a `Content-Security-Policy` that allows only the page's own inline style. */
 export function pagePolicy(style: string): string {
   const hash = createHash('sha256').update(style).digest('base64');
-  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+  const others = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  return `default-src 'none'; style-src 'sha256-${hash}'; ${others}`;
 }
 
 /** Renders a page as an HTML document. Escapes the title. */

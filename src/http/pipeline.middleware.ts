@@ -48,7 +48,8 @@ export function exemptFromGlobalPrefix(
     prefix === '/' ? undefined : taken.find((path) => isBelow(prefix, path.toLowerCase()));
   if (owner !== undefined)
     throw new Error(
-      `setGlobalPrefix() puts all controllers below ${prefix}, which the BFF has for ${owner}: none of them could be reached. Choose another prefix, basePath or route.`,
+      `setGlobalPrefix() puts all controllers below ${prefix}, which the BFF has for ${owner}: ` +
+        'none of them could be reached. Choose another prefix, basePath or route.',
     );
   const { exclude = [], ...options } = config.getGlobalPrefixOptions();
   const base = basePath.replace(/[^\w/-]/g, '\\$&');
@@ -79,7 +80,9 @@ export function refuseControllersBelow(
       if (isOurs && !seen.has(name)) seen.add(name);
       else
         throw new Error(
-          `A controller of the application is at ${route.path}, but everything below ${basePath} belongs to the BFF. Move the controller, or give the BFF another basePath.`,
+          `A controller of the application is at ${route.path}, but everything below ` +
+            `${basePath} belongs to the BFF. Move the controller, or give the BFF another ` +
+            'basePath.',
         );
     }
   }

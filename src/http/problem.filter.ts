@@ -33,7 +33,7 @@ export interface ProblemOptions {
 export type ProblemListener = (code: ErrorCode, route: string | undefined) => void;
 
 /** After these errors the page links to the login, after all others to the application. */
-const mendedBySigningIn = new Set<ErrorCode>([
+const resolvedBySignIn = new Set<ErrorCode>([
   'not_signed_in',
   'step_up_required',
   'login_expired',
@@ -68,19 +68,19 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-    if (this.#isSeen(request)) this.#answerPage(error, request, response);
-    else this.#answerProblem(error, request, response);
+    if (this.#isForPerson(request)) this.#sendPage(error, request, response);
+    else this.#sendProblem(error, request, response);
   }
 
   /**
    * Whether a person sees the response, also that to an authorization response in `form_post` mode.
    */
-  #isSeen({ method, headers, originalUrl }: Request): boolean {
+  #isForPerson({ method, headers, originalUrl }: Request): boolean {
     const isCallback = originalUrl.startsWith(`${this.options.basePath}/callback`);
     return isNavigation({ method: isCallback && method === 'POST' ? 'GET' : method, headers });
   }
 
-  #answerProblem(error: BffError, request: Request, response: Response): void {
+  #sendProblem(error: BffError, request: Request, response: Response): void {
     const { code, status, message: title } = error;
     const login = code === 'not_signed_in' ? { loginUrl: `${this.options.basePath}/login` } : {};
     const problem = {
@@ -95,7 +95,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     response.status(status).type('application/problem+json').send(JSON.stringify(problem));
   }
 
-  #answerPage(error: BffError, request: Request, response: Response): void {
+  #sendPage(error: BffError, request: Request, response: Response): void {
     const { basePath, defaultReturnUrl, errorUrl } = this.options;
     const { code, status, message: sentence } = error;
     if (errorUrl && request.originalUrl.startsWith(`${basePath}/`)) {
@@ -105,7 +105,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
         `${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`,
       );
     }
-    const link = mendedBySigningIn.has(code)
+    const link = resolvedBySignIn.has(code)
       ? { href: error.extensions['loginUrl'] ?? `${basePath}/login`, label: 'Sign in' }
       : { href: defaultReturnUrl, label: 'Back to the application' };
     response.setHeader('Content-Security-Policy', errorPagePolicy);

@@ -43,7 +43,7 @@ export class ResponseHeaders {
   }
 
   #isPage(originalUrl: string): boolean {
-    const path = pathMeant(originalUrl);
+    const path = decodedPath(originalUrl);
     return path !== undefined && !this.options.notPages.some((prefix) => isBelow(path, prefix));
   }
 }
@@ -52,7 +52,7 @@ export class ResponseHeaders {
  * Decodes the path like route matching does, so that `/%61pi` does not get the policy of a page.
  * Returns `undefined` for invalid encoding.
  */
-function pathMeant(originalUrl: string): string | undefined {
+function decodedPath(originalUrl: string): string | undefined {
   const [path = ''] = originalUrl.split('?', 1);
   try {
     return decodeURIComponent(path);
@@ -64,7 +64,7 @@ function pathMeant(originalUrl: string): string | undefined {
 /** Runs helmet once on a fake response that records the headers. */
 function helmetHeaders(isHttps: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
-  const notes = {
+  const recorder = {
     setHeader: (name: string, value: string) => void (headers[name.toLowerCase()] = value),
     removeHeader: () => {},
   };
@@ -73,6 +73,6 @@ function helmetHeaders(isHttps: boolean): Record<string, string> {
     strictTransportSecurity: isHttps && { maxAge: 31_536_000, includeSubDomains: true },
     xFrameOptions: { action: 'deny' },
   });
-  middleware({} as never, notes as never, () => {});
+  middleware({} as never, recorder as never, () => {});
   return headers;
 }

@@ -12,7 +12,8 @@ import { isServedHost } from './served-hosts.ts';
 /** The response to a request for an unknown host (RFC 9110 §15.5.20), as DNS rebinding sends it. */
 const misdirected = jsonResponse(421, 'misdirected request', {
   reason:
-    'The Host header names neither an IP address nor localhost. Add the name to management.hosts to allow it.',
+    'The Host header names neither an IP address nor localhost. Add the name to ' +
+    'management.hosts to allow it.',
 });
 
 /**
@@ -23,14 +24,14 @@ export class ManagementListener {
   readonly #server: Server;
   #hosts: readonly string[];
 
-  /** If `answer` rejects, the response is `500` and the error goes to `onError`. */
+  /** If `respond` rejects, the response is `500` and the error goes to `onError`. */
   constructor(
     private readonly listen: ManagementOptions,
-    private readonly answer: (question: ManagementRequest) => Promise<ManagementResponse>,
+    private readonly respond: (request: ManagementRequest) => Promise<ManagementResponse>,
     private readonly onError: (error: unknown) => void,
   ) {
     this.#hosts = listen.hosts;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
   /** Starts to listen. Throws `ConfigurationError` if it cannot listen on the address. */
@@ -54,16 +55,16 @@ export class ManagementListener {
     this.#server.closeAllConnections();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse) {
+  async #serve(request: IncomingMessage, response: ServerResponse) {
     if (!isServedHost(request, this.#hosts)) return send(response, misdirected);
     const { method = '', url = '', headers } = request;
     const { authorization } = headers;
     send(response, await this.#safely({ method, url, authorization }));
   }
 
-  async #safely(question: ManagementRequest): Promise<ManagementResponse> {
+  async #safely(request: ManagementRequest): Promise<ManagementResponse> {
     try {
-      return await this.answer(question);
+      return await this.respond(request);
     } catch (error) {
       this.onError(error);
       return jsonResponse(500, 'internal error');

@@ -7,8 +7,8 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { ManagementOptions } from '../config/options.ts';
-import { Providers } from '../oauth/providers.ts';
-import type { KeyValueStore } from '../session/store/key-value-store.ts';
+import { ProviderRegistry } from '../oauth/provider-registry.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from '../session/store/key-value-store.ts';
 import { SessionCache } from '../session/sessions/session-cache.ts';
 import { SignedInSessionsService } from '../session/sessions/signed-in-sessions.service.ts';
 import {
@@ -37,7 +37,6 @@ export const MANAGEMENT_LISTENS = Symbol('management listens');
 /** The options of the `management` room. */
 export interface ManagementRoomOptions {
   readonly listen: ManagementOptions;
-  readonly store: KeyValueStore;
   readonly storeName: 'redis' | 'memory';
 }
 
@@ -46,10 +45,11 @@ export interface ManagementRoomOptions {
  * configured, `/sessions`.
  */
 @Injectable()
-export class ManagementServer
+export class ManagementService
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
-  readonly #logger = new Logger(ManagementServer.name);
+  // The context is part of the log's format.
+  readonly #logger = new Logger('ManagementServer');
   readonly #listener: ManagementListener | undefined;
   readonly #administration: SessionAdministration;
   #isDraining = false;
@@ -57,7 +57,8 @@ export class ManagementServer
   constructor(
     @Inject(MANAGEMENT_OPTIONS) private readonly options: ManagementRoomOptions,
     @Inject(MANAGEMENT_LISTENS) listens: boolean,
-    private readonly providers: Providers,
+    @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
+    private readonly providers: ProviderRegistry,
     private readonly recorder: Recorder,
     cache: SessionCache,
     sessions: SignedInSessionsService,
@@ -66,9 +67,9 @@ export class ManagementServer
     const { token } = options.listen;
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
-    const answer = (question: ManagementRequest) => this.answer(question);
+    const respond = (request: ManagementRequest) => this.respond(request);
     const onError = (error: unknown) => this.#logger.error({ msg: 'no answer', err: error });
-    this.#listener = listens ? new ManagementListener(options.listen, answer, onError) : undefined;
+    this.#listener = listens ? new ManagementListener(options.listen, respond, onError) : undefined;
   }
 
   /** Opens the listener. Throws `ConfigurationError` if it cannot listen on the address. */
@@ -89,8 +90,8 @@ export class ManagementServer
   }
 
   /** Returns the response to a management request. With several processes the primary calls it. */
-  async answer(question: ManagementRequest): Promise<ManagementResponse> {
-    return (await this.#administration.answer(question)) ?? this.#health(question);
+  async respond(request: ManagementRequest): Promise<ManagementResponse> {
+    return (await this.#administration.respond(request)) ?? this.#health(request);
   }
 
   /** Returns all metrics of this process. */
@@ -98,15 +99,18 @@ export class ManagementServer
     return [...(await this.recorder.read()), ...(await nodeMetrics())];
   }
 
-  async #health(question: ManagementRequest): Promise<ManagementResponse> {
-    const path = pathOf(question);
+  async #health(request: ManagementRequest): Promise<ManagementResponse> {
+    const path = pathOf(request);
     if (!['/livez', '/readyz', '/metrics'].includes(path)) return jsonResponse(404, 'not found');
-    const refusal = refuseToChange(question);
+    const refusal = refuseToChange(request);
     if (refusal) return refusal;
     if (path === '/livez') return jsonResponse(200, 'ok');
     if (path === '/metrics') return metricsResponse([await this.metrics()]);
     if (this.#isDraining) return draining();
-    const { status, checks } = await readiness(this.options, this.providers);
+    const { status, checks } = await readiness(
+      { store: this.store, storeName: this.options.storeName },
+      this.providers,
+    );
     return jsonResponse(status === 'unavailable' ? 503 : 200, status, { checks });
   }
 

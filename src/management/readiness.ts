@@ -1,8 +1,8 @@
-import { setTimeout } from 'node:timers/promises';
 import { reasonOf } from '../errors.ts';
+import { withDeadline } from '../http/deadline.ts';
 import { probeProvider } from '../oauth/provider/probe.ts';
 import type { Provider } from '../oauth/provider/provider.ts';
-import type { Providers } from '../oauth/providers.ts';
+import type { ProviderRegistry } from '../oauth/provider-registry.ts';
 import type { KeyValueStore } from '../session/store/key-value-store.ts';
 
 /** The state of a dependency. `reason` is for the operator and contains no secret. */
@@ -21,12 +21,12 @@ export interface Readiness {
 }
 
 /** The timeout per dependency, in milliseconds: `readiness` resolves within two seconds. */
-const patience = 1700;
+const timeout = 1700;
 
 /** Checks all dependencies in parallel. Never rejects, and resolves within two seconds. */
 export async function readiness(
   { store, storeName }: { readonly store: KeyValueStore; readonly storeName: string },
-  { all }: Providers,
+  { all }: ProviderRegistry,
 ): Promise<Readiness> {
   const [sessions, ...signIns] = await Promise.all([
     check(store.ping()),
@@ -50,15 +50,18 @@ function verdict(sessions: Check, signIns: readonly Check[]): Readiness['status'
  */
 async function mayServe(provider: Provider): Promise<void> {
   // Slightly longer than the timeout in `check`, so that the reason is a missing response.
-  const signal = AbortSignal.timeout(patience + 100);
+  const signal = AbortSignal.timeout(timeout + 100);
   await Promise.all([provider.configuration(), probeProvider(provider, signal)]);
 }
 
-async function check(answer: Promise<unknown>): Promise<Check> {
-  const tooLate: Check = { status: 'unavailable', reason: `no answer within ${patience} ms` };
-  const answered = answer.then(
-    () => ({ status: 'ok' }) as const,
-    (error: unknown) => ({ status: 'unavailable', reason: reasonOf(error) }) as const,
+async function check(probe: Promise<unknown>): Promise<Check> {
+  const result = probe.then(
+    (): Check => ({ status: 'ok' }),
+    (error: unknown) => unavailable(reasonOf(error)),
   );
-  return Promise.race([answered, setTimeout(patience, tooLate, { ref: false })]);
+  return withDeadline(result, timeout, () => unavailable(`no answer within ${timeout} ms`));
+}
+
+function unavailable(reason: string): Check {
+  return { status: 'unavailable', reason };
 }

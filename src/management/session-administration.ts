@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BffError } from '../errors.ts';
-import type { Providers } from '../oauth/providers.ts';
+import type { ProviderRegistry } from '../oauth/provider-registry.ts';
 import type { SessionGroup } from '../session/sessions/session-index.ts';
 import { type SeenSession, sessionEntry } from '../session/sessions/session-entry.ts';
 import type {
@@ -14,9 +14,7 @@ import {
   jsonResponse,
 } from './management-request.ts';
 
-/**
- * Is notified of every access, for the log: what was done and to how many sessions, but not whose.
- */
+/** Is notified of every access, for the log: the action and the number of sessions, no users. */
 export type AccessListener = (
   access:
     | { readonly kind: 'listed' | 'ended'; readonly subjects: number; readonly sessions: number }
@@ -37,7 +35,7 @@ export class SessionAdministration {
   /** Without a token `/sessions` does not exist. */
   constructor(
     private readonly sessions: SignedInSessionsService,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     token: string | undefined,
     private readonly onAccess: AccessListener,
   ) {
@@ -48,7 +46,7 @@ export class SessionAdministration {
    * Returns the response to a request below `/sessions`. Never rejects. Returns `undefined` for
    * other paths, or if no token is configured.
    */
-  async answer({
+  async respond({
     method,
     url,
     authorization,
@@ -56,20 +54,20 @@ export class SessionAdministration {
     const [path = '', query] = url.split(/\?(.*)/s, 2);
     const address = /^\/sessions(?:\/(?<id>[^/]+))?$/.exec(path);
     if (!this.#tokenHash || !address) return undefined;
-    if (!this.#isAllowed(authorization)) {
+    if (!this.#isAuthorized(authorization)) {
       this.onAccess({ kind: 'refused' });
       return { ...jsonResponse(401, 'unauthorized'), headers: { 'WWW-Authenticate': 'Bearer' } };
     }
     const id = address.groups?.['id'];
     try {
-      if (id !== undefined) return await this.#answerForOne(method, id);
-      return await this.#answerForAll(method, new URLSearchParams(query));
+      if (id !== undefined) return await this.#respondForOne(method, id);
+      return await this.#respondForAll(method, new URLSearchParams(query));
     } catch (error) {
-      return this.#answerFailure(error);
+      return this.#respondToFailure(error);
     }
   }
 
-  async #answerForAll(method: string, query: URLSearchParams): Promise<ManagementResponse> {
+  async #respondForAll(method: string, query: URLSearchParams): Promise<ManagementResponse> {
     if (!methodsForAll.includes(method)) return notAllowed(methodsForAll);
     const [sub, ...others] = query.getAll('sub');
     if (!sub || others.length > 0) return jsonResponse(400, 'exactly one sub is needed');
@@ -77,7 +75,7 @@ export class SessionAdministration {
     return method === 'DELETE' ? this.#endAll(subjects) : this.#list(subjects);
   }
 
-  async #answerForOne(method: string, id: string): Promise<ManagementResponse> {
+  async #respondForOne(method: string, id: string): Promise<ManagementResponse> {
     if (!methodsForOne.includes(method)) return notAllowed(methodsForOne);
     const ended = await this.sessions.end(id);
     if (!ended) return jsonResponse(404, 'not found');
@@ -119,13 +117,13 @@ export class SessionAdministration {
    * Compares hashes, which have equal lengths, in constant time, so that a token cannot be guessed
    * by timing.
    */
-  #isAllowed(authorization: string | undefined): boolean {
+  #isAuthorized(authorization: string | undefined): boolean {
     const [, token] = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '') ?? [];
     if (token === undefined || !this.#tokenHash) return false;
     return timingSafeEqual(hashOf(token), this.#tokenHash);
   }
 
-  #answerFailure(error: unknown): ManagementResponse {
+  #respondToFailure(error: unknown): ManagementResponse {
     this.onAccess({ kind: 'failed', error });
     if (!(error instanceof BffError)) return jsonResponse(500, 'internal error');
     return { ...jsonResponse(error.status, 'unavailable'), headers: error.headers };

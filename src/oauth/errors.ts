@@ -29,13 +29,13 @@ export class Outage extends Error {
    */
   readonly retryAfter?: number;
 
-  constructor(message: string, { cause, answer, isUnreachable = false }: OutageFacts = {}) {
+  constructor(message: string, { cause, response, isUnreachable = false }: OutageFacts = {}) {
     super(message, { cause });
     this.name = 'Outage';
     this.isUnreachable = isUnreachable;
-    if (!answer) return;
-    this.status = answer.status;
-    const retryAfter = readRetryAfter(answer);
+    if (!response) return;
+    this.status = response.status;
+    const retryAfter = readRetryAfter(response);
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
@@ -49,12 +49,12 @@ export class Outage extends Error {
 
 interface OutageFacts {
   readonly cause?: unknown;
-  readonly answer?: AnswerHead;
+  readonly response?: ResponseHead;
   readonly isUnreachable?: boolean;
 }
 
 /** The status and headers of a response, which describe an outage. */
-interface AnswerHead {
+interface ResponseHead {
   readonly status: number;
   readonly headers: Headers;
 }
@@ -99,7 +99,7 @@ function causes(error: unknown): Error[] {
 }
 
 /** Ignores dates, because the provider's clock may differ from ours. */
-function readRetryAfter({ status, headers }: AnswerHead): number | undefined {
+function readRetryAfter({ status, headers }: ResponseHead): number | undefined {
   if (status !== 429 && status !== 503) return undefined;
   const text = headers.get('retry-after') ?? '';
   const seconds = /^\d{1,3}$/.test(text) ? Number(text) : 0;

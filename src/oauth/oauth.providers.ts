@@ -1,22 +1,17 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
-import type { Options } from '../config/options.ts';
-import { Provider } from './provider/provider.ts';
-import { Providers } from './providers.ts';
-import { routeNeedsOf } from './tokens/token-policy.ts';
 import { CLOCK, type Clock } from '../clock.ts';
+import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth-options.ts';
+import { ProviderRegistry } from './provider-registry.ts';
+import { Provider } from './provider/provider.ts';
+import { routeNeedsOf } from './tokens/token-policy.ts';
 
-/** Provides the authorization servers of the configuration that is injected by `options`. */
-export function oauthProvider(options: symbol): NestProvider {
-  return { provide: Providers, inject: [options, CLOCK], useFactory: createProviders };
-}
+/** The Nest providers of the `oauth` room. They require `OAUTH_OPTIONS` and `CLOCK`. */
+export const oauthProviders: NestProvider[] = [
+  { provide: ProviderRegistry, inject: [OAUTH_OPTIONS, CLOCK], useFactory: createRegistry },
+];
 
-/** The public base URL of our own endpoints, as browsers see it. */
-export function baseUrl({ publicUrl, basePath }: Options): string {
-  return publicUrl + basePath;
-}
-
-function createProviders(options: Options, clock: Clock): Providers {
-  const { providers, routes } = options;
+function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
+  const { providers, routes, baseUrl } = options;
   const all = providers.map(
     (provider) =>
       new Provider(
@@ -27,7 +22,7 @@ function createProviders(options: Options, clock: Clock): Providers {
         routeNeedsOf(provider.id, routes, providers[0]?.id),
       ),
   );
-  return new Providers(all, baseUrl(options));
+  return new ProviderRegistry(all, baseUrl);
 }
 
 /** Logs that the keys of a provider could not be refreshed. */

@@ -3,7 +3,7 @@ import type { CsrfOptions, RouteOptions } from '../config/options.ts';
 /** Injects `ProxyOptions`. */
 export const PROXY_OPTIONS = Symbol('proxy options');
 
-type AnswerHeaders = Readonly<Record<string, string>>;
+type DefaultHeaders = Readonly<Record<string, string>>;
 
 /** The part of the configuration that the proxy uses. */
 export interface ProxyOptions {
@@ -18,7 +18,10 @@ export interface ProxyOptions {
    * Default response headers, with names in lower case: `page` for responses from the frontend's
    * server, `other` for responses from APIs.
    */
-  readonly answerHeaders: { readonly page: AnswerHeaders; readonly other: AnswerHeaders };
+  readonly defaultResponseHeaders: {
+    readonly page: DefaultHeaders;
+    readonly other: DefaultHeaders;
+  };
   /**
    * The route to the server of the frontend, if there is one. It is matched last and carries no
    * token.
@@ -27,7 +30,7 @@ export interface ProxyOptions {
   /** The provider whose token is sent on a route that names none. */
   readonly defaultProvider: string | undefined;
   /** Whether a user who signs in without naming a provider gets a choice. */
-  readonly letsChoose: boolean;
+  readonly offersChoice: boolean;
   /** The maximum number of open WebSockets per session on this replica. 0 means no limit. */
   readonly maxWebSockets: number;
 }

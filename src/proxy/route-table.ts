@@ -66,11 +66,11 @@ export class ProxyRoutes {
 
 /** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
-  const { publicUrl, csrf, ourCookies, answerHeaders, frontendRoute } = all;
+  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const isFrontend = options === frontendRoute;
-  const ours = isFrontend ? answerHeaders.page : answerHeaders.other;
+  const defaults = isFrontend ? defaultResponseHeaders.page : defaultResponseHeaders.other;
   return {
     path: options.path,
     options,
@@ -84,21 +84,21 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    responseHeaders: new UpstreamResponseHeaders({ ours, ourCookies, isPersonal, isFrontend }),
+    responseHeaders: new UpstreamResponseHeaders({ defaults, ourCookies, isPersonal, isFrontend }),
   };
 }
 
 /** The sign-in requirements of a route, and where its users meet them. */
 function signInRules(
   options: RouteOptions,
-  { basePath, defaultProvider, letsChoose }: ProxyOptions,
+  { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
   const { token, session, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
-  const unnamed = letsChoose ? undefined : defaultProvider;
+  const unnamed = offersChoice ? undefined : defaultProvider;
   const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
     signedIn: stepUpResponse(signInPlace, false),

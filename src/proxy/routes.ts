@@ -51,20 +51,20 @@ export class Routes<Route extends Matchable> {
    * route or of our endpoints.
    */
   match(path: string): Route | undefined {
-    const meaning = path.includes('%') ? decodeURIComponent(path) : path;
-    const isReserved = isBelow(meaning, this.reserved);
+    const decoded = path.includes('%') ? decodeURIComponent(path) : path;
+    const isReserved = isBelow(decoded, this.reserved);
     const route = isReserved
       ? undefined
-      : this.#byLength.find((candidate) => isBelow(meaning, candidate.path));
+      : this.#byLength.find((candidate) => isBelow(decoded, candidate.path));
     if (this.#arePlain && isPlainForm(path)) return route;
-    this.#refuseOtherReadings(meaning, isReserved ? this.reserved : route?.path);
+    this.#refuseOtherReadings(decoded, isReserved ? this.reserved : route?.path);
     return route;
   }
 
   /** Some servers decode a path repeatedly. Every reading must belong to the same route. */
-  #refuseOtherReadings(meaning: string, owner: string | undefined): void {
+  #refuseOtherReadings(decoded: string, owner: string | undefined): void {
     const expected = owner === undefined ? undefined : this.#looseForms.get(owner);
-    let reading: string | undefined = meaning;
+    let reading: string | undefined = decoded;
     while (reading !== undefined) {
       const loose = looseForm(reading, this.#depth);
       if (this.#looseByLength.find((form) => isBelow(loose, form)) !== expected) {

@@ -1,4 +1,4 @@
-import { setTimeout as passed } from 'node:timers/promises';
+import { withDeadline } from '../http/deadline.ts';
 import type { StandardOutput } from '../telemetry/standard-output.ts';
 
 /**
@@ -51,6 +51,7 @@ export function stopper(drain: () => void, hurry: () => void): () => void {
 
 /** Ends the process when its log is written, or after two seconds. */
 export async function exitAfter(output: StandardOutput, code: number): Promise<void> {
-  await Promise.race([output.end(), passed(lastLinesTime)]);
+  const settings = { keepsProcessAlive: true };
+  await withDeadline(output.end(), lastLinesTime, () => undefined, settings);
   process.exit(code);
 }

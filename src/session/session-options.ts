@@ -1,14 +1,18 @@
-import type { CsrfOptions, SessionOptions } from '../config/options.ts';
+import type { CsrfOptions, RedisOptions, SessionOptions } from '../config/options.ts';
 import type { CookieNames } from './cookie/cookies.ts';
 
 /** Injects `SessionRoomOptions`. */
 export const SESSION_OPTIONS = Symbol('session options');
 
-/** The configuration of the session room. */
+/** The part of the configuration that the `session` room uses. */
 export interface SessionRoomOptions {
   /** The public URL, as browsers see it. */
   readonly publicUrl: string;
   readonly session: SessionOptions;
+  /** Without it, sessions are stored in the memory of the process. */
+  readonly redis?: RedisOptions | undefined;
+  /** The maximum number of pending logins on all replicas. */
+  readonly maxPendingLogins: number;
   readonly csrf: CsrfOptions;
   readonly cookies: CookieNames;
   /**

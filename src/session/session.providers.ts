@@ -1,61 +1,164 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
-import { reasonOf } from '../errors.ts';
-import type { Options } from '../config/options.ts';
-import { Recorder } from '../telemetry/recorder.ts';
-import { Providers } from '../oauth/providers.ts';
-import { AccessTokenService } from './tokens/access-token.service.ts';
-import { ClientTokens } from './tokens/client-tokens.ts';
 import { CLOCK, type Clock } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import { type AccountProvider, ProviderRegistry } from '../oauth/provider-registry.ts';
+import { Recorder } from '../telemetry/recorder.ts';
+import { LoginCookieService } from './cookie/login-cookie.service.ts';
+import { SessionCookieService } from './cookie/session-cookie.service.ts';
+import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
+import { EndNotifier } from './sessions/end-notifier.ts';
 import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
-import type { KeyValueStore } from './store/key-value-store.ts';
-import { RouteTokenService } from './tokens/route-token.service.ts';
+import { SessionCache } from './sessions/session-cache.ts';
+import { SessionIndex } from './sessions/session-index.ts';
+import { SessionReaderService } from './sessions/session-reader.service.ts';
+import { SessionStore } from './sessions/session-store.ts';
+import type { Session } from './sessions/session.ts';
+import { SignedInSessionsService } from './sessions/signed-in-sessions.service.ts';
+import { KEY_VALUE_STORE, type KeyValueStore } from './store/key-value-store.ts';
+import { MemoryKeyValueStore } from './store/memory.ts';
+import { PendingLogins } from './store/pending-logins.ts';
+import type { ConnectionListener } from './store/redis/connection.ts';
+import { RedisKeyValueStore } from './store/redis/redis-key-value-store.ts';
 import { SealedRecords } from './store/sealed-records.ts';
 import { Sealing } from './store/sealing.ts';
-import type { ConnectionListener } from './store/redis/connection.ts';
-import type { Session } from './sessions/session.ts';
-import { SessionStore } from './sessions/session-store.ts';
+import { UsedOnce } from './store/used-once.ts';
+import { AccessTokenService } from './tokens/access-token.service.ts';
+import { ClientTokens } from './tokens/client-tokens.ts';
 import { PendingWrites } from './tokens/pending-writes.ts';
+import { RouteTokenService } from './tokens/route-token.service.ts';
 import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
 
-/**
- * The Nest providers that keep access tokens valid: those of sessions, of routes, and client
- * tokens. `options` and `store` are the injection tokens of `Options` and the key-value store.
- */
-export function tokenProviders(options: symbol, store: symbol): NestProvider[] {
-  return [
-    {
-      provide: TokenRefresher,
-      inject: [SessionStore, Providers, CLOCK, Recorder],
-      useFactory: (
-        sessions: SessionStore,
-        providers: Providers,
-        clock: Clock,
-        recorder: Recorder,
-      ) => {
-        const keeper = new PendingWrites(sessions, logLostTokens);
-        return new TokenRefresher(sessions, keeper, providers, clock, onRefresh(recorder));
-      },
+/** Where records are stored, and how long. */
+const storage: NestProvider[] = [
+  {
+    provide: KEY_VALUE_STORE,
+    inject: [SESSION_OPTIONS, CLOCK, Recorder],
+    useFactory: openStore,
+  },
+  {
+    provide: Sealing,
+    inject: [SESSION_OPTIONS],
+    useFactory: ({ session }: SessionRoomOptions) => new Sealing(session.secrets),
+  },
+  {
+    provide: PendingLogins,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing, CLOCK],
+    useFactory: (
+      options: SessionRoomOptions,
+      store: KeyValueStore,
+      sealing: Sealing,
+      clock: Clock,
+    ) => {
+      const { maxPendingLogins: most } = options;
+      const places = { store, key: `${keyPrefix(options)}pending-logins`, most };
+      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
+      return new PendingLogins(records, places, clock);
     },
-    {
-      provide: ClientTokens,
-      inject: [options, store, Sealing, Providers, CLOCK, Recorder],
-      useFactory: (
-        { redis }: Options,
-        values: KeyValueStore,
-        sealing: Sealing,
-        providers: Providers,
-        clock: Clock,
-        recorder: Recorder,
-      ) => {
-        const records = new SealedRecords(values, sealing, `${redis?.keyPrefix ?? ''}client:`);
-        const listeners = { onOutcome: onRefresh(recorder), onUnshared: logUnshared };
-        return new ClientTokens(records, values, providers, clock, listeners);
-      },
+  },
+  {
+    provide: UsedOnce,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, CLOCK],
+    useFactory: (options: SessionRoomOptions, store: KeyValueStore, clock: Clock) =>
+      new UsedOnce(store, `${keyPrefix(options)}used:`, clock),
+  },
+];
+
+/** The sessions and their cookies. */
+const sessions: NestProvider[] = [
+  {
+    provide: SessionIndex,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, CLOCK],
+    useFactory: (options: SessionRoomOptions, store: KeyValueStore, clock: Clock) =>
+      new SessionIndex(store, `${keyPrefix(options)}index:`, options.session, clock),
+  },
+  {
+    provide: SessionStore,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing, SessionIndex, CLOCK, ProviderRegistry],
+    useFactory: (
+      options: SessionRoomOptions,
+      store: KeyValueStore,
+      sealing: Sealing,
+      index: SessionIndex,
+      clock: Clock,
+      providers: ProviderRegistry,
+    ) => {
+      const records = new SealedRecords(store, sealing, sessionPrefix(options));
+      const isKnown = (account: AccountProvider) => !providers.isReplaced(account);
+      return new SessionStore(records, index, store, options.session, clock, isKnown);
     },
-    AccessTokenService,
-    RouteTokenService,
-    LinkedAccountsService,
-  ];
+  },
+  {
+    provide: SessionCache,
+    inject: [SESSION_OPTIONS, SessionStore, CLOCK],
+    useFactory: ({ session }: SessionRoomOptions, store: SessionStore, clock: Clock) =>
+      new SessionCache(store, session.idle, clock),
+  },
+  {
+    provide: EndNotifier,
+    inject: [SessionStore],
+    useFactory: (store: SessionStore) => new EndNotifier(store),
+  },
+  SessionReaderService,
+  SignedInSessionsService,
+  LinkedAccountsService,
+  SessionCookieService,
+  LoginCookieService,
+];
+
+/** The access tokens of sessions and routes, and client tokens. */
+const tokens: NestProvider[] = [
+  {
+    provide: TokenRefresher,
+    inject: [SessionStore, ProviderRegistry, CLOCK, Recorder],
+    useFactory: (
+      store: SessionStore,
+      providers: ProviderRegistry,
+      clock: Clock,
+      recorder: Recorder,
+    ) => {
+      const pending = new PendingWrites(store, logLostTokens);
+      return new TokenRefresher(store, pending, providers, clock, onRefresh(recorder));
+    },
+  },
+  {
+    provide: ClientTokens,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing, ProviderRegistry, CLOCK, Recorder],
+    useFactory: (
+      options: SessionRoomOptions,
+      store: KeyValueStore,
+      sealing: Sealing,
+      providers: ProviderRegistry,
+      clock: Clock,
+      recorder: Recorder,
+    ) => {
+      const records = new SealedRecords(store, sealing, `${keyPrefix(options)}client:`);
+      const listeners = { onOutcome: onRefresh(recorder), onUnshared: logUnshared };
+      return new ClientTokens(records, store, providers, clock, listeners);
+    },
+  },
+  AccessTokenService,
+  RouteTokenService,
+];
+
+/** The Nest providers of the `session` room. They require `SESSION_OPTIONS` and `CLOCK`. */
+export const sessionProviders: NestProvider[] = [...storage, ...sessions, ...tokens];
+
+function openStore(options: SessionRoomOptions, clock: Clock, recorder: Recorder): KeyValueStore {
+  const { redis } = options;
+  if (!redis) {
+    const warning = 'no redis.url: sessions live in this process alone and end with it';
+    new Logger('Redis').warn(warning);
+    return new MemoryKeyValueStore(clock);
+  }
+  return new RedisKeyValueStore(redis, sessionPrefix(options), onConnection(recorder));
+}
+
+function sessionPrefix(options: SessionRoomOptions): string {
+  return `${keyPrefix(options)}session:`;
+}
+
+function keyPrefix({ redis }: SessionRoomOptions): string {
+  return redis?.keyPrefix ?? '';
 }
 
 /** Records and logs the outcome of a token request. */
@@ -67,7 +170,7 @@ function onRefresh(recorder: Recorder): RefreshListener {
 }
 
 /** Creates a listener that records and logs a lost or restored connection to Redis. */
-export function onConnection(recorder: Recorder): ConnectionListener {
+function onConnection(recorder: Recorder): ConnectionListener {
   const logger = new Logger('Redis');
   return (event, cause) => {
     recorder.redis(event);

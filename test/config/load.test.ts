@@ -174,6 +174,25 @@ describe('the environment alone', () => {
     ]);
   });
 
+  it('turns a block off whose documentation says so', () => {
+    const file = `${smallestFile}\nrateLimit: { pendingLogins: 5 }`;
+    const { options, warnings } = load(file, { BFF_RATE_LIMIT: 'false' });
+    expect(options.rateLimit).toEqual({ pendingLogins: 100_000 });
+    expect(warnings).toEqual([]);
+    expect(mistakesOf(() => load(smallestFile, { BFF_RATE_LIMIT: 'off' }))).toEqual([
+      'rateLimit: must be false, or a block with options of its own (from BFF_RATE_LIMIT)',
+    ]);
+  });
+
+  it('does not set an option of a block that is off', () => {
+    const limit = { BFF_RATE_LIMIT_PENDING_LOGINS: '5' };
+    const mistake =
+      'rateLimit.pendingLogins: is set, but rateLimit is false; keep one of them (from BFF_RATE_LIMIT_PENDING_LOGINS)';
+    const environmentAlone = { ...environment, ...limit, BFF_RATE_LIMIT: 'false' };
+    expect(mistakesOf(() => loadEnvironment(environmentAlone))).toEqual([mistake]);
+    expect(mistakesOf(() => load(`${smallestFile}\nrateLimit: false`, limit))).toEqual([mistake]);
+  });
+
   it('names the variable that has a wrong value, and never shows a secret', () => {
     const env = {
       ...environment,

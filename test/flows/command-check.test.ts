@@ -360,7 +360,7 @@ describe('how a provider is to be protected', () => {
       name: 'provider:corp',
       status: 'error',
       message: expect.stringMatching(
-        /no pushed_authorization_request_endpoint; remove par; answers by jwt are configured, but it announces .*; dpop is true, but it does not announce DPoP/,
+        /no pushed_authorization_request_endpoint; remove par; responses by jwt are configured, but it announces .*; dpop is true, but it does not announce DPoP/,
       ),
     });
   });

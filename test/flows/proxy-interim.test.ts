@@ -42,6 +42,7 @@ describe('an interim answer nobody asked for', () => {
     ['with headers', ['HTTP/1.1 100 Go on\r\nServer: x\r\nDate: y\r\n\r\n', ok()]],
     ['many times', [interim.repeat(1_000), interim.repeat(1_000) + ok()]],
     ['cut before its end', [interim.slice(0, -1), `\n${ok()}`]],
+    ['with a closing header', ['HTTP/1.1 103 X\r\nConnection: close\r\n\r\n', ok()]],
     ['as early hints', ['HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n', ok()]],
     ['as both', [interim, 'HTTP/1.1 103 Early Hints\r\n\r\n', ok()]],
     ['the other way round', ['HTTP/1.1 103 Early Hints\r\n\r\n', interim, ok()]],

@@ -73,7 +73,7 @@ it('of a cluster it says how many masters it has, that one of them evicts, or th
   expect(await says({ cluster: { nodes } })).toMatch(/^warning: .*maxmemory-policy is allkeys-lru/);
   await masters[0]?.command('CLUSTER', 'DELSLOTS', '7');
   expect(await says({ cluster: { nodes: nodes.slice(0, 1) } })).toBe(
-    'error: 1 of 16384 slots of the cluster have no master; mend it with: redis-cli --cluster fix',
+    'error: 1 of 16384 slots of the cluster have no master; repair it with: redis-cli --cluster fix',
   );
   await masters[1]?.stop();
   expect(await says({ cluster: { nodes: nodes.slice(1, 2) } })).toBe(

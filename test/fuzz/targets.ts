@@ -65,7 +65,7 @@ const setCookies: Target = {
   name: 'set-cookies',
   words: [...ours, '=', '==', ';', 'Path=/', 'Domain=example.test', 'Secure', '\t'],
   check(line) {
-    const rules = { ours: {}, ourCookies: ours, isPersonal: true, isFrontend: false };
+    const rules = { defaults: {}, ourCookies: ours, isPersonal: true, isFrontend: false };
     const relayed = new UpstreamResponseHeaders(rules).of(
       { 'set-cookie': [line, 'theme=dark'] },
       'id',

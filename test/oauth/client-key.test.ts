@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { ConfigurationError, parseOptions } from '../../src/config/load.ts';
 import { parseClientKey } from '../../src/oauth/client/key.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { Providers } from '../../src/oauth/providers.ts';
+import { ProviderRegistry } from '../../src/oauth/provider-registry.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
 
@@ -55,7 +55,7 @@ describe('a client key', () => {
       JSON.stringify({ ...ec.privateJwk, use: 'enc' }),
       /^has no private key for signatures$/,
     ],
-    ['half of a JWK', JSON.stringify(halfOfIt), /^has a JWK that is no complete/],
+    ['half of a JWK', JSON.stringify(halfOfIt), /^has a JWK that is not a complete/],
     ['a short RSA key', short.export({ type: 'pkcs8', format: 'pem' }) as string, /2048 bits$/],
     ['a short RSA JWK', JSON.stringify(short.export({ format: 'jwk' })), /2048 bits$/],
     ['an encrypted key', locked as string, /protected by a passphrase; store it without$/],
@@ -99,7 +99,7 @@ describe('at the start', () => {
       })),
     });
     try {
-      return void new Providers(
+      return void new ProviderRegistry(
         providers.map((options) => new Provider(options)),
         'http://localhost:8080/bff',
       );

@@ -1,5 +1,5 @@
 import { Outage } from '../../src/oauth/errors.ts';
-import { Liveness, withDeadline } from '../../src/oauth/provider/liveness.ts';
+import { Liveness, withDiscoveryTimeout } from '../../src/oauth/provider/liveness.ts';
 
 const never = () => new Promise<never>(() => undefined);
 const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
@@ -12,7 +12,7 @@ function silent(signal: AbortSignal): Promise<never> {
 }
 
 const answeredWith = (status: number) =>
-  new Outage('answered', { answer: { status, headers: new Headers() } }).toBffError();
+  new Outage('answered', { response: { status, headers: new Headers() } }).toBffError();
 
 async function timed(work: Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -94,7 +94,7 @@ describe('whoever waits for a provider', () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => void unhandled.push(reason);
     process.on('unhandledRejection', note);
-    const waiting = [new Liveness(silent).whileAlive(promise), withDeadline(promise)];
+    const waiting = [new Liveness(silent).whileAlive(promise), withDiscoveryTimeout(promise)];
     const results = await Promise.allSettled(waiting);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     reject(new Error('late'));
@@ -106,10 +106,10 @@ describe('whoever waits for a provider', () => {
 
 it('patience has an end, and a name for it', async () => {
   const began = performance.now();
-  await expect(withDeadline(never())).rejects.toMatchObject({
+  await expect(withDiscoveryTimeout(never())).rejects.toMatchObject({
     code: 'provider_unavailable',
     cause: { message: 'no answer within 1600 ms' },
   });
   expect(performance.now() - began).toBeLessThan(2000);
-  await expect(withDeadline(Promise.resolve(1))).resolves.toBe(1);
+  await expect(withDiscoveryTimeout(Promise.resolve(1))).resolves.toBe(1);
 });

@@ -44,19 +44,19 @@ describe('what a provider announces', () => {
       { response_modes_supported: ['query'] },
       { jarm: true },
       false,
-      /answers by jwt .* announces query/,
+      /responses by jwt .* announces query/,
     ],
     [
       { response_modes_supported: ['query', 'jwt'] },
       { jarm: true, responseMode: 'form_post' },
       false,
-      /answers by form_post\.jwt/,
+      /responses by form_post\.jwt/,
     ],
     [
       { authorization_signing_alg_values_supported: ['HS256'] },
       { jarm: true },
       true,
-      /signs answers with HS256/,
+      /signs responses with HS256/,
     ],
     [
       { dpop_signing_alg_values_supported: ['RS256'] },

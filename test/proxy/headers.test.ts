@@ -45,7 +45,7 @@ function received(
 ) {
   const { ourCookies } = usual;
   const headers = new UpstreamResponseHeaders({
-    ours: {},
+    defaults: {},
     ourCookies,
     isPersonal: true,
     isFrontend: false,
@@ -624,7 +624,7 @@ describe('a browser receives', () => {
 
   it('our own Origin-Agent-Cluster, whatever an API says', () => {
     const ours = { 'origin-agent-cluster': '?1' };
-    expect(received({ 'origin-agent-cluster': '?0' }, { ours })).toMatchObject(ours);
+    expect(received({ 'origin-agent-cluster': '?0' }, { defaults: ours })).toMatchObject(ours);
   });
 
   it.each(['allow-origin', 'allow-credentials', 'expose-headers', 'max-age'])(

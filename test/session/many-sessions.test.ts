@@ -1,6 +1,6 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { Providers } from '../../src/oauth/providers.ts';
+import { ProviderRegistry } from '../../src/oauth/provider-registry.ts';
 import type { KeyValueStore } from '../../src/session/store/key-value-store.ts';
 import { RedisKeyValueStore } from '../../src/session/store/redis/redis-key-value-store.ts';
 import { recordNameOf, SealedRecords } from '../../src/session/store/sealed-records.ts';
@@ -23,7 +23,7 @@ const many = 2500;
 const portion = 100;
 
 /** Sends no tokens anywhere: revocation is not measured here. */
-class UnreachableProviders extends Providers {
+class UnreachableProviders extends ProviderRegistry {
   override ofAccount(): undefined {
     return undefined;
   }

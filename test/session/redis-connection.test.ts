@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { RedisOptions } from '../../src/config/options.ts';
 import { RedisConnection } from '../../src/session/store/redis/connection.ts';
-import { giveUpAfter } from '../../src/session/store/redis/node.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 
 /** Longer than Redis is waited for, in milliseconds. */
@@ -30,7 +28,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 
   it('takes the answer that has come meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const answer = connection.run((client) => {
       const sent = client.set('key', 'value');
       // The client writes its commands when the turn ends; this comes after that.
       setImmediate(() => beBusy(tooLong));
@@ -41,7 +39,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
   });
 
   it('waits for the answer to a command that it could not send meanwhile', async () => {
-    const answer = connection.ask((client) => {
+    const answer = connection.run((client) => {
       const sent = client.get('key');
       beBusy(tooLong);
       return sent;
@@ -54,7 +52,7 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     const began = performance.now();
     redis.pause();
     try {
-      const answer = connection.ask((client) => client.get('key'));
+      const answer = connection.run((client) => client.get('key'));
       await expect(answer).rejects.toMatchObject({ code: 'session_store_unavailable' });
     } finally {
       redis.resume();
@@ -62,20 +60,4 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     expect(performance.now() - began).toBeGreaterThan(1400);
     expect(performance.now() - began).toBeLessThan(2 * tooLong);
   });
-});
-
-it('looks for an answer once more when the process was busy in the last moment', async () => {
-  const outcome = await new Promise((resolve) => {
-    const stopWaiting = giveUpAfter(300, () => resolve('given up'));
-    const askLate = () => {
-      randomBytes(8, () => {
-        stopWaiting();
-        resolve('answered');
-      });
-      beBusy(150);
-    };
-    // An immediate, because timers are what comes next.
-    setTimeout(() => setImmediate(askLate), 250);
-  });
-  expect(outcome).toBe('answered');
 });

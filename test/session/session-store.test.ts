@@ -79,6 +79,20 @@ describe('the session store', () => {
     expect((await store.read(id))?.sub).toBe('alice');
   });
 
+  it('is a store for express-session: what it sets it gets, until it destroys it', async () => {
+    const { store, begin } = openStore();
+    const session = begin();
+    const get = () =>
+      new Promise((resolve) =>
+        store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
+      );
+    await save(store, 'secret', session);
+    await expect(get()).resolves.toEqual([null, asData(session)]);
+    await store.destroy('secret');
+    await expect(get()).resolves.toEqual([null, null]);
+    await expect(store.read(id)).resolves.toBeUndefined();
+  });
+
   it('stores nothing for a browser that is not signed in', async () => {
     const { store, records } = openStore();
     await store.set('secret', asData());

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { Providers } from '../../src/oauth/providers.ts';
+import { ProviderRegistry } from '../../src/oauth/provider-registry.ts';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { parseOptions } from '../../src/config/load.ts';
 import { MemoryKeyValueStore } from '../../src/session/store/memory.ts';
@@ -38,7 +38,7 @@ function openHouse({ maxPerUser = 0, providers = clients } = {}) {
   const replica = () => {
     const index = new SessionIndex(values, 'index:', { idle: hour, secrets }, clock);
     const store = new SessionStore(records, index, values, limits, clock, () => true);
-    const known = new Providers(providers, 'http://localhost/bff');
+    const known = new ProviderRegistry(providers, 'http://localhost/bff');
     return { index, store, sessions: new SignedInSessionsService(store, index, known, options) };
   };
   const { store, sessions } = replica();

@@ -13,7 +13,7 @@ import {
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -25,7 +25,7 @@ import {
 } from '../login/login-request.ts';
 import { OutgoingLoginsService } from '../login/outgoing-logins.service.ts';
 import { parameter, queryOf } from '../../http/query.ts';
-import { judgedReturnUrl } from '../login/return-url.ts';
+import { validatedReturnUrl } from '../login/return-url.ts';
 
 /**
  * Connects accounts at further providers to the current session. They share the callback of
@@ -37,7 +37,7 @@ export class ConnectController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly outgoing: OutgoingLoginsService,
     private readonly connections: LinkedAccountsService,
   ) {}
@@ -50,7 +50,7 @@ export class ConnectController {
     @Param('provider') providerId: string,
   ): Promise<void> {
     const query = queryOf(request);
-    const returnUrl = judgedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
+    const returnUrl = validatedReturnUrl(parameter(query, 'returnUrl'), this.options.returnUrl);
     const provider = this.providers.get(providerId);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);

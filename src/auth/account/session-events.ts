@@ -15,13 +15,13 @@ const longestWarning = 60_000;
  * Milliseconds until a session that is about to end is checked again. Its user may have become
  * active.
  */
-const pauseNearTheEnd = 2000;
+const intervalNearEnd = 2000;
 
 /** Milliseconds between two comments, which keep proxies from closing an idle connection. */
-const pauseBetweenComments = 15_000;
+const commentInterval = 15_000;
 
 /** Milliseconds after which a browser reconnects when the connection is lost. */
-const pauseBeforeAskingAgain = 2000;
+const reconnectDelay = 2000;
 
 /** Added to the time of the warning, in milliseconds, so that the check does not run too early. */
 const margin = 20;
@@ -30,7 +30,7 @@ const margin = 20;
 const tolerance = 1000;
 
 /** The longest delay of a timer, in milliseconds. */
-const longestWait = 2 ** 31 - 1;
+const longestDelay = 2 ** 31 - 1;
 
 /** The maximum number of concurrent streams per session in this process. */
 const mostStreams = 20;
@@ -50,7 +50,7 @@ export interface SessionSources {
   readonly idle: number;
 }
 
-/** Event streams that tell pages the state of their session. */
+/** Event streams that report the state of a session to its pages. */
 export class SessionEvents {
   /** Open streams by session id. */
   readonly #streams = new Map<string, Set<SessionStream>>();
@@ -96,7 +96,7 @@ class SessionStream {
   /** Epoch milliseconds at which the session ends if it is not used, as of the last check. */
   #endsAt: number;
   #forget: (() => void) | undefined;
-  #nextLook: NodeJS.Timeout | undefined;
+  #nextCheck: NodeJS.Timeout | undefined;
   #comments: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -114,42 +114,42 @@ class SessionStream {
       // Without this header nginx buffers the events.
       'X-Accel-Buffering': 'no',
     });
-    this.response.write(`retry: ${pauseBeforeAskingAgain}\n\n`);
-    this.#comments = setInterval(() => this.response.write(':\n\n'), pauseBetweenComments);
+    this.response.write(`retry: ${reconnectDelay}\n\n`);
+    this.#comments = setInterval(() => this.response.write(':\n\n'), commentInterval);
     this.#forget = this.sources.ends.onEnd(this.session.id, () => this.#end());
-    void this.#look();
+    void this.#check();
   }
 
   stop(): void {
     this.#isOver = true;
     this.#forget?.();
-    clearTimeout(this.#nextLook);
+    clearTimeout(this.#nextCheck);
     clearInterval(this.#comments);
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { store, clock, idle } = this.sources;
     const warning = Math.min(longestWarning, idle / 4);
-    // A failure of the store does not end the session. `SessionEnds` reports an end once the store
+    // A failure of the store does not end the session. `EndNotifier` reports an end once the store
     // is back.
     const left = await store.timeLeft(this.session.id).catch(() => undefined);
     if (this.#isOver) return;
     if (left !== undefined) {
       this.#endsAt = clock() + left;
-      this.#tell(left <= warning ? 'expiring' : 'active');
+      this.#send(left <= warning ? 'expiring' : 'active');
     }
     const untilThen = (left ?? 0) - warning + margin;
-    const pause = untilThen > 0 ? untilThen : pauseNearTheEnd;
-    this.#nextLook = setTimeout(() => void this.#look(), Math.min(pause, longestWait));
+    const delay = untilThen > 0 ? untilThen : intervalNearEnd;
+    this.#nextCheck = setTimeout(() => void this.#check(), Math.min(delay, longestDelay));
   }
 
   #end(): void {
     const isExpired = this.sources.clock() >= this.#endsAt - tolerance;
-    this.#tell('ended', isExpired ? 'expired' : 'signed_out');
+    this.#send('ended', isExpired ? 'expired' : 'signed_out');
     this.response.end();
   }
 
-  #tell(state: SessionState, reason?: EndReason): void {
+  #send(state: SessionState, reason?: EndReason): void {
     if (this.#state === state) return;
     this.#state = state;
     this.response.write(`event: session\ndata: ${JSON.stringify({ state, reason })}\n\n`);

@@ -23,7 +23,7 @@ export class UserController {
     const slides = parameter(queryOf(request), 'slide') !== 'false';
     const session = request.session.signedIn;
     const idleExpiresAt = session && (await this.#idleExpiry(session, slides));
-    if (!session || !idleExpiresAt) return this.#nobody(response);
+    if (!session || !idleExpiresAt) return this.#respondSignedOut(response);
 
     const now = this.clock();
     const logoutUrl = `${this.options.basePath}/logout?sid=${encodeURIComponent(session.id)}`;
@@ -36,7 +36,7 @@ export class UserController {
     return slides ? this.store.slide(session) : this.store.idleExpiry(session.id);
   }
 
-  #nobody(response: Response): void {
+  #respondSignedOut(response: Response): void {
     if (this.options.user.anonymous !== 200) throw new BffError('not_signed_in');
     response.json(null);
   }

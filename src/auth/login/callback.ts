@@ -19,7 +19,7 @@ export interface Callback {
  * Redirects the browser. After a form it uses `303`, so that browsers do not send the form again
  * (RFC 9700 §4.12).
  */
-export function goOn({ method }: Request, response: Response, address: string): void {
+export function redirectAfter({ method }: Request, response: Response, address: string): void {
   response.redirect(method === 'POST' ? 303 : 302, address);
 }
 

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
 import { longestLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
-import { judgedReturnUrl, type ReturnUrlRules } from './return-url.ts';
+import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
 const longestTogether = 4096;
@@ -54,7 +54,7 @@ function refuseLong(parameters: readonly (readonly [name: string, value: string]
  * Returns the provider that a login names by its id, or by its issuer if another site starts the
  * login (OIDC Core §4). Returns `undefined` if it names none. Throws `unknown_provider`.
  */
-export function namedProvider(query: Query, providers: Providers): Provider | undefined {
+export function namedProvider(query: Query, providers: ProviderRegistry): Provider | undefined {
   const id = parameter(query, 'provider');
   if (id !== undefined) return providers.get(id);
   const issuer = parameter(query, 'iss');
@@ -71,7 +71,7 @@ export function returnUrlOf(query: Query, rules: ReturnUrlRules): string {
   const { publicUrl } = rules;
   const isOurs = target === publicUrl || target?.startsWith(`${publicUrl}/`);
   const local = isOurs ? target?.slice(publicUrl.length) : target;
-  return judgedReturnUrl(parameter(query, 'returnUrl') || local, rules);
+  return validatedReturnUrl(parameter(query, 'returnUrl') || local, rules);
 }
 
 /**

@@ -15,7 +15,7 @@ import { refuseRepeatedParameters } from '../../oauth/login/authorization-respon
 import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
 import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
@@ -25,7 +25,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
-import { type Callback, goOn, refuseOtherSession } from './callback.ts';
+import { type Callback, redirectAfter, refuseOtherSession } from './callback.ts';
 import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
 import {
@@ -39,8 +39,8 @@ import {
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
-import { keptReturnUrl } from './return-url.ts';
-import { isSilent, isSilentResponse, silentMark, tellPage } from './silent-login.ts';
+import { storedReturnUrl } from './return-url.ts';
+import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
 
 /** Suffixes of `state` values whose login is not retried automatically. */
 const withoutSecondTry = [noSecondTry, connectMark, silentMark];
@@ -59,7 +59,7 @@ export class LoginController {
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly outgoing: OutgoingLoginsService,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,
@@ -80,14 +80,14 @@ export class LoginController {
     if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
     const isInFrame = isSilent(request.headers, parameters);
-    const tryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
-    const mark = isInFrame ? silentMark : tryMark;
+    const retryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
+    const mark = isInFrame ? silentMark : retryMark;
     // A `Strict` session cookie is missing on the callback, so the session it names is stored now.
     const replaces = this.sessions.idIn(request.headers.cookie);
     const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
     const start = () => this.outgoing.begin(request, response, provider, login);
-    await this.#telling(isInFrame, response, async () => {
-      const url = await this.#noting(provider, start);
+    await this.#attempt(isInFrame, response, async () => {
+      const url = await this.#notifyingFailure(provider, start);
       this.options.listener.signInStarted(provider.id);
       response.redirect(url.href);
     });
@@ -112,7 +112,7 @@ export class LoginController {
     @Res() response: Response,
     @Param('provider') providerId?: string,
   ): Promise<void> {
-    await this.#called(request, response, limitedQueryOf(request), providerId);
+    await this.#receive(request, response, limitedQueryOf(request), providerId);
   }
 
   /**
@@ -126,10 +126,10 @@ export class LoginController {
     @Res() response: Response,
     @Param('provider') providerId?: string,
   ): Promise<void> {
-    await this.#called(request, response, await formOf(request), providerId);
+    await this.#receive(request, response, await formOf(request), providerId);
   }
 
-  async #called(
+  async #receive(
     request: Request,
     response: Response,
     received: URLSearchParams,
@@ -140,32 +140,30 @@ export class LoginController {
     const state = claimedState(provider, received);
     const isInFrame = isSilentResponse(request.headers, state);
     const callback = { request, response, provider, received, state, isInFrame };
-    await this.#telling(isInFrame, response, () =>
-      this.#noting(provider, () => this.#finish(callback)),
+    await this.#attempt(isInFrame, response, () =>
+      this.#notifyingFailure(provider, () => this.#finish(callback)),
     );
   }
 
-  /**
-   * Sends an error to the page around a hidden frame, where the user would not see an error page.
-   */
-  async #telling(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
+  /** Runs a step. An error in a hidden frame goes to the page around it, not to an error page. */
+  async #attempt(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!isInFrame || !(error instanceof BffError)) throw error;
-      this.#logger.log({ msg: 'nobody was signed in silently', code: error.code });
-      tellPage(response, this.options.returnUrl.publicUrl, error.code);
+      this.#logger.log({ msg: 'silent sign-in failed', code: error.code });
+      sendToParentPage(response, this.options.returnUrl.publicUrl, error.code);
     }
   }
 
   async #finish(callback: Callback): Promise<void> {
     const { request, response, provider, received } = callback;
     // Without a login cookie no signature is verified, so that forged callbacks cost little.
-    if (!this.loginCookie.read(request)) return this.#turnAway(callback);
+    if (!this.loginCookie.read(request)) return this.#withoutPendingLogin(callback);
     const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
     const taken = await this.#takePendingLogin(request, state, provider);
-    if (!taken) return this.#turnAway(callback);
+    if (!taken) return this.#withoutPendingLogin(callback);
     // `begunAt` was read before the code is redeemed, so a later logout also ends this sign-in.
     const { pending, begunAt } = taken;
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
@@ -177,7 +175,7 @@ export class LoginController {
       await this.connections.connect(connecting, signIn);
       this.#logger.log({ msg: 'account connected', provider: provider.id });
       this.options.listener.signInCompleted(provider.id);
-      return this.#goOn(callback, pending.returnUrl);
+      return this.#redirect(callback, pending.returnUrl);
     }
     const { session: limits } = this.sessionOptions;
     const userAgent = request.headers['user-agent'];
@@ -185,16 +183,16 @@ export class LoginController {
     await this.sessionCookie.issue(request, response, session, pending.replaces);
     this.#logger.log({ msg: 'signed in', provider: provider.id });
     this.options.listener.signInCompleted(provider.id);
-    this.#goOn(callback, pending.returnUrl);
+    this.#redirect(callback, pending.returnUrl);
   }
 
-  #goOn({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) tellPage(response, this.options.returnUrl.publicUrl, true);
-    else goOn(request, response, keptReturnUrl(returnUrl, this.options.returnUrl));
+  #redirect({ request, response, isInFrame }: Callback, returnUrl: string): void {
+    if (isInFrame) sendToParentPage(response, this.options.returnUrl.publicUrl, true);
+    else redirectAfter(request, response, storedReturnUrl(returnUrl, this.options.returnUrl));
   }
 
   /** Runs a step of a sign-in and notifies the listener if it fails. */
-  async #noting<T>(provider: Provider, work: () => Promise<T>): Promise<T> {
+  async #notifyingFailure<T>(provider: Provider, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -233,10 +231,10 @@ export class LoginController {
    * signed-in user is redirected. If several tabs started a login at once, the browser kept one
    * login cookie; the other tabs retry once with it.
    */
-  #turnAway(callback: Callback): void {
+  #withoutPendingLogin(callback: Callback): void {
     const { request, provider, state } = callback;
     if (request.session.signedIn) {
-      return this.#goOn(callback, this.options.returnUrl.defaultReturnUrl);
+      return this.#redirect(callback, this.options.returnUrl.defaultReturnUrl);
     }
     const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
     const mayTryAgain = isFirstTry && this.loginCookie.read(request);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { type LoginParameters, newState, startLogin } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { type AccountProvider, Providers } from '../../oauth/providers.ts';
+import { type AccountProvider, ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import {
   type LoginPlace,
@@ -23,7 +23,7 @@ export interface OutgoingLogin extends Omit<PendingLogin, keyof AccountProvider 
 @Injectable()
 export class OutgoingLoginsService {
   constructor(
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,
   ) {}
@@ -36,25 +36,25 @@ export class OutgoingLoginsService {
     request: Request,
     response: Response,
     provider: Provider,
-    { parameters, mark, ...wanted }: OutgoingLogin,
+    { parameters, mark, ...login }: OutgoingLogin,
   ): Promise<URL> {
     const redirectUri = this.providers.redirectUri(provider);
-    const isConnect = wanted.connects !== undefined;
+    const isConnect = login.connects !== undefined;
     const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
     const state = newState(mark);
     const admitted = this.pendingLogins.takePlace(bound.binding, state);
     const start = startLogin(provider, redirectUri, parameters, { state, admitted });
-    const { url, secrets } = await this.#freeing(admitted, start);
+    const { url, secrets } = await this.#freeingPlaceOnFailure(admitted, start);
     const { issuer, clientId } = provider.options;
     const at: AccountProvider = { provider: provider.id, issuer, clientId };
     // If this fails, Redis may have stored the record anyway, so its place is not freed.
-    await this.pendingLogins.put(await admitted, { ...at, secrets, ...wanted });
+    await this.pendingLogins.put(await admitted, { ...at, secrets, ...login });
     this.loginCookie.set(response, bound);
     return url;
   }
 
   /** Frees the place of a login that fails to start. */
-  async #freeing<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
+  async #freeingPlaceOnFailure<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
     try {
       return await start;
     } catch (error) {

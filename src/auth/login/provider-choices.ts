@@ -1,4 +1,4 @@
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 
 /** A provider that a user can choose for signing in. */
 export interface ProviderChoice {
@@ -13,7 +13,7 @@ export interface ProviderChoice {
  * parameters.
  */
 export function providerChoices(
-  { all }: Providers,
+  { all }: ProviderRegistry,
   basePath: string,
   parameters: URLSearchParams = new URLSearchParams(),
 ): ProviderChoice[] {

@@ -1,17 +1,17 @@
 import { Controller, Get, Inject, Req, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request } from 'express';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { type ProviderChoice, providerChoices } from './provider-choices.ts';
 import { parameter, queryOf } from '../../http/query.ts';
-import { judgedReturnUrl } from './return-url.ts';
+import { validatedReturnUrl } from './return-url.ts';
 
 /** Lists the providers, for a frontend with its own page to choose one. */
 @Controller({ version: VERSION_NEUTRAL })
 export class ProvidersController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
   ) {}
 
   /**
@@ -20,9 +20,9 @@ export class ProvidersController {
    */
   @Get('providers')
   list(@Req() request: Request): ProviderChoice[] {
-    const asked = parameter(queryOf(request), 'returnUrl');
+    const requested = parameter(queryOf(request), 'returnUrl');
     // The value is passed on as it was sent, because `login` validates it again.
-    const returnUrl = asked && judgedReturnUrl(asked, this.options.returnUrl);
+    const returnUrl = requested && validatedReturnUrl(requested, this.options.returnUrl);
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
     return providerChoices(this.providers, this.options.basePath, parameters);
   }

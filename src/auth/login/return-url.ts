@@ -36,7 +36,7 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
   // Check the path again: removing dot segments can leave another host, as in `/.//evil.example`
   // and `/./%2Fevil.example`.
   const isOurs = url.origin === rules.publicUrl && isLocalPath(path);
-  if (!isOurs || leadsInCircles(url.pathname, rules.basePath)) {
+  if (!isOurs || isSignInEndpoint(url.pathname, rules.basePath)) {
     throw new BffError('invalid_return_url');
   }
   return path;
@@ -47,12 +47,12 @@ export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules):
  * Store this form: unlike the percent-encoded one, it never exceeds 2,048 octets. Throws
  * `invalid_return_url`.
  */
-export function judgedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
+export function validatedReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   return value && safeReturnUrl(value, rules) ? value : rules.defaultReturnUrl;
 }
 
 /** Returns the `Location` for a stored return URL, or the default if it is no longer allowed. */
-export function keptReturnUrl(value: string, rules: ReturnUrlRules): string {
+export function storedReturnUrl(value: string, rules: ReturnUrlRules): string {
   try {
     return safeReturnUrl(value, rules);
   } catch {
@@ -68,7 +68,7 @@ function isLocalPath(value: string): boolean {
   let text = value;
   for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {
     if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
-    const decoded = decode(text);
+    const decoded = decodeOnce(text);
     if (decoded === undefined) return text !== value;
     if (decoded === text) return true;
     text = decoded;
@@ -83,13 +83,13 @@ function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
   );
 }
 
-function leadsInCircles(pathname: string, basePath: string): boolean {
+function isSignInEndpoint(pathname: string, basePath: string): boolean {
   return ['login', 'callback', 'logout', 'connect'].some((endpoint) =>
     isBelow(pathname, `${basePath}/${endpoint}`),
   );
 }
 
-function decode(text: string): string | undefined {
+function decodeOnce(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {

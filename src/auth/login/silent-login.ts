@@ -31,7 +31,7 @@ export function isSilentResponse(headers: IncomingHttpHeaders, state: string | u
  * Sends the result of a silent sign-in to the page around the frame: whether the user is signed in,
  * or an error code. Only pages of our own origin can receive the message or frame the response.
  */
-export function tellPage(
+export function sendToParentPage(
   response: Response,
   publicUrl: string,
   outcome: boolean | ErrorCode,
@@ -44,8 +44,9 @@ export function tellPage(
   response.removeHeader('X-Frame-Options');
   response.setHeader(
     'Content-Security-Policy',
-    `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`,
+    `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; ` +
+      `frame-ancestors 'self'`,
   );
-  const page = `<!doctype html><html lang="en"><title>Sign-in</title><script>${script}</script></html>\n`;
-  response.type('html').send(page);
+  const start = '<!doctype html><html lang="en"><title>Sign-in</title>';
+  response.type('html').send(`${start}<script>${script}</script></html>\n`);
 }

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { BffError } from '../../errors.ts';
 import { type LogoutToken, partiesOf, verifyLogoutToken } from '../../oauth/logout/logout-token.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
 import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
@@ -28,7 +28,7 @@ export class BackchannelController {
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SignedInSessionsService,
     private readonly usedTokens: UsedOnce,
   ) {}
@@ -83,8 +83,8 @@ export class BackchannelController {
       ({ options }) => options.type !== 'oauth2' && options.issuer === issuer,
     );
     if (known.length === 0) throw invalid('its issuer is not configured');
-    const meant = known.filter(({ options }) => audience.includes(options.clientId));
-    return meant.length > 0 ? meant : known.slice(0, 1);
+    const addressed = known.filter(({ options }) => audience.includes(options.clientId));
+    return addressed.length > 0 ? addressed : known.slice(0, 1);
   }
 
   async #endSessions({ token, clientIds }: VerifiedLogout): Promise<void> {

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Logger, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import type { SessionGroup } from '../../session/sessions/session-index.ts';
 import { SignedInSessionsService } from '../../session/sessions/signed-in-sessions.service.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -20,7 +20,7 @@ export class FrontchannelController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SignedInSessionsService,
   ) {}
 
@@ -30,15 +30,15 @@ export class FrontchannelController {
    */
   @Get('frontchannel')
   async logout(@Req() request: Request, @Res() response: Response): Promise<void> {
-    const willing = this.providers.all.filter(({ options }) => options.frontchannelLogout);
-    if (willing.length === 0) throw new BffError('not_found');
+    const enabled = this.providers.all.filter(({ options }) => options.frontchannelLogout);
+    if (enabled.length === 0) throw new BffError('not_found');
     const query = queryOf(request);
     const [issuer, sid] = [parameter(query, 'iss'), parameter(query, 'sid')];
     if (!issuer || !sid) throw new BffError('invalid_request');
-    const asked = willing.filter(({ options }) => options.issuer === issuer);
-    if (asked.length > 0) {
+    const ofIssuer = enabled.filter(({ options }) => options.issuer === issuer);
+    if (ofIssuer.length > 0) {
       // The request has no audience, so it addresses every client of the issuer.
-      const clientIds = asked.map(({ options }) => options.clientId);
+      const clientIds = ofIssuer.map(({ options }) => options.clientId);
       await this.#end({ issuer, clientIds, sid });
       allowFramesOf(issuer, response);
     }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   Controller,
   Get,
@@ -13,13 +12,14 @@ import {
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import { endSessionUrl, revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { everywhere } from '../../session/sessions/linked-accounts.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import { LogoutState } from './logout-state.ts';
+import { withDeadline } from '../../http/deadline.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { safeReturnUrl } from '../login/return-url.ts';
 
@@ -33,7 +33,7 @@ export class LogoutController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly logoutState: LogoutState,
@@ -62,24 +62,24 @@ export class LogoutController {
   @Get('logout/callback')
   callback(@Req() request: Request, @Res() response: Response): void {
     const state = queryOf(request).get('state');
-    const asked = state ? this.logoutState.open(state) : undefined;
+    const requested = state ? this.logoutState.open(state) : undefined;
     // Validate again: a state does not expire, and its origin may no longer be allowed.
-    response.redirect(safeReturnUrl(asked, this.options.returnUrl));
+    response.redirect(safeReturnUrl(requested, this.options.returnUrl));
   }
 
   async #logout(request: Request, response: Response, sidIs: 'required' | 'optional') {
     const query = queryOf(request);
-    const asked = parameter(query, 'returnUrl');
-    const returnUrl = safeReturnUrl(asked, this.options.returnUrl);
+    const requested = parameter(query, 'returnUrl');
+    const returnUrl = safeReturnUrl(requested, this.options.returnUrl);
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
     if (!session) {
-      const named = this.sessions.idIn(request.headers.cookie);
-      const meant = sidIs === 'optional' ? (sid ?? named) : sid;
+      const inCookie = this.sessions.idIn(request.headers.cookie);
+      const presented = sidIs === 'optional' ? (sid ?? inCookie) : sid;
       // Providers may have changed on this replica only. Ending the session here also ends it on
       // replicas with the old configuration.
-      if (named !== undefined && meant === named)
-        await this.sessionCookie.end(request, response, named);
+      if (inCookie !== undefined && presented === inCookie)
+        await this.sessionCookie.end(request, response, inCookie);
       return returnUrl;
     }
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
@@ -89,7 +89,7 @@ export class LogoutController {
     const ended = await this.sessionCookie.end(request, response);
     this.#logger.log({ msg: 'signed out', provider: session.provider });
     this.options.listener.sessionsEnded('user', 1);
-    return (await this.#signOutAtProvider(ended ?? session, asked ?? '')) ?? returnUrl;
+    return (await this.#signOutAtProvider(ended ?? session, requested ?? '')) ?? returnUrl;
   }
 
   /**
@@ -97,18 +97,18 @@ export class LogoutController {
    * return URL as it was sent; the callback validates it again. Returns `undefined` if the provider
    * has no such endpoint or did not respond in time.
    */
-  async #signOutAtProvider(session: Session, asked: string): Promise<string | undefined> {
+  async #signOutAtProvider(session: Session, requested: string): Promise<string | undefined> {
     const provider = this.providers.ofAccount(session);
     if (!provider) return undefined; // no longer configured
     const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
       postLogoutRedirectUri: this.options.postLogoutRedirectUri,
-      state: this.logoutState.seal(asked),
+      state: this.logoutState.seal(requested),
     });
     const [, url] = await Promise.all([
-      this.#withPatience(revoked, 'revocation failed'),
-      this.#withPatience(location, 'end session endpoint unknown'),
+      this.#withinTimeout(revoked, 'revocation failed'),
+      this.#withinTimeout(location, 'end session endpoint unknown'),
     ]);
     return url?.href;
   }
@@ -122,17 +122,14 @@ export class LogoutController {
    * Waits for the authorization server. A failure or a timeout is only logged, because the session
    * here has already ended.
    */
-  async #withPatience<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
+  async #withinTimeout<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
     try {
-      return await Promise.race([promise, tooLate()]);
+      return await withDeadline(promise, revocationTimeout, () => {
+        throw new Error(`no answer within ${revocationTimeout} ms`);
+      });
     } catch (error) {
       this.#logger.warn({ msg: failure, err: error });
       return undefined;
     }
   }
-}
-
-async function tooLate(): Promise<never> {
-  await setTimeout(revocationTimeout, undefined, { ref: false });
-  throw new Error(`no answer within ${revocationTimeout} ms`);
 }

@@ -7,7 +7,7 @@ export const fapi2Algorithms: readonly string[] = ['PS256', 'ES256', 'EdDSA', 'E
 export const usualAlgorithms: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 
 /** The options of a provider that the profile restricts. */
-interface Related {
+interface ProfileOptions {
   readonly profile?: 'fapi2' | undefined;
   readonly type: string;
   readonly issuer?: string | undefined;
@@ -31,7 +31,7 @@ const endpointOptions = [
 type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string | undefined };
 
 /** Refuses a configuration that does not meet its profile, with one message for all points. */
-export const profileIsKept = rule<Related & Endpoints>(
+export const profileIsKept = rule<ProfileOptions & Endpoints>(
   ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
     endpointOptions,
   ),
@@ -51,7 +51,7 @@ export const profileIsKept = rule<Related & Endpoints>(
 );
 
 /** Applies the requirements of the profile to a provider. Does nothing without a profile. */
-export function underProfile<Options extends Related>(options: Options): Options {
+export function underProfile<Options extends ProfileOptions>(options: Options): Options {
   if (options.profile !== 'fapi2') return options;
   return {
     ...options,
@@ -62,14 +62,14 @@ export function underProfile<Options extends Related>(options: Options): Options
   };
 }
 
-function secureAddresses({ issuer, internalUrl }: Related): string[] {
+function secureAddresses({ issuer, internalUrl }: ProfileOptions): string[] {
   return [
     ...(issuer?.startsWith('http:') ? [`an https issuer instead of ${issuer}`] : []),
     ...(internalUrl?.startsWith('http:') ? [`an https internalUrl instead of ${internalUrl}`] : []),
   ];
 }
 
-function ownIdentity({ clientAuth, par }: Related): string[] {
+function ownIdentity({ clientAuth, par }: ProfileOptions): string[] {
   const methods = ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'];
   return [
     ...(methods.includes(clientAuth)
@@ -80,7 +80,7 @@ function ownIdentity({ clientAuth, par }: Related): string[] {
 }
 
 /** The default list is narrowed to the profile. An explicit list is refused, not changed. */
-function signatures({ idTokenAlgorithms }: Related): string[] {
+function signatures({ idTokenAlgorithms }: ProfileOptions): string[] {
   const isUsual = idTokenAlgorithms.join() === usualAlgorithms.join();
   const others = idTokenAlgorithms.filter((alg) => !fapi2Algorithms.includes(alg));
   if (isUsual || others.length === 0) return [];

@@ -53,7 +53,8 @@ const endpointsOfItsOwn = rule<ProviderContext>([...kind, ...endpoints], (provid
   if (type !== 'oauth2') return;
   const why =
     presetOf({ preset }) && tokenEndpoint
-      ? `is required because tokenEndpoint is ${tokenEndpoint}: its tokens are not for the servers that the preset ${preset} knows`
+      ? `is required because tokenEndpoint is ${tokenEndpoint}: ` +
+        `its tokens are not for the servers that the preset ${preset} knows`
       : 'is required because type is oauth2, which has no discovery';
   for (const name of endpoints) if (!provider[name]) report([name], why);
 });
@@ -62,7 +63,8 @@ const subject = rule<ProviderContext>([...kind, 'user'], ({ type, user }, report
   if (type === 'oauth2' && !user?.['sub'])
     report(
       ['user', 'sub'],
-      'is required because type is oauth2: name the field of the user endpoint that never changes, like id',
+      'is required because type is oauth2: name the field of the user endpoint that never ' +
+        'changes, like id',
     );
   if (type === 'oidc' && user)
     report(['user'], 'works with type oauth2 only; OpenID Connect names the claims itself');

@@ -1,7 +1,7 @@
 import { rule } from '../values/rule.ts';
 
 /** The options of one provider that must be consistent. */
-interface Related {
+interface SecurityOptions {
   readonly type: string;
   readonly issuer?: string | undefined;
   readonly tokenEndpoint?: string | undefined;
@@ -17,7 +17,7 @@ interface Related {
   readonly profile?: string | undefined;
 }
 
-const secretWhereItCounts = rule<Related>(
+const secretWhereItCounts = rule<SecurityOptions>(
   ['clientAuth', 'clientSecret'],
   ({ clientAuth, clientSecret }, report) => {
     const usesSecret = clientAuth.startsWith('client_secret_');
@@ -28,7 +28,7 @@ const secretWhereItCounts = rule<Related>(
   },
 );
 
-const filesForTheMethod = rule<Related>(
+const filesForTheMethod = rule<SecurityOptions>(
   ['clientAuth', 'clientKey', 'clientCert'],
   ({ clientAuth, clientKey, clientCert }, report) => {
     const isMutual = clientAuth.endsWith('tls_client_auth');
@@ -40,11 +40,11 @@ const filesForTheMethod = rule<Related>(
   },
 );
 
-const keyForRequests = rule<Related>(['jar', 'clientKey'], ({ jar, clientKey }, report) => {
+const keyForRequests = rule<SecurityOptions>(['jar', 'clientKey'], ({ jar, clientKey }, report) => {
   if (jar && !clientKey) report(['jar'], 'is true, but there is no clientKey to sign with; set it');
 });
 
-const keyThatIsUsed = rule<Related>(
+const keyThatIsUsed = rule<SecurityOptions>(
   ['type', 'clientAuth', 'clientKey', 'clientCert', 'jar'],
   ({ type, clientAuth, clientKey, clientCert, jar }, report) => {
     // ID tokens can be encrypted for the key.
@@ -52,12 +52,13 @@ const keyThatIsUsed = rule<Related>(
     if (clientKey && !hasUse && /^(client_secret_|none)/.test(clientAuth))
       report(
         ['clientKey'],
-        `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: nothing uses it; remove it or set clientAuth to private_key_jwt`,
+        `is set, but clientAuth is ${clientAuth}, and there is neither clientCert nor jar: ` +
+          'nothing uses it; remove it or set clientAuth to private_key_jwt',
       );
   },
 );
 
-const tlsWhereThereIsTls = rule<Related>(
+const tlsWhereThereIsTls = rule<SecurityOptions>(
   ['type', 'issuer', 'tokenEndpoint', 'internalUrl', 'clientCert', 'ca'],
   (provider, report) => {
     const { type, issuer, tokenEndpoint, internalUrl, ...files } = provider;
@@ -73,7 +74,7 @@ const tlsWhereThereIsTls = rule<Related>(
   },
 );
 
-const noSecurityOfOpenId = rule<Related>(
+const noSecurityOfOpenId = rule<SecurityOptions>(
   ['type', 'issuer', 'clientAuth', 'jar', 'jarm', 'dpop', 'profile'],
   ({ type, issuer, clientAuth, profile, ...switches }, report) => {
     if (type !== 'oauth2') return;

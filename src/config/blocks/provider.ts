@@ -10,8 +10,8 @@ import { userFields } from '../values/user-fields.ts';
 
 /** Parameters of an authorization request that only the BFF sets. */
 const protocolParameters = new Set(
-  `client_id redirect_uri response_type response_mode scope state nonce code_challenge code_challenge_method
-  request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
+  `client_id redirect_uri response_type response_mode scope state nonce code_challenge
+  code_challenge_method request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
 );
 
 const signatureAlgorithms =

@@ -1,17 +1,22 @@
 import { z } from 'zod';
-import { blockOrFalse, later, text, wholeNumber } from '../values/scalar.ts';
+import { blockOrFalse, refuse, scalar, wholeNumber } from '../values/scalar.ts';
 
+/** An option of a later release. It is refused, never ignored. */
 const limit = (what: string) =>
-  later(text().describe(`How often a client may ${what}, \`30/1m\` for example.`), 'rate limiting');
+  scalar<undefined, string>(() =>
+    refuse('rate limiting is not part of this release yet; remove this option'),
+  )
+    .optional()
+    .describe(`*Later release.* How often a client may ${what}, \`30/1m\` for example.`);
 
 /** Limits for clients without a session. */
 export const rateLimit = blockOrFalse(
   z
     .strictObject({
-      login: limit('begin a sign-in'),
-      callback: limit('come back from a provider'),
+      login: limit('start a sign-in'),
+      callback: limit('send a callback'),
       backchannel: limit('send a logout token'),
-      failures: limit('send a callback or logout token that is refused'),
+      failures: limit('send a refused callback or logout token'),
       pendingLogins: wholeNumber(1, 10_000_000)
         .prefault(100_000)
         .describe(

@@ -1,7 +1,7 @@
 import { type Report, rule } from '../values/rule.ts';
 
 /** The options that the rules below compare. A field is `undefined` if it is not configured. */
-interface Related {
+interface ConnectionOptions {
   readonly url?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
@@ -10,7 +10,7 @@ interface Related {
   readonly cluster?: object | undefined;
 }
 
-const oneTopology = rule<Related>(
+const oneTopology = rule<ConnectionOptions>(
   ['url', 'sentinel', 'cluster'],
   ({ url, sentinel, cluster }, report) => {
     const given = Object.entries({ url, sentinel, cluster })
@@ -23,7 +23,7 @@ const oneTopology = rule<Related>(
   },
 );
 
-const agreesWithUrl = rule<Related>(
+const agreesWithUrl = rule<ConnectionOptions>(
   ['url', 'username', 'password', 'database'],
   ({ url, username, password, database }, report) => {
     const inUrl = url === undefined ? undefined : URL.parse(url);
@@ -38,17 +38,20 @@ const agreesWithUrl = rule<Related>(
   },
 );
 
-const oneDatabase = rule<Related>(['cluster', 'database'], ({ cluster, database }, report) => {
-  if (cluster && database)
-    report(['database'], `is ${database}, but Redis Cluster has only database 0; remove it`);
-});
+const oneDatabase = rule<ConnectionOptions>(
+  ['cluster', 'database'],
+  ({ cluster, database }, report) => {
+    if (cluster && database)
+      report(['database'], `is ${database}, but Redis Cluster has only database 0; remove it`);
+  },
+);
 
 /** Consistency rules for the `redis` block. */
 export const redisConsistency = [oneTopology, agreesWithUrl, oneDatabase] as const;
 
 /** Redis requires a password together with a user name. */
 export function passwordForUser(block: string) {
-  return ({ url, username, password }: Related, report: Report): void => {
+  return ({ url, username, password }: ConnectionOptions, report: Report): void => {
     const inUrl = url === undefined ? undefined : URL.parse(url)?.password;
     if (username !== undefined && password === undefined && !inUrl)
       report(['password'], `is required because ${block}.username is set`);

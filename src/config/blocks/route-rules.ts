@@ -1,7 +1,7 @@
 import { rule } from '../values/rule.ts';
 
 /** The options of one route that must be consistent. */
-interface Related {
+interface RuledOptions {
   readonly upstream: readonly string[];
   readonly token: string;
   readonly session: string;
@@ -22,18 +22,19 @@ interface Related {
   };
 }
 
-const ownAuthorization = rule<Related>(
+const ownAuthorization = rule<RuledOptions>(
   ['token', 'headers.pass'],
   ({ token, headers: { pass } }, report) => {
     if (token !== 'none' && pass.includes('authorization'))
       report(
         ['headers', 'pass'],
-        `names Authorization, but token is ${token}; the route sends its own, so remove it or set token to none`,
+        `names Authorization, but token is ${token}; the route sends its own, so remove it or ` +
+          'set token to none',
       );
   },
 );
 
-const claimsOfSomebody = rule<Related>(
+const claimsNeedUser = rule<RuledOptions>(
   ['token', 'session', 'headers.set'],
   ({ token, session, headers: { set } }, report) => {
     if (token !== 'none' && session !== 'none') return;
@@ -42,20 +43,22 @@ const claimsOfSomebody = rule<Related>(
       if (value.includes('${'))
         report(
           ['headers', 'set', name],
-          `contains a claim, but ${option} is none, so there are no claims; ${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
+          `contains a claim, but ${option} is none, so there are no claims; ` +
+            `${option === 'token' ? 'set token to user or optional' : 'set session to required'}`,
         );
   },
 );
 
-const sessionForClient = rule<Related>(['token', 'session'], ({ token, session }, report) => {
+const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, session }, report) => {
   if (session === 'none' && token !== 'client')
     report(
       ['session'],
-      `is none, but token is ${token}; only with token: client is there a token without a session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
+      `is none, but token is ${token}; only with token: client is there a token without a ` +
+        `session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
     );
 });
 
-const tokenOfItsOwn = rule<Related>(
+const tokenOfItsOwn = rule<RuledOptions>(
   ['token', 'resource', 'exchange', 'scope'],
   ({ token, resource, exchange, scope }, report) => {
     const given = { resource, exchange, scope };
@@ -66,7 +69,8 @@ const tokenOfItsOwn = rule<Related>(
     if (token === 'client')
       report(
         ['exchange'],
-        'is set, but token is client, and there is no token of a user to exchange; use resource and scope, or set token to user',
+        'is set, but token is client, and there is no token of a user to exchange; use ' +
+          'resource and scope, or set token to user',
       );
     if (resource !== undefined)
       report(
@@ -79,22 +83,26 @@ const tokenOfItsOwn = rule<Related>(
   },
 );
 
-const signedInHow = rule<Related>(['token', 'acr', 'maxAge'], (route, report) => {
+const signedInHow = rule<RuledOptions>(['token', 'acr', 'maxAge'], (route, report) => {
   if (route.token === 'user') return;
   for (const name of ['acr', 'maxAge'] as const)
     if (route[name] !== undefined)
       report(
         [name],
-        `is set, but token is ${route.token}, so callers need not be signed in as somebody; set token to user`,
+        `is set, but token is ${route.token}, so callers need no session of a user; set token ` +
+          'to user',
       );
 });
 
-const oneNewPath = rule<Related>(['stripPrefix', 'rewrite'], ({ stripPrefix, rewrite }, report) => {
-  if (stripPrefix && rewrite !== undefined)
-    report(['rewrite'], `is ${rewrite}, but stripPrefix is true; keep one of them`);
-});
+const oneNewPath = rule<RuledOptions>(
+  ['stripPrefix', 'rewrite'],
+  ({ stripPrefix, rewrite }, report) => {
+    if (stripPrefix && rewrite !== undefined)
+      report(['rewrite'], `is ${rewrite}, but stripPrefix is true; keep one of them`);
+  },
+);
 
-const certificateWithKey = rule<Related>(
+const certificateWithKey = rule<RuledOptions>(
   ['clientCert', 'clientKey'],
   ({ clientCert, clientKey }, report) => {
     if ((clientCert === undefined) === (clientKey === undefined)) return;
@@ -105,7 +113,7 @@ const certificateWithKey = rule<Related>(
 
 const tlsOptions = ['ca', 'clientCert', 'clientKey'] as const;
 
-const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, report) => {
+const tlsWhereThereIsTls = rule<RuledOptions>(['upstream', ...tlsOptions], (route, report) => {
   if (route.upstream[0]?.startsWith('https:')) return;
   for (const name of tlsOptions)
     if (route[name] !== undefined)
@@ -115,7 +123,7 @@ const tlsWhereThereIsTls = rule<Related>(['upstream', ...tlsOptions], (route, re
 /** Consistency rules for one route. */
 export const routeRules = [
   ownAuthorization,
-  claimsOfSomebody,
+  claimsNeedUser,
   sessionForClient,
   tokenOfItsOwn,
   signedInHow,

@@ -156,7 +156,8 @@ export const session = z
       if (idle > absolute)
         report(
           ['idle'],
-          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of them fit the other`,
+          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of ` +
+            'them fit the other',
         );
     }),
   )

@@ -72,8 +72,9 @@ export function unknownVariables(
   return Object.keys(variables)
     .filter((name) => name.startsWith('BFF_') && !known.has(name))
     .map((name) => {
-      const meant = nearest(name, names);
-      return `${name} is not an option and has no effect${meant ? `; did you mean ${meant}?` : ''}`;
+      const similar = nearest(name, names);
+      const hint = similar ? `; did you mean ${similar}?` : '';
+      return `${name} is not an option and has no effect${hint}`;
     });
 }
 

@@ -1,5 +1,5 @@
 import type { Setting } from './environment.ts';
-import type { Mistake, Path } from '../mistakes.ts';
+import { type Mistake, type Path, spellPath } from '../mistakes.ts';
 import { isBlock, valueAt, withValue } from './tree.ts';
 
 /** The variable that a configuration value came from. */
@@ -20,10 +20,21 @@ export function overlay(file: unknown, settings: readonly Setting[]) {
     const path = locate(option.path, entries);
     if (!path) continue;
     tree = withValue(tree, path, value);
+    if (isFalse(valueAt(tree, path.slice(0, -1)))) mistakes.push(besideFalse(path, variable));
     placed.push({ path, origin: variable });
     if (mistake) mistakes.push({ path, message: mistake });
   }
   return { tree, placed, entries, mistakes };
+}
+
+/** An option would be lost in a block that is `false`. */
+function besideFalse(path: Path, variable: string): Mistake {
+  const block = spellPath(path.slice(0, -1));
+  return { path, message: `is set, but ${block} is false; keep one of them (from ${variable})` };
+}
+
+function isFalse(value: unknown): boolean {
+  return value === false || value === 'false';
 }
 
 /**
@@ -86,5 +97,8 @@ function withEntry(tree: unknown, block: string, index: number, entry: object): 
 
 function withoutIssuer(settings: readonly Setting[]): string {
   const variables = settings.map(({ variable }) => variable).join(', ');
-  return `${variables} belong to a provider with the id default, and there is none; set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too`;
+  return (
+    `${variables} belong to a provider with the id default, and there is none; ` +
+    'set BFF_OIDC_ISSUER or BFF_OIDC_PRESET too'
+  );
 }

@@ -12,10 +12,13 @@ const shortNames: Readonly<Record<string, string>> = {
 /**
  * The environment variables of an option, the recommended one first. Names follow the path:
  * `server.port` is `BFF_SERVER_PORT`. The provider `default` uses `BFF_OIDC_`, the route
- * `BFF_API_`.
+ * `BFF_API_`. The variable of a block that can be replaced by `false` accepts only that.
  */
-export function variablesOf({ path, kind }: Pick<Option, 'path' | 'kind'>): readonly string[] {
-  if (kind !== 'scalar' && kind !== 'list') return [];
+export function variablesOf(
+  option: Pick<Option, 'path' | 'kind' | 'mayBeFalse'>,
+): readonly string[] {
+  const { path, kind, mayBeFalse } = option;
+  if (kind !== 'scalar' && kind !== 'list' && !mayBeFalse) return [];
   const [block = '', entry, ...rest] = path;
   if (entry === '*')
     return block === 'providers' && rest[0] === 'id'

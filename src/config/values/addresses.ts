@@ -61,7 +61,8 @@ export function upstreamAddresses() {
     if (new Set(addresses).size < addresses.length) refuse('names the same address twice');
     if (new Set(addresses.map(kindOfAddress)).size > 1)
       refuse(
-        `lists ${addresses.join(', ')}; the servers of one upstream must have the same scheme and path`,
+        `lists ${addresses.join(', ')}; the servers of one upstream must have the same scheme ` +
+          'and path',
       );
     return addresses;
   });

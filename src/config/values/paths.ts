@@ -23,7 +23,7 @@ export function requestPath() {
 /** A local path for redirects. Browsers cannot interpret it as another site. */
 export function localPath() {
   return text((value) => {
-    const decoded = decode(value);
+    const decoded = decodePath(value);
     for (const spelling of [value, decoded])
       if (!/^\/(?![/\\])/.test(spelling) || /[\p{Cc}\\]/u.test(spelling))
         refuse('must be a path on this site: one leading /, no backslash, no control character');
@@ -80,7 +80,7 @@ function pathOnly(value: string): string {
     : value;
 }
 
-function decode(value: string): string {
+function decodePath(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {

@@ -10,8 +10,6 @@ export interface OptionNotes {
   readonly separator?: RegExp;
   /** A file or directory. Relative paths are resolved from the folder of their source. */
   readonly isPath?: true;
-  /** The schema of the option in the release that will support it. */
-  readonly future?: z.ZodType;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
 }
@@ -124,25 +122,19 @@ export function listOf<Item extends z.ZodType>(
   return z.array(item, { error }).meta({ separator });
 }
 
-/** An option of a later release. It is refused, never ignored. */
-export function later<Schema extends z.ZodType>(schema: Schema, feature: string) {
-  return z
-    .custom<z.input<Schema>>()
-    .transform((value, context): undefined => {
-      if (value !== undefined)
-        context.addIssue(`${feature} is not part of this release yet; remove this option`);
-    })
-    .optional()
-    .meta({ future: schema });
-}
-
 /**
- * A block with defaults. `false` is accepted in its place and keeps the defaults of its options.
+ * A block with defaults. `false`, or its string form in an environment variable, is accepted in its
+ * place and keeps the defaults of its options.
  */
 export function blockOrFalse<Schema extends z.ZodType>(schema: Schema) {
   return z
-    .custom<z.input<Schema> | false>()
-    .transform((value): unknown => (value === false ? undefined : value))
+    .custom<z.input<Schema> | false | 'false'>()
+    .transform((value, context): unknown => {
+      if (value === false || value === 'false') return undefined;
+      if (value === undefined || typeof value === 'object') return value;
+      context.addIssue('must be false, or a block with options of its own');
+      return z.NEVER;
+    })
     .pipe(schema as z.ZodType<z.output<Schema>>)
     .meta({ block: schema });
 }

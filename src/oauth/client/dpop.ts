@@ -163,8 +163,8 @@ class Prover {
 const provers = new WeakMap<DpopKey, Prover>();
 
 function proverOf(key: DpopKey): Prover {
-  const known = provers.get(key);
-  if (known) return known;
+  const existing = provers.get(key);
+  if (existing) return existing;
   const prover = new Prover(key);
   provers.set(key, prover);
   return prover;

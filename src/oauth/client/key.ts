@@ -67,7 +67,7 @@ export type BadFileListener = (error: unknown) => void;
  * good key stays in use.
  */
 export class ClientKeyFile {
-  #known?: { readonly key: ClientKey; readonly stamp: string };
+  #loaded?: { readonly key: ClientKey; readonly stamp: string };
   #refused?: string;
 
   constructor(
@@ -78,29 +78,29 @@ export class ClientKeyFile {
 
   /** The newest usable key. Throws if no usable key has been read yet. */
   async current(): Promise<ClientKey> {
-    const known = this.#known;
+    const loaded = this.#loaded;
     try {
       const { ino, size, mtimeMs } = await stat(this.path);
       const stamp = [ino, size, mtimeMs].join();
-      if (known && (stamp === known.stamp || stamp === this.#refused)) return known.key;
+      if (loaded && (stamp === loaded.stamp || stamp === this.#refused)) return loaded.key;
       return await this.#read(stamp);
     } catch (error) {
-      if (!known) throw error;
+      if (!loaded) throw error;
       // The file may be missing for a moment while it is replaced.
       this.#refuse('gone', error);
-      return known.key;
+      return loaded.key;
     }
   }
 
   async #read(stamp: string): Promise<ClientKey> {
     try {
       const key = parseClientKey(await readFile(this.path, 'utf8'), this.rsa);
-      this.#known = { key, stamp };
+      this.#loaded = { key, stamp };
       return key;
     } catch (error) {
-      if (!this.#known) throw error;
+      if (!this.#loaded) throw error;
       this.#refuse(stamp, error);
-      return this.#known.key;
+      return this.#loaded.key;
     }
   }
 
@@ -127,9 +127,9 @@ function isForDecryption(jwk: Jwk): boolean {
 }
 
 /** A key that names no purpose may be used for any (RFC 7517 §4.2, §4.3). */
-function isFor({ use, key_ops: given }: Jwk, wanted: string, operations: string[]): boolean {
-  if (use !== undefined && use !== wanted) return false;
-  return !Array.isArray(given) || operations.some((operation) => given.includes(operation));
+function isFor({ use, key_ops: allowed }: Jwk, expectedUse: string, operations: string[]): boolean {
+  if (use !== undefined && use !== expectedUse) return false;
+  return !Array.isArray(allowed) || operations.some((operation) => allowed.includes(operation));
 }
 
 function parseJson(text: string): Jwk {
@@ -144,7 +144,7 @@ function importJwk(jwk: Jwk): KeyObject {
   try {
     return strongEnough(createPrivateKey({ key: jwk, format: 'jwk' }));
   } catch (error) {
-    throw isOurs(error) ? error : new Error('has a JWK that is no complete private key');
+    throw isOurs(error) ? error : new Error('has a JWK that is not a complete private key');
   }
 }
 

@@ -42,7 +42,7 @@ export function satisfies(
  */
 export function checkAcr(acr: string | undefined, acrValues: string | undefined): void {
   if (acrValues === undefined || isOneOf(acr, acrValues)) return;
-  const cause = new Error('the user did not sign in as was asked for (acr)');
+  const cause = new Error('the user did not authenticate as requested (acr)');
   throw new BffError('login_failed', { cause });
 }
 

@@ -20,11 +20,11 @@ export async function authorizationUrl(
   configuration: Configuration,
   parameters: URLSearchParams,
 ): Promise<URL> {
-  const asked = new URLSearchParams([...parameters, ...responseMode(provider)]);
+  const request = new URLSearchParams([...parameters, ...responseMode(provider)]);
   try {
     const url = provider.options.jar
-      ? await signedUrl(provider, configuration, asked)
-      : buildAuthorizationUrl(configuration, asked);
+      ? await signedUrl(provider, configuration, request)
+      : buildAuthorizationUrl(configuration, request);
     if (!isPushed(provider, configuration)) return url;
     return await provider.whileAlive(pushedUrl(configuration, url.searchParams));
   } catch (error) {

@@ -13,7 +13,7 @@ export function checkAuthorizationResponse(
   // `iss` comes before `error`: an error response of another server must not count (RFC 9207 §2.4).
   checkIssuer(parameters, configuration);
   for (const name of ['response', 'id_token', 'access_token', 'token']) {
-    if (parameters.has(name)) throw malformed(`${name} was not asked for`);
+    if (parameters.has(name)) throw malformed(`${name} was not requested`);
   }
   const error = parameters.get('error');
   if (error !== null) throw new BffError(errorCode(error), { cause: new Error(`error=${error}`) });

@@ -23,14 +23,14 @@ const longestToken = 64 * 1024;
  * later, because it is not a signed token.
  */
 export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
-  return async (_url, answer) => {
-    const fields = answer.body.includes('"id_token"') ? readFields(answer) : undefined;
+  return async (_url, response) => {
+    const fields = response.body.includes('"id_token"') ? readFields(response) : undefined;
     const encrypted = fields?.['id_token'];
-    if (typeof encrypted !== 'string' || !isEncrypted(encrypted)) return answer;
+    if (typeof encrypted !== 'string' || !isEncrypted(encrypted)) return response;
     const idToken = await open(encrypted, await keys());
     return idToken === undefined
-      ? answer
-      : { ...answer, body: JSON.stringify({ ...fields, id_token: idToken }) };
+      ? response
+      : { ...response, body: JSON.stringify({ ...fields, id_token: idToken }) };
   };
 }
 

@@ -47,7 +47,7 @@ export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
  * Throws `login_failed`.
  */
 export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: number): void {
-  if (iat * 1000 < now - oldest) throw refused('of another day (iat)');
+  if (iat * 1000 < now - oldest) throw refused('that is too old (iat)');
   if (authTime !== undefined && authTime * 1000 > now + clockTolerance) {
     throw refused('of a sign-in that is still to come (auth_time)');
   }

@@ -64,7 +64,7 @@ async function verified(provider: Provider, encoded: string): Promise<Claims> {
     return JSON.parse(Buffer.from(payload).toString('utf8')) as Claims;
   } catch (error) {
     if (error instanceof BffError) throw error;
-    throw refused('response has no signature that holds', error);
+    throw refused('the signature of response is not valid', error);
   }
 }
 

@@ -7,63 +7,19 @@ import {
 import { BffError } from '../../errors.ts';
 import { authorizationUrl } from './authorization-request.ts';
 import { checkAuthorizationResponse } from './authorization-response.ts';
-import { type Claims, readClaims } from './claims.ts';
-import { type DpopKey, newDpopKey, thumbprintOf } from '../client/dpop.ts';
+import { readClaims } from './claims.ts';
+import { newDpopKey, thumbprintOf } from '../client/dpop.ts';
 import { isUnknownKey, toBffError } from '../errors.ts';
 import { checkAcr, readAuthentication } from './acr.ts';
 import { checkFreshness, checkIdToken, readSessionExpiry } from './id-token.ts';
+import type { LoginSecrets } from './login-secrets.ts';
 import { createPkcePair } from './pkce.ts';
+import type { SignIn } from './sign-in.ts';
 import { redeemNonOidcCode, withoutUnknownIssuer } from '../non-oidc/login.ts';
 import type { Provider } from '../provider/provider.ts';
 import { requestParameters } from '../provider/request-parameters.ts';
 import { verifySignature } from '../client/signature.ts';
-import { readTokenSet, type TokenSet } from '../tokens/token-set.ts';
-
-/**
- * The values of one authorization request that are needed when its response arrives. They are
- * secret and must not reach the browser unencrypted.
- */
-export interface LoginSecrets {
-  readonly state: string;
-  readonly nonce: string;
-  readonly codeVerifier: string;
-  readonly redirectUri: string;
-  /** Seconds. Optional. `auth_time` is checked only if `max_age` was requested. */
-  readonly maxAge?: number;
-  /** The key to bind the tokens to. Optional. */
-  readonly dpopKey?: DpopKey;
-  /**
-   * Accepted `acr` values, separated by spaces. Optional. `acr` is checked only if `acr_values` was
-   * requested.
-   */
-  readonly acrValues?: string;
-}
-
-/** The result of a successful sign-in. */
-export interface SignIn {
-  readonly issuer: string;
-  /** The client that the tokens were issued to. */
-  readonly clientId: string;
-  readonly sub: string;
-  readonly claims: Claims;
-  readonly tokens: TokenSet;
-  /**
-   * The provider's session identifier, which its logout tokens contain. `undefined` if the provider
-   * sent none.
-   */
-  readonly sid?: string;
-  /**
-   * When the provider's session ends (`session_expiry`), in epoch milliseconds. `undefined` if the
-   * provider sent none.
-   */
-  readonly sessionExpiry?: number;
-  /** OIDC Session Management `session_state`. `undefined` if the provider sent none. */
-  readonly sessionState?: string;
-  /** How the user authenticated (`acr` of the ID token). `undefined` if the provider sent none. */
-  readonly acr?: string;
-  /** When the user authenticated (`auth_time`), in epoch milliseconds. `undefined` if not sent. */
-  readonly authTime?: number;
-}
+import { readTokenSet } from '../tokens/token-set.ts';
 
 /**
  * Optional parameters of an authorization request, such as `prompt`, `login_hint` and `max_age`.
@@ -102,8 +58,8 @@ export async function startLogin(
     admitted,
   ]);
   const { resources, scopes } = provider.routeNeeds;
-  const asked = requestParameters(provider.options, parameters, scopes);
-  const { max_age: maxAge, acr_values: acrValues } = asked;
+  const requested = requestParameters(provider.options, parameters, scopes);
+  const { max_age: maxAge, acr_values: acrValues } = requested;
   const dpopKey = provider.options.dpop ? newDpopKey() : undefined;
   const secrets: LoginSecrets = {
     state,
@@ -115,7 +71,7 @@ export async function startLogin(
     ...(acrValues !== undefined && { acrValues }),
   };
   const request = new URLSearchParams({
-    ...asked,
+    ...requested,
     redirect_uri: redirectUri,
     state: secrets.state,
     // An OAuth 2 provider without OpenID Connect has no ID token that could repeat the nonce.

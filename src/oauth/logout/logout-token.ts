@@ -39,7 +39,7 @@ export function partiesOf(encoded: string): {
   readonly issuer: string;
   readonly audience: readonly unknown[];
 } {
-  const { iss, aud } = decode(encoded).claims;
+  const { iss, aud } = decodeLogoutToken(encoded).claims;
   return { issuer: isText(iss) ? iss : refuse('iss is missing'), audience: [aud].flat() };
 }
 
@@ -55,7 +55,7 @@ export async function verifyLogoutToken(
   now: number,
 ): Promise<LogoutToken> {
   const { options } = provider;
-  const { header, claims } = decode(encoded);
+  const { header, claims } = decodeLogoutToken(encoded);
   checkHeader(header, options);
   checkParties(claims, options);
   checkEvent(claims);
@@ -71,7 +71,10 @@ export async function verifyLogoutToken(
   };
 }
 
-function decode(encoded: string): { readonly header: Members; readonly claims: Members } {
+function decodeLogoutToken(encoded: string): {
+  readonly header: Members;
+  readonly claims: Members;
+} {
   if (encoded.length > maxLength) refuse(`is longer than ${maxLength} characters`);
   const [, header, claims] = /^([\w-]+)\.([\w-]+)\.[\w-]*$/.exec(encoded) ?? [];
   if (header === undefined || claims === undefined) return refuse('is no signed JWT');
@@ -97,7 +100,7 @@ function checkHeader({ alg, typ, crit }: Members, options: ProviderOptions): voi
   if (!options.idTokenAlgorithms.some((accepted) => accepted === alg)) {
     refuse(`alg is none of ${options.idTokenAlgorithms.join(', ')}`);
   }
-  if (crit !== undefined) refuse('crit demands what nobody here understands');
+  if (crit !== undefined) refuse('crit demands extensions that are not supported');
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
   if (type === 'logout+jwt') return;
   const isUntyped = type === undefined || type === 'jwt';

@@ -1,6 +1,7 @@
 import { authorizationCodeGrant, type Configuration } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
-import type { LoginSecrets, SignIn } from '../login/login.ts';
+import type { LoginSecrets } from '../login/login-secrets.ts';
+import type { SignIn } from '../login/sign-in.ts';
 import { readNonOidcUser } from './user.ts';
 import { readTokenSet } from '../tokens/token-set.ts';
 
@@ -16,11 +17,11 @@ export async function redeemNonOidcCode(
   now: number,
 ): Promise<SignIn> {
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
-  const answer = await authorizationCodeGrant(configuration, callbackUrl, {
+  const tokenResponse = await authorizationCodeGrant(configuration, callbackUrl, {
     pkceCodeVerifier: secrets.codeVerifier,
     expectedState: secrets.state,
   });
-  const tokens = readTokenSet(answer, now);
+  const tokens = readTokenSet(tokenResponse, now);
   const { sub, claims } = await readNonOidcUser(configuration, options, tokens);
   const { issuer, clientId } = options;
   return { issuer, clientId, sub, claims, tokens };
@@ -35,7 +36,7 @@ export function withoutUnknownIssuer(
   response: URLSearchParams,
 ): URLSearchParams {
   if (type !== 'oauth2' || issuer !== userinfoEndpoint) return response;
-  const known = new URLSearchParams(response);
-  known.delete('iss');
-  return known;
+  const withoutIssuer = new URLSearchParams(response);
+  withoutIssuer.delete('iss');
+  return withoutIssuer;
 }

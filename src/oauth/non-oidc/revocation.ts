@@ -12,7 +12,7 @@ export async function revokeByDelete(
 ): Promise<void> {
   if (!revocationEndpoint || !clientSecret) return;
   const credentials = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
-  const answer = await configuration[customFetch]?.(revocationEndpoint, {
+  const response = await configuration[customFetch]?.(revocationEndpoint, {
     method: 'DELETE',
     headers: {
       authorization: `Basic ${credentials}`,
@@ -23,6 +23,6 @@ export async function revokeByDelete(
     redirect: 'manual',
   });
   // A token that no longer exists counts as revoked.
-  const isGone = answer?.status === 204 || answer?.status === 404;
-  if (!isGone) throw new Error(`DELETE ${revocationEndpoint} answered ${answer?.status}`);
+  const isGone = response?.status === 204 || response?.status === 404;
+  if (!isGone) throw new Error(`DELETE ${revocationEndpoint} answered ${response?.status}`);
 }

@@ -11,11 +11,11 @@ type Fields = Record<string, unknown>;
  */
 export function tokenResponses(options: ProviderOptions): ResponseReader {
   const errors = presetOf(options)?.errors ?? {};
-  return (url, answer) => {
-    const isAboutTokens = url === options.tokenEndpoint && !isElsewhereOrLater(answer);
-    const fields = isAboutTokens ? readFields(answer) : undefined;
-    if (!fields) return answer;
-    return isRefusal(fields) ? refusal(answer, fields, errors) : success(answer, fields);
+  return (url, response) => {
+    const isAboutTokens = url === options.tokenEndpoint && !isElsewhereOrLater(response);
+    const fields = isAboutTokens ? readFields(response) : undefined;
+    if (!fields) return response;
+    return isRefusal(fields) ? refusal(response, fields, errors) : success(response, fields);
   };
 }
 
@@ -45,7 +45,7 @@ function isRefusal({ error }: Fields): boolean {
 }
 
 function refusal(
-  answer: ProviderResponse,
+  response: ProviderResponse,
   fields: Fields,
   names: Readonly<Record<string, string>>,
 ): ProviderResponse {
@@ -53,17 +53,17 @@ function refusal(
   const error = Object.hasOwn(names, said) ? names[said] : said;
   const { error_description: description } = fields;
   const text = typeof description === 'string' ? { error_description: description } : {};
-  return asJson(answer, answer.status < 400 ? 400 : answer.status, { error, ...text });
+  return asJson(response, response.status < 400 ? 400 : response.status, { error, ...text });
 }
 
-function success(answer: ProviderResponse, fields: Fields): ProviderResponse {
+function success(response: ProviderResponse, fields: Fields): ProviderResponse {
   // Drops `id_token`: it was not requested and would not be verified.
   const { id_token: _idToken, expires_in: lifetime, scope, ...rest } = fields;
   const seconds = typeof lifetime === 'string' ? Number(lifetime) : lifetime;
   const isLifetime = typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0;
   const scopes = Array.isArray(scope) ? scope.join(' ') : scope;
-  const isCreated = answer.status === 201;
-  return asJson(answer, isCreated ? 200 : answer.status, {
+  const isCreated = response.status === 201;
+  return asJson(response, isCreated ? 200 : response.status, {
     ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)),
     token_type: rest['token_type'] || 'bearer',
     ...(isLifetime && { expires_in: seconds }),

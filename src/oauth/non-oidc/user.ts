@@ -25,9 +25,9 @@ export async function readNonOidcUser(
   tokens: TokenSet,
 ): Promise<NonOidcUser> {
   const { userinfoEndpoint = '', user = {} } = options;
-  const answer = await ask(configuration, userinfoEndpoint, tokens);
-  if (answer.status !== 200) throw refused(`status ${answer.status} at the user endpoint`);
-  const fields = await answer.json();
+  const response = await fetchJson(configuration, userinfoEndpoint, tokens);
+  if (response.status !== 200) throw refused(`status ${response.status} at the user endpoint`);
+  const fields = await response.json();
   const claims: Record<string, unknown> = {};
   for (const [claim, sources] of Object.entries(user)) {
     const value = firstOf(sources, fields);
@@ -42,18 +42,18 @@ export async function readNonOidcUser(
  * Treats `403` and `404` from the e-mail endpoint as "no e-mail", whatever their body and challenge
  * (RFC 6750 §3): the user signs in without an address. All other responses go to `read`.
  */
-export function emailAnswers(options: ProviderOptions, read: ResponseReader): ResponseReader {
+export function emailResponses(options: ProviderOptions, read: ResponseReader): ResponseReader {
   const endpoint = emailEndpoint(options);
-  return (url, answer) => {
-    if (url !== endpoint || (answer.status !== 403 && answer.status !== 404))
-      return read(url, answer);
-    const headers = new Headers(answer.headers);
+  return (url, response) => {
+    if (url !== endpoint || (response.status !== 403 && response.status !== 404))
+      return read(url, response);
+    const headers = new Headers(response.headers);
     headers.delete('www-authenticate');
-    return { ...answer, headers, body: '{}' };
+    return { ...response, headers, body: '{}' };
   };
 }
 
-async function ask(
+async function fetchJson(
   configuration: Configuration,
   address: string,
   { accessToken }: TokenSet,
@@ -61,12 +61,12 @@ async function ask(
   const headers = new Headers({ accept: 'application/json' });
   const url = new URL(address);
   const args = [accessToken, url, 'GET', undefined, headers] as const;
-  const answer = await fetchProtectedResource(configuration, ...args);
+  const response = await fetchProtectedResource(configuration, ...args);
   // GitHub reports a rate limit with status 403.
-  if (answer.status === 403 && answer.headers.get('x-ratelimit-remaining') === '0') {
-    throw new Outage(`GET ${address} answered 403: too many requests`, { answer }).toBffError();
+  if (response.status === 403 && response.headers.get('x-ratelimit-remaining') === '0') {
+    throw new Outage(`GET ${address} answered 403: too many requests`, { response }).toBffError();
   }
-  return answer;
+  return response;
 }
 
 function firstOf(sources: readonly string[], fields: unknown): unknown {
@@ -103,11 +103,11 @@ async function readAddress(
   const endpoint = emailEndpoint(options);
   const granted = tokens.scope?.split(' ') ?? options.scopes;
   if (!endpoint || !emails?.scopes.some((scope) => granted.includes(scope))) return {};
-  const answer = await ask(configuration, endpoint, tokens);
+  const response = await fetchJson(configuration, endpoint, tokens);
   // An app without the e-mail permission can still sign users in.
-  if (answer.status === 403 || answer.status === 404) return {};
-  if (answer.status !== 200) throw refused(`status ${answer.status} where addresses are`);
-  const listed: unknown = await answer.json();
+  if (response.status === 403 || response.status === 404) return {};
+  if (response.status !== 200) throw refused(`status ${response.status} at the e-mail endpoint`);
+  const listed: unknown = await response.json();
   const main = Array.isArray(listed)
     ? listed.find((entry) => fieldAt(entry, 'primary'))
     : undefined;

@@ -65,7 +65,9 @@ function unencryptedEndpoints(metadata: ServerMetadata, issuer: string): Remark[
     .filter(([, address]) => String(address).startsWith('http:'))
     .map(([name, address]) => ({
       status: 'error',
-      message: `its ${name} is ${String(address)}, which is not encrypted; have the provider announce https (behind a proxy it often needs to be told its public address)`,
+      message:
+        `its ${name} is ${String(address)}, which is not encrypted; have the provider announce ` +
+        'https (behind a proxy it often needs its public address in its configuration)',
     }));
 }
 
@@ -76,12 +78,14 @@ function unsupportedChoices(metadata: ServerMetadata, options: Provider['options
   const unknown = options.scopes.filter((scope) => scopes && !scopes.includes(scope));
   const remarks = [
     !pkce?.includes('S256') &&
-      'it does not announce PKCE with S256; that is sent nevertheless, and state and nonce protect sign-ins where it is ignored',
+      'it does not announce PKCE with S256; PKCE is sent nevertheless, and state and nonce ' +
+        'protect sign-ins if it is ignored',
     methods &&
       !methods.includes(options.clientAuth) &&
       `clientAuth is ${options.clientAuth}, but it announces ${methods.join(', ')}`,
     unknown.length > 0 &&
-      `scopes has ${unknown.join(', ')}, which it does not announce; it may refuse sign-ins or leave them out`,
+      `scopes has ${unknown.join(', ')}, which it does not announce; ` +
+        'it may refuse sign-ins or leave them out',
   ];
   return remarks.flatMap((message) => (message ? [{ status: 'warning', message }] : []));
 }

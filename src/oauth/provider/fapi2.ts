@@ -1,12 +1,10 @@
 import type { ServerMetadata } from 'openid-client';
-import { ConfigurationError } from '../../config/load.ts';
 import { fapi2Algorithms } from '../../config/blocks/fapi2-profile.ts';
 import type { ProviderOptions } from '../../config/options.ts';
 import { dpopAlgorithm } from '../client/dpop.ts';
-import type { Provider } from './provider.ts';
 
-/** The metadata of a provider do not meet its configured profile. */
-class ProfileShortfall extends Error {}
+/** The error of a provider whose metadata do not satisfy its configured profile. */
+export class ProfileShortfall extends Error {}
 
 /**
  * Throws one error that lists everything a provider's metadata lack for its profile (FAPI 2.0
@@ -18,32 +16,6 @@ export function refuseShortfalls(metadata: ServerMetadata, options: ProviderOpti
   if (points.length === 0) return;
   const list = points.join('; ');
   throw new ProfileShortfall(`is fapi2, but the metadata of ${options.issuer} have ${list}`);
-}
-
-/**
- * Checks the metadata of all providers with a profile at startup. Throws a `ConfigurationError`
- * that lists every shortfall. A provider that is unavailable is checked at its first sign-in
- * instead.
- */
-export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
-  const asked = providers.map(async (provider, index) => {
-    if (provider.options.profile !== 'fapi2') return [];
-    const message = await shortfallOf(provider);
-    return message === undefined ? [] : [{ path: ['providers', index, 'profile'], message }];
-  });
-  const mistakes = (await Promise.all(asked)).flat();
-  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
-}
-
-async function shortfallOf(provider: Provider): Promise<string | undefined> {
-  try {
-    await provider.configuration();
-    return undefined;
-  } catch (error) {
-    // Other problems may be temporary. A later sign-in reports them.
-    const { cause } = error as Error;
-    return cause instanceof ProfileShortfall ? cause.message : undefined;
-  }
 }
 
 function shortfalls(metadata: ServerMetadata, options: ProviderOptions): string[] {

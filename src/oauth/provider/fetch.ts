@@ -16,7 +16,7 @@ export interface ProviderFetchOptions extends ProviderTlsOptions {
 /** Rewrites the response of a provider endpoint. */
 export type ResponseReader = (
   url: string,
-  answer: ProviderResponse,
+  response: ProviderResponse,
 ) => ProviderResponse | Promise<ProviderResponse>;
 
 /** Optional parts of a provider's fetch. */
@@ -34,19 +34,19 @@ export interface ProviderFetchParts {
  */
 export function createProviderFetch(
   options: ProviderFetchOptions,
-  { nonces, read = (_url, answer) => answer }: ProviderFetchParts = {},
+  { nonces, read = (_url, response) => response }: ProviderFetchParts = {},
 ): CustomFetch {
   let agent: Agent | undefined;
   return async (url, init) => {
     agent ??= ownConnections(options);
-    const answer = await read(url, await send(url, init, options, agent));
-    nonces?.learn(new URL(url).origin, answer.headers.get('dpop-nonce'));
-    const unavailable = whyUnavailable(answer, 'accept' in init.headers);
+    const response = await read(url, await send(url, init, options, agent));
+    nonces?.learn(new URL(url).origin, response.headers.get('dpop-nonce'));
+    const unavailable = whyUnavailable(response, 'accept' in init.headers);
     if (unavailable) {
-      throw new Outage(`${init.method} ${url} ${unavailable}`, { answer }).toBffError();
+      throw new Outage(`${init.method} ${url} ${unavailable}`, { response }).toBffError();
     }
-    const bodyless = answer.status === 204 || answer.status === 304;
-    return new Response(bodyless ? null : answer.body, answer);
+    const bodyless = response.status === 204 || response.status === 304;
+    return new Response(bodyless ? null : response.body, response);
   };
 }
 
@@ -102,7 +102,7 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
   // Leaving the loop early destroys the stream and its connection.
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    if (size > maxBytes) throw new Error(`the response is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -114,14 +114,14 @@ async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promis
  */
 function whyUnavailable(
   { status, headers, body }: ProviderResponse,
-  asksForJson: boolean,
+  expectsJson: boolean,
 ): string | undefined {
   if (status >= 500 || status === 429) return `answered ${status}`;
-  if (status >= 300 && status < 400) return `answered ${status} instead of an answer`;
+  if (status >= 300 && status < 400) return `answered ${status}, but redirects are not followed`;
   const isJwt = /^application\/([\w.-]+\+)?jwt\b/i.test(headers.get('content-type') ?? '');
   // A refusal may consist of the header alone (RFC 6750 §3).
   const isRefusal = status >= 400 && headers.has('www-authenticate');
-  if (!asksForJson || isJwt || isRefusal || isJson(body)) return undefined;
+  if (!expectsJson || isJwt || isRefusal || isJson(body)) return undefined;
   return `answered ${status} without JSON`;
 }
 

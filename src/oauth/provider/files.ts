@@ -38,7 +38,8 @@ function mistakesIn(options: ProviderOptions): FileMistake[] {
     refuseMismatch(readCertificates(clientCert), readPrivateKeyPem(clientKey));
     return [];
   } catch (error) {
-    const sentence = `and clientKey cannot be used together (${reasonOf(error)}); give the key that belongs to the certificate`;
+    const problem = `and clientKey cannot be used together (${reasonOf(error)})`;
+    const sentence = `${problem}; give the key that belongs to the certificate`;
     return [{ option: 'clientCert', sentence }];
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   createLocalJWKSet,
   errors,
@@ -9,6 +8,7 @@ import {
 } from 'jose';
 import type { CustomFetch } from 'openid-client';
 import type { BffError } from '../../errors.ts';
+import { withDeadline } from '../../http/deadline.ts';
 import { toBffError } from '../errors.ts';
 
 /**
@@ -119,9 +119,8 @@ export class ProviderKeys {
     const fetched = this.#fetchOnce();
     const known = this.#known;
     if (!this.#mayServe(known)) return fetched;
-    const timer = new AbortController();
-    const late = setTimeout(renewalTimeout, known, { signal: timer.signal });
-    return Promise.race([fetched.catch(() => known), late]).finally(() => timer.abort());
+    const newest = fetched.catch(() => known);
+    return withDeadline(newest, renewalTimeout, () => known);
   }
 
   #fetchOnce(): Promise<KnownKeys> {

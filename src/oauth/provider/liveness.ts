@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { startDeadline, withDeadline } from '../../http/deadline.ts';
 import { Outage, outageBehind } from '../errors.ts';
 
 /** How long a call may take before the provider is probed, in milliseconds. */
@@ -8,7 +8,7 @@ const beforeProbe = 700;
 const probeTimeout = 1000;
 
 /** The timeout of discovery, in milliseconds. Discovery is itself a probe. */
-const discoveryPatience = 1600;
+const discoveryTimeout = 1600;
 
 /**
  * Distinguishes a slow provider from a hanging one, which accepts connections and never responds.
@@ -26,17 +26,17 @@ export class Liveness {
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     for (;;) {
-      const done = await within(beforeProbe, work);
+      const settled = work.then((value) => ({ value }));
+      const done = await withDeadline(settled, beforeProbe, () => undefined);
       if (done) return done.value;
-      this.#probing ??= this.#askForLife().finally(() => (this.#probing = undefined));
+      this.#probing ??= this.#probeOnce().finally(() => (this.#probing = undefined));
       await Promise.race([work, this.#probing]);
     }
   }
 
-  async #askForLife(): Promise<void> {
+  async #probeOnce(): Promise<void> {
     const deadline = new AbortController();
-    // After a busy period Node.js runs timers before sockets, where the response may be ready.
-    const timer = globalThis.setTimeout(() => setImmediate(() => deadline.abort()), probeTimeout);
+    const cancel = startDeadline(probeTimeout, () => deadline.abort());
     try {
       await this.probe(deadline.signal);
     } catch (error) {
@@ -44,33 +44,16 @@ export class Liveness {
       if (outageBehind(error)?.status !== undefined) return;
       throw silence(beforeProbe + probeTimeout, error).toBffError();
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 }
 
 /** Throws `provider_unavailable` if `work` misses the discovery timeout. The work continues. */
-export async function withDeadline<T>(work: Promise<T>): Promise<T> {
-  const done = await within(discoveryPatience, work);
-  if (!done) throw silence(discoveryPatience).toBffError();
-  return done.value;
-}
-
-/** Wraps the value in an object, to distinguish it from a timeout. */
-async function within<T>(
-  milliseconds: number,
-  work: Promise<T>,
-): Promise<{ readonly value: T } | undefined> {
-  const timer = new AbortController();
-  const { signal } = timer;
-  try {
-    return await Promise.race([
-      work.then((value) => ({ value })),
-      setTimeout(milliseconds, undefined, { signal }),
-    ]);
-  } finally {
-    timer.abort();
-  }
+export async function withDiscoveryTimeout<T>(work: Promise<T>): Promise<T> {
+  return withDeadline(work, discoveryTimeout, () => {
+    throw silence(discoveryTimeout).toBffError();
+  });
 }
 
 function silence(milliseconds: number, cause?: unknown): Outage {

@@ -96,7 +96,8 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
   // normalized URLs, and not in every case.
   if (metadata.issuer !== options.issuer) {
     throw new Error(
-      `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; write it exactly as the provider does`,
+      `configured issuer ${options.issuer}, but metadata of ${metadata.issuer}; ` +
+        'write it exactly as the provider does',
     );
   }
   refuseShortfalls(metadata, options);
@@ -117,12 +118,13 @@ function acceptedMetadata(metadata: ServerMetadata, options: ProviderOptions): S
 function acceptedAlgorithms(metadata: ServerMetadata, options: ProviderOptions): string[] {
   const advertised: unknown = metadata.id_token_signing_alg_values_supported;
   if (advertised !== undefined && !Array.isArray(advertised)) {
-    throw new Error('id_token_signing_alg_values_supported in the metadata is no list');
+    throw new Error('id_token_signing_alg_values_supported in the metadata is not a list');
   }
   const accepted = options.idTokenAlgorithms.filter((alg) => advertised?.includes(alg) ?? true);
   if (accepted.length === 0) {
     throw new Error(
-      `idTokenAlgorithms allows ${options.idTokenAlgorithms.join(', ')}, but the provider signs with ${advertised?.join(', ')}`,
+      `idTokenAlgorithms allows ${options.idTokenAlgorithms.join(', ')}, ` +
+        `but the provider signs with ${advertised?.join(', ')}`,
     );
   }
   return accepted;

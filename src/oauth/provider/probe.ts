@@ -1,12 +1,19 @@
+import type { CustomFetch } from 'openid-client';
+import type { ProviderOptions } from '../../config/options.ts';
 import { outageBehind } from '../errors.ts';
-import type { Provider } from './provider.ts';
+
+/** What a probe needs of a provider. */
+export interface ProbedProvider {
+  readonly options: ProviderOptions;
+  readonly fetch: CustomFetch;
+}
 
 /**
  * Checks whether a provider responds now, without any cache. Requests its metadata (OIDC Discovery
  * §4) and ignores the content. For a provider without OpenID Connect any response is enough. Throws
  * `provider_unavailable`.
  */
-export async function probeProvider(provider: Provider, signal: AbortSignal): Promise<void> {
+export async function probeProvider(provider: ProbedProvider, signal: AbortSignal): Promise<void> {
   const { options, fetch } = provider;
   if (options.type === 'oauth2') return probeTokenEndpoint(provider, signal);
   const address = `${options.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
@@ -20,12 +27,12 @@ export async function probeProvider(provider: Provider, signal: AbortSignal): Pr
 }
 
 async function probeTokenEndpoint(
-  { options: { tokenEndpoint = '' }, fetch }: Provider,
+  { options: { tokenEndpoint = '' }, fetch }: ProbedProvider,
   signal: AbortSignal,
 ): Promise<void> {
-  const question = { method: 'HEAD', headers: {}, body: undefined, redirect: 'manual' } as const;
+  const request = { method: 'HEAD', headers: {}, body: undefined, redirect: 'manual' } as const;
   try {
-    await fetch(tokenEndpoint, { ...question, signal });
+    await fetch(tokenEndpoint, { ...request, signal });
   } catch (error) {
     const { status = 503 } = outageBehind(error) ?? {};
     if (status >= 500) throw error;

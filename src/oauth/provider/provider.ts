@@ -5,9 +5,9 @@ import { clientAuthentication, type SigningKey, signingKey } from '../client/aut
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
 import { type DpopKey, DpopNonces, provingKey } from '../client/dpop.ts';
 import { toBffError } from '../errors.ts';
-import { Liveness, withDeadline } from './liveness.ts';
+import { Liveness, withDiscoveryTimeout } from './liveness.ts';
 import { openingIdTokens } from '../login/encrypted-id-token.ts';
-import { emailAnswers } from '../non-oidc/user.ts';
+import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
 import { type KeysListener, ProviderKeys } from './keys.ts';
 import { discoverConfiguration } from './metadata.ts';
@@ -53,7 +53,7 @@ export class Provider {
     const rsa = profile ? 'PS256' : 'RS256';
     const keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
     this.#keyFile = keyFile;
-    const read = answerReader(options, keyFile);
+    const read = responseReader(options, keyFile);
     this.fetch = createProviderFetch(options, read ? { nonces, read } : { nonces });
   }
 
@@ -67,7 +67,7 @@ export class Provider {
    * metadata that must not be used.
    */
   async configuration(): Promise<Configuration> {
-    return withDeadline(this.discovered());
+    return withDiscoveryTimeout(this.discovered());
   }
 
   /** Like {@link configuration}, but without a timeout. Use it inside {@link whileAlive}. */
@@ -75,7 +75,7 @@ export class Provider {
     if (this.#known && this.clock() - this.#known.discoveredAt < metadataLifetime) {
       return this.#known.configuration;
     }
-    if (!this.#mayAsk()) {
+    if (!this.#mayDiscover()) {
       if (this.#known) return this.#known.configuration;
       throw this.#failure?.error ?? new BffError('provider_unavailable');
     }
@@ -124,7 +124,7 @@ export class Provider {
     if (this.#known) this.#known = { ...this.#known, discoveredAt: -Infinity };
   }
 
-  #mayAsk(): boolean {
+  #mayDiscover(): boolean {
     return !this.#failure || this.clock() - this.#failure.at >= pauseAfterFailure;
   }
 
@@ -136,7 +136,7 @@ export class Provider {
     const isOver = () => {
       if (this.#discovering === discovery) this.#discovering = undefined;
     };
-    void withDeadline(discovery).then(isOver, isOver);
+    void withDiscoveryTimeout(discovery).then(isOver, isOver);
     return discovery;
   }
 
@@ -174,10 +174,10 @@ export class Provider {
 }
 
 /** Rewrites responses of this provider. `undefined` if they need no change. */
-function answerReader(
+function responseReader(
   options: ProviderOptions,
   keyFile: ClientKeyFile | undefined,
 ): ResponseReader | undefined {
-  if (options.type === 'oauth2') return emailAnswers(options, tokenResponses(options));
+  if (options.type === 'oauth2') return emailResponses(options, tokenResponses(options));
   return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
 }

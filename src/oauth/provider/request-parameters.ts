@@ -7,14 +7,15 @@ import { presetOf } from '../../config/presets/presets.ts';
  */
 export function requestParameters(
   options: ProviderOptions,
-  asked: Readonly<Record<string, string>>,
+  requested: Readonly<Record<string, string>>,
   furtherScopes: readonly string[] = [],
 ): Record<string, string> {
   const { offlineAccess, loginHint = 'login_hint' } = presetOf(options) ?? {};
   const all = [...new Set([...options.scopes, ...furtherScopes])];
   const isWithoutScope = offlineAccess !== undefined && all.includes('offline_access');
   const scopes = isWithoutScope ? all.filter((scope) => scope !== 'offline_access') : all;
-  const { login_hint: hint, ...others } = options.type === 'oauth2' ? verifiable(asked) : asked;
+  const { login_hint: hint, ...others } =
+    options.type === 'oauth2' ? verifiable(requested) : requested;
   return {
     ...(isWithoutScope && offlineAccess),
     ...others,
@@ -24,7 +25,7 @@ export function requestParameters(
 }
 
 /** Drops parameters whose effect cannot be verified without an ID token. */
-function verifiable(asked: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const { max_age: _maxAge, acr_values: _acrValues, ...rest } = asked;
+function verifiable(requested: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { max_age: _maxAge, acr_values: _acrValues, ...rest } = requested;
   return rest;
 }

@@ -17,7 +17,7 @@ export function disagreements(
   return [
     ...aboutPushing(metadata, options),
     ...aboutSigning(metadata, options),
-    ...aboutAnswers(metadata, options),
+    ...aboutResponses(metadata, options),
     ...aboutTokens(metadata, options),
   ];
 }
@@ -40,19 +40,19 @@ function aboutSigning(metadata: ServerMetadata, { jar, par }: ProviderOptions): 
     : [];
 }
 
-function aboutAnswers(metadata: ServerMetadata, options: ProviderOptions): Disagreement[] {
+function aboutResponses(metadata: ServerMetadata, options: ProviderOptions): Disagreement[] {
   const { jarm, responseMode } = options;
   const signed = responseMode === 'form_post' ? 'form_post.jwt' : 'jwt';
   const mode = jarm ? signed : responseMode;
-  const known = metadata.response_modes_supported;
+  const supported = metadata.response_modes_supported;
   const algorithms = metadata.authorization_signing_alg_values_supported;
   const fits = !algorithms || options.idTokenAlgorithms.some((alg) => algorithms.includes(alg));
   return [
-    ...(known && mode !== 'query' && !known.includes(mode)
-      ? [doubtful(`answers by ${mode} are configured, but it announces ${known.join(', ')}`)]
+    ...(supported && mode !== 'query' && !supported.includes(mode)
+      ? [doubtful(`responses by ${mode} are configured, but it announces ${supported.join(', ')}`)]
       : []),
     ...(jarm && !fits
-      ? [fatal(`it signs answers with ${algorithms?.join(', ')}, none of idTokenAlgorithms`)]
+      ? [fatal(`it signs responses with ${algorithms?.join(', ')}, none of idTokenAlgorithms`)]
       : []),
   ];
 }

@@ -15,7 +15,7 @@ export interface SignInPlace {
 }
 
 /** Login parameters that the step-up requires. */
-type Wishes = Readonly<Record<'acr_values' | 'max_age', string | undefined>>;
+type StepUpParameters = Readonly<Record<'acr_values' | 'max_age', string | undefined>>;
 
 /**
  * Returns the URL where the user meets the requirements of a route: a login, or if `isConnected`
@@ -24,11 +24,11 @@ type Wishes = Readonly<Record<'acr_values' | 'max_age', string | undefined>>;
 export function loginUrl(
   { basePath, provider = '', defaultProvider }: SignInPlace,
   isConnected: boolean,
-  wishes?: Wishes,
+  parameters?: StepUpParameters,
 ): string {
   const query = new URLSearchParams();
   if (!isConnected && provider !== defaultProvider) query.set('provider', provider);
-  for (const [name, value] of Object.entries(wishes ?? {})) if (value) query.set(name, value);
+  for (const [name, value] of Object.entries(parameters ?? {})) if (value) query.set(name, value);
   const path = isConnected ? `${basePath}/connect/${provider}` : `${basePath}/login`;
   return query.size > 0 ? `${path}?${query}` : path;
 }
@@ -37,10 +37,10 @@ export function loginUrl(
  * Creates the `step_up_required` error for a session that does not meet the demand of a route (like
  * RFC 9470 §3, but from the BFF).
  */
-export function stepUpFor(place: SignInPlace, session: Session, demand: Demand): BffError {
+export function stepUpFor(signInPlace: SignInPlace, session: Session, demand: Demand): BffError {
   const { acr, maxAge } = demand;
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
-  return stepUp(place, isConnection(session), { acr_values: acr, max_age: seconds });
+  return stepUp(signInPlace, isConnection(session), { acr_values: acr, max_age: seconds });
 }
 
 /**
@@ -53,14 +53,14 @@ export type StepUpResponse = (refusal: IncomingHttpHeaders) => BffError | undefi
  * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
  * the token is that of a connected account.
  */
-export function stepUpResponse(place: SignInPlace, isConnected: boolean): StepUpResponse {
+export function stepUpResponse(signInPlace: SignInPlace, isConnected: boolean): StepUpResponse {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
     const attributes = attributesOf(challenge);
     if (attributes.get('error') !== 'insufficient_user_authentication') return undefined;
     const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
-    return stepUp(place, isConnected, {
+    return stepUp(signInPlace, isConnected, {
       // The login endpoint would refuse longer values.
       acr_values: Buffer.byteLength(acr) <= longestLoginParameter ? acr : undefined,
       max_age: maxAge !== undefined && /^\d{1,9}$/.test(maxAge) ? maxAge : undefined,
@@ -68,8 +68,12 @@ export function stepUpResponse(place: SignInPlace, isConnected: boolean): StepUp
   };
 }
 
-function stepUp(place: SignInPlace, isConnected: boolean, wishes: Wishes): BffError {
-  const extensions = { loginUrl: loginUrl(place, isConnected, wishes) };
+function stepUp(
+  signInPlace: SignInPlace,
+  isConnected: boolean,
+  parameters: StepUpParameters,
+): BffError {
+  const extensions = { loginUrl: loginUrl(signInPlace, isConnected, parameters) };
   return new BffError('step_up_required', { extensions });
 }
 

@@ -52,19 +52,19 @@ export class OpenSockets {
     }
     this.#counts.set(sessionId, count + 1);
     let isTaken = true;
-    const leave = () => {
+    const release = () => {
       if (isTaken) this.#release(sessionId);
       isTaken = false;
     };
-    return { sessionId, release: leave };
+    return { sessionId, release };
   }
 
   /** Joins both connections until one of them, the session or the server ends. */
-  join({ browser, upstream, idleTimeout }: Joined, { sessionId, release: leave }: Slot): void {
+  join({ browser, upstream, idleTimeout }: Joined, { sessionId, release }: Slot): void {
     let forget: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
       forget?.();
-      leave();
+      release();
       this.#tunnels.delete(tunnel);
       if (this.#tunnels.size === 0) this.#onEmpty?.();
     });

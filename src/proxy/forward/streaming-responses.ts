@@ -21,7 +21,7 @@ export interface StreamingResponse {
   sessionHasEnded: boolean;
   forget: (() => void) | undefined;
   /** Its index in the list of running responses. */
-  place: number;
+  index: number;
 }
 
 /**
@@ -52,7 +52,7 @@ export class StreamingResponses {
       headers: undefined,
       sessionHasEnded: false,
       forget: undefined,
-      place: this.#running.length,
+      index: this.#running.length,
     };
     this.#running.push(running);
     return running;
@@ -62,8 +62,8 @@ export class StreamingResponses {
   end(running: StreamingResponse): void {
     const last = this.#running.pop();
     if (last && last !== running) {
-      this.#running[running.place] = last;
-      last.place = running.place;
+      this.#running[running.index] = last;
+      last.index = running.index;
     }
     running.forget?.();
   }

@@ -44,7 +44,7 @@ export class Handshakes {
     server.shouldUpgradeCallback = (request) =>
       isOurs(request) || (othersListen() && (before?.call(server, request) ?? true));
     server.on('upgrade', (request, socket: Socket, head) => {
-      if (isOurs(request) || !othersListen()) this.#answer(server, request, { socket, head });
+      if (isOurs(request) || !othersListen()) this.#serve(server, request, { socket, head });
     });
   }
 
@@ -56,7 +56,7 @@ export class Handshakes {
     }
   }
 
-  #answer(server: Server, request: IncomingMessage, handshake: Handshake): void {
+  #serve(server: Server, request: IncomingMessage, handshake: Handshake): void {
     const { socket } = handshake;
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
@@ -65,10 +65,10 @@ export class Handshakes {
     socket.on('error', ignored);
     const hangUp = () => void socket.destroy();
     socket.once('end', hangUp);
-    const goOn = () => void response.emit('drain');
-    socket.on('drain', goOn);
+    const onDrain = () => void response.emit('drain');
+    socket.on('drain', onDrain);
     response.once('finish', () => {
-      socket.off('end', hangUp).off('drain', goOn);
+      socket.off('end', hangUp).off('drain', onDrain);
       if (response.statusCode !== 101) socket.destroySoon();
     });
     try {

@@ -174,8 +174,8 @@ function switchProtocols(
   { handshake, response }: Client,
   { responseHeaders }: UpstreamRequest,
 ): void {
-  const theirs = without('content-length', responseHeaders(headers));
-  response.writeHead(101, [...theirs, 'connection', 'Upgrade', 'upgrade', 'websocket']).end();
+  const forwarded = without('content-length', responseHeaders(headers));
+  response.writeHead(101, [...forwarded, 'connection', 'Upgrade', 'upgrade', 'websocket']).end();
   response.detachSocket(handshake.socket);
 }
 

@@ -17,8 +17,8 @@ export function without(removed: string, headers: HeaderList): HeaderList {
 }
 
 /** Returns the value of the header with this name, or `undefined` if there is none. */
-export function valueOf(wanted: string, headers: HeaderList): string | string[] | undefined {
-  return headers.find((_, index) => index % 2 === 1 && headers[index - 1] === wanted);
+export function valueOf(name: string, headers: HeaderList): string | string[] | undefined {
+  return headers.find((_, index) => index % 2 === 1 && headers[index - 1] === name);
 }
 
 /** Headers about the client or the original request, which only the BFF may set. */
@@ -73,10 +73,10 @@ const neverPassed = new Set([
  * Forwarded unchanged from a trusted proxy only. The proxy's forwarding chains and trace context
  * become part of the headers that the BFF sets.
  */
-const believed = new Set(['x-forwarded-port', 'tracestate']);
+const trustedPeerOnly = new Set(['x-forwarded-port', 'tracestate']);
 
 /** Headers that the BFF sets on every request, whatever the client sends. */
-const saidByUs = [
+const ownHeaderNames = [
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
@@ -112,31 +112,31 @@ export interface RequestFacts {
 }
 
 /** What happens to a header of the client. */
-type Verdict = 'passed' | 'passed from a trusted peer' | 'dropped';
+type Decision = 'passed' | 'passed from a trusted peer' | 'dropped';
 
 /** Creates the request headers of one route. The decision for each header name is cached. */
 export class RequestHeaders {
   readonly #removed: ReadonlySet<string>;
   /** Our headers that the operator removes. */
-  readonly #unsaid: readonly string[];
+  readonly #removedOwn: readonly string[];
   /** Our headers that the operator may override, depending on a claim. */
-  readonly #contested: readonly string[];
-  readonly #verdictOn: (name: string) => Verdict;
+  readonly #overridable: readonly string[];
+  readonly #decisionFor: (name: string) => Decision;
   readonly #publicHost: string;
   readonly #publicScheme: string;
-  readonly #withoutOurs: CookieFilter;
+  readonly #withoutOwnCookies: CookieFilter;
 
   constructor(rules: RequestHeaderRules) {
     const { host, protocol } = new URL(rules.publicUrl);
     this.#publicHost = host;
     this.#publicScheme = protocol.slice(0, -1);
-    this.#withoutOurs = cookieFilter(rules.ourCookies);
+    this.#withoutOwnCookies = cookieFilter(rules.ourCookies);
     this.#removed = new Set(rules.remove.map(spelling));
     const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(spelling));
-    this.#unsaid = [...saidByUs, 'forwarded'].filter((name) => this.#removed.has(name));
-    this.#contested = saidByUs.filter((name) => rules.set.includes(name));
+    this.#removedOwn = [...ownHeaderNames, 'forwarded'].filter((name) => this.#removed.has(name));
+    this.#overridable = ownHeaderNames.filter((name) => rules.set.includes(name));
     const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
-    this.#verdictOn = remembered((name) => judged(name, replaced, passed));
+    this.#decisionFor = remembered((name) => decide(name, replaced, passed));
   }
 
   /**
@@ -147,12 +147,12 @@ export class RequestHeaders {
   of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): HeaderList {
     const { isTrustedPeer, set } = facts;
     const named = namedByConnection(incoming.connection);
-    const headers = this.#ours(incoming, facts);
+    const headers = this.#ownHeaders(incoming, facts);
     if (authorization !== undefined) headers.push('authorization', authorization);
     for (const name of Object.keys(incoming)) {
-      const verdict = this.#verdictOn(name);
-      if (verdict === 'dropped' || named?.has(spelling(name))) continue;
-      if (verdict === 'passed from a trusted peer' && !isTrustedPeer) continue;
+      const decision = this.#decisionFor(name);
+      if (decision === 'dropped' || named?.has(spelling(name))) continue;
+      if (decision === 'passed from a trusted peer' && !isTrustedPeer) continue;
       if (name === 'tracestate' && isTrustedPeer && !isContinued(incoming['traceparent'])) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
       // Our `Forwarded` header already starts with the trusted peer's value.
@@ -169,14 +169,14 @@ export class RequestHeaders {
   #cookie(cookies: string | undefined): string | undefined {
     return cookies === undefined || this.#removed.has('cookie')
       ? undefined
-      : this.#withoutOurs(cookies);
+      : this.#withoutOwnCookies(cookies);
   }
 
   /**
    * Our own headers. Only the operator can remove them: the client's `Connection` header must not
    * (CVE-2025-48865).
    */
-  #ours(
+  #ownHeaders(
     incoming: IncomingHttpHeaders,
     { clientAddress, requestId, isTrustedPeer, set }: RequestFacts,
   ): HeaderList {
@@ -195,8 +195,11 @@ export class RequestHeaders {
     ];
     if (isTrustedPeer && incoming.forwarded)
       headers.push('forwarded', `${incoming.forwarded}, ${this.#forwardedBy(clientAddress)}`);
-    const otherwise = this.#contested.filter((name) => valueOf(name, set) !== undefined);
-    return [...this.#unsaid, ...otherwise].reduce((said, name) => without(name, said), headers);
+    const overridden = this.#overridable.filter((name) => valueOf(name, set) !== undefined);
+    return [...this.#removedOwn, ...overridden].reduce(
+      (kept, name) => without(name, kept),
+      headers,
+    );
   }
 
   #forwardedBy(clientAddress: string): string {
@@ -206,13 +209,18 @@ export class RequestHeaders {
   }
 }
 
-function judged(name: string, replaced: ReadonlySet<string>, passed: ReadonlySet<string>): Verdict {
+function decide(
+  name: string,
+  replaced: ReadonlySet<string>,
+  passed: ReadonlySet<string>,
+): Decision {
   const plain = spelling(name);
-  if (replaced.has(plain) || neverPassed.has(plain) || saidByUs.includes(name)) return 'dropped';
+  if (replaced.has(plain) || neverPassed.has(plain) || ownHeaderNames.includes(name))
+    return 'dropped';
   // A server that reads `content_length` as `Content-Length` would see another end of the body.
   if (name === 'content_length') return 'dropped';
   if (passed.has(name)) return 'passed';
-  if (believed.has(name)) return 'passed from a trusted peer';
+  if (trustedPeerOnly.has(name)) return 'passed from a trusted peer';
   const isDropped =
     notForwarded.has(plain) || aboutTheClient.test(plain) || isIdentityHeader(plain);
   return isDropped ? 'dropped' : 'passed';

@@ -51,7 +51,7 @@ const forSharedCaches = /^(.*-)?cdn-cache-control$|^surrogate-control$/;
 /** Options for the response headers of a route. */
 export interface UpstreamResponseHeaderRules {
   /** Default headers, with names in lower case. A header of the upstream overrides its default. */
-  readonly ours: Readonly<Record<string, string>>;
+  readonly defaults: Readonly<Record<string, string>>;
   readonly ourCookies: readonly string[];
   /** Whether responses are for one user, so that no shared cache may store them. */
   readonly isPersonal: boolean;
@@ -67,28 +67,28 @@ const isNotPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
 
 /** What happens to a header of the upstream. A `considered` header may override one of our own. */
-type Verdict = 'passed' | 'considered' | 'dropped';
+type Decision = 'passed' | 'considered' | 'dropped';
 
 /** Creates the response headers of one route. The decision for each header name is cached. */
 export class UpstreamResponseHeaders {
-  readonly #ours: HeaderList;
-  /** The index of each default header's value in `#ours`. */
-  readonly #places: ReadonlyMap<string, number>;
+  readonly #defaults: HeaderList;
+  /** The index of each default header's value in `#defaults`. */
+  readonly #indexes: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
   readonly #isFrontend: boolean;
   readonly #withoutOurs: CookieFilter;
-  readonly #verdictOn: (name: string) => Verdict;
+  readonly #decisionFor: (name: string) => Decision;
 
-  constructor({ ours, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
+  constructor({ defaults, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
     // A shared cache in front of the BFF sees a cookie, not the `Authorization` header that the
     // upstream received (RFC 9111 §3.5).
-    const all = { ...ours, ...(isPersonal && { 'cache-control': 'no-store' }) };
-    this.#ours = Object.entries(all).flat();
-    this.#places = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
+    const all = { ...defaults, ...(isPersonal && { 'cache-control': 'no-store' }) };
+    this.#defaults = Object.entries(all).flat();
+    this.#indexes = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
     this.#isPersonal = isPersonal;
     this.#isFrontend = isFrontend;
     this.#withoutOurs = cookieFilter(ourCookies);
-    this.#verdictOn = remembered((name) => this.#judge(name));
+    this.#decisionFor = remembered((name) => this.#decide(name));
   }
 
   /**
@@ -96,42 +96,42 @@ export class UpstreamResponseHeaders {
    */
   of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
     const named = namedByConnection(upstream.connection);
-    const headers = this.#ours.slice();
+    const headers = this.#defaults.slice();
     headers.push('x-request-id', requestId);
     for (const name of Object.keys(upstream)) {
-      const verdict = this.#verdictOn(name);
-      if (verdict === 'dropped' || named?.has(spelling(name))) continue;
+      const decision = this.#decisionFor(name);
+      if (decision === 'dropped' || named?.has(spelling(name))) continue;
       const value =
-        verdict === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
+        decision === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
       if (value === undefined) continue;
-      const place = verdict === 'passed' ? undefined : this.#places.get(name);
-      if (place === undefined) headers.push(name, value);
-      else headers[place] = value;
+      const index = decision === 'passed' ? undefined : this.#indexes.get(name);
+      if (index === undefined) headers.push(name, value);
+      else headers[index] = value;
     }
     return headers;
   }
 
-  #judge(name: string): Verdict {
+  #decide(name: string): Decision {
     if (hopByHop.has(name) || neverRelayed.has(name)) return 'dropped';
     if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
     if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
     if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
-    return name === 'set-cookie' || this.#places.has(name) ? 'considered' : 'passed';
+    return name === 'set-cookie' || this.#indexes.has(name) ? 'considered' : 'passed';
   }
 
   /**
    * Returns the permitted value of a header. `undefined` if nothing is left or our value applies.
    */
   #considered(name: string, value: string | string[]): string | string[] | undefined {
-    if (name === 'set-cookie') return this.#theirs([value].flat());
+    if (name === 'set-cookie') return this.#foreignCookies([value].flat());
     if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
     return value;
   }
 
   /** Removes cookies with our names: an upstream must not set or delete them. */
-  #theirs(lines: string[]): string[] | undefined {
-    const theirs = lines.filter((line) => !this.#isOurs(line));
-    return theirs.length > 0 ? theirs : undefined;
+  #foreignCookies(lines: string[]): string[] | undefined {
+    const kept = lines.filter((line) => !this.#isOurs(line));
+    return kept.length > 0 ? kept : undefined;
   }
 
   #isOurs(setCookie: string): boolean {

@@ -8,10 +8,10 @@ const span = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
  */
 export function nextSpan(parent: string | string[] | undefined): string {
   const ids = randomHex(24);
-  const ours = `00-${ids.slice(0, 32)}-${ids.slice(32)}-01`;
-  if (parent === undefined) return ours;
+  const fresh = `00-${ids.slice(0, 32)}-${ids.slice(32)}-01`;
+  if (parent === undefined) return fresh;
   const known = span.exec(String(parent));
-  return known ? `00-${known[1]}-${ids.slice(32)}-${known[2]}` : ours;
+  return known ? `00-${known[1]}-${ids.slice(32)}-${known[2]}` : fresh;
 }
 
 /**

@@ -1,5 +1,6 @@
+import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import { buildConnector, type DiagnosticsChannel } from 'undici';
 
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -10,9 +11,19 @@ const one = 0x31;
 /** Limit for interim responses, in bytes. Longer ones go to undici's parser, which refuses them. */
 const longestInterim = 16 * 1024;
 
+/** Called for a connection when a request is about to be written to it. */
+const requestListeners = new WeakMap<Socket, () => void>();
+
+// Undici publishes this "immediately before the first byte of the request is written".
+subscribe('undici:client:sendHeaders', (message) => {
+  const { socket } = message as DiagnosticsChannel.ClientSendHeadersMessage;
+  requestListeners.get(socket)?.();
+});
+
 /**
- * Creates an undici connector for servers that send unsolicited interim (1xx) responses. Undici
- * alone treats an unexpected `100`, or a second interim response, as a broken response.
+ * Creates an undici connector for servers that send a `100 Continue` without being asked for it,
+ * which undici refuses (nodejs/undici#197). Other interim responses are removed as well: undici
+ * ignores those, but not their `Connection` header.
  */
 export function tolerantConnector(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector(options);
@@ -26,30 +37,30 @@ export function tolerantConnector(options: buildConnector.BuildOptions): buildCo
 
 /**
  * "A client MUST be able to parse one or more 1xx responses received prior to a final response,
- * even if the client does not expect one" (RFC 9110 §15.2). Removes them only between the head of a
- * request and the first bytes of its final response: a body may contain the same text. Undici sends
- * one request at a time on a connection.
+ * even if the client does not expect one" (RFC 9110 §15.2). Removes them only between a request and
+ * the first bytes of its final response: a body may contain the same text. Undici sends one request
+ * at a time on a connection, and its own listener for `readable` runs after this one.
  */
 function ignoreInterim(socket: Socket): void {
-  const write = socket.write.bind(socket) as (...all: unknown[]) => boolean;
-  const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
-  let awaitsAnswer = false;
+  let awaitsResponse = false;
   let held: Buffer = noBytes;
-  socket.write = (...all: unknown[]): boolean => {
-    // Undici writes request heads as strings, and chunk sizes too, but those start with a line
-    // break.
-    if (typeof all[0] === 'string' && !all[0].startsWith('\r')) awaitsAnswer = true;
-    return write(...all);
-  };
-  socket.read = (size?: number): Buffer | null => {
-    const chunk = read(size);
-    if (!awaitsAnswer || chunk === null) return chunk;
+  requestListeners.set(socket, () => {
+    awaitsResponse = true;
+  });
+  const filter = (): void => {
+    const chunk = awaitsResponse ? (socket.read() as Buffer | null) : null;
+    if (chunk === null) return;
     const rest = withoutInterim(held.length > 0 ? Buffer.concat([held, chunk]) : chunk);
     const isUndecided = rest.length <= longestInterim && mayBeInterim(rest);
     held = isUndecided ? rest : noBytes;
-    awaitsAnswer = isUndecided;
-    return isUndecided ? null : rest;
+    if (isUndecided) return;
+    awaitsResponse = false;
+    // After a `101` the connection is a tunnel, which a listener for `readable` would keep from
+    // flowing.
+    if (rest[statusAt] === one) socket.off('readable', filter);
+    socket.unshift(rest);
   };
+  socket.on('readable', filter);
 }
 
 function withoutInterim(bytes: Buffer): Buffer {

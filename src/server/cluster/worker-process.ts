@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
-import { setTimeout as passed } from 'node:timers/promises';
 import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
+import { withDeadline } from '../../http/deadline.ts';
 import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
 import type { ProcessMetrics } from '../../telemetry/metrics.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
@@ -138,11 +138,8 @@ export class WorkerProcess {
     const { promise, resolve } = Promise.withResolvers<ManagementResponse | ProcessMetrics>();
     this.#replies.set(id, resolve);
     this.#tell(make(id));
-    const answer = await Promise.race([
-      promise,
-      this.gone.then(() => undefined),
-      passed(responseTimeout, undefined, { ref: false }),
-    ]);
+    const replyOrEnd = Promise.race([promise, this.gone.then(() => undefined)]);
+    const answer = await withDeadline(replyOrEnd, responseTimeout, () => undefined);
     this.#replies.delete(id);
     return answer;
   }

@@ -4,7 +4,7 @@ import type { Options } from '../../config/options.ts';
 import type { ManagementResponse } from '../../management/management-request.ts';
 import type { ProcessMetrics } from '../../telemetry/metrics.ts';
 import { Recorder } from '../../telemetry/recorder.ts';
-import { ManagementServer } from '../../management/management.service.ts';
+import { ManagementService } from '../../management/management.service.ts';
 import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
@@ -54,7 +54,7 @@ async function obey(
     case 'metrics':
       return reply(message.id, await management(server).metrics());
     case 'question':
-      return reply(message.id, await management(server).answer(message.question));
+      return reply(message.id, await management(server).respond(message.question));
   }
 }
 
@@ -62,8 +62,8 @@ function reply(id: number, answer: ManagementResponse | ProcessMetrics): void {
   tell({ kind: 'answer', id, answer });
 }
 
-function management({ app }: RunningServer): ManagementServer {
-  return app.get(ManagementServer);
+function management({ app }: RunningServer): ManagementService {
+  return app.get(ManagementService);
 }
 
 /** Errors are sent between processes with their message and stack only. */

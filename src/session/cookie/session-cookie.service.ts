@@ -73,7 +73,8 @@ export class SessionCookieService {
 async function storeNewSession(request: Request, session: NewSession): Promise<string> {
   request.sessionStore.generate(request);
   const { session: created, sessionID: secret } = request;
-  // Prevents a second save and a cookie on an error response, which express-session would cause.
+  // Otherwise express-session sets a cookie on an error response too, and saves the session again
+  // at the end of the response (expressjs/session#935), which the store refuses.
   forgetSession(request);
   created.signedIn = { ...session, id: recordNameOf(secret) };
   await new Promise<void>((resolve, reject) => {
@@ -83,9 +84,9 @@ async function storeNewSession(request: Request, session: NewSession): Promise<s
 }
 
 /**
- * Removes the session from the request, so that express-session neither stores it at the end of the
- * response nor sets a cookie.
+ * Removes the session from the request. With `unset: 'keep'`, express-session then neither stores
+ * it at the end of the response nor sets a cookie.
  */
-function forgetSession(request: Request): void {
-  Reflect.deleteProperty(request, 'session');
+function forgetSession(request: Partial<Pick<Request, 'session'>>): void {
+  delete request.session;
 }

@@ -10,35 +10,32 @@ import { SignedCookie } from './signed-cookie.ts';
 
 /**
  * Runs express-session for the endpoints that issue, read or end the session cookie. There is no
- * session or cookie before a sign-in, and no session is saved again.
+ * session or cookie before a sign-in, and no session is saved again. express-session itself sets no
+ * cookie: `SessionCookieService` does, once the session is stored.
  */
 @Injectable()
 export class SessionMiddleware implements NestMiddleware {
   readonly #session: RequestHandler;
-  readonly #isSecure: boolean;
   readonly #cookie: SignedCookie;
 
   constructor(@Inject(SESSION_OPTIONS) options: SessionRoomOptions, store: SessionStore) {
     const { publicUrl, session, cookies } = options;
-    const cookie = sessionCookieAttributes(publicUrl, session);
-    this.#isSecure = cookie.secure;
     this.#cookie = new SignedCookie(cookies.session, session.secrets);
     this.#session = expressSession({
       name: cookies.session,
       secret: [...this.#cookie.keys],
-      cookie,
+      cookie: sessionCookieAttributes(publicUrl, session),
       store,
       genid: newSecret,
       resave: false,
       saveUninitialized: false,
+      unset: 'keep',
     });
   }
 
   use(request: Request, response: Response, next: NextFunction): void {
     const { cookie } = request.headers;
     request.headers.cookie = this.#ours(cookie);
-    // `publicUrl` tells whether browsers use TLS. The socket and forwarding headers do not.
-    Object.defineProperty(request, 'secure', { value: this.#isSecure });
     this.#session(request, response, (error?: unknown) => {
       request.headers.cookie = cookie;
       if (error) return next(error);
@@ -50,7 +47,8 @@ export class SessionMiddleware implements NestMiddleware {
   /**
    * The `Cookie` header reduced to the valid session cookie, or `undefined` if there is none. Given
    * the whole header, express-session would read the first cookie of the name and decode all
-   * others.
+   * others. The value is signed and encoded anew: whatever the encoding that the client sent,
+   * express-session's parser cannot read another value than ours did.
    */
   #ours(header: string | undefined): string | undefined {
     const value = this.#cookie.read(header);

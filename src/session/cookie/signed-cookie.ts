@@ -47,7 +47,7 @@ export class SignedCookie {
 
   /** The value in an encoded cookie value, or `undefined` if its signature is invalid. */
   verify(encoded: string): string | undefined {
-    const decoded = encoded.length > maxLength ? undefined : decode(encoded);
+    const decoded = encoded.length > maxLength ? undefined : decodeCookieValue(encoded);
     if (decoded === undefined || !form.test(decoded)) return undefined;
     for (const key of this.keys) {
       const value = unsign(decoded.slice(2), key);
@@ -77,7 +77,7 @@ function keyFor(name: string, secret: string): string {
   return Buffer.from(key).toString('base64url');
 }
 
-function decode(value: string): string | undefined {
+function decodeCookieValue(value: string): string | undefined {
   const isQuoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
   try {
     return decodeURIComponent(isQuoted ? value.slice(1, -1) : value);

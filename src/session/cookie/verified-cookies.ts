@@ -16,7 +16,7 @@ const maxRemembered = 50_000;
 const prefixLength = 20;
 
 /** A verified cookie value, exactly as in the header, and its session id. */
-interface KnownCookie {
+interface CachedCookie {
   readonly value: Buffer;
   readonly id: string;
 }
@@ -24,7 +24,7 @@ interface KnownCookie {
 /** Caches verified session cookies and the ids of their sessions. */
 export class VerifiedCookies {
   /** Keyed by the first characters of the value. */
-  readonly #known = new Map<string, KnownCookie>();
+  readonly #cached = new Map<string, CachedCookie>();
 
   constructor(private readonly cookie: SignedCookie) {}
 
@@ -39,18 +39,18 @@ export class VerifiedCookies {
   }
 
   #idOf(value: string): string | undefined {
-    const known = this.#known.get(value.slice(0, prefixLength));
-    return known && isSame(known.value, value) ? known.id : this.#verify(value);
+    const cached = this.#cached.get(value.slice(0, prefixLength));
+    return cached && isSame(cached.value, value) ? cached.id : this.#verify(value);
   }
 
   #verify(value: string): string | undefined {
     const secret = this.cookie.verify(value);
     if (secret === undefined) return undefined;
     const id = recordNameOf(secret);
-    const known = { value: Buffer.from(value, 'latin1'), id };
+    const cached = { value: Buffer.from(value, 'latin1'), id };
     // Not a slice of `value`, which would keep the whole header in memory.
-    const prefix = known.value.toString('latin1', 0, prefixLength);
-    remember(this.#known, prefix, known, maxRemembered);
+    const prefix = cached.value.toString('latin1', 0, prefixLength);
+    remember(this.#cached, prefix, cached, maxRemembered);
     return id;
   }
 }

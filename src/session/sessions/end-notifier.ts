@@ -10,7 +10,7 @@ const pause = 500;
 const longestWait = 2 ** 31 - 1;
 
 /** The number of sessions that are checked concurrently after events were lost. */
-const looksAtOnce = 100;
+const checksAtOnce = 100;
 
 type Listener = () => void;
 
@@ -19,7 +19,7 @@ interface Waiting {
   readonly listeners: Set<Listener>;
   /** Fires when the session may have expired. */
   timer: NodeJS.Timeout | undefined;
-  look: 'none' | 'under way' | 'to be repeated';
+  check: 'none' | 'under way' | 'to be repeated';
 }
 
 /**
@@ -29,11 +29,11 @@ interface Waiting {
  */
 export class EndNotifier {
   readonly #waiting = new Map<string, Waiting>();
-  #isLookingAtAll = false;
-  #mustLookAtAll = false;
+  #isCheckingAll = false;
+  #mustCheckAll = false;
 
   constructor(private readonly store: SessionStore) {
-    store.watch((id) => void (id === undefined ? this.#lookAtAll() : this.#look(id)));
+    store.watch((id) => void (id === undefined ? this.#checkAll() : this.#check(id)));
   }
 
   /**
@@ -41,11 +41,11 @@ export class EndNotifier {
    * function removes the listener.
    */
   onEnd(id: string, listener: Listener): () => void {
-    const known = this.#waiting.get(id);
-    const waiting = known ?? { listeners: new Set<Listener>(), timer: undefined, look: 'none' };
+    const existing = this.#waiting.get(id);
+    const waiting = existing ?? { listeners: new Set<Listener>(), timer: undefined, check: 'none' };
     waiting.listeners.add(listener);
     this.#waiting.set(id, waiting);
-    if (!known) void this.#look(id);
+    if (!existing) void this.#check(id);
     return () => {
       waiting.listeners.delete(listener);
       if (waiting.listeners.size === 0) this.#forget(id, waiting);
@@ -57,25 +57,25 @@ export class EndNotifier {
     if (this.#waiting.get(id) === waiting) this.#waiting.delete(id);
   }
 
-  #tell(id: string, waiting: Waiting): void {
+  #notify(id: string, waiting: Waiting): void {
     this.#forget(id, waiting);
     for (const listener of waiting.listeners) listener();
   }
 
-  async #look(id: string): Promise<void> {
+  async #check(id: string): Promise<void> {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
-    const isUnderWay = waiting.look !== 'none';
+    const isUnderWay = waiting.check !== 'none';
     // A response in transit may be older than the change that triggered this check.
-    waiting.look = isUnderWay ? 'to be repeated' : 'under way';
+    waiting.check = isUnderWay ? 'to be repeated' : 'under way';
     if (isUnderWay) return;
     const left = await this.#timeLeft(id);
-    const again = (waiting.look as Waiting['look']) === 'to be repeated';
-    waiting.look = 'none';
+    const mustRepeat = (waiting.check as Waiting['check']) === 'to be repeated';
+    waiting.check = 'none';
     if (this.#waiting.get(id) !== waiting) return;
-    if (left === undefined) return this.#tell(id, waiting);
+    if (left === undefined) return this.#notify(id, waiting);
     clearTimeout(waiting.timer);
-    waiting.timer = setTimeout(() => void this.#look(id), again ? 0 : left).unref();
+    waiting.timer = setTimeout(() => void this.#check(id), mustRepeat ? 0 : left).unref();
   }
 
   /** The milliseconds until the next check, `undefined` if the session has ended. */
@@ -89,18 +89,18 @@ export class EndNotifier {
   }
 
   /** Checks sessions in batches: thousands of concurrent checks would delay all other work. */
-  async #lookAtAll(): Promise<void> {
+  async #checkAll(): Promise<void> {
     // Events lost during a pass may concern a session that was checked already.
-    this.#mustLookAtAll = true;
-    if (this.#isLookingAtAll) return;
-    this.#isLookingAtAll = true;
-    while (this.#mustLookAtAll) {
-      this.#mustLookAtAll = false;
+    this.#mustCheckAll = true;
+    if (this.#isCheckingAll) return;
+    this.#isCheckingAll = true;
+    while (this.#mustCheckAll) {
+      this.#mustCheckAll = false;
       const ids = [...this.#waiting.keys()];
-      for (let next = 0; next < ids.length; next += looksAtOnce) {
-        await Promise.all(ids.slice(next, next + looksAtOnce).map((id) => this.#look(id)));
+      for (let next = 0; next < ids.length; next += checksAtOnce) {
+        await Promise.all(ids.slice(next, next + checksAtOnce).map((id) => this.#check(id)));
       }
     }
-    this.#isLookingAtAll = false;
+    this.#isCheckingAll = false;
   }
 }

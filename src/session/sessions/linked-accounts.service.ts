@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { revokeAccessToken, revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import {
   addConnection,
   type NewConnection,
@@ -32,7 +32,7 @@ export class LinkedAccountsService {
   constructor(
     store: SessionStore,
     index: SessionIndex,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
   ) {
     this.#places = { store, index };
   }

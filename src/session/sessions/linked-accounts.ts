@@ -1,9 +1,6 @@
-import type { SignIn } from '../../oauth/login/login.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
-import type { NewSession, Session } from './session.ts';
-
-/** A user's connected account at a further provider, with its tokens. */
-export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
+import type { SignIn } from '../../oauth/login/sign-in.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
+import type { Connection, Session } from './session.ts';
 
 /**
  * Returns the connected account for a sign-in at a further provider. Drops `sessionExpiry`, because
@@ -70,10 +67,12 @@ export function withConnection(
  */
 export function withoutConnection(session: Session, provider: string): Session {
   const { connections, routeTokens, ...rest } = session;
+  const otherConnections = without(connections, (id) => id === provider);
+  const otherTokens = without(routeTokens, (name) => name.startsWith(`${provider}:`));
   return {
     ...rest,
-    ...without(connections, 'connections', (id) => id === provider),
-    ...without(routeTokens, 'routeTokens', (name) => name.startsWith(`${provider}:`)),
+    ...(otherConnections && { connections: otherConnections }),
+    ...(otherTokens && { routeTokens: otherTokens }),
   };
 }
 
@@ -91,12 +90,11 @@ export function atKnownProviders(
   return unknown.reduce((rest, [provider]) => withoutConnection(rest, provider), session);
 }
 
-/** Omits an empty map, so that it is not stored. */
-function without<Name extends keyof NewSession>(
-  entries: Readonly<Record<string, unknown>> | undefined,
-  name: Name,
-  isMeant: (key: string) => boolean,
-): Partial<Pick<Session, Name>> {
-  const others = Object.entries(entries ?? {}).filter(([key]) => !isMeant(key));
-  return others.length > 0 ? ({ [name]: Object.fromEntries(others) } as never) : {};
+/** Returns the entries that are kept, or `undefined` if none is: an empty map is not stored. */
+function without<Value>(
+  entries: Readonly<Record<string, Value>> = {},
+  isRemoved: (key: string) => boolean,
+): Record<string, Value> | undefined {
+  const kept = Object.entries(entries).filter(([key]) => !isRemoved(key));
+  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
 }

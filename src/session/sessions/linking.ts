@@ -1,13 +1,8 @@
 import { BffError } from '../../errors.ts';
-import {
-  type Connection,
-  sessionAt,
-  withConnection,
-  withoutConnection,
-} from './linked-accounts.ts';
+import { sessionAt, withConnection, withoutConnection } from './linked-accounts.ts';
 import type { SessionIndex } from './session-index.ts';
 import type { SessionStore } from './session-store.ts';
-import type { Session } from './session.ts';
+import type { Connection, Session } from './session.ts';
 
 /** The store of sessions and their index. */
 export interface SessionPlaces {
@@ -79,6 +74,6 @@ export async function removeConnection(
 }
 
 function ended(): BffError {
-  const cause = new Error('the provider has ended the session meanwhile');
+  const cause = new Error('the provider has ended the session in the meantime');
   return new BffError('login_expired', { cause });
 }

@@ -11,15 +11,17 @@ declare module 'express-session' {
   }
 }
 
+/** What express-session stores for a browser that is signed in. */
+export type SignedInData = SessionData & { readonly signedIn: Session };
+
 /**
  * Parses the record of a session. `undefined` if this release could not have written it. Throws a
  * `SyntaxError` if the text is not JSON.
  */
-export function parseRecord(
-  text: string,
-): (SessionData & { readonly signedIn: Session }) | undefined {
+export function parseRecord(text: string): SignedInData | undefined {
   const data = JSON.parse(text) as Partial<SessionData> | null;
-  return data?.cookie && isSession(data.signedIn) ? (data as never) : undefined;
+  const { cookie, signedIn } = data ?? {};
+  return cookie && isSession(signedIn) ? { ...data, cookie, signedIn } : undefined;
 }
 
 /** Returns the time to live of a session's record, in seconds. */

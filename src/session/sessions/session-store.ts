@@ -1,11 +1,11 @@
 import { RedisStore } from 'connect-redis';
 import type { SessionData } from 'express-session';
 import { BffError } from '../../errors.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
 import type { Clock } from '../../clock.ts';
 import { atKnownProviders } from './linked-accounts.ts';
 import type { Fence, KeyValueStore } from '../store/key-value-store.ts';
-import { asRedisClient } from './records-as-redis.ts';
+import { connectRedisClient } from './connect-redis-client.ts';
 import { RefreshLock } from '../tokens/refresh-lock.ts';
 import {
   type RecordWatcher,
@@ -13,7 +13,7 @@ import {
   type SealedRecords,
 } from '../store/sealed-records.ts';
 import type { SessionIndex } from './session-index.ts';
-import { parseRecord, secondsLeft } from './session-record.ts';
+import { parseRecord, secondsLeft, type SignedInData } from './session-record.ts';
 import { endOf, idleTimeLeft, type Session, type SessionLimits } from './session.ts';
 
 /** A session as read from the store. */
@@ -36,10 +36,10 @@ export interface SessionInUse {
 export type Change = (session: Session, limits: SessionLimits) => Session;
 
 /**
- * Adapts connect-redis for express-session to sealed records. Only a sign-in creates a record, and
- * an ended one is never restored: `set` refuses to overwrite, so a late save cannot undo a logout
- * or a refresh. The record's time to live is the idle time. Our code renews it; express-session
- * does not `touch` after each request.
+ * The store of express-session: connect-redis over sealed records, and what it has no method for.
+ * Only a sign-in creates a record, and an ended one is never restored: `set` refuses to overwrite,
+ * so a late save cannot undo a logout or a refresh. The record's time to live is the idle time.
+ * Our code renews it; express-session does not `touch` after each request.
  */
 export class SessionStore extends RedisStore {
   constructor(
@@ -52,11 +52,10 @@ export class SessionStore extends RedisStore {
     private readonly isKnown: (account: AccountProvider) => boolean,
   ) {
     super({
-      client: asRedisClient(records),
+      client: connectRedisClient(records, async (id) => (await this.readStored(id))?.data),
       prefix: '',
       disableTouch: true,
       ttl: (data: SessionData) => secondsLeft(data, limits, clock()),
-      serializer: { stringify: JSON.stringify, parse: (text) => this.#living(text) },
     });
   }
 
@@ -98,8 +97,8 @@ export class SessionStore extends RedisStore {
   /** Reads a session with the record that a later write compares with. */
   async readStored(id: string): Promise<StoredSession | undefined> {
     const record = await this.records.read(id);
-    const data = record && (this.#living(record.text) as SessionData | null);
-    return record && data?.signedIn && { session: data.signedIn, data, record };
+    const data = record && this.#living(record.text);
+    return data && { session: data.signedIn, data, record };
   }
 
   /** Reads the session with this id and begins a new idle period. `undefined` as in `read`. */
@@ -219,23 +218,22 @@ export class SessionStore extends RedisStore {
   }
 
   #inUse(record: SealedRecord | undefined, usedAt: number): SessionInUse | undefined {
-    const session = record && (this.#living(record.text) as SessionData | null)?.signedIn;
+    const session = record && this.#living(record.text)?.signedIn;
     if (!session) return undefined;
     const idleUntil = usedAt + idleTimeLeft(session, this.limits, usedAt);
     return { session, idleUntil, size: record.stored.length };
   }
 
   /**
-   * Parses a record. Returns `null` if it has expired, this release could not have written it, or
-   * its provider has changed. Providers are fixed while the process runs, so cached sessions are
+   * Parses a record. Returns `undefined` if it has expired, this release could not have written it,
+   * or its provider has changed. Providers are fixed while the process runs, so cached sessions are
    * not checked again.
    */
-  #living(text: string): SessionData {
+  #living(text: string): SignedInData | undefined {
     const data = parseRecord(text);
     const isLiving = data && endOf(data.signedIn) > this.clock();
     const signedIn = isLiving ? atKnownProviders(data.signedIn, this.isKnown) : undefined;
-    // express-session takes null for "no such session", though connect-redis' types do not say so.
-    return data && signedIn ? { ...data, signedIn } : (null as never);
+    return data && signedIn && { ...data, signedIn };
   }
 }
 

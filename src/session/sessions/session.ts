@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Claims } from '../../oauth/login/claims.ts';
-import type { SignIn } from '../../oauth/login/login.ts';
+import type { SignIn } from '../../oauth/login/sign-in.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
-import type { Connection } from './linked-accounts.ts';
+
+/** A user's connected account at a further provider, with its tokens. */
+export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
 
 /** The session of a signed-in browser. All times are epoch milliseconds. */
 export interface Session {

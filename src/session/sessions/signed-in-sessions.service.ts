@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
-import { Providers } from '../../oauth/providers.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { removeConnection } from './linking.ts';
 import { everywhere } from './linked-accounts.ts';
 import { type Revocation, Revocations } from './revocations.ts';
@@ -36,7 +36,7 @@ export class SignedInSessionsService {
   constructor(
     private readonly store: SessionStore,
     private readonly index: SessionIndex,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
   ) {}
 
@@ -169,8 +169,8 @@ export class SignedInSessionsService {
     revocation: Revocation,
     revocations: Revocations,
   ): Promise<number> {
-    const answers = await Promise.allSettled(ids.map((id) => this.store.end(id)));
-    const ended = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
+    const results = await Promise.allSettled(ids.map((id) => this.store.end(id)));
+    const ended = results.flatMap((result) => ('value' in result ? (result.value ?? []) : []));
     // Revocation runs in the background: these sessions are over even if others could not be ended.
     revocations.add(ended, revocation);
     // The tokens of other providers have no user any more, so they are always revoked.
@@ -178,7 +178,7 @@ export class SignedInSessionsService {
       ended.flatMap((session) => everywhere(session).slice(1)),
       'always',
     );
-    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
     return ended.length;
   }
 

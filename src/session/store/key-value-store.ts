@@ -44,6 +44,9 @@ export interface KeyWatcher {
   missedChanges(): void;
 }
 
+/** Injects the `KeyValueStore`. */
+export const KEY_VALUE_STORE = Symbol('key-value store');
+
 /**
  * The store operations of the session room. `RedisKeyValueStore` is for production.
  * `MemoryKeyValueStore` serves development, the demo and tests without Redis. Every method uses one

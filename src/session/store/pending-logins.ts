@@ -1,6 +1,6 @@
 import { BffError } from '../../errors.ts';
-import type { LoginSecrets } from '../../oauth/login/login.ts';
-import type { AccountProvider } from '../../oauth/providers.ts';
+import type { LoginSecrets } from '../../oauth/login/login-secrets.ts';
+import type { AccountProvider } from '../../oauth/provider-registry.ts';
 import type { Clock } from '../../clock.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { recordNameOf, type SealedRecords } from './sealed-records.ts';

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
 import { type RefreshOutcome, requestedPause } from '../../oauth/tokens/refresh.ts';
 import { fetchClientToken } from '../../oauth/tokens/route-token.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import type { Clock } from '../../clock.ts';
@@ -19,7 +19,7 @@ import {
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
 /** The interval at which a replica checks for the token of the lock holder, in milliseconds. */
-const lookAgainAfter = 25;
+const betweenReads = 25;
 
 /** The lifetime of a token whose provider states no expiry, in milliseconds. */
 const usualLifetime = 60 * 60 * 1000;
@@ -33,7 +33,7 @@ export interface ClientTokenListeners {
 }
 
 /** A token to request, and the one it replaces. */
-interface WantedClientToken {
+interface ClientTokenRequest {
   readonly policy: TokenPolicy;
   readonly stale: TokenSet | undefined;
   /** Whether an upstream refused the stale token before it expired. */
@@ -46,18 +46,18 @@ interface WantedClientToken {
  * requests the next.
  */
 export class ClientTokens {
-  readonly #known = new Map<string, TokenSet>();
+  readonly #cached = new Map<string, TokenSet>();
   readonly #running = new Map<string, Promise<TokenSet>>();
-  readonly #pauses: Backoff;
+  readonly #backoff: Backoff;
 
   constructor(
     private readonly records: SealedRecords,
     private readonly locks: KeyValueStore,
-    private readonly providers: Providers,
+    private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
     private readonly listeners: ClientTokenListeners,
   ) {
-    this.#pauses = new Backoff(clock);
+    this.#backoff = new Backoff(clock);
   }
 
   /**
@@ -65,7 +65,7 @@ export class ClientTokens {
    * expired.
    */
   known(policy: TokenPolicy): TokenSet | undefined {
-    const token = this.#known.get(policy.name);
+    const token = this.#cached.get(policy.name);
     return token && this.#isValid(token) ? token : undefined;
   }
 
@@ -95,14 +95,14 @@ export class ClientTokens {
    * refused token was already replaced within the last 30 seconds, and the errors of `fetch`.
    */
   async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
-    const known = this.known(policy);
+    const cached = this.known(policy);
     // Another request may have replaced it already.
-    if (known && !isSameToken(known, refused)) return known;
-    if (!known) return this.fetch(policy, undefined);
-    if (!isJustReplaced(known, this.clock())) return this.fetch(policy, known, true);
-    const other = await this.#stored(policy, known);
+    if (cached && !isSameToken(cached, refused)) return cached;
+    if (!cached) return this.fetch(policy, undefined);
+    if (!isJustReplaced(cached, this.clock())) return this.fetch(policy, cached, true);
+    const other = await this.#stored(policy, cached);
     if (!other) throw refusedAgain();
-    this.#known.set(policy.name, other);
+    this.#cached.set(policy.name, other);
     return other;
   }
 
@@ -111,22 +111,22 @@ export class ClientTokens {
     await Promise.allSettled(this.#running.values());
   }
 
-  #begin(wanted: WantedClientToken): Promise<TokenSet> {
-    const { name } = wanted.policy;
-    const begun = this.#fetch(wanted).finally(() => this.#running.delete(name));
+  #begin(request: ClientTokenRequest): Promise<TokenSet> {
+    const { name } = request.policy;
+    const begun = this.#fetch(request).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
     return begun;
   }
 
-  async #fetch(wanted: WantedClientToken): Promise<TokenSet> {
-    const { policy, stale } = wanted;
+  async #fetch(request: ClientTokenRequest): Promise<TokenSet> {
+    const { policy, stale } = request;
     for (;;) {
-      const token = (await this.#stored(policy, stale)) ?? (await this.#ask(wanted));
+      const token = (await this.#stored(policy, stale)) ?? (await this.#requestUnderLock(request));
       if (token) {
-        this.#known.set(policy.name, token);
+        this.#cached.set(policy.name, token);
         return token;
       }
-      await setTimeout(lookAgainAfter);
+      await setTimeout(betweenReads);
     }
   }
 
@@ -147,23 +147,23 @@ export class ClientTokens {
   }
 
   /** `undefined` if another replica holds the lock. */
-  async #ask(wanted: WantedClientToken): Promise<TokenSet | undefined> {
-    const { policy, stale } = wanted;
-    const paused = this.#pauses.at(policy.name);
+  async #requestUnderLock(request: ClientTokenRequest): Promise<TokenSet | undefined> {
+    const { policy, stale } = request;
+    const paused = this.#backoff.at(policy.name);
     if (paused) throw paused;
     const name = this.#recordName(policy);
     const lock = await RefreshLock.acquire(this.locks, this.records.lockKey(name));
     if (!lock) return undefined;
     try {
       const stored = await this.#read(policy);
-      return this.#usable(stored, stale) ?? (await this.#request(wanted, stored ?? stale));
+      return this.#usable(stored, stale) ?? (await this.#request(request, stored ?? stale));
     } finally {
       await lock.release();
     }
   }
 
   async #request(
-    { policy, isRefused }: WantedClientToken,
+    { policy, isRefused }: ClientTokenRequest,
     before: TokenSet | undefined,
   ): Promise<TokenSet> {
     const provider = this.providers.get(policy.provider);
@@ -171,7 +171,7 @@ export class ClientTokens {
     this.listeners.onOutcome(outcome, provider.id);
     switch (outcome.kind) {
       case 'refreshed': {
-        this.#pauses.end(policy.name);
+        this.#backoff.end(policy.name);
         const { tokens } = outcome;
         const token = { ...tokens, ...refusalNote(tokens, before, isRefused) };
         await this.#share(policy, token);
@@ -204,8 +204,8 @@ export class ClientTokens {
   }
 
   #pause({ name }: TokenPolicy, error: BffError): void {
-    const isAnswer = error.code === 'provider_unavailable' || error.code === 'token_refused';
-    if (isAnswer) this.#pauses.begin(name, error, requestedPause(error));
+    const isFromProvider = error.code === 'provider_unavailable' || error.code === 'token_refused';
+    if (isFromProvider) this.#backoff.begin(name, error, requestedPause(error));
   }
 
   /**

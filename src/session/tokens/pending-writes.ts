@@ -4,7 +4,7 @@ import type { Change, SessionStore, StoredSession } from '../sessions/session-st
 import type { Session } from '../sessions/session.ts';
 
 /** How long a write is retried, in milliseconds. Longer than a failover. */
-const patience = 20_000;
+const retryTime = 20_000;
 
 /** The interval between two attempts, in milliseconds. */
 const pause = 100;
@@ -26,7 +26,7 @@ export interface FreshTokens {
 
 /** Stores fresh tokens. The previous refresh token is spent, so a write that fails is retried. */
 export class PendingWrites {
-  readonly #offers = new Map<string, Promise<unknown>>();
+  readonly #pending = new Map<string, Promise<unknown>>();
 
   constructor(
     private readonly store: SessionStore,
@@ -35,7 +35,7 @@ export class PendingWrites {
 
   /** Whether a write of this name is pending: the stored tokens are then spent. */
   hasPendingWrite(name: string): boolean {
-    return this.#offers.has(name);
+    return this.#pending.has(name);
   }
 
   /**
@@ -49,21 +49,21 @@ export class PendingWrites {
     lock: RefreshLock,
   ): Promise<Session | undefined> {
     try {
-      return await this.#offer(stored, fresh, lock);
+      return await this.#write(stored, fresh, lock);
     } catch (error) {
       const { name } = fresh;
-      const offers = this.#offerAgain(stored, fresh, lock).finally(() => this.#offers.delete(name));
-      this.#offers.set(name, offers);
+      const retries = this.#retry(stored, fresh, lock).finally(() => this.#pending.delete(name));
+      this.#pending.set(name, retries);
       throw error;
     }
   }
 
   /** Resolves when no write is pending. */
   async settled(): Promise<void> {
-    await Promise.all(this.#offers.values());
+    await Promise.all(this.#pending.values());
   }
 
-  async #offer(
+  async #write(
     stored: StoredSession,
     fresh: FreshTokens,
     lock: RefreshLock,
@@ -81,13 +81,13 @@ export class PendingWrites {
     }
   }
 
-  async #offerAgain(stored: StoredSession, fresh: FreshTokens, lock: RefreshLock): Promise<void> {
-    const deadline = performance.now() + patience;
+  async #retry(stored: StoredSession, fresh: FreshTokens, lock: RefreshLock): Promise<void> {
+    const deadline = performance.now() + retryTime;
     try {
       for (;;) {
         await setTimeout(pause);
         try {
-          await this.#offer(stored, fresh, lock);
+          await this.#write(stored, fresh, lock);
           return;
         } catch (error) {
           if (performance.now() > deadline) return this.onLoss(stored.session, error);

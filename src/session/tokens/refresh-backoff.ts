@@ -34,11 +34,11 @@ export class RefreshBackoff {
    * Returns the failure whose backoff applies to this token, or `undefined` if a request may be
    * made.
    */
-  pauseOf(wanted: TokenRequest): Failure | undefined {
-    const own = this.#ofTokens.at(nameOf(wanted));
+  pauseOf(request: TokenRequest): Failure | undefined {
+    const own = this.#ofTokens.at(nameOf(request));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    for (const name of sharedNamesOf(wanted)) {
+    for (const name of sharedNamesOf(request)) {
       const error = this.#shared.at(name);
       if (error) return { kind: 'failed', error, concerns: 'provider' };
     }
@@ -46,60 +46,60 @@ export class RefreshBackoff {
   }
 
   /** Returns the trial request in progress that this request must wait for, or `undefined`. */
-  trialFor(wanted: TokenRequest): Promise<unknown> | undefined {
-    const names = sharedNamesOf(wanted);
+  trialFor(request: TokenRequest): Promise<unknown> | undefined {
+    const names = sharedNamesOf(request);
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
   }
 
   /** Makes this the trial request if the previous request of its kind failed. */
-  noteRequest(wanted: TokenRequest, request: Promise<unknown>): void {
-    for (const name of sharedNamesOf(wanted)) {
-      if (this.#shared.hasFailed(name)) this.#try(name, request);
+  noteRequest(request: TokenRequest, running: Promise<unknown>): void {
+    for (const name of sharedNamesOf(request)) {
+      if (this.#shared.hasFailed(name)) this.#try(name, running);
     }
   }
 
   /** Records a failure and returns the failure whose backoff now applies. */
-  noteFailure(wanted: TokenRequest, failure: Failure): Failure {
+  noteFailure(request: TokenRequest, failure: Failure): Failure {
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
-      this.#pauseOthers(wanted, failure.error);
+      this.#pauseOthers(request, failure.error);
     } else {
-      this.noteResponse(wanted);
-      this.#ofTokens.begin(nameOf(wanted), failure.error);
+      this.noteResponse(request);
+      this.#ofTokens.begin(nameOf(request), failure.error);
     }
-    return this.pauseOf(wanted) ?? failure;
+    return this.pauseOf(request) ?? failure;
   }
 
   /** Records that the provider serves this kind of request. */
-  noteResponse(wanted: TokenRequest): void {
-    for (const name of sharedNamesOf(wanted)) this.#shared.end(name);
+  noteResponse(request: TokenRequest): void {
+    for (const name of sharedNamesOf(request)) this.#shared.end(name);
   }
 
   /** Records that this token was fetched. */
-  noteToken(wanted: TokenRequest): void {
-    this.#ofTokens.end(nameOf(wanted));
+  noteToken(request: TokenRequest): void {
+    this.#ofTokens.end(nameOf(request));
   }
 
-  #pauseOthers(wanted: TokenRequest, error: BffError): void {
-    const { provider } = wanted.session;
+  #pauseOthers(request: TokenRequest, error: BffError): void {
+    const { provider } = request.session;
     if (hasResponded(error)) this.#shared.end(provider);
-    const name = isUnreachable(error) ? provider : kindOf(wanted);
+    const name = isUnreachable(error) ? provider : kindOf(request);
     this.#shared.begin(name, error, requestedPause(error));
     // After the next backoff a new trial starts, even if this one never settles.
-    for (const shared of sharedNamesOf(wanted)) this.#trials.delete(shared);
+    for (const shared of sharedNamesOf(request)) this.#trials.delete(shared);
   }
 
-  #try(name: string, request: Promise<unknown>): void {
+  #try(name: string, running: Promise<unknown>): void {
     const isOver = () => {
       if (this.#trials.get(name) === trial) this.#trials.delete(name);
     };
-    const trial: Promise<void> = request.then(isOver, isOver);
+    const trial: Promise<void> = running.then(isOver, isOver);
     this.#trials.set(name, trial);
   }
 }
 
 /** The names of the shared backoffs of a request: its kind, then its provider. */
-function sharedNamesOf(wanted: TokenRequest): readonly string[] {
-  return [kindOf(wanted), wanted.session.provider];
+function sharedNamesOf(request: TokenRequest): readonly string[] {
+  return [kindOf(request), request.session.provider];
 }
 
 /** The kind of a request: refreshes at a provider, or the tokens of one policy. */

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
-import type { Providers } from '../../oauth/providers.ts';
+import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import {
   type NotRefreshed,
   type RefreshOutcome,
@@ -28,7 +28,7 @@ type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
 /** The interval at which a replica checks for the tokens of the lock holder, in milliseconds. */
-const lookAgainAfter = 25;
+const betweenReads = 25;
 
 /**
  * Makes one token request per session and token, however many requests on all replicas need it.
@@ -44,8 +44,8 @@ export class TokenRefresher {
 
   constructor(
     private readonly store: SessionStore,
-    private readonly keeper: PendingWrites,
-    private readonly providers: Providers,
+    private readonly pendingWrites: PendingWrites,
+    private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
     private readonly listener: RefreshListener,
   ) {
@@ -55,7 +55,7 @@ export class TokenRefresher {
   /** Resolves when no refresh and no write of its tokens is in progress. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
-    await this.keeper.settled();
+    await this.pendingWrites.settled();
   }
 
   /**
@@ -63,32 +63,32 @@ export class TokenRefresher {
    * `refused` for a refused token if one was already replaced within the last 30 seconds. Throws
    * `session_store_unavailable`.
    */
-  async refresh(wanted: TokenRequest): Promise<Refreshed> {
-    const { refused } = wanted;
+  async refresh(request: TokenRequest): Promise<Refreshed> {
+    const { refused } = request;
     if (refused && isJustReplaced(refused, this.clock())) {
-      const fresh = await this.#freshInStore(wanted);
+      const fresh = await this.#freshInStore(request);
       return fresh ?? { kind: 'refused', error: refusedAgain() };
     }
     try {
-      return await this.#inTurn(wanted);
+      return await this.#inTurn(request);
     } catch (thrown) {
       if (!(thrown instanceof BffError) || thrown.code !== 'provider_unavailable') throw thrown;
       const failure: Failure = { kind: 'failed', error: thrown, concerns: 'provider' };
-      return this.#backoff.noteFailure(wanted, failure);
+      return this.#backoff.noteFailure(request, failure);
     }
   }
 
   /** Throws `provider_unavailable` if the provider does not respond in time. */
-  async #inTurn(wanted: TokenRequest): Promise<Refreshed> {
-    const { provider } = wanted.session;
-    const name = nameOf(wanted);
-    if (this.keeper.hasPendingWrite(name)) throw new BffError('session_store_unavailable');
+  async #inTurn(request: TokenRequest): Promise<Refreshed> {
+    const { provider } = request.session;
+    const name = nameOf(request);
+    if (this.pendingWrites.hasPendingWrite(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#backoff.pauseOf(wanted);
+      const paused = this.#backoff.pauseOf(request);
       if (paused) return paused;
-      const trial = this.#backoff.trialFor(wanted);
+      const trial = this.#backoff.trialFor(request);
       if (!trial || this.#running.has(name))
-        return this.#whileAlive(provider, this.#shared(wanted, name));
+        return this.#whileAlive(provider, this.#shared(request, name));
       await this.#whileAlive(provider, trial);
     }
   }
@@ -97,72 +97,72 @@ export class TokenRefresher {
     return this.providers.find(provider)?.whileAlive(work) ?? work;
   }
 
-  #shared(wanted: TokenRequest, name: string): Promise<Refreshed> {
+  #shared(request: TokenRequest, name: string): Promise<Refreshed> {
     const running = this.#running.get(name);
     if (running) return running;
-    const begun = this.#refresh(wanted).finally(() => this.#running.delete(name));
+    const begun = this.#refresh(request).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
-    this.#backoff.noteRequest(wanted, begun);
+    this.#backoff.noteRequest(request, begun);
     return begun;
   }
 
-  async #refresh(wanted: TokenRequest): Promise<Refreshed> {
+  async #refresh(request: TokenRequest): Promise<Refreshed> {
     for (;;) {
-      const done = (await this.#freshInStore(wanted)) ?? (await this.#tryToSpend(wanted));
+      const done = (await this.#freshInStore(request)) ?? (await this.#tryToSpend(request));
       if (done) return done;
-      await setTimeout(lookAgainAfter);
+      await setTimeout(betweenReads);
     }
   }
 
   /** The tokens that another request stored, `undefined` if the stale token is still stored. */
-  async #freshInStore(wanted: TokenRequest): Promise<Refreshed | undefined> {
-    const { id, provider } = wanted.session;
+  async #freshInStore(request: TokenRequest): Promise<Refreshed | undefined> {
+    const { id, provider } = request.session;
     const stored = await this.store.readStored(id);
     const session = stored && sessionAt(stored.session, provider);
     if (!session) return { kind: 'ended', reason: 'the session is over' };
-    return isFetched(wanted, stored.session) ? { kind: 'refreshed', session } : undefined;
+    return isFetched(request, stored.session) ? { kind: 'refreshed', session } : undefined;
   }
 
-  async #tryToSpend(wanted: TokenRequest): Promise<Refreshed | undefined> {
-    const { id, provider } = wanted.session;
-    const lock = await this.store.lockRefresh(id, lockNameOf(wanted));
+  async #tryToSpend(request: TokenRequest): Promise<Refreshed | undefined> {
+    const { id, provider } = request.session;
+    const lock = await this.store.lockRefresh(id, lockNameOf(request));
     if (!lock) return undefined;
     try {
       // Read again under the lock: its last holder may have written after the previous read.
       const stored = await this.store.readStored(id);
       const session = stored && sessionAt(stored.session, provider);
-      if (!session || isFetched(wanted, stored.session)) return undefined;
-      const outcome = await this.#spend(wanted, session, stored, lock);
+      if (!session || isFetched(request, stored.session)) return undefined;
+      const outcome = await this.#spend(request, session, stored, lock);
       this.listener(outcome, provider);
       return outcome;
     } finally {
       // Otherwise the pending write keeps the lock.
-      if (!this.keeper.hasPendingWrite(nameOf(wanted))) await lock.release();
+      if (!this.pendingWrites.hasPendingWrite(nameOf(request))) await lock.release();
     }
   }
 
   async #spend(
-    wanted: TokenRequest,
+    request: TokenRequest,
     session: Session,
     stored: StoredSession,
     lock: RefreshLock,
   ): Promise<Refreshed> {
     const provider = this.providers.ofAccount(session);
     if (!provider) return this.#end(session, 'its provider is not configured any more');
-    const { policy, actorToken } = wanted;
+    const { policy, actorToken } = request;
     const now = this.clock();
     const outcome = policy
       ? await fetchUserToken(provider, policy, session, now, actorToken)
       : await refreshTokens(provider, session, now);
-    if (outcome.kind !== 'failed') this.#backoff.noteResponse(wanted);
+    if (outcome.kind !== 'failed') this.#backoff.noteResponse(request);
     switch (outcome.kind) {
       case 'refreshed':
-        return this.#keep(wanted, stored, outcome, lock, provider);
+        return this.#keep(request, stored, outcome, lock, provider);
       case 'ended':
         return this.#end(session, outcome.reason);
       case 'refused':
       case 'failed':
-        return this.#backoff.noteFailure(wanted, outcome);
+        return this.#backoff.noteFailure(request, outcome);
     }
   }
 
@@ -171,20 +171,20 @@ export class TokenRefresher {
    * revoked.
    */
   async #keep(
-    wanted: TokenRequest,
+    request: TokenRequest,
     stored: StoredSession,
     fresh: Fresh,
     lock: RefreshLock,
     provider: Provider,
   ): Promise<Refreshed> {
-    const name = nameOf(wanted);
-    this.#backoff.noteToken(wanted);
-    const written = await this.keeper.keep(
+    const name = nameOf(request);
+    this.#backoff.noteToken(request);
+    const written = await this.pendingWrites.keep(
       stored,
       {
         name,
-        change: (before, limits) => withFetched(wanted, fresh, before, limits),
-        isStored: (now) => !sessionAt(now, provider.id) || isFetched(wanted, now),
+        change: (before, limits) => withFetched(request, fresh, before, limits),
+        isStored: (now) => !sessionAt(now, provider.id) || isFetched(request, now),
       },
       lock,
     );

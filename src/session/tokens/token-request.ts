@@ -39,9 +39,9 @@ function storedTokens(
 }
 
 /** Checks that another request fetched the token after it was found missing, stale or refused. */
-export function isFetched(wanted: TokenRequest, stored: Session): boolean {
-  const found = storedTokens(wanted, stored);
-  const stale = wanted.refused ?? tokensIn(wanted.session, wanted.policy);
+export function isFetched(request: TokenRequest, stored: Session): boolean {
+  const found = storedTokens(request, stored);
+  const stale = request.refused ?? tokensIn(request.session, request.policy);
   if (!found || !stale) return found !== undefined;
   return !isSameToken(found, stale);
 }
@@ -112,9 +112,14 @@ function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet
   return { ...session, routeTokens: Object.fromEntries(kept) };
 }
 
-function defined<Entries extends object>(
-  entries: Entries,
-): { [Name in keyof Entries]?: NonNullable<Entries[Name]> } {
-  const given = Object.entries(entries).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as never;
+/** The entries that are not `undefined`. */
+type Defined<Entries> = { [Name in keyof Entries]?: NonNullable<Entries[Name]> };
+
+function defined<Entries extends object>(entries: Entries): Defined<Entries> {
+  const rest: Defined<Entries> = {};
+  for (const name in entries) {
+    const value = entries[name];
+    if (value !== undefined && value !== null) rest[name] = value;
+  }
+  return rest;
 }

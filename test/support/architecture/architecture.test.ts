@@ -69,6 +69,13 @@ const cases: Record<string, Record<string, string>[]> = {
     { 'bff.module.ts': '' },
     { 'bff.module.ts': '@Module({}) class A {}\n@Module({}) class B {}' },
   ],
+  'a room has one providers file': [
+    { 'session/tokens.providers.ts': '' },
+    { 'session/tokens/session.providers.ts': '' },
+  ],
+  'no injection token is a parameter': [
+    { 'oauth/oauth.providers.ts': 'function providers(options: symbol) { return options; }' },
+  ],
   'no folder without a subject': [{ 'auth/utils/a.ts': '' }, { 'auth/common/a.ts': '' }],
   'no barrel but index.ts': [
     { 'auth/index.ts': '' },
@@ -123,6 +130,7 @@ describe('the architecture rules', () => {
         "import { BffError } from '../errors.ts';\nimport '../session/a.service.ts';\n" +
         '/** Overloaded. */\nexport function a(x: 1): 1;\nexport function a(x: 2): 2;\n' +
         'export function a(x: 1 | 2) { return x; }\n/** Decorated. */\n@Controller()\nexport class A {}\n',
+      'proxy/proxy.providers.ts': "import '@nestjs/common';\n",
       'proxy/forward.ts': "import { request } from 'undici';\nconst env = { process: 1 };\n",
       'bff.module.ts':
         "import './auth/a.controller.ts';\n/** The one. */\n@Module({})\nexport class M {}\n",

@@ -1,18 +1,7 @@
 import { exportRules } from './exports.ts';
-import { readSourceFiles, nodes, type SourceFile } from './source-files.ts';
+import type { Rule, Violation } from './rule.ts';
+import { readSourceFiles, nodes } from './source-files.ts';
 import ts from 'typescript';
-
-/** A broken rule of the house. */
-export interface Violation {
-  readonly rule: string;
-  readonly file: string;
-  /** Counted from 1. */
-  readonly line: number;
-  readonly message: string;
-}
-
-/** A rule looks at one file and names the nodes that break it, each with a sentence. */
-export type Rule = (file: SourceFile) => Iterable<readonly [node: ts.Node, message: string]>;
 
 /**
  * The rooms from left to right. A room imports itself, the rooms of earlier rows, and the files of
@@ -104,6 +93,18 @@ const rules: Readonly<Record<string, Rule>> = {
     const extra = path === 'bff.module.ts' ? modules.slice(1) : modules;
     for (const node of extra) yield [node, 'the one module is in bff.module.ts'];
     if (path === 'bff.module.ts' && modules.length === 0) yield [tree, 'here belongs the module'];
+  },
+  'a room has one providers file': function* ({ path, tree }) {
+    if (!path.endsWith('.providers.ts') || module.includes(path)) return;
+    const own = `${roomOf(path)}/${roomOf(path)}.providers.ts`;
+    if (path !== own) yield [tree, `the Nest providers of the room are in ${own}`];
+  },
+  'no injection token is a parameter': function* ({ tree }) {
+    for (const node of nodes(tree)) {
+      const type = ts.isParameter(node) ? node.type : undefined;
+      if (type?.kind === ts.SyntaxKind.SymbolKeyword)
+        yield [type, 'import the token from beside the type that it stands for'];
+    }
   },
   'no folder without a subject': function* ({ path, tree }) {
     const folder = /(?:^|\/)(commons?|utils?|helpers?)\//i.exec(path)?.[1];

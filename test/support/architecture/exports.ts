@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import type { Rule } from './architecture.ts';
+import type { Rule } from './rule.ts';
 import { nodes } from './source-files.ts';
 
 /** The rules about what a file exports. */

@@ -15,12 +15,12 @@ import {
 import { keysForOwners, slotCount, slotOf } from './slots.ts';
 
 /** Delay before the topology of an incomplete cluster is read again, in milliseconds. */
-const pauseBeforeLookingAgain = 300;
+const pauseBeforeReadingAgain = 300;
 
 /** The maximum number of redirections for one command. */
 const mostRedirections = 5;
 
-type Send = (client: RedisClient) => Promise<unknown>;
+type Send<Reply> = (client: RedisClient) => Promise<Reply>;
 
 /**
  * Connects to every master of a Redis Cluster and maps the slots to them. The library's cluster
@@ -33,9 +33,9 @@ export class RedisCluster {
   /** The address of the master of each slot. */
   #owners: (string | undefined)[] = [];
   #cause: Error | undefined;
-  #firstLook: Promise<void> | undefined;
+  #firstReading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #isLooking = false;
+  #isReading = false;
   #isClosed = false;
 
   constructor(
@@ -43,11 +43,11 @@ export class RedisCluster {
     private readonly watch: { readonly prefix: string; readonly watcher: KeyWatcher },
     private readonly onConnection: NodeListener,
   ) {
-    this.#firstLook = this.#look();
+    this.#firstReading = this.#readTopology();
   }
 
-  async ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
-    await this.#firstLook;
+  async run<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
+    await this.#firstReading;
     return command(this.#commands);
   }
 
@@ -55,21 +55,21 @@ export class RedisCluster {
    * Runs a command on every master, with a key of that master that begins with `key`. Throws if one
    * of them fails.
    */
-  async askEveryMaster(
+  async runOnEveryMaster(
     key: string,
     command: (client: RedisClient, key: string) => Promise<unknown>,
   ): Promise<void> {
-    await this.#firstLook;
+    await this.#firstReading;
     const vacancy = this.#vacancy();
     if (vacancy) throw vacancy;
     const keys = keysForOwners(key, this.#owners);
-    const asked = [...new Set(this.#owners)].map((address = '') => {
+    const replies = [...new Set(this.#owners)].map((address = '') => {
       const own = keys.get(address);
       return own
         ? this.#send(own, (client) => command(client, own))
-        : this.#nodeAt(address).ask((client) => client.ping());
+        : this.#nodeAt(address).run((client) => client.ping());
     });
-    await Promise.all(asked);
+    await Promise.all(replies);
   }
 
   close(): void {
@@ -78,17 +78,17 @@ export class RedisCluster {
     for (const node of this.#nodes.values()) node.close();
   }
 
-  async #send(key: string, send: Send): Promise<unknown> {
+  async #send<Reply>(key: string, send: Send<Reply>): Promise<Reply> {
     let address = this.#owners[slotOf(key)];
     if (address === undefined) throw this.#vacancy() ?? new Error('No master has this slot');
     let attempt = send;
     for (let redirections = 0; ; redirections += 1) {
       try {
-        return await this.#nodeAt(address).ask(attempt);
+        return await this.#nodeAt(address).run(attempt);
       } catch (error) {
         if (!(error instanceof ErrorReply)) throw error;
         const [code, slot = '', target = ''] = error.message.split(' ');
-        if (code === 'CLUSTERDOWN' || code === 'MOVED') this.#lookSoon();
+        if (code === 'CLUSTERDOWN' || code === 'MOVED') this.#readTopologySoon();
         if ((code !== 'MOVED' && code !== 'ASK') || redirections === mostRedirections) throw error;
         // An empty host means the node that sent the redirection.
         address = target.startsWith(':') ? addressOf(address).host + target : target;
@@ -99,24 +99,24 @@ export class RedisCluster {
   }
 
   #nodeAt(address: string): RedisNode {
-    const known = this.#nodes.get(address);
-    if (known) return known;
+    const existing = this.#nodes.get(address);
+    if (existing) return existing;
     if (this.#isClosed) throw new Error('The connection to Redis is closed');
     const server = () => dataServer(this.options, addressOf(address));
     const node = new RedisNode(
       () => openMaster(server(), this.watch.prefix),
       this.watch.watcher,
-      () => this.#judge(),
+      () => this.#reportState(),
     );
     this.#nodes.set(address, node);
     return node;
   }
 
   /** Reads the topology from any node that responds. */
-  async #look(): Promise<void> {
-    this.#isLooking = true;
+  async #readTopology(): Promise<void> {
+    this.#isReading = true;
     try {
-      const owners = await this.#learnOwners();
+      const owners = await this.#readOwners();
       if (this.#isClosed) return;
       this.#owners = owners;
       this.#cause = undefined;
@@ -131,30 +131,30 @@ export class RedisCluster {
     } catch (error) {
       this.#cause = error as Error;
     } finally {
-      this.#isLooking = false;
-      this.#firstLook = undefined;
-      this.#judge();
+      this.#isReading = false;
+      this.#firstReading = undefined;
+      this.#reportState();
     }
   }
 
-  async #learnOwners(): Promise<(string | undefined)[]> {
+  async #readOwners(): Promise<(string | undefined)[]> {
     const connected = [...this.#nodes].filter(([, { isConnected }]) => isConnected);
-    const answers = connected.map(([address, node]) =>
-      node.ask(async (client) => ownersBy(await client.clusterSlots(), address)),
+    const replies = connected.map(([address, node]) =>
+      node.run(async (client) => ownersBy(await client.clusterSlots(), address)),
     );
     try {
-      return await Promise.any(answers);
+      return await Promise.any(replies);
     } catch {
       // No connected node responded. Ask the configured nodes.
-      return learnFromSeeds(this.options);
+      return ownersFromSeeds(this.options);
     }
   }
 
   /** Reports the state of the whole cluster. Rereads the topology while anything is missing. */
-  #judge(): void {
+  #reportState(): void {
     if (this.#isClosed) return;
     const missing = this.#missing();
-    if (missing) this.#lookSoon();
+    if (missing) this.#readTopologySoon();
     const isOpening = [...this.#nodes.values()].some(
       ({ isConnected, cause }) => !isConnected && !cause,
     );
@@ -163,7 +163,8 @@ export class RedisCluster {
   }
 
   #vacancy(): Error | undefined {
-    if (this.#owners.length === 0) return this.#cause ?? new Error('The cluster is not known yet');
+    if (this.#owners.length === 0)
+      return this.#cause ?? new Error('The topology of the cluster is not known yet');
     const vacant = slotCount - this.#owners.filter(Boolean).length;
     return vacant > 0 ? new Error(`${vacant} of ${slotCount} slots have no master`) : undefined;
   }
@@ -181,10 +182,10 @@ export class RedisCluster {
     return undefined;
   }
 
-  #lookSoon(): void {
-    if (this.#isLooking || this.#isClosed) return;
+  #readTopologySoon(): void {
+    if (this.#isReading || this.#isClosed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), pauseBeforeLookingAgain);
+    this.#timer = setTimeout(() => void this.#readTopology(), pauseBeforeReadingAgain);
   }
 }
 
@@ -192,19 +193,19 @@ export class RedisCluster {
  * Asks the configured nodes for the owner of each slot. The first response is used. Throws if no
  * node responds.
  */
-export async function learnFromSeeds(
+export async function ownersFromSeeds(
   options: RedisOptions,
   within?: number,
 ): Promise<(string | undefined)[]> {
   const nodes = options.cluster?.nodes ?? [];
-  const answers = nodes.map((seed) => learnFromSeed(options, seed, within));
-  return Promise.any(answers).catch(({ errors }: AggregateError) => {
+  const replies = nodes.map((seed) => ownersFromSeed(options, seed, within));
+  return Promise.any(replies).catch(({ errors }: AggregateError) => {
     const reasons = errors.map(({ message }: Error, index) => `${nodes[index]}: ${message}`);
-    throw new Error(`no node of the cluster answers (${reasons.join('; ')})`);
+    throw new Error(`no node of the cluster responds (${reasons.join('; ')})`);
   });
 }
 
-async function learnFromSeed(options: RedisOptions, seed: string, within?: number) {
+async function ownersFromSeed(options: RedisOptions, seed: string, within?: number) {
   const client = await openClient(dataServer(options, addressOf(seed)), within);
   try {
     return ownersBy(await inTime(client.clusterSlots(), 1000), seed);
@@ -216,17 +217,18 @@ async function learnFromSeed(options: RedisOptions, seed: string, within?: numbe
 type Slots = Awaited<ReturnType<RedisClient['clusterSlots']>>;
 
 /** A node that does not know its own host omits it. The host in our request stands in. */
-function ownersBy(ranges: Slots, askedAt: string): (string | undefined)[] {
+function ownersBy(ranges: Slots, seed: string): (string | undefined)[] {
   const owners: (string | undefined)[] = Array.from({ length: slotCount });
   for (const { from, to, master } of ranges) {
-    const host = master.host || addressOf(askedAt).host;
+    const host = master.host || addressOf(seed).host;
     owners.fill(spellAddress({ host, port: master.port }), from, to + 1);
   }
   return owners;
 }
 
 /** `ASKING` applies only to the next command on the connection. */
-function asking(client: RedisClient, send: Send): Promise<unknown> {
+async function asking<Reply>(client: RedisClient, send: Send<Reply>): Promise<Reply> {
   const permission = client.sendCommand(['ASKING']);
-  return Promise.all([send(client), permission]).then(([answer]) => answer);
+  const [reply] = await Promise.all([send(client), permission]);
+  return reply;
 }

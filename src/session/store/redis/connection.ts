@@ -2,9 +2,9 @@ import type { RedisOptions } from '../../../config/options.ts';
 import { BffError } from '../../../errors.ts';
 import type { KeyWatcher } from '../key-value-store.ts';
 import { RedisCluster } from './cluster.ts';
-import { giveUpAfter, RedisNode } from './node.ts';
+import { RedisNode } from './node.ts';
 import { openSentinelMaster } from './sentinel.ts';
-import { openMaster, type RedisClient, standaloneServer, timeLimit, tooLate } from './servers.ts';
+import { inTime, openMaster, type RedisClient, standaloneServer, timeLimit } from './servers.ts';
 import type { RedisCommands } from './commands.ts';
 
 /** The interval between two heartbeats, in milliseconds. */
@@ -38,10 +38,10 @@ export class RedisConnection {
       missedChanges: () => this.#watchers.forEach((each) => each.missedChanges()),
     };
     const watch = { prefix: watched, watcher };
-    const tell: ConnectionListener = (state, cause) => this.#tell(state, cause);
+    const report: ConnectionListener = (state, cause) => this.#report(state, cause);
     this.#servers = options.cluster
-      ? new RedisCluster(options, watch, tell)
-      : new RedisNode(() => openServer(options, watched), watcher, tell);
+      ? new RedisCluster(options, watch, report)
+      : new RedisNode(() => openServer(options, watched), watcher, report);
     // A silently broken connection delivers no invalidation events. The heartbeat detects it even
     // if no request uses Redis.
     const beat = () => this.ping().catch(watcher.missedChanges);
@@ -55,8 +55,8 @@ export class RedisConnection {
   /**
    * Sends a command. Throws `session_store_unavailable` if it fails or takes more than 1.5 seconds.
    */
-  ask<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
-    return this.#inTime(this.#servers.ask(command));
+  run<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
+    return this.#inTime(this.#servers.run(command));
   }
 
   /**
@@ -65,11 +65,11 @@ export class RedisConnection {
    */
   async ping(): Promise<void> {
     const key = `${this.options.keyPrefix}probe`;
-    const answers: Promise<unknown> =
+    const replies: Promise<unknown> =
       this.#servers instanceof RedisCluster
-        ? this.#servers.askEveryMaster(key, tryWriting)
-        : this.#servers.ask((client) => tryWriting(client, key));
-    await this.#inTime(answers);
+        ? this.#servers.runOnEveryMaster(key, tryWriting)
+        : this.#servers.run((client) => tryWriting(client, key));
+    await this.#inTime(replies);
   }
 
   close(): void {
@@ -78,18 +78,14 @@ export class RedisConnection {
   }
 
   async #inTime<T>(answer: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const stopWaiting = giveUpAfter(timeLimit, () => late.reject(tooLate(timeLimit)));
     try {
-      return await Promise.race([answer, late.promise]);
+      return await inTime(answer, timeLimit);
     } catch (cause) {
       throw new BffError('session_store_unavailable', { cause });
-    } finally {
-      stopWaiting();
     }
   }
 
-  #tell(state: 'connected' | 'lost', cause?: Error): void {
+  #report(state: 'connected' | 'lost', cause?: Error): void {
     if (this.#state === state) return;
     this.#state = state;
     this.onConnection(state, cause);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RedisOptions } from '../../../config/options.ts';
 import { isError } from '../../../errors.ts';
-import { learnFromSeeds } from './cluster.ts';
+import { ownersFromSeeds } from './cluster.ts';
 import { masterAddresses, sentinelServer } from './sentinel.ts';
 import {
   addressOf,
@@ -26,7 +26,7 @@ export interface RedisDiagnosis {
 }
 
 /** Milliseconds. Longer than the timeout of `check`, which reports its own error. */
-const patience = 6000;
+const timeout = 6000;
 
 /**
  * Connects to every master and tests what each sign-in needs: writing, running a script and taking
@@ -41,11 +41,11 @@ export async function diagnoseRedis(options: RedisOptions): Promise<RedisDiagnos
 
 async function diagnoseSentinel(options: RedisOptions): Promise<RedisDiagnosis> {
   const { nodes = [], master = '' } = options.sentinel ?? {};
-  await someAnswer(
+  await requireConnection(
     nodes.map((node) => sentinelServer(options, addressOf(node))),
     'redis.sentinel',
   );
-  const [address] = await masterAddresses(options, patience);
+  const [address] = await masterAddresses(options, timeout);
   if (!address) throw new Error(`the Sentinels know no master named ${master}`);
   const found = await diagnose(dataServer(options, address), 'redis', probeKey(options));
   return { ...found, product: `${found.product} at ${spellAddress(address)}, master ${master},` };
@@ -54,14 +54,15 @@ async function diagnoseSentinel(options: RedisOptions): Promise<RedisDiagnosis> 
 async function diagnoseCluster(options: RedisOptions): Promise<RedisDiagnosis> {
   const serverAt = (node: string) => dataServer(options, addressOf(node));
   const seeds = (options.cluster?.nodes ?? []).map(serverAt);
-  await someAnswer(seeds, 'redis');
-  const owners = await learnFromSeeds(options, patience).catch((error: unknown) => {
+  await requireConnection(seeds, 'redis');
+  const owners = await ownersFromSeeds(options, timeout).catch((error: unknown) => {
     throw seeds[0] ? explained(error, seeds[0], 'redis') : error;
   });
   const vacant = slotCount - owners.filter(Boolean).length;
   if (vacant > 0)
     throw new Error(
-      `${vacant} of ${slotCount} slots of the cluster have no master; mend it with: redis-cli --cluster fix`,
+      `${vacant} of ${slotCount} slots of the cluster have no master; ` +
+        'repair it with: redis-cli --cluster fix',
     );
   const found = await Promise.all(
     [...keysForOwners(probeKey(options), owners)].map(([node, key]) =>
@@ -81,8 +82,8 @@ function probeKey({ keyPrefix }: RedisOptions): string {
 }
 
 /** Throws the error of the first server if no server accepts a connection. */
-async function someAnswer(servers: readonly Server[], block: string): Promise<void> {
-  const clients = await Promise.allSettled(servers.map((server) => openClient(server, patience)));
+async function requireConnection(servers: readonly Server[], block: string): Promise<void> {
+  const clients = await Promise.allSettled(servers.map((server) => openClient(server, timeout)));
   for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
   const [first] = clients;
   const [server] = servers;
@@ -97,7 +98,7 @@ async function someAnswer(servers: readonly Server[], block: string): Promise<vo
 async function diagnose(server: Server, block: string, key: string): Promise<RedisDiagnosis> {
   let client: RedisClient | undefined;
   try {
-    client = await openMaster(server, key, patience);
+    client = await openMaster(server, key, timeout);
     if (block === 'redis.url') await refuseShard(client, server);
     const write = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000)";
     await client.eval(write, { keys: [key], arguments: ['check'] });
@@ -129,7 +130,8 @@ function explained(error: unknown, server: Server, block: string): unknown {
   const where = spellAddress(server.address);
   if (/SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)/.test(code))
     return new Error(
-      `${where} has a certificate of an authority that is not known here; name its PEM file in redis.tls.ca`,
+      `${where} has a certificate of an authority that is not known here; ` +
+        'name its PEM file in redis.tls.ca',
     );
   if (/cluster support disabled/.test(reason))
     return new Error(`${where} is no node of a Redis Cluster; name it in redis.url`);

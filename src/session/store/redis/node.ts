@@ -1,15 +1,10 @@
 import { ErrorReply } from 'redis';
+import { startDeadline } from '../../../http/deadline.ts';
 import type { KeyWatcher } from '../key-value-store.ts';
 import { type RedisClient, timeLimit, tooLate } from './servers.ts';
 
 /** The longest delay between two connection attempts, in milliseconds. */
 const longestPauseBeforeReconnecting = 1000;
-
-/**
- * The final part of a timeout, in milliseconds. The event loop must run during it. See
- * `giveUpAfter`.
- */
-const lastStretch = 100;
 
 /**
  * Error codes after which a new connection may help: the server is no longer a master, or no longer
@@ -28,7 +23,7 @@ export class RedisNode {
   #cause: Error | undefined;
   #failures = 0;
   #connectedAt = 0;
-  #answeredAt = 0;
+  #respondedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -51,19 +46,19 @@ export class RedisNode {
   }
 
   /** Sends a command. Throws the client's error, or the reason why there is no connection. */
-  async ask<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
+  async run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
     await this.#firstAttempt;
     const client = this.#client;
     if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
     const askedAt = performance.now();
-    const stopWaiting = giveUpAfter(timeLimit, () => this.#giveUpSilent(client, askedAt));
+    const stopWaiting = startDeadline(timeLimit, () => this.#giveUpSilent(client, askedAt));
     try {
-      const answer = await command(client);
-      this.#answeredAt = performance.now();
-      return answer;
+      const reply = await command(client);
+      this.#respondedAt = performance.now();
+      return reply;
     } catch (error) {
       if (error instanceof ErrorReply) {
-        this.#answeredAt = performance.now();
+        this.#respondedAt = performance.now();
         if (givesUpAfter.has(errorCode(error))) this.#lose(client, error);
       } else if (!client.isReady) this.#lose(client, error as Error);
       throw error;
@@ -85,7 +80,7 @@ export class RedisNode {
       const client = await this.open();
       if (this.#isClosed) return client.destroy();
       client.on('error', (error: Error) => this.#lose(client, error));
-      client.on('invalidate', (key: unknown) => this.#tellChange(key));
+      client.on('invalidate', (key: unknown) => this.#notifyChange(key));
       this.#client = client;
       this.#cause = undefined;
       this.#connectedAt = performance.now();
@@ -102,7 +97,7 @@ export class RedisNode {
    * closing it.
    */
   #giveUpSilent(client: RedisClient, askedAt: number): void {
-    if (this.#answeredAt < askedAt) this.#lose(client, tooLate(timeLimit));
+    if (this.#respondedAt < askedAt) this.#lose(client, tooLate(timeLimit));
   }
 
   #lose(client: RedisClient, cause: Error): void {
@@ -120,7 +115,7 @@ export class RedisNode {
   }
 
   /** A `null` key means that the server was flushed. */
-  #tellChange(key: unknown): void {
+  #notifyChange(key: unknown): void {
     if (key === null) this.watcher.missedChanges();
     else this.watcher.changed(String(key));
   }
@@ -133,25 +128,6 @@ export class RedisNode {
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#connect(), pause);
   }
-}
-
-/**
- * Calls `giveUp` after a timeout. The returned function cancels it. Timers of a busy process fire
- * before it reads its sockets, where the response may already wait. So the final part of the
- * timeout starts only once the event loop runs, and the sockets are read once more after it.
- */
-export function giveUpAfter(milliseconds: number, giveUp: () => void): () => void {
-  let lastLook: NodeJS.Immediate | undefined;
-  let timer = setTimeout(() => {
-    timer = setTimeout(() => {
-      // The event loop runs timers, then sockets, then immediates.
-      lastLook = setImmediate(giveUp);
-    }, lastStretch);
-  }, milliseconds - lastStretch);
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(lastLook);
-  };
 }
 
 /** Returns the first word of a Redis error, which is its stable part. */

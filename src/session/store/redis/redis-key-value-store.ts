@@ -37,36 +37,36 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 
   async get(key: string): Promise<string | undefined> {
-    return (await this.#connection.ask((client) => client.get(key))) ?? undefined;
+    return (await this.#connection.run((client) => client.get(key))) ?? undefined;
   }
 
   async create(key: string, value: string, ttlMilliseconds: number): Promise<boolean> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
-    const answer = await this.#connection.ask((client) =>
+    const reply = await this.#connection.run((client) =>
       client.set(key, value, { condition: 'NX', expiration }),
     );
-    return answer !== null;
+    return reply !== null;
   }
 
   async replace(key: string, expected: string, value: string, fence?: Fence): Promise<boolean> {
     const fenced = fence ? [fence.key] : [];
     const values = [expected, value, ...(fence ? [fence.value] : [])];
-    return this.#run(replaceScript, [key, ...fenced], values);
+    return this.#runScript(replaceScript, [key, ...fenced], values);
   }
 
   async take(key: string): Promise<string | undefined> {
-    return (await this.#connection.ask((client) => client.getDel(key))) ?? undefined;
+    return (await this.#connection.run((client) => client.getDel(key))) ?? undefined;
   }
 
   async touch(key: string, ttlMilliseconds: number): Promise<boolean> {
     const ttl = wholeMilliseconds(ttlMilliseconds);
-    return (await this.#connection.ask((client) => client.pExpire(key, ttl))) === 1;
+    return (await this.#connection.run((client) => client.pExpire(key, ttl))) === 1;
   }
 
   async getAndTouch(key: string, ttlMilliseconds: number): Promise<string | undefined> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttlMilliseconds) } as const;
     try {
-      return (await this.#connection.ask((client) => client.getEx(key, expiration))) ?? undefined;
+      return (await this.#connection.run((client) => client.getEx(key, expiration))) ?? undefined;
     } catch (error) {
       if (!isRefusedWrite(error as Error)) throw error;
       return this.get(key);
@@ -74,25 +74,29 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 
   async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
-    return this.#run(extendScript, [key], [expected, String(wholeMilliseconds(ttlMilliseconds))]);
+    return this.#runScript(
+      extendScript,
+      [key],
+      [expected, String(wholeMilliseconds(ttlMilliseconds))],
+    );
   }
 
   async timeToLive(key: string): Promise<number | undefined> {
-    const milliseconds = await this.#connection.ask((client) => client.pTTL(key));
+    const milliseconds = await this.#connection.run((client) => client.pTTL(key));
     return milliseconds >= 0 ? milliseconds : undefined;
   }
 
   async remove(key: string): Promise<boolean> {
-    return (await this.#connection.ask((client) => client.del(key))) > 0;
+    return (await this.#connection.run((client) => client.del(key))) > 0;
   }
 
   async removeIf(key: string, expected: string): Promise<boolean> {
-    return this.#run(removeIfScript, [key], [expected]);
+    return this.#runScript(removeIfScript, [key], [expected]);
   }
 
   async time(): Promise<number> {
     const keys = [this.#clockKey];
-    return Number(await this.#connection.ask((client) => client.eval(timeScript, { keys })));
+    return Number(await this.#connection.run((client) => client.eval(timeScript, { keys })));
   }
 
   async addMember(
@@ -101,19 +105,19 @@ export class RedisKeyValueStore implements KeyValueStore {
     times: SeenAt & { readonly since: number },
   ): Promise<boolean> {
     const values = [member, String(times.since), ...argumentsOf(times)];
-    return this.#run(enlistScript, [list, closedKey(list)], values);
+    return this.#runScript(enlistScript, [list, closedKey(list)], values);
   }
 
   async hasMember(list: string, member: string, since: number): Promise<boolean> {
-    return this.#run(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
+    return this.#runScript(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
   }
 
   async renewMember(list: string, member: string, times: SeenAt): Promise<void> {
-    await this.#run(seenScript, [list], [member, ...argumentsOf(times)]);
+    await this.#runScript(seenScript, [list], [member, ...argumentsOf(times)]);
   }
 
   async removeMember(list: string, member: string): Promise<void> {
-    await this.#connection.ask((client) => client.zRem(list, member));
+    await this.#connection.run((client) => client.zRem(list, member));
   }
 
   async members(
@@ -123,7 +127,7 @@ export class RedisKeyValueStore implements KeyValueStore {
   ): Promise<ListEntry[]> {
     const cursor = after ? [String(after.at), after.member] : [];
     const values = [String(staleBefore), String(atMost), ...cursor];
-    const found = (await this.#connection.ask((client) =>
+    const found = (await this.#connection.run((client) =>
       client.eval(enlistedScript, { keys: [list], arguments: values }),
     )) as string[];
     return found.flatMap((member, place) =>
@@ -132,12 +136,12 @@ export class RedisKeyValueStore implements KeyValueStore {
   }
 
   async countEnlisted(list: string, staleBefore: number): Promise<number> {
-    return this.#connection.ask((client) => client.zCount(list, staleBefore, '+inf'));
+    return this.#connection.run((client) => client.zCount(list, staleBefore, '+inf'));
   }
 
   async revokeBefore(list: string, at: number, ttl: number): Promise<void> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
-    await this.#connection.ask((client) => client.set(closedKey(list), String(at), { expiration }));
+    await this.#connection.run((client) => client.set(closedKey(list), String(at), { expiration }));
   }
 
   watch(watcher: KeyWatcher): void {
@@ -146,11 +150,11 @@ export class RedisKeyValueStore implements KeyValueStore {
 
   async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
     const values = [member, most, wholeMilliseconds(ttl)].map(String);
-    return this.#run(takePlaceScript, [places], values);
+    return this.#runScript(takePlaceScript, [places], values);
   }
 
   async freePlace(places: string, member: string): Promise<void> {
-    await this.#connection.ask((client) => client.zRem(places, member));
+    await this.#connection.run((client) => client.zRem(places, member));
   }
 
   async ping(): Promise<void> {
@@ -161,9 +165,9 @@ export class RedisKeyValueStore implements KeyValueStore {
     this.#connection.close();
   }
 
-  async #run(script: string, keys: string[], values: string[]): Promise<boolean> {
+  async #runScript(script: string, keys: string[], values: string[]): Promise<boolean> {
     return (
-      (await this.#connection.ask((client) => client.eval(script, { keys, arguments: values }))) ===
+      (await this.#connection.run((client) => client.eval(script, { keys, arguments: values }))) ===
       1
     );
   }

@@ -12,7 +12,7 @@ import {
 } from './servers.ts';
 
 /** Timeout for one Sentinel, in milliseconds. */
-const patience = 700;
+const timeout = 700;
 
 /**
  * Connects to the master that the Sentinels report. Sentinels disagree during a failover, and an
@@ -42,20 +42,20 @@ export async function openSentinelMaster(
  */
 export async function masterAddresses(
   options: RedisOptions,
-  within = patience,
+  within = timeout,
 ): Promise<readonly Address[]> {
   const { nodes = [], master = '' } = options.sentinel ?? {};
-  const answers = await Promise.allSettled(
+  const replies = await Promise.allSettled(
     nodes.map((node) => askSentinel(sentinelServer(options, addressOf(node)), master, within)),
   );
-  const named = answers.flatMap((answer) => ('value' in answer ? (answer.value ?? []) : []));
-  if (named.length > 0) return byFrequency(named).map(addressOf);
-  if (answers.some(({ status }) => status === 'fulfilled'))
+  const reported = replies.flatMap((reply) => ('value' in reply ? (reply.value ?? []) : []));
+  if (reported.length > 0) return byFrequency(reported).map(addressOf);
+  if (replies.some(({ status }) => status === 'fulfilled'))
     throw new Error(`the Sentinels know no master named ${master}; correct redis.sentinel.master`);
-  const reasons = answers.map((answer, index) =>
-    'reason' in answer ? `${nodes[index]}: ${(answer.reason as Error).message}` : '',
+  const reasons = replies.map((reply, index) =>
+    'reason' in reply ? `${nodes[index]}: ${(reply.reason as Error).message}` : '',
   );
-  throw new Error(`no Sentinel answers (${reasons.join('; ')})`);
+  throw new Error(`no Sentinel responds (${reasons.join('; ')})`);
 }
 
 /** Describes a connection to a Sentinel, which has its own credentials. */
@@ -70,9 +70,9 @@ async function askSentinel(
 ): Promise<string | undefined> {
   const client = await openClient(server, within);
   try {
-    const question = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master]);
-    const answer = (await inTime(question, within)) as unknown as [string, string] | null;
-    return answer ? spellAddress({ host: answer[0], port: Number(answer[1]) }) : undefined;
+    const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master];
+    const reply = await inTime(client.sendCommand<[string, string] | null>(command), within);
+    return reply ? spellAddress({ host: reply[0], port: Number(reply[1]) }) : undefined;
   } finally {
     client.destroy();
   }

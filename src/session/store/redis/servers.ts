@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createClient, type RedisClientOptions } from 'redis';
 import type { RedisOptions } from '../../../config/options.ts';
+import { withDeadline } from '../../../http/deadline.ts';
 
 /**
  * Timeout of connection attempts and commands, in milliseconds. A Redis that exceeds it counts as
@@ -119,15 +120,9 @@ async function trackChanges(client: RedisClient, prefix: string): Promise<void> 
 
 /** Waits for a promise. Throws after the given time, but does not cancel the work. */
 export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tooLate(milliseconds)), milliseconds);
+  return withDeadline(promise, milliseconds, () => {
+    throw tooLate(milliseconds);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Creates the error for a Redis that does not respond in time. */

@@ -1,11 +1,14 @@
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { Providers } from '../../src/oauth/providers.ts';
+import { ProviderRegistry } from '../../src/oauth/provider-registry.ts';
 
 const [corp, partner] = ['corp', 'partner'].map(
   (id) => new Provider({ id, issuer: `https://${id}.example`, maxResponse: 1 } as ProviderOptions),
 );
-const providers = new Providers([corp, partner] as Provider[], 'https://app.example.com/bff');
+const providers = new ProviderRegistry(
+  [corp, partner] as Provider[],
+  'https://app.example.com/bff',
+);
 
 describe('the configured providers', () => {
   it('are found by name; the first is the default', () => {

@@ -13,7 +13,7 @@ export interface AccountProvider {
 }
 
 /** The configured providers, in the order of the configuration. The first one is the default. */
-export class Providers {
+export class ProviderRegistry {
   readonly #byId: ReadonlyMap<string, Provider>;
 
   /** Throws `ConfigurationError` if keys or certificates are not usable. */

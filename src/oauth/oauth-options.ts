@@ -1,0 +1,12 @@
+import type { ProviderOptions, RouteOptions } from '../config/options.ts';
+
+/** Injects `OAuthRoomOptions`. */
+export const OAUTH_OPTIONS = Symbol('oauth options');
+
+/** The part of the configuration that the `oauth` room uses. */
+export interface OAuthRoomOptions {
+  readonly providers: readonly ProviderOptions[];
+  readonly routes: readonly RouteOptions[];
+  /** `{publicUrl}{basePath}`, the base of our own URLs. */
+  readonly baseUrl: string;
+}
