@@ -15,6 +15,7 @@ import { ManagementListener } from '../../management/management-listener.ts';
 import { metricsResponse } from '../../telemetry/metrics.ts';
 import { type Exit, exitAfter, logStrayErrors, stopper } from '../shutdown.ts';
 import { listenAddresses } from '../listen-addresses.ts';
+import { v8Flags } from '../v8-flags.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /**
@@ -31,8 +32,10 @@ export async function serveByWorkers(
   const exit = (code: number) => void exitAfter(output, code);
   logStrayErrors(log, exit);
   for (const warning of warnings) log.warn(warning);
+  // Of two values of a flag, V8 uses the last one.
+  const execArgv = [...v8Flags, ...process.execArgv];
   // The `advanced` serialization keeps values that JSON loses, for example `undefined`.
-  cluster.setupPrimary({ silent: true, serialization: 'advanced' });
+  cluster.setupPrimary({ silent: true, serialization: 'advanced', execArgv });
   const primary = new Primary(file, options, log, output);
   await primary.start();
   const stop = stopper(
