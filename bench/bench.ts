@@ -5,8 +5,8 @@ import { express } from './contenders/express.ts';
 import { oauth2Proxy } from './contenders/oauth2-proxy.ts';
 import { pixie } from './contenders/pixie.ts';
 import { wonderwall } from './contenders/wonderwall.ts';
+import { type Backends, startBackends } from './backends.ts';
 import { writeCookieFiles } from './cookie-files.ts';
-import { type Ground, startGround } from './ground.ts';
 import { openRedisMeter, type RedisMeter } from './redis-meter.ts';
 
 /** Everybody who may take part, in the order of the table. */
@@ -26,7 +26,7 @@ export interface Extent {
 
 /** A running bench: its ground and everybody who could be started on it. */
 export interface Bench extends Extent {
-  readonly ground: Ground;
+  readonly backends: Backends;
   readonly contenders: readonly Contender[];
   /** Why others do not take part, a line each. */
   readonly notRun: readonly string[];
@@ -41,39 +41,39 @@ export interface Bench extends Extent {
 
 /** Starts everybody and signs in to each. Who cannot be started is named, and stops nobody. */
 export async function startBench(extent: Extent, wanted: readonly string[]): Promise<Bench> {
-  const ground = await startGround();
-  const meter = await openRedisMeter(ground.redis.url);
+  const backends = await startBackends();
+  const meter = await openRedisMeter(backends.redis.url);
   const contenders: Contender[] = [];
   const notRun: string[] = [];
   for (const recipe of recipes.filter(({ name }) => wanted.includes(name))) {
     const missing = recipe.missing?.();
     if (missing) notRun.push(`not run: ${recipe.title}: ${missing}`);
-    else await startOne(recipe, ground, contenders, notRun);
+    else await startOne(recipe, backends, contenders, notRun);
   }
   let files: Promise<Map<string, string>> | undefined;
   return {
     ...extent,
-    ground,
+    backends,
     contenders,
     notRun,
     meter,
-    cookieFiles: () => (files ??= writeCookieFiles({ contenders, ground }, extent.sessions)),
+    cookieFiles: () => (files ??= writeCookieFiles({ contenders, backends }, extent.sessions)),
     close: async () => {
       meter.close();
       await Promise.all(contenders.map(({ child }) => child.close()));
-      await ground.close();
+      await backends.close();
     },
   };
 }
 
 async function startOne(
   recipe: Recipe,
-  ground: Ground,
+  backends: Backends,
   contenders: Contender[],
   notRun: string[],
 ): Promise<void> {
   try {
-    contenders.push(await startContender(recipe, ground));
+    contenders.push(await startContender(recipe, backends));
   } catch (error) {
     notRun.push(`not run: ${recipe.title}: ${(error as Error).message}`);
   }

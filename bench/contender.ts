@@ -1,7 +1,7 @@
-import { LittleBrowser } from '../test/support/browser/browser.ts';
+import { TestBrowser } from '../test/support/browser/browser.ts';
 import { freePort } from '../test/support/network/ports.ts';
 import type { Child } from './child.ts';
-import type { Ground } from './ground.ts';
+import type { Backends } from './backends.ts';
 
 /**
  * A way to write sessions as if many people had signed in: gives back a `Cookie` header for each.
@@ -14,13 +14,13 @@ export interface Recipe {
   readonly title: string;
   /** Why it cannot be run on this machine. Absent: it can. */
   readonly missing?: () => string | undefined;
-  readonly start: (ground: Ground, port: number) => Promise<Child>;
+  readonly start: (backends: Backends, port: number) => Promise<Child>;
   /** Where a sign-in begins. Absent: the proxy knows no sessions. */
   readonly loginPath?: string;
   readonly redirectPath?: string;
   /** How it authenticates at the token endpoint. Absent: `client_secret_basic`. */
   readonly clientAuth?: 'client_secret_post';
-  readonly writeSessions?: (ground: Ground, contender: Contender) => SessionWriter;
+  readonly writeSessions?: (backends: Backends, contender: Contender) => SessionWriter;
 }
 
 /** A running proxy, with the headers of a signed-in browser. */
@@ -41,17 +41,17 @@ export function clientIdOf(recipe: string, port: number): string {
  * Starts a proxy and signs in to it; throws when a signed-in call does not reach the API with an
  * access token.
  */
-export async function startContender(recipe: Recipe, ground: Ground): Promise<Contender> {
+export async function startContender(recipe: Recipe, backends: Backends): Promise<Contender> {
   const port = await freePort();
   const origin = originOf(port);
   if (recipe.redirectPath) {
-    ground.authorizationServer.registerClient({
+    backends.authorizationServer.registerClient({
       client_id: clientIdOf(recipe.name, port),
       redirect_uris: [origin + recipe.redirectPath],
       ...(recipe.clientAuth && { token_endpoint_auth_method: recipe.clientAuth }),
     });
   }
-  const child = await recipe.start(ground, port);
+  const child = await recipe.start(backends, port);
   try {
     const cookie = recipe.loginPath ? await signIn(recipe.loginPath, port) : '';
     const headers = headersOf(port, cookie);
@@ -68,10 +68,10 @@ export async function startContender(recipe: Recipe, ground: Ground): Promise<Co
  */
 export async function withFresh(
   recipe: Recipe,
-  ground: Ground,
+  backends: Backends,
   use: (contender: Contender) => Promise<void>,
 ): Promise<void> {
-  const contender = await startContender(recipe, ground);
+  const contender = await startContender(recipe, backends);
   try {
     await use(contender);
   } finally {
@@ -93,7 +93,7 @@ export function headersOf(port: number, cookie: string): Record<string, string> 
  * Signs in with a new browser, all redirects followed, and gives back the cookie of the session.
  */
 export async function signIn(loginPath: string, port: number): Promise<string> {
-  const browser = new LittleBrowser({ origin: originOf(port), redirectChains: 'ignore' });
+  const browser = new TestBrowser({ origin: originOf(port), redirectChains: 'ignore' });
   const page = await browser.navigate(loginPath);
   const response = await browser.fetch(`${originOf(port)}/api/token`);
   const text = await response.text();

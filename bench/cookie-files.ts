@@ -2,16 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { childDirectory } from './child.ts';
 import type { Contender } from './contender.ts';
-import type { Ground } from './ground.ts';
+import type { Backends } from './backends.ts';
 
 /** Writes so many sessions for each contender that can, and a file of their cookies. */
 export async function writeCookieFiles(
-  { contenders, ground }: { readonly contenders: readonly Contender[]; readonly ground: Ground },
+  {
+    contenders,
+    backends,
+  }: { readonly contenders: readonly Contender[]; readonly backends: Backends },
   sessions: number,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const contender of contenders) {
-    const write = contender.recipe.writeSessions?.(ground, contender);
+    const write = contender.recipe.writeSessions?.(backends, contender);
     if (!write) continue;
     const cookies = await write(sessions, contender.headers['Cookie'] ?? '');
     const file = join(childDirectory(), `${contender.name}.cookies`);

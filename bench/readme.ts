@@ -9,7 +9,7 @@ const begin = '<!-- results: written by npm run bench -- --write -->';
 const end = '<!-- end of results -->';
 
 /** One sentence about where and when this was measured. */
-export function whereabouts(now: Date): string {
+export function describeMachine(now: Date): string {
   const processors = cpus();
   const model = processors[0]?.model.trim() ?? 'an unknown processor';
   const memory = shown(totalmem() / 1024 ** 3);

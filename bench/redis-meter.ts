@@ -19,9 +19,9 @@ export async function openRedisMeter(url: string): Promise<RedisMeter> {
     read: async () => {
       const now = await total();
       // The question of the last reading is counted in this one.
-      const asked = now - last - 1;
+      const commands = now - last - 1;
       last = now;
-      return asked;
+      return commands;
     },
     close: () => client.destroy(),
   };

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { endRun, runDirectory } from '../test/support/setup/run-directory.ts';
 import { type Bench, type Extent, recipes, startBench } from './bench.ts';
-import { writeResults, whereabouts } from './readme.ts';
+import { writeResults, describeMachine } from './readme.ts';
 import { report } from './report.ts';
 import { Results } from './results.ts';
 import { measureLargeBodies } from './rows/large-bodies.ts';
@@ -86,7 +86,7 @@ for (const row of wanted) {
     .measure(bench, results)
     .catch((error: unknown) => console.error(`${row.name} failed:`, error));
 }
-const text = `${whereabouts(new Date())}\n\n${report(bench, results)}`;
+const text = `${describeMachine(new Date())}\n\n${report(bench, results)}`;
 console.log(`\n${text}`);
 if (values.write) writeResults(text);
 await bench.close();

@@ -39,12 +39,16 @@ export async function startApi(options: ApiOptions): Promise<RunningServer> {
     validate: createAccessTokenValidator({ issuer, audience, jwksUri }),
     notes: new Notes(),
   };
-  const server = createServer((request, response) => void answer(request, response, api));
+  const server = createServer((request, response) => void respond(request, response, api));
   const port = await listen(server, options.port, options.host ?? '127.0.0.1');
   return { port, url: `http://localhost:${port}`, close: () => close(server) };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, api: Api): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  api: Api,
+): Promise<void> {
   try {
     await dispatch(request, response, api);
   } catch (error) {
@@ -70,7 +74,7 @@ async function dispatch(
   }
   if (resource.scope) requireScope(token, resource.scope);
   const id = pathname.slice(pathname.lastIndexOf('/') + 1);
-  await resource.answer({ request, response, token, notes: api.notes, id });
+  await resource.respond({ request, response, token, notes: api.notes, id });
 }
 
 function refuse(response: ServerResponse, { status, message, error, scope }: Refusal): void {

@@ -58,12 +58,12 @@ function createListener(
   serveInteractions(provider, journeys);
   const publicKey = publicPart(signingKey);
   serveProtectedResources(provider, { issuer, audience, publicKey, journeys });
-  const answer = provider.callback();
+  const serveProvider = provider.callback();
   const { host } = new URL(issuer);
   return (request, response) => {
     // oidc-provider builds its addresses from the Host header; ours come from the issuer alone.
     request.headers.host = host;
-    void answer(request, response);
+    void serveProvider(request, response);
   };
 }
 

@@ -71,9 +71,9 @@ function startServer({ authorizationServer }: DemoPorts, publicUrl: string, clie
   });
 }
 
-function started<Party extends { close(): Promise<void> }>(party: Party): Party {
-  running.push(party);
-  return party;
+function started<Party extends { close(): Promise<void> }>(server: Party): Party {
+  running.push(server);
+  return server;
 }
 
 async function endWithBff(lastWords: string): Promise<void> {
@@ -85,6 +85,6 @@ async function endWithBff(lastWords: string): Promise<void> {
 /** Ends all parties. Servers go at once, so that the BFF waits for none of their answers. */
 async function end(code: number): Promise<never> {
   isEnding = true;
-  await Promise.all(running.toReversed().map((party) => party.close()));
+  await Promise.all(running.toReversed().map((server) => server.close()));
   process.exit(code);
 }

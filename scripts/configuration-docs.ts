@@ -89,9 +89,15 @@ function descriptionOf(option: Option): string {
 }
 
 function section(title: string, description: string, options: readonly Option[]): string {
-  const rows = options.filter(({ kind }) => kind !== 'block' && kind !== 'blocks').map(row);
+  const rows = options.filter((option) => isListed(option)).map(row);
   const head = ['| option | default | environment | what it changes |', '|---|---|---|---|'];
   return [`## ${title}`, '', description, '', ...head, ...rows, ''].join('\n');
+}
+
+/** Blocks are told from their options. Entries of `anyOf` have the form of the list around it. */
+function isListed({ kind, path }: Option): boolean {
+  if (path.includes('anyOf')) return path.at(-1) === 'anyOf';
+  return kind !== 'block' && (kind !== 'blocks' || path.length > 1);
 }
 
 function row(option: Option): string {

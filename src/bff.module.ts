@@ -14,6 +14,8 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@nestjs/core';
 import type { Application } from 'express';
+import { AccessService } from './access/access.service.ts';
+import { BffService } from './access/bff.service.ts';
 import { BackchannelController } from './auth/logout/backchannel.controller.ts';
 import { ConnectController } from './auth/account/connect.controller.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
@@ -23,32 +25,36 @@ import { LoginController } from './auth/login/login.controller.ts';
 import { LogoutController } from './auth/logout/logout.controller.ts';
 import { ProvidersController } from './auth/login/providers.controller.ts';
 import { SessionsController } from './auth/account/sessions.controller.ts';
+import { RefreshController } from './auth/account/refresh.controller.ts';
 import { UserController } from './auth/account/user.controller.ts';
-import { bffProviders } from './bff.providers.ts';
+import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
-import { Handshakes } from './proxy/forward/websocket-handshakes.ts';
+import { FrontendBodiesMiddleware } from './proxy/frontend-bodies.middleware.ts';
+import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
+import { WebSocketHandshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
 import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
 import { ProviderRegistry } from './oauth/provider-registry.ts';
+import { HOOKS } from './oauth/hook/bff-hooks.ts';
 import {
   exemptFromGlobalPrefix,
   mountPipeline,
   type PipelineStep,
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
+import { mountLastResort } from './http/last-resort.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
-import { refuseBodyParsers } from './http/body-parsers.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
 import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-store.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
-import { SignedInGuard } from './session/cookie/signed-in.guard.ts';
+import { SignedInGuard } from './access/signed-in.guard.ts';
 
 /** Options for `BffModule.forRootAsync`: a factory, and the providers to inject into it. */
 export interface BffAsyncOptions
@@ -59,12 +65,13 @@ export interface BffAsyncOptions
    * The path of the endpoints, which NestJS needs before it runs the factory. Defaults to `/bff`.
    */
   readonly basePath?: string;
+  /** Creates what `forRoot` has as second argument. Gets the same providers as `useFactory`. */
+  readonly useHooks?: (...injected: never[]) => HostOptions | Promise<HostOptions>;
 }
 
 /**
  * The Backend-for-Frontend as a module of a NestJS application. The application must use
- * `@nestjs/platform-express` with `bodyParser: false`. Import the module once; `SignedInGuard` then
- * works in every module.
+ * `@nestjs/platform-express`. Import the module once; `SignedInGuard` then works in every module.
  */
 @Module({})
 export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdown {
@@ -73,9 +80,11 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 
   constructor(
     @Inject(OPTIONS) private readonly options: Options,
+    @Inject(HOOKS) private readonly hooks: HostOptions,
+    @Inject(IS_EMBEDDED) private readonly isEmbedded: boolean,
     @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly adapterHost: HttpAdapterHost,
-    private readonly handshakes: Handshakes,
+    private readonly handshakes: WebSocketHandshakes,
     private readonly recorder: Recorder,
     private readonly providers: ProviderRegistry,
     private readonly problems: ProblemFilter,
@@ -84,11 +93,12 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   ) {}
 
   /**
-   * Creates the module from options in the format of `bff.yaml`. Throws a `ConfigurationError` that
-   * lists every mistake.
+   * Creates the module from options in the format of `bff.yaml`, and what the host application
+   * gives in code. Throws a `ConfigurationError` that lists every mistake.
    */
-  static forRoot(input: OptionsInput): DynamicModule {
-    return this.withOptions(parseOptions(input));
+  static forRoot(input: OptionsInput, hooks: HostOptions = {}): DynamicModule {
+    const options = parseOptions(input);
+    return describeModule(options.basePath, [], valuesOf(options, hooks), true);
   }
 
   /**
@@ -96,30 +106,33 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
    * fails to start with a `ConfigurationError` that lists every mistake.
    */
   static forRootAsync(async: BffAsyncOptions): DynamicModule {
-    const { basePath = '/bff', imports, inject = [], useFactory } = async;
-    return describeModule(basePath, imports, {
+    const { basePath = '/bff', imports, inject = [], useFactory, useHooks = () => ({}) } = async;
+    const options = {
       provide: OPTIONS,
       inject,
       useFactory: async (...injected: unknown[]) =>
-        parseOptions(at(basePath, await useFactory(...injected))),
-    });
+        parseOptions(withBasePath(basePath, await useFactory(...injected))),
+    };
+    const hooks = { provide: HOOKS, inject, useFactory: useHooks as () => HostOptions };
+    return describeModule(basePath, imports, [options, hooks], true);
   }
 
-  /** Creates the module from options that are already complete and validated. */
+  /** Creates the root module of a server of its own, from complete and validated options. */
   static withOptions(options: Options): DynamicModule {
-    return describeModule(options.basePath, [], { provide: OPTIONS, useValue: options });
+    return describeModule(options.basePath, [], valuesOf(options, {}), false);
   }
 
   /** Called by NestJS before it mounts any middleware or controller. */
   configure(): void {
     const { basePath } = this.options;
     const { httpAdapter } = this.adapterHost;
-    refuseBodyParsers(httpAdapter.getInstance<Application>());
     // WebSocket handshakes enter the same pipeline as requests.
     this.handshakes.listenTo(httpAdapter.getHttpServer());
     countRequests(httpAdapter.getHttpServer() as Server, this.recorder);
     const express = httpAdapter.getInstance<Application>();
     mountPipeline(express, this.#pipeline(), this.problems);
+    // Where NestJS has them by default. It skips those that the application has already.
+    if (this.hooks.bodyParser ?? this.isEmbedded) httpAdapter.registerParserMiddleware('', true);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
     exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);
@@ -139,6 +152,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ...step(CsrfMiddleware),
         endpoints: [
           ['get', `${basePath}/user`],
+          ['post', `${basePath}/refresh`],
           ['post', `${basePath}/logout`],
           ['all', `${basePath}/sessions`],
           ['all', `${basePath}/sessions/:id`],
@@ -146,7 +160,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
         ],
       },
       { ...step(SessionMiddleware), endpoints: [['use', basePath]] },
-      step(FrontendMiddleware),
+      step(this.isEmbedded ? FrontendBodiesMiddleware : FrontendMiddleware),
     ];
   }
 
@@ -159,7 +173,14 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const express = this.adapterHost.httpAdapter.getInstance<Application>();
     const controllers = express.router.stack.slice(this.#pipelineLayers);
     refuseControllersBelow(this.options.basePath, allowedMethods, controllers);
+    if (this.isEmbedded) this.#mountFrontend(express);
     await refuseKnownShortfalls(this.providers.all);
+  }
+
+  #mountFrontend(express: Application): void {
+    const { frontend } = this.options;
+    const middleware = frontend?.url ? FrontendProxyMiddleware : FrontendMiddleware;
+    if (frontend) mountLastResort(express, this.moduleRef.get(middleware), this.problems);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -174,12 +195,20 @@ const pipelineMiddlewares = [
   CsrfMiddleware,
   SessionMiddleware,
   FrontendMiddleware,
+  FrontendBodiesMiddleware,
+  FrontendProxyMiddleware,
+];
+
+const valuesOf = (options: Options, hooks: HostOptions): NestProvider[] => [
+  { provide: OPTIONS, useValue: options },
+  { provide: HOOKS, useValue: hooks },
 ];
 
 function describeModule(
   basePath: string,
   imports: ModuleMetadata['imports'] = [],
-  options: NestProvider<Options>,
+  options: readonly NestProvider[],
+  isEmbedded: boolean,
 ): DynamicModule {
   return {
     module: BffModule,
@@ -189,6 +218,7 @@ function describeModule(
       LoginController,
       ProvidersController,
       UserController,
+      RefreshController,
       BackchannelController,
       FrontchannelController,
       LogoutController,
@@ -196,15 +226,20 @@ function describeModule(
       EventsController,
       ConnectController,
     ],
-    providers: [options, ...bffProviders, ...pipelineMiddlewares],
-    exports: [SessionReaderService, SignedInGuard, SESSION_OPTIONS],
+    providers: [
+      ...options,
+      { provide: IS_EMBEDDED, useValue: isEmbedded },
+      ...bffProviders,
+      ...pipelineMiddlewares,
+    ],
+    exports: [BffService, SessionReaderService, AccessService, SignedInGuard, SESSION_OPTIONS],
   };
 }
 
 /**
  * Sets the base path. The endpoints are mounted before the factory runs, so it cannot move them.
  */
-function at(basePath: string, input: OptionsInput): OptionsInput {
+function withBasePath(basePath: string, input: OptionsInput): OptionsInput {
   const { basePath: given = basePath } = input;
   if (given === basePath) return { ...input, basePath };
   const message = `is ${given}, but must be given beside useFactory, not by it`;

@@ -15,6 +15,7 @@ const table = {
   step_up_required: [401, 'This action needs a stronger sign-in.'],
   csrf: [403, 'The request does not prove that it comes from this site.'],
   login_denied: [403, 'The sign-in was cancelled or denied.'],
+  not_allowed: [403, 'Your account does not have access to this.'],
   token_refused: [403, 'No access token may be issued for this resource.'],
   not_found: [404, 'There is nothing at this address.'],
   unknown_provider: [404, 'There is no sign-in provider of that name.'],
@@ -29,6 +30,7 @@ const table = {
     'Sessions cannot be read at the moment; whoever is signed in stays so.',
   ],
   provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
+  hook_unavailable: [503, 'The sign-in cannot be completed at the moment.'],
   upstream_timeout: [504, 'The server behind this address took too long to answer.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
@@ -39,8 +41,17 @@ export type ErrorCode = keyof typeof table;
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   session_store_unavailable: 2,
   provider_unavailable: 5,
+  hook_unavailable: 5,
   rate_limited: 10,
 };
+
+/** A response to a page navigation that takes the place of the error response. */
+export interface Detour {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The page, in HTML. `undefined` for a redirect. */
+  readonly page?: string | undefined;
+}
 
 /** Details of a failure. The client receives everything except `cause`. */
 export interface BffErrorOptions {
@@ -50,14 +61,17 @@ export interface BffErrorOptions {
   readonly extensions?: Readonly<Record<string, string>>;
   /** Additional response headers, for example `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent instead of the error, for example a redirect to the sign-in. */
+  readonly detour?: Detour;
 }
 
-/** The only error that our own code throws. Only `problem.filter.ts` turns it into a response. */
+/** The error of a request. `problem.filter.ts` turns it into the response. */
 export class BffError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly extensions: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly detour: Detour | undefined;
 
   constructor(code: ErrorCode, options: BffErrorOptions = {}) {
     const [status, sentence] = table[code];
@@ -66,6 +80,7 @@ export class BffError extends Error {
     this.code = code;
     this.status = status;
     this.extensions = options.extensions ?? {};
+    this.detour = options.detour;
     const seconds = retryAfterSeconds[code];
     this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };
   }
@@ -92,8 +107,8 @@ export function isError(thrown: unknown): thrown is Error {
 }
 
 /**
- * The innermost error message, for the operator. Node's error for several failed addresses has no
- * message, so its code is returned.
+ * Returns the innermost error message, for the operator. Node's error for several failed addresses
+ * has no message; then its code is returned.
  */
 export function reasonOf(thrown: unknown): string {
   if (!isError(thrown)) return String(thrown);

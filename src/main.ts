@@ -6,8 +6,8 @@ import { version } from './version.ts';
 
 /**
  * Caches the compiled code of about two thousand modules, so that later starts are faster. The
- * cache is next to the code, because anyone who can write there can change the code as well. In a
- * shared directory such as `/tmp`, another user could plant code in the cache. If the directory is
+ * cache is next to the code: a user who can write there can change the code as well. In a shared
+ * directory such as `/tmp`, another user could put other code in the cache. If the directory is
  * read-only, nothing is cached. Node.js before 22 has no such cache; `main` rejects those versions.
  */
 module.enableCompileCache?.(fileURLToPath(new URL('../.compile-cache', import.meta.url)));
@@ -85,7 +85,7 @@ async function printCheck(config: string | undefined, json: boolean): Promise<vo
  * Prints why a command failed and exits with code 1. The stack is printed only for unexpected
  * errors.
  */
-async function refuse(error: unknown): Promise<void> {
+async function exitWithError(error: unknown): Promise<void> {
   const { ConfigurationError } = await import('./config/load.ts');
   if (error instanceof ConfigurationError) console.error(error.message);
   else if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
@@ -93,4 +93,4 @@ async function refuse(error: unknown): Promise<void> {
   process.exit(1);
 }
 
-main().catch(refuse);
+main().catch(exitWithError);

@@ -138,7 +138,7 @@ describe('names of tests', () => {
 });
 
 describe.each(pages)('%s', (page) => {
-  it('leads nowhere else than to what is there', () => {
+  it('has only links to targets that exist', () => {
     expect(linksIn(page).filter((link) => leadsNowhere(page, link))).toEqual([]);
   });
 

@@ -11,10 +11,15 @@ it('exports exactly this, and nothing else by accident', () => {
   expect(Object.keys(api).toSorted()).toEqual([
     'BffError',
     'BffModule',
+    'BffService',
     'ConfigurationError',
     'CurrentUser',
+    'NotAllowedException',
+    'Require',
     'SignedInGuard',
     'createPkcePair',
+    'signedInAs',
+    'withUser',
   ]);
 });
 
@@ -22,9 +27,11 @@ it('exports exactly this, and nothing else by accident', () => {
 const hostApplication = `
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
-  type BffAsyncOptions, BffError, BffModule, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
-  type OptionsInput, type PkcePair, SignedInGuard, type User,
+  type BffAsyncOptions, BffError, BffModule, type BffService, ConfigurationError, createPkcePair, CurrentUser, type ErrorCode,
+  type HookClaims, NotAllowedException, type OptionsInput, type PkcePair, Require, SignedInGuard, signedInAs,
+  type SignInRule, type SignInUser, type User, withUser,
 } from 'pixie-bff';
+import { conformance, type KeyValueStore } from 'pixie-bff/store';
 
 @Injectable()
 class Settings {
@@ -44,7 +51,18 @@ export const asynchronous: BffAsyncOptions = {
     ...options,
     providers: [{ id: 'corp', issuer: settings.issuer, clientId: 'spa', clientSecret: 'x' }],
   }),
+  useHooks: ({ issuer }: Settings) => ({ onSignIn: async () => ({ issuer }) }),
 };
+
+const onSignIn = async ({ event, sub, claims }: SignInUser): Promise<HookClaims> => {
+  if (sub === 'mallory') throw new NotAllowedException('the user is blocked');
+  return { event, nick: claims['name'] ?? null };
+};
+
+interface Staff {
+  readonly roles: readonly string[];
+}
+const admins: SignInRule = { claim: 'roles', any: ['admin'] };
 
 @Controller()
 @UseGuards(SignedInGuard)
@@ -53,17 +71,40 @@ class Greeting {
   greet(@CurrentUser() user: User): string {
     return String(user.claims['name'] ?? user.sub);
   }
+
+  @Get('roles')
+  roles(@CurrentUser<Staff>() user: User<Staff>): readonly string[] {
+    return user.claims.roles;
+  }
+
+  // @ts-expect-error the claims are not stated
+  wrong(@CurrentUser() user: User<Staff>): string {
+    return user.sub;
+  }
+
+  @Get('admin')
+  @Require(admins, { anyOf: [{ claim: 'audit', equals: true }, { claim: 'groups', all: ['a'] }] })
+  administer(): void {}
 }
 
-@Module({ imports: [BffModule.forRoot(options), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
+@Module({ imports: [BffModule.forRoot(options, { onSignIn }), BffModule.forRootAsync(asynchronous)], controllers: [Greeting] })
 export class HostModule {}
 
 export const code: ErrorCode = new BffError('not_signed_in').code;
 export const pair: Promise<PkcePair> = createPkcePair();
 export const paths = (error: ConfigurationError): string[] => error.mistakes.map(({ path }) => path);
 
+export const storeTests = (store: KeyValueStore): string[] => conformance(() => store).map(({ name }) => name);
+export const withStore = (store: KeyValueStore) => BffModule.forRoot(options, { store, bodyParser: false });
+export const hostToken = (bff: BffService): Promise<string> => bff.accessToken({ headers: {} }, { audience: 'x' });
+
+export const guard = signedInAs({ sub: 'alice', claims: { roles: ['admin'] } });
+withUser({}, { sub: 'alice', provider: 'corp', claims: {} });
+
 // @ts-expect-error an option that does not exist
 export const misspelt: OptionsInput = { ...options, publicURL: '' };
+// @ts-expect-error a controller has no rules for single methods
+export const byMethod: SignInRule = { ...admins, methods: ['GET'] };
 // @ts-expect-error a user has no token
 export const token = (user: User): unknown => user.accessToken;
 `;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { findProgram } from '../../test/support/setup/provision.ts';
 import { childDirectory, startChild } from '../child.ts';
 import { clientIdOf, type Recipe } from '../contender.ts';
-import type { Ground } from '../ground.ts';
+import type { Backends } from '../backends.ts';
 
 const modules = '/usr/lib/apache2/modules';
 const program = findProgram('apache2');
@@ -18,10 +18,10 @@ export const apache: Recipe = {
     program && existsSync(join(modules, 'mod_auth_openidc.so'))
       ? undefined
       : 'needs apache2 and libapache2-mod-auth-openidc (Debian)',
-  start: (ground, port) => {
+  start: (backends, port) => {
     const directory = childDirectory();
     const file = join(directory, 'apache.conf');
-    writeFileSync(file, configuration(ground, port, directory));
+    writeFileSync(file, configuration(backends, port, directory));
     const args = ['-D', 'FOREGROUND', '-d', directory, '-f', file];
     return startChild({ program: program ?? '', args, port, directory });
   },
@@ -29,7 +29,7 @@ export const apache: Recipe = {
 
 /** Threads enough for a thousand connections, none of which are ended in between; no access log. */
 function configuration(
-  { upstream, redis, authorizationServer }: Ground,
+  { upstream, redis, authorizationServer }: Backends,
   port: number,
   directory: string,
 ): string {

@@ -1,7 +1,7 @@
 import { startChild } from '../child.ts';
 import type { Recipe } from '../contender.ts';
-import { peer } from '../ground.ts';
 import { v8Flags } from '../../src/server/v8-flags.ts';
+import { peer } from '../backends.ts';
 
 /** Node's HTTP server and undici, nothing in between, with the flags of V8 that the BFF has. */
 export const bare: Recipe = {

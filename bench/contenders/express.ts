@@ -3,7 +3,7 @@ import { sign } from 'cookie-signature';
 import { createClient } from 'redis';
 import { startChild } from '../child.ts';
 import { clientIdOf, type Recipe, type SessionWriter } from '../contender.ts';
-import { type Ground, peer } from '../ground.ts';
+import { type Backends, peer } from '../backends.ts';
 
 const secret = 'a session secret for the bench, long enough';
 const cookieName = 'connect.sid';
@@ -24,13 +24,13 @@ export const express: Recipe = {
       env: { NODE_ENV: 'production' },
     });
   },
-  writeSessions: (ground) => copySessions(ground),
+  writeSessions: (backends) => copySessions(backends),
 };
 
 /** Copies the session of the one who signed in, as connect-redis wrote it. */
-function copySessions(ground: Ground): SessionWriter {
+function copySessions(backends: Backends): SessionWriter {
   return async (howMany, signedInCookie) => {
-    const redis = await createClient({ url: ground.redis.url }).connect();
+    const redis = await createClient({ url: backends.redis.url }).connect();
     try {
       const id = /connect\.sid=s%3A([^.]+)\./.exec(signedInCookie)?.[1] ?? '';
       const session = await redis.get(`express:${id}`);

@@ -5,7 +5,7 @@ import type { OptionsInput } from '../../src/config/options.ts';
 import { v8Flags } from '../../src/server/v8-flags.ts';
 import { startChild } from '../child.ts';
 import { clientIdOf, originOf, type Recipe } from '../contender.ts';
-import type { Ground } from '../ground.ts';
+import type { Backends } from '../backends.ts';
 import { writeManySessions } from '../many-sessions.ts';
 
 /** The arguments of Node.js that run the built server. */
@@ -20,8 +20,8 @@ export const pixie: Recipe = {
   title: 'Pixie BFF',
   loginPath: '/bff/login',
   redirectPath: '/bff/callback',
-  start: async (ground, port) => {
-    const file = writeConfig(pixieOptions(ground, port, await freePort()));
+  start: async (backends, port) => {
+    const file = writeConfig(pixieOptions(backends, port, await freePort()));
     return startChild({
       program: process.execPath,
       args: [...builtServer, '--config', file],
@@ -29,15 +29,19 @@ export const pixie: Recipe = {
       env: { NODE_ENV: 'production' },
     });
   },
-  writeSessions: (ground, { port }) => {
+  writeSessions: (backends, { port }) => {
     return async (howMany, cookie) =>
-      writeManySessions(pixieOptions(ground, port, await freePort()), howMany, cookie);
+      writeManySessions(pixieOptions(backends, port, await freePort()), howMany, cookie);
   },
 };
 
 /** Its configuration: one provider, one route, Redis. */
-export function pixieOptions(ground: Ground, port: number, managementPort: number): OptionsInput {
-  const { authorizationServer, redis, upstream } = ground;
+export function pixieOptions(
+  backends: Backends,
+  port: number,
+  managementPort: number,
+): OptionsInput {
+  const { authorizationServer, redis, upstream } = backends;
   return {
     publicUrl: originOf(port),
     server: { port, host: '127.0.0.1' },

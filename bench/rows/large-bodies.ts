@@ -22,7 +22,7 @@ const slowReader = { first: 1024 * 1024, still: 3000 };
  * buffered.
  */
 export async function measureLargeBodies(bench: Bench, results: Results): Promise<void> {
-  const { largeBody: size, ground } = bench;
+  const { largeBody: size, backends } = bench;
   const passages: Record<string, (contender: Contender) => Promise<void>> = {
     down: (contender) => download(contender, size),
     up: (contender) => upload(contender, size),
@@ -31,7 +31,7 @@ export async function measureLargeBodies(bench: Bench, results: Results): Promis
   for (const { name, recipe } of bench.contenders) {
     if (!who.has(name)) continue;
     for (const [way, passage] of Object.entries(passages)) {
-      await withFresh(recipe, ground, async (contender) => {
+      await withFresh(recipe, backends, async (contender) => {
         // What any stream at all takes is there afterwards.
         await download(contender, size / 16);
         await upload(contender, size / 16);
@@ -59,9 +59,9 @@ async function watchMemory(pid: number, passage: () => Promise<void>) {
 }
 
 async function download(contender: Contender, size: number): Promise<void> {
-  const asked = ask(contender, 'GET', `/api/bytes/${size}`);
-  asked.end();
-  const response = await answerTo(asked);
+  const outgoing = startRequest(contender, 'GET', `/api/bytes/${size}`);
+  outgoing.end();
+  const response = await responseTo(outgoing);
   let received = 0;
   response.on('data', (part: Buffer) => (received += part.length));
   await once(response, 'end');
@@ -69,19 +69,19 @@ async function download(contender: Contender, size: number): Promise<void> {
 }
 
 async function upload(contender: Contender, size: number): Promise<void> {
-  const asked = ask(contender, 'POST', '/api/sink', { 'Content-Length': size });
-  const answered = answerTo(asked);
-  await pipeline(Readable.from(parts(size)), asked);
-  const response = await answered;
+  const outgoing = startRequest(contender, 'POST', '/api/sink', { 'Content-Length': size });
+  const responding = responseTo(outgoing);
+  await pipeline(Readable.from(parts(size)), outgoing);
+  const response = await responding;
   const text = (await response.toArray()).join('');
   if (text !== JSON.stringify({ received: size })) throw new Error(`The API got ${text}.`);
 }
 
 /** The rest of the body has to wait at the API, not in the proxy. */
 async function readSlowly(contender: Contender, size: number): Promise<void> {
-  const asked = ask(contender, 'GET', `/api/bytes/${size}`);
-  asked.end();
-  const response = await answerTo(asked);
+  const outgoing = startRequest(contender, 'GET', `/api/bytes/${size}`);
+  outgoing.end();
+  const response = await responseTo(outgoing);
   // We hang up on it below.
   response.on('error', () => undefined);
   let received = 0;
@@ -94,7 +94,7 @@ async function readSlowly(contender: Contender, size: number): Promise<void> {
     });
   });
   await delay(slowReader.still);
-  asked.destroy();
+  outgoing.destroy();
 }
 
 function* parts(size: number): Generator<Buffer> {
@@ -102,7 +102,7 @@ function* parts(size: number): Generator<Buffer> {
   for (let left = size; left > 0; left -= part.length) yield part.subarray(0, left);
 }
 
-function ask(
+function startRequest(
   { port, headers }: Contender,
   method: string,
   path: string,
@@ -111,8 +111,8 @@ function ask(
   return request({ host: '127.0.0.1', port, method, path, headers: { ...headers, ...more } });
 }
 
-async function answerTo(asked: ClientRequest): Promise<IncomingMessage> {
-  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+async function responseTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   if (response.statusCode !== 200) throw new Error(`The answer was ${response.statusCode}.`);
   return response;
 }

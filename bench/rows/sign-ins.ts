@@ -12,7 +12,7 @@ const browsers = 4;
  * process, takes most of the time; what the proxy itself spends is the processor time of a sign-in.
  */
 export async function measureSignIns(bench: Bench, results: Results): Promise<void> {
-  const { ground, rounds, seconds } = bench;
+  const { backends, rounds, seconds } = bench;
   for (const { name, recipe, port, child } of bench.contenders) {
     const { loginPath } = recipe;
     if (!loginPath) continue;
@@ -23,7 +23,7 @@ export async function measureSignIns(bench: Bench, results: Results): Promise<vo
       const { count, elapsed } = await signInFor(seconds, () => signIn(loginPath, port));
       costs.push((usageOf(child.pid).cpu - before.cpu) / count);
       rates.push(count / elapsed);
-      ground.authorizationServer.requests.length = 0;
+      backends.authorizationServer.requests.length = 0;
     }
     results.note(`sign-ins per second ${name}`, median(rates));
     results.note(`sign-in cpu ${name}`, median(costs));

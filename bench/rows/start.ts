@@ -6,7 +6,7 @@ import { freePort } from '../../test/support/network/ports.ts';
 import { forgetProcess, noteProcess } from '../../test/support/setup/run-directory.ts';
 import type { Bench } from '../bench.ts';
 import { builtServer, pixieOptions } from '../contenders/pixie.ts';
-import { peer } from '../ground.ts';
+import { peer } from '../backends.ts';
 import { usageOf } from '../process-tree.ts';
 import type { Results } from '../results.ts';
 import { median } from '../sample.ts';
@@ -15,10 +15,10 @@ import { median } from '../sample.ts';
  * From the start of the process to `listening`: the built server, the same when nothing compiled
  * was kept of an earlier start, and NestJS with nothing in it. In turn, like the loads.
  */
-export async function measureStart({ ground, rounds }: Bench, results: Results): Promise<void> {
+export async function measureStart({ backends, rounds }: Bench, results: Results): Promise<void> {
   const all: Record<string, Start[]> = { pixie: [], first: [], nest: [], node: [] };
   for (let round = -1; round < Math.max(rounds, 5); round += 1) {
-    const file = writeConfig(pixieOptions(ground, await freePort(), await freePort()));
+    const file = writeConfig(pixieOptions(backends, await freePort(), await freePort()));
     const starts = {
       pixie: await timeToListening([...builtServer, '--config', file]),
       first: await timeToListening([...builtServer, '--config', file], {

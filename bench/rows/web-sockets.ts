@@ -18,7 +18,7 @@ const settling = 1000;
  */
 export async function measureWebSockets(bench: Bench, results: Results): Promise<void> {
   for (const { recipe } of bench.contenders) {
-    await withFresh(recipe, bench.ground, async (contender) => {
+    await withFresh(recipe, bench.backends, async (contender) => {
       const sockets = await openMany(contender, batch);
       if (sockets.length < batch) return;
       // What the first ones take once and for all is there.

@@ -22,16 +22,16 @@ export interface Resource {
   readonly method: string;
   readonly path: RegExp;
   readonly scope?: string;
-  answer(call: Call): void | Promise<void>;
+  respond(call: Call): void | Promise<void>;
 }
 
 /** Everything the API offers. */
 export const resources: readonly Resource[] = [
-  { method: 'GET', path: /^\/api\/whoami$/, answer: whoAmI },
-  { method: 'GET', path: /^\/api\/notes$/, scope: 'notes:read', answer: listNotes },
-  { method: 'POST', path: /^\/api\/notes$/, scope: 'notes:write', answer: addNote },
-  { method: 'DELETE', path: /^\/api\/notes\/[\w-]+$/, scope: 'notes:write', answer: removeNote },
-  { method: 'GET', path: /^\/api\/time$/, scope: 'notes:read', answer: streamTime },
+  { method: 'GET', path: /^\/api\/whoami$/, respond: whoAmI },
+  { method: 'GET', path: /^\/api\/notes$/, scope: 'notes:read', respond: listNotes },
+  { method: 'POST', path: /^\/api\/notes$/, scope: 'notes:write', respond: addNote },
+  { method: 'DELETE', path: /^\/api\/notes\/[\w-]+$/, scope: 'notes:write', respond: removeNote },
+  { method: 'GET', path: /^\/api\/time$/, scope: 'notes:read', respond: streamTime },
 ];
 
 /** What the API sees of a call. The token itself is not among it. */

@@ -25,7 +25,7 @@ export function serveInteractions(provider: Provider, journeys: Journeys): void 
     const matched = paths.exec(ctx.path);
     if (!matched) return next();
     try {
-      await answer(await openVisit(ctx, provider, journeys), matched[1]);
+      await respond(await openVisit(ctx, provider, journeys), matched[1]);
     } catch (error) {
       if (error instanceof errors.SessionNotFound) {
         sendPage(ctx, errorPage('expired', undefined), { status: 400 });
@@ -42,7 +42,7 @@ async function openVisit(ctx: Context, provider: Provider, journeys: Journeys): 
   return { ctx, provider, journeys, details, formTargets: clientOrigins(client) };
 }
 
-async function answer(visit: Visit, action: string | undefined): Promise<void> {
+async function respond(visit: Visit, action: string | undefined): Promise<void> {
   const { method } = visit.ctx;
   const prompt = visit.details.prompt.name;
   if (action === undefined && method === 'GET') return show(visit, prompt);

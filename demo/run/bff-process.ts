@@ -48,12 +48,12 @@ function watch(child: ChildProcess, isVerbose: boolean) {
     if (line && (isVerbose || isTrouble(line))) console.log(showLogLine(line));
     if (!line) console.log(text);
   });
-  const complaints: string[] = [];
-  readLines(child.stderr, (text) => complaints.push(text));
+  const errors: string[] = [];
+  readLines(child.stderr, (text) => errors.push(text));
   child.once('error', (error) => ended.resolve(error.message));
   child.once('close', (code, signal) => {
     const how = signal ? `It was ended by ${signal}.` : `Its exit code is ${code}.`;
-    const why = complaints.slice(-20).join('\n') || (lastError && `Its last error: ${lastError}`);
+    const why = errors.slice(-20).join('\n') || (lastError && `Its last error: ${lastError}`);
     ended.resolve(why ? `${how}\n${why}` : how);
   });
   return { listening: listening.promise, ended: ended.promise };

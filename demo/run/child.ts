@@ -19,11 +19,11 @@ export function startChild(
 }
 
 /** Asks a program to end, and insists after so many milliseconds. */
-export async function stopChild(child: ChildProcess, patience: number): Promise<void> {
+export async function stopChild(child: ChildProcess, timeoutMilliseconds: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
-  const insist = setTimeout(() => child.kill('SIGKILL'), patience);
+  const insist = setTimeout(() => child.kill('SIGKILL'), timeoutMilliseconds);
   await ended;
   clearTimeout(insist);
 }

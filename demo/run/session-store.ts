@@ -41,7 +41,7 @@ export async function findSessionStore(env: NodeJS.ProcessEnv): Promise<SessionS
 async function useRedis(url: string): Promise<SessionStore> {
   const { hostname, port } = new URL(url);
   const address = `${hostname}:${port || 6379}`;
-  if (!(await answers(hostname, Number(port || 6379)))) {
+  if (!(await isReachable(hostname, Number(port || 6379)))) {
     throw new DemoError(
       `REDIS_URL names ${address}, but nothing answers there. Start it, or unset REDIS_URL.`,
     );
@@ -49,7 +49,7 @@ async function useRedis(url: string): Promise<SessionStore> {
   return { url, description: `Redis at ${address}, from REDIS_URL`, close: async () => {} };
 }
 
-function answers(host: string, port: number): Promise<boolean> {
+function isReachable(host: string, port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host: host.replaceAll(/[[\]]/g, ''), port, timeout: 3000 });
   socket.once('connect', () => resolve(true));

@@ -8,23 +8,23 @@ const sameRequestMs = 500;
  * run` the death of npm counts as well: killed by a signal, it does not pass it on to us.
  */
 export function onRequestToEnd(end: () => void): void {
-  let askedAt: number | undefined;
-  const ask = () => {
-    if (askedAt === undefined) {
-      askedAt = Date.now();
+  let requestedAt: number | undefined;
+  const requestStop = () => {
+    if (requestedAt === undefined) {
+      requestedAt = Date.now();
       end();
-    } else if (Date.now() - askedAt > sameRequestMs) process.exit(130);
+    } else if (Date.now() - requestedAt > sameRequestMs) process.exit(130);
   };
-  for (const signal of signals) process.on(signal, ask);
-  if (process.env['npm_lifecycle_event']) whenOrphaned(ask);
+  for (const signal of signals) process.on(signal, requestStop);
+  if (process.env['npm_lifecycle_event']) whenOrphaned(requestStop);
 }
 
-function whenOrphaned(ask: () => void): void {
+function whenOrphaned(requestStop: () => void): void {
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(timer);
-    ask();
+    requestStop();
   }, 500);
   timer.unref();
 }

@@ -1,16 +1,34 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { AUTH_OPTIONS, type AuthOptions } from './auth-options.ts';
+import { returnUrlFor } from './login/return-url.ts';
 import { LogoutState } from './logout/logout-state.ts';
 import { OutgoingLoginsService } from './login/outgoing-logins.service.ts';
+import { SignInAdmissionService } from './login/sign-in-admission.service.ts';
+import { UserResponseService } from './account/user-response.service.ts';
 import { SessionEvents } from './account/session-events.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { Sealing } from '../session/store/sealing.ts';
-import { EndNotifier } from '../session/sessions/end-notifier.ts';
+import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-options.ts';
+import {
+  RETURN_URL_FOR,
+  type ReturnUrlFor,
+} from '../session/navigation/signed-out-navigation.service.ts';
 import { SessionStore } from '../session/sessions/session-store.ts';
 
-/** The Nest providers that the endpoints use besides their options. */
+/** The Nest providers of the `auth` room, except its controllers. They require `AUTH_OPTIONS`. */
 export const authProviders: NestProvider[] = [
   OutgoingLoginsService,
+  SignInAdmissionService,
+  UserResponseService,
+  {
+    provide: RETURN_URL_FOR,
+    inject: [AUTH_OPTIONS],
+    useFactory:
+      ({ returnUrl }: AuthOptions): ReturnUrlFor =>
+      (address) =>
+        returnUrlFor(address, returnUrl),
+  },
   {
     provide: LogoutState,
     inject: [Sealing],
@@ -18,11 +36,11 @@ export const authProviders: NestProvider[] = [
   },
   {
     provide: SessionEvents,
-    inject: [SESSION_OPTIONS, SessionStore, EndNotifier, CLOCK],
+    inject: [SESSION_OPTIONS, SessionStore, SessionNotifier, CLOCK],
     useFactory: (
       { session }: SessionRoomOptions,
       store: SessionStore,
-      ends: EndNotifier,
+      ends: SessionNotifier,
       clock: Clock,
     ) => new SessionEvents({ store, ends, clock, idle: session.idle }),
   },

@@ -15,6 +15,7 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['callback', ['GET']],
   ['providers', ['GET', 'HEAD']],
   ['user', ['GET', 'HEAD']],
+  ['refresh', ['POST']],
   ['logout', ['GET', 'POST']],
   ['logout/callback', ['GET']],
   ['sessions', ['GET', 'HEAD', 'DELETE']],

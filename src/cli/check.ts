@@ -5,7 +5,7 @@ import { withDeadline } from '../http/deadline.ts';
 import { diagnoseProvider, type Remark } from '../oauth/provider/diagnosis.ts';
 import { Provider } from '../oauth/provider/provider.ts';
 import { ProviderRegistry } from '../oauth/provider-registry.ts';
-import { reach } from '../proxy/upstream/reachability.ts';
+import { checkReachable } from '../proxy/upstream/reachability.ts';
 import {
   readUpstreamTls,
   type UpstreamTls,
@@ -13,7 +13,7 @@ import {
 } from '../proxy/upstream/tls.ts';
 import { diagnoseRedis } from '../session/store/redis/diagnosis.ts';
 
-/** The result of one check. `warning` means that it works, but not as well as it should. */
+/** The result of one check. `warning`: the server can run, but something should be improved. */
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warning' | 'error';
@@ -49,8 +49,8 @@ export function describeReport(report: Report): string {
   );
   const errors = checks.filter(({ status }) => status === 'error').length;
   const warnings = checks.filter(({ status }) => status === 'warning').length;
-  const sum = report.ok ? 'Ready to serve' : 'Not ready to serve';
-  return [...lines, '', `${sum}: errors ${errors}, warnings ${warnings}.`].join('\n');
+  const summaryText = report.ok ? 'Ready to serve' : 'Not ready to serve';
+  return [...lines, '', `${summaryText}: errors ${errors}, warnings ${warnings}.`].join('\n');
 }
 
 async function findingsOf(file: string | undefined): Promise<Finding[]> {
@@ -79,25 +79,25 @@ function checksOf(options: Options): Promise<Finding>[] {
     publicUrl + basePath,
   );
   return [
-    finding('redis', '', () => checkRedis(redis)),
+    runCheck('redis', '', () => checkRedis(redis)),
     ...providers.all.map((provider) =>
-      finding(`provider:${provider.id}`, provider.options.issuer, () =>
+      runCheck(`provider:${provider.id}`, provider.options.issuer, () =>
         checkProvider(provider, providers.redirectUri(provider)),
       ),
     ),
     ...routes.flatMap((route) =>
       route.upstream.map((address) =>
-        finding(`upstream:${route.path}`, address, () =>
+        runCheck(`upstream:${route.path}`, address, () =>
           checkServer(address, readUpstreamTls(route)),
         ),
       ),
     ),
-    ...(frontend ? [finding('frontend', frontend.url, () => checkFrontend(frontend))] : []),
+    ...(frontend ? [runCheck('frontend', frontend.url, () => checkFrontend(frontend))] : []),
   ];
 }
 
 /** Runs a check. An error or a timeout becomes a finding whose message starts with `where`. */
-async function finding(
+async function runCheck(
   name: string,
   where: string | undefined,
   run: () => Promise<Verdict>,
@@ -130,11 +130,14 @@ async function checkProvider(provider: Provider, redirectUri: string): Promise<V
 }
 
 async function checkServer(address: string, tls: UpstreamTls = {}): Promise<Verdict> {
-  await reach(address, AbortSignal.timeout(checkTimeout), tls);
+  await checkReachable(address, AbortSignal.timeout(checkTimeout), tls);
   return ok(`${address} accepts connections`);
 }
 
-/** A missing `index.html` is a configuration mistake, which was reported before. */
+/**
+ * Checks the server of the frontend. A directory needs no check here: without an `index.html`, the
+ * configuration is already refused.
+ */
 async function checkFrontend({ directory, url }: FrontendOptions): Promise<Verdict> {
   return url ? checkServer(url) : ok(`${directory} has an index.html`);
 }

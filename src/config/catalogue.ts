@@ -18,6 +18,7 @@ export interface Option {
 /** Every option of a schema in declaration order. A block comes before its options. */
 export function optionsOf(schema: z.core.$ZodType, path: readonly string[] = []): Option[] {
   const { core, ...peeled } = peel(schema);
+  if (peeled.notes.misplaced) return [];
   const option = { path, ...peeled };
   const below = (inner: z.core.$ZodType, step: readonly string[]) =>
     optionsOf(inner, [...path, ...step]);

@@ -1,20 +1,8 @@
-import type { z } from 'zod';
 import { isBelow } from '../http/path-prefix.ts';
-import type { provider } from './blocks/provider.ts';
-import type { route } from './blocks/route.ts';
+import { keptClaims } from './claim-consistency.ts';
+import type { ComparedOptions } from './compared-options.ts';
+import { publicErrorPage, publicFrontend } from './page-consistency.ts';
 import { rule } from './values/rule.ts';
-
-/** The options that must be consistent with others. */
-interface ComparedOptions {
-  readonly publicUrl: string;
-  readonly server: { readonly port: number; readonly workers: number };
-  readonly management: { readonly port: number };
-  readonly basePath: string;
-  readonly redis?: object | undefined;
-  readonly frontend?: object | undefined;
-  readonly providers: readonly z.output<typeof provider>[];
-  readonly routes: readonly z.output<typeof route>[];
-}
 
 const sharedSessions = rule<ComparedOptions>(
   ['publicUrl', 'redis'],
@@ -166,6 +154,9 @@ export const consistency = [
   uniquePaths,
   pathsBesideOurs,
   oneOwnerOfTheRoot,
+  publicFrontend,
+  publicErrorPage,
+  keptClaims,
 ] as const;
 
 /** Each repeated entry, with the index of its first occurrence. */

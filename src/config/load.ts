@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { signInRules } from './blocks/access-rules.ts';
 import { optionsOf } from './catalogue.ts';
 import { warnings } from './warnings.ts';
 import { type Environment, readSettings, unknownVariables } from './sources/environment.ts';
 import { interpolate } from './sources/interpolate.ts';
 import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
-import { type Options, optionsSchema } from './options.ts';
+import { type AccessRule, type Options, optionsSchema } from './options.ts';
 import { type Entries, locate, type Origin, overlay } from './sources/overlay.ts';
 import { pathsLike, valueAt, withValue } from './sources/tree.ts';
 import { variablesOf } from './sources/variables.ts';
@@ -66,6 +67,21 @@ export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): 
   const { options, mistakes } = judge(withAbsolutePaths(input, baseDir));
   if (!options) throw new ConfigurationError(mistakes);
   return options;
+}
+
+/**
+ * Validates rules that are written in code, in the form of `login.require`. `where` stands in front
+ * of the path of each mistake.
+ */
+export function parseRules(input: unknown, where: string): readonly AccessRule[] {
+  const { data, error } = signInRules.safeParse(input, { error: sentence });
+  if (!error) return data;
+  const mistakes = mistakesOf(error, optionsOf(signInRules));
+  const spelled = mistakes.map(({ path, message }) => ({
+    path: path.length > 0 ? where + spellPath(path) : where,
+    message,
+  }));
+  throw new ConfigurationError(spelled);
 }
 
 /**

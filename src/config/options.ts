@@ -87,10 +87,25 @@ export type ProviderOptions = Options['providers'][number];
 export type RouteOptions = Options['routes'][number];
 
 /**
+ * One rule over claims. It has a `claim` with exactly one of `any`, `all`, `equals`, `exists` and
+ * `emailDomain`, or `anyOf`. Only rules of routes have `methods`.
+ */
+export type AccessRule = NonNullable<RouteOptions['require']>[number];
+
+/**
+ * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ */
+export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
+
+/**
  * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
  * strict policy.
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
+
+/** The service that is asked about users who sign in. */
+export type HookOptions = NonNullable<Options['login']['hook']>;
 
 /** The header that proves that a request comes from our own pages. */
 export type CsrfOptions = Options['csrf'];

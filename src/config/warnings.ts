@@ -1,7 +1,8 @@
-import type { Options } from './options.ts';
+import type { AccessRule, Options } from './options.ts';
 
 /** Warnings about dangerous options, as sentences for the startup log. */
-export function warnings({ server, management, providers, routes, frontend }: Options): string[] {
+export function warnings(options: Options): string[] {
+  const { server, management, providers, routes, frontend, login } = options;
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
     found.push('server.trustedProxies contains every address: every client can claim any address');
@@ -35,7 +36,23 @@ export function warnings({ server, management, providers, routes, frontend }: Op
       );
   if (frontend?.contentSecurityPolicy === 'off')
     found.push('frontend.contentSecurityPolicy is off: injected scripts will run');
+  found.push(...ofRules('login.require', login.require));
+  for (const { path, require } of routes) found.push(...ofRules(`route ${path}: require`, require));
   return found;
+}
+
+/** `email_verified` says nothing about an address that is in another claim than `email`. */
+function ofRules(where: string, rules: readonly AccessRule[] = []): string[] {
+  return rules.flatMap((rule, index) =>
+    (rule.anyOf ?? [rule])
+      .filter((one) => one.emailDomain && one.unverified !== true && one.claim !== 'email')
+      .map(
+        ({ claim }) =>
+          `${where}[${index}]: email_verified is about the claim email, so an address in ${claim} ` +
+          'counts only if it is the same; name email, or add unverified: true if users cannot ' +
+          'choose it',
+      ),
+  );
 }
 
 function hasProfile(providers: Options['providers'], name: string | undefined): boolean {

@@ -2,9 +2,12 @@ import { extname } from 'node:path';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { isBelow } from '../http/path-prefix.ts';
+import type { PublicPaths } from '../http/public-paths.ts';
 import { BffError } from '../errors.ts';
 import { type BuiltFile, BuiltFiles } from './built-files.ts';
 import { isNavigation } from '../http/navigation.ts';
+import { SignedOutNavigationService } from '../session/navigation/signed-out-navigation.service.ts';
+import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 
 /** Injects `FrontendRoomOptions`. */
 export const FRONTEND_OPTIONS = Symbol('frontend options');
@@ -17,6 +20,13 @@ export interface FrontendRoomOptions {
    * there is none.
    */
   readonly directory?: string | undefined;
+  /**
+   * Whether a host application responds to requests that have no file, instead of `not_found` or
+   * `method_not_allowed`.
+   */
+  readonly passesOn: boolean;
+  /** What signed-out users may see. `undefined` if they may see everything. */
+  readonly publicPaths?: PublicPaths | undefined;
 }
 
 /**
@@ -36,7 +46,11 @@ const hashedName =
 export class FrontendMiddleware implements NestMiddleware {
   readonly #files: BuiltFiles | undefined;
 
-  constructor(@Inject(FRONTEND_OPTIONS) private readonly options: FrontendRoomOptions) {
+  constructor(
+    @Inject(FRONTEND_OPTIONS) private readonly options: FrontendRoomOptions,
+    private readonly sessions: SessionReaderService,
+    private readonly navigations: SignedOutNavigationService,
+  ) {
     this.#files = options.directory === undefined ? undefined : new BuiltFiles(options.directory);
   }
 
@@ -44,17 +58,50 @@ export class FrontendMiddleware implements NestMiddleware {
     const [rawPath = ''] = request.originalUrl.split('?', 1);
     // The proxy has already refused paths that cannot be decoded.
     const path = decodeURIComponent(rawPath);
-    const { basePath, directory } = this.options;
+    const { basePath, directory, passesOn } = this.options;
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
+    const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
+    const published = await this.#publicFile(this.#files, path, request, accepts);
+    if (!published) await this.#requireSession(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
+      if (passesOn) return next();
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
     }
-    const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
     const file =
+      published ??
       (await this.#files.find(path, accepts)) ??
       (isNavigation(request) ? await this.#files.find('/', accepts) : undefined);
+    if (!file && passesOn) return next();
     if (!file) throw new BffError('not_found');
-    await sendBuiltFile(response, directory, file);
+    await sendBuiltFile(response, directory, file, this.#isProtected && !published);
+  }
+
+  get #isProtected(): boolean {
+    return this.options.publicPaths !== undefined;
+  }
+
+  /**
+   * Finds what a protected frontend shows to everyone: the files of its public paths, and at the
+   * address of `errorUrl` the application. A public path without a file is not public, because
+   * `index.html` would be its page.
+   */
+  async #publicFile(
+    files: BuiltFiles,
+    path: string,
+    request: Request,
+    accepts: (coding: string) => boolean,
+  ): Promise<BuiltFile | undefined> {
+    const { publicPaths } = this.options;
+    if (!publicPaths?.includes(path)) return undefined;
+    const file = await files.find(path, accepts);
+    if (file || !publicPaths.isErrorPage(path) || !isNavigation(request)) return file;
+    return files.find('/', accepts);
+  }
+
+  /** Throws `not_signed_in` or `session_store_unavailable` if the frontend is protected. */
+  async #requireSession(request: Request): Promise<void> {
+    if (!this.#isProtected || (await this.sessions.read(request.headers.cookie))) return;
+    throw this.navigations.notSignedIn(request, `${this.options.basePath}/login`);
   }
 }
 
@@ -63,12 +110,12 @@ async function sendBuiltFile(
   response: Response,
   root: string,
   { name, source, coding, etag }: BuiltFile,
+  isPrivate: boolean,
 ): Promise<void> {
   response.type(extname(name) || 'application/octet-stream');
   response.set({
     ETag: etag,
-    Vary: 'Accept-Encoding',
-    'Cache-Control': hashedName.test(name) ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...cachingOf(name, isPrivate),
     ...(coding && { 'Content-Encoding': coding }),
   });
   const error = await new Promise<SendError | undefined>((resolve) => {
@@ -78,6 +125,19 @@ async function sendBuiltFile(
   });
   // A browser that disconnects during a download is not an error.
   if (error && error.code !== 'ECONNABORTED' && !response.closed) refuse(response, error);
+}
+
+/**
+ * The caching rules of a file. A browser may keep a private file, and asks before it shows the page
+ * again.
+ */
+function cachingOf(name: string, isPrivate: boolean): Record<string, string> {
+  const isHashed = hashedName.test(name);
+  const rule = isHashed ? 'max-age=31536000, immutable' : 'no-cache';
+  if (!isPrivate)
+    return { Vary: 'Accept-Encoding', 'Cache-Control': isHashed ? `public, ${rule}` : rule };
+  const vary = isHashed ? 'Accept-Encoding' : 'Accept-Encoding, Cookie';
+  return { Vary: vary, 'Cache-Control': `private, ${rule}` };
 }
 
 /** An error of `response.sendFile`. */

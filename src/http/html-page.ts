@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 export interface Page {
   readonly title: string;
   readonly style: string;
+  /** The path to load at once. By default the page stays. */
+  readonly refresh?: string;
   /** HTML. The caller escapes all foreign text in it. */
   readonly body: string;
 }
@@ -15,13 +17,14 @@ export function pagePolicy(style: string): string {
   return `default-src 'none'; style-src 'sha256-${hash}'; ${others}`;
 }
 
-/** Renders a page as an HTML document. Escapes the title. */
-export function renderPage({ title, style, body }: Page): string {
+/** Renders a page as an HTML document. Escapes the title and `refresh`. */
+export function renderPage({ title, style, refresh, body }: Page): string {
+  const onward = refresh && `\n<meta http-equiv="refresh" content="0;url=${escapeHtml(refresh)}">`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
+<meta name="robots" content="noindex">${onward ?? ''}
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
 ${body}

@@ -1,6 +1,7 @@
 import { type NestMiddleware, RequestMethod } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { Application, ErrorRequestHandler } from 'express';
+import { indexOfBodyParser } from './body-parsers.ts';
 import { isBelow } from './path-prefix.ts';
 import type { ProblemFilter } from './problem.filter.ts';
 
@@ -18,19 +19,24 @@ const everything: readonly Endpoint[] = [['use', '/']];
 /**
  * Mounts the steps in order, directly on the Express application. `MiddlewareConsumer` would mount
  * them below the global prefix of a host application, where they would not see requests to
- * endpoints, routes or the frontend. `problems` responds to errors that a step throws.
+ * endpoints, routes or the frontend. They precede body parsers that the application already has,
+ * because the proxy forwards bodies as they are. `problems` responds to errors that a step throws.
  */
 export function mountPipeline(
   app: Application,
   steps: readonly PipelineStep[],
   problems: ProblemFilter,
 ): void {
+  const { stack } = app.router;
+  const before = stack.length;
   for (const { middleware, endpoints = everything } of steps) {
     for (const [method, path] of endpoints) app[method](path, middleware.use.bind(middleware));
   }
   const respond: ErrorRequestHandler = (error, request, response, _next) =>
     problems.respond(error, request, response);
   app.use(respond);
+  const parser = indexOfBodyParser(stack.slice(0, before));
+  if (parser >= 0) stack.splice(parser, 0, ...stack.splice(before));
 }
 
 /**

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { errorPagePolicy, renderErrorPage } from './error-page.ts';
-import { BffError, type ErrorCode } from '../errors.ts';
+import { BffError, type Detour, type ErrorCode } from '../errors.ts';
 import { isNavigation } from './navigation.ts';
 
 /** Injects `ProblemOptions`. */
@@ -40,6 +40,7 @@ const resolvedBySignIn = new Set<ErrorCode>([
   'login_denied',
   'login_failed',
   'provider_unavailable',
+  'hook_unavailable',
 ]);
 
 /**
@@ -53,7 +54,9 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
 
   constructor(@Inject(PROBLEM_OPTIONS) private readonly options: ProblemOptions) {}
 
+  /** Rethrows an error outside HTTP, such as that of a GraphQL resolver, to its own layer. */
   catch(error: BffError, host: ArgumentsHost): void {
+    if (host.getType<string>() !== 'http') throw error;
     const http = host.switchToHttp();
     this.respond(error, http.getRequest<Request>(), http.getResponse<Response>());
   }
@@ -61,14 +64,17 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
   /** Sends the response for any error. A foreign error is mapped to a `BffError` by its status. */
   respond(failure: unknown, request: Request, response: Response): void {
     const error = failure instanceof BffError ? failure : translate(failure);
-    this.#log(error, response);
-    if (!response.closed) this.options.listener?.(error.code, request.takenBy);
+    if (isFailure(error)) {
+      this.#log(error, response);
+      if (!response.closed) this.options.listener?.(error.code, request.matchedRoute);
+    }
     // A response that has begun cannot be replaced. Destroying it tells the client that it is
     // incomplete.
     if (response.headersSent) return void response.destroy();
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-    if (this.#isForPerson(request)) this.#sendPage(error, request, response);
+    if (error.detour) sendDetour(error.detour, response);
+    else if (this.#isForPerson(request)) this.#sendPage(error, request, response);
     else this.#sendProblem(error, request, response);
   }
 
@@ -105,8 +111,11 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
         `${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`,
       );
     }
-    const link = resolvedBySignIn.has(code)
-      ? { href: error.extensions['loginUrl'] ?? `${basePath}/login`, label: 'Sign in' }
+    const { loginUrl = resolvedBySignIn.has(code) ? `${basePath}/login` : undefined } =
+      error.extensions;
+    const signIn = code === 'not_allowed' ? 'Sign in with another account' : 'Sign in';
+    const link = loginUrl
+      ? { href: loginUrl, label: signIn }
       : { href: defaultReturnUrl, label: 'Back to the application' };
     response.setHeader('Content-Security-Policy', errorPagePolicy);
     const page = renderErrorPage({ status, code, sentence, link, requestId: requestIdOf(request) });
@@ -151,6 +160,18 @@ function translate(error: unknown): BffError {
   if (status >= 500) return new BffError('internal_error', { cause: error });
   if (status === 404) return new BffError('not_found');
   return new BffError(status === 413 ? 'body_too_large' : 'invalid_request');
+}
+
+/** Whether to log and count an error. A navigation that goes on to the sign-in has not failed. */
+function isFailure({ detour }: BffError): boolean {
+  return !detour || detour.status >= 400;
+}
+
+/** Does not use `response.send`, which could respond with `304` to a conditional request. */
+function sendDetour({ status, headers, page }: Detour, response: Response): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (page !== undefined) response.type('html');
+  response.status(status).end(page);
 }
 
 /** Creates an id only for a request that a host application routes past our pipeline. */

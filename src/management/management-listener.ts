@@ -46,7 +46,7 @@ export class ManagementListener {
   }
 
   /** Replaces the host names that this listener serves. */
-  serve(hosts: readonly string[]): void {
+  setHosts(hosts: readonly string[]): void {
     this.#hosts = hosts;
   }
 

@@ -37,7 +37,7 @@ export const MANAGEMENT_LISTENS = Symbol('management listens');
 /** The options of the `management` room. */
 export interface ManagementRoomOptions {
   readonly listen: ManagementOptions;
-  readonly storeName: 'redis' | 'memory';
+  readonly storeName: 'redis' | 'memory' | 'store';
 }
 
 /**

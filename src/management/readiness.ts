@@ -20,7 +20,7 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, Check>>;
 }
 
-/** The timeout per dependency, in milliseconds: `readiness` resolves within two seconds. */
+/** The timeout per dependency, in milliseconds. Shorter than the two seconds of `readiness`. */
 const timeout = 1700;
 
 /** Checks all dependencies in parallel. Never rejects, and resolves within two seconds. */
@@ -30,7 +30,7 @@ export async function readiness(
 ): Promise<Readiness> {
   const [sessions, ...signIns] = await Promise.all([
     check(store.ping()),
-    ...all.map((provider) => check(mayServe(provider))),
+    ...all.map((provider) => check(checkProvider(provider))),
   ]);
   const named = all.map(({ id }, index) => [`provider:${id}`, signIns[index]] as const);
   return {
@@ -48,8 +48,8 @@ function verdict(sessions: Check, signIns: readonly Check[]): Readiness['status'
  * Checks that a provider can be reached. Its cached metadata stays valid after it becomes
  * unreachable, so a probe is sent as well.
  */
-async function mayServe(provider: Provider): Promise<void> {
-  // Slightly longer than the timeout in `check`, so that the reason is a missing response.
+async function checkProvider(provider: Provider): Promise<void> {
+  // Slightly longer than the timeout in `check`, which reports the reason of a missing response.
   const signal = AbortSignal.timeout(timeout + 100);
   await Promise.all([provider.configuration(), probeProvider(provider, signal)]);
 }

@@ -14,7 +14,7 @@ import {
   jsonResponse,
 } from './management-request.ts';
 
-/** Is notified of every access, for the log: the action and the number of sessions, no users. */
+/** Called for every access, for the log. It receives the action and numbers, but no user. */
 export type AccessListener = (
   access:
     | { readonly kind: 'listed' | 'ended'; readonly subjects: number; readonly sessions: number }
@@ -71,7 +71,7 @@ export class SessionAdministration {
     if (!methodsForAll.includes(method)) return notAllowed(methodsForAll);
     const [sub, ...others] = query.getAll('sub');
     if (!sub || others.length > 0) return jsonResponse(400, 'exactly one sub is needed');
-    const subjects = this.#subjectsNamed(sub);
+    const subjects = this.#subjectsWith(sub);
     return method === 'DELETE' ? this.#endAll(subjects) : this.#list(subjects);
   }
 
@@ -90,7 +90,7 @@ export class SessionAdministration {
       .flat()
       .toSorted((one, other) => other.session.createdAt - one.session.createdAt);
     const kind = 'listed';
-    this.onAccess({ kind, subjects: found.filter(isSome).length, sessions: sessions.length });
+    this.onAccess({ kind, subjects: found.filter(isNotEmpty).length, sessions: sessions.length });
     return { code: 200, body: sessions.map(entryWithSub) };
   }
 
@@ -105,7 +105,7 @@ export class SessionAdministration {
   }
 
   /** Returns the subjects with this `sub`, one per issuer. Each may be a different user. */
-  #subjectsNamed(sub: string): (SessionGroup & Subject)[] {
+  #subjectsWith(sub: string): (SessionGroup & Subject)[] {
     const issuers = new Set(this.providers.all.map(({ options }) => options.issuer));
     return [...issuers].map((issuer) => {
       const clientIds = this.providers.clientIdsOf(issuer);
@@ -134,7 +134,7 @@ function entryWithSub(seen: SeenSession) {
   return { ...sessionEntry(seen), sub: seen.session.sub };
 }
 
-function isSome(list: readonly unknown[]): boolean {
+function isNotEmpty(list: readonly unknown[]): boolean {
   return list.length > 0;
 }
 

@@ -1,4 +1,4 @@
-import type { ProviderOptions, RouteOptions } from '../config/options.ts';
+import type { Options, ProviderOptions, RouteOptions } from '../config/options.ts';
 
 /** Injects `OAuthRoomOptions`. */
 export const OAUTH_OPTIONS = Symbol('oauth options');
@@ -9,4 +9,8 @@ export interface OAuthRoomOptions {
   readonly routes: readonly RouteOptions[];
   /** `{publicUrl}{basePath}`, the base of our own URLs. */
   readonly baseUrl: string;
+  /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
+  readonly wantedClaims: readonly string[];
+  /** `login.hook`. */
+  readonly hook: Options['login']['hook'];
 }

@@ -1,8 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BffError } from '../errors.ts';
+import { isDocumentNavigation } from '../http/navigation.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/cookie/csrf.ts';
-import { type Handshake, Handshakes, refuseBadHandshake } from './forward/websocket-handshakes.ts';
+import {
+  type Handshake,
+  WebSocketHandshakes,
+  refuseBadHandshake,
+} from './forward/websocket-handshakes.ts';
 import { canonicalTarget, type RequestTarget } from './path.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
@@ -17,6 +22,11 @@ export interface AdmittedRequest {
   readonly target: RequestTarget;
   /** `undefined` if the request is not a WebSocket handshake. */
   readonly handshake: Handshake | undefined;
+  /**
+   * Whether it is a page navigation that needs no CSRF header. If it is signed in, it must not come
+   * from another site.
+   */
+  readonly isPage: boolean;
 }
 
 /**
@@ -28,7 +38,7 @@ export class AdmissionService {
   constructor(
     @Inject(PROXY_OPTIONS) private readonly options: ProxyOptions,
     private readonly routes: ProxyRoutes,
-    private readonly handshakes: Handshakes,
+    private readonly handshakes: WebSocketHandshakes,
   ) {}
 
   /**
@@ -40,17 +50,32 @@ export class AdmissionService {
   admit(request: Request, response: Response): AdmittedRequest | undefined {
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
-    const route = this.routes.match(target.path);
-    request.takenBy = route?.path;
     const handshake = this.handshakes.of(request);
+    const matched = this.routes.match(target.path);
+    const match = matched?.publicPart?.(target.path) ?? matched;
+    const route = match && this.#isForHost(match, request, handshake) ? undefined : match;
+    request.matchedRoute = route?.path;
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;
+    const { options } = route;
+    const isPage =
+      options.signedOut === 'login' && options.csrf && !handshake && isDocumentNavigation(request);
     if (handshake) this.#checkHandshake(request, route);
-    else this.#checkRequest(request, route);
-    return { request, response, route, target, handshake };
+    else this.#checkRequest(request, route, isPage);
+    return { request, response, route, target, handshake, isPage };
   }
 
-  #checkRequest(request: Request, { options }: ProxyRoute): void {
+  /** The controllers of a host application have no WebSocket handshakes. */
+  #isForHost(
+    { options }: ProxyRoute,
+    { isLeftOver }: Request,
+    handshake: Handshake | undefined,
+  ): boolean {
+    const { frontendIsLast, frontendRoute } = this.options;
+    return frontendIsLast && options === frontendRoute && !isLeftOver && !handshake;
+  }
+
+  #checkRequest(request: Request, { options }: ProxyRoute, isPage: boolean): void {
     refuseWebSocket(request);
     const { method, headers } = request;
     // The response to TRACE contains the request as received, including the token (RFC 9110
@@ -61,14 +86,16 @@ export class AdmissionService {
     // Only a page of another origin sends a preflight.
     if (method === 'OPTIONS' && 'access-control-request-method' in headers)
       throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
-    if (options.csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
+    if (options.csrf && !isPage) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
   /** `Origin` replaces the CSRF header, which a browser cannot send with a handshake. */
-  #checkHandshake(request: Request, { options: { token, websocket } }: ProxyRoute): void {
-    if (!websocket) refuseWebSocket(request);
+  #checkHandshake(request: Request, { options, isProtected }: ProxyRoute): void {
+    if (!options.websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
-    if (token !== 'none') refuseForeignOrigin(request.headers, this.options.publicUrl);
+    const { headers } = request;
+    if (options.token !== 'none' || (isProtected && headers.origin !== undefined))
+      refuseForeignOrigin(headers, this.options.publicUrl);
   }
 }
 

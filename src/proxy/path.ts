@@ -8,7 +8,7 @@ export interface RequestTarget {
   readonly query: string;
 }
 
-/** More encodings than happen by accident. A path with more of them is an attack. */
+/** A path that is encoded this many times or more is refused: no client does that by mistake. */
 const maxDecodings = 8;
 
 /**

@@ -1,4 +1,5 @@
 import type { CsrfOptions, RouteOptions } from '../config/options.ts';
+import type { PublicPaths } from '../http/public-paths.ts';
 
 /** Injects `ProxyOptions`. */
 export const PROXY_OPTIONS = Symbol('proxy options');
@@ -27,6 +28,12 @@ export interface ProxyOptions {
    * token.
    */
   readonly frontendRoute?: RouteOptions | undefined;
+  /** Whether the controllers of a host application precede the frontend. */
+  readonly frontendIsLast: boolean;
+  /**
+   * The paths of `frontendRoute` that need no sign-in. `undefined` if none of its paths needs one.
+   */
+  readonly publicPaths?: PublicPaths | undefined;
   /** The provider whose token is sent on a route that names none. */
   readonly defaultProvider: string | undefined;
   /** Whether a user who signs in without naming a provider gets a choice. */

@@ -1,18 +1,17 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
 import { AuthorizationService } from './authorize/authorization.service.ts';
-import { Handshakes } from './forward/websocket-handshakes.ts';
+import { WebSocketHandshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
-import { UpstreamTokenService } from './authorize/upstream-token.service.ts';
-import { EndNotifier } from '../session/sessions/end-notifier.ts';
+import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
  * The Nest providers of the proxy: its services, the route table and the state shared by all
- * requests. Requires `PROXY_OPTIONS`.
+ * requests. They require `PROXY_OPTIONS`.
  */
 export const proxyProviders: NestProvider[] = [
   {
@@ -21,23 +20,22 @@ export const proxyProviders: NestProvider[] = [
     useFactory: (options: ProxyOptions) => new ProxyRoutes(options),
   },
   AdmissionService,
-  UpstreamTokenService,
   AuthorizationService,
   ProxyService,
   {
-    provide: Handshakes,
+    provide: WebSocketHandshakes,
     inject: [ProxyRoutes],
-    useFactory: (routes: ProxyRoutes) => new Handshakes(routes),
+    useFactory: (routes: ProxyRoutes) => new WebSocketHandshakes(routes),
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, EndNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: EndNotifier) =>
+    inject: [PROXY_OPTIONS, SessionNotifier],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
       new OpenSockets(ends, maxWebSockets),
   },
   {
     provide: StreamingResponses,
-    inject: [EndNotifier],
-    useFactory: (ends: EndNotifier) => new StreamingResponses(ends),
+    inject: [SessionNotifier],
+    useFactory: (ends: SessionNotifier) => new StreamingResponses(ends),
   },
 ];

@@ -5,6 +5,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { AccessService } from '../access/access.service.ts';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
@@ -12,6 +13,7 @@ import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
 import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
+import type { SessionBinding } from './forward/session-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
 import { after, type MaybePromise } from './maybe-promise.ts';
@@ -36,6 +38,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
+    private readonly access: AccessService,
     private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
     private readonly streamingResponses: StreamingResponses,
@@ -50,11 +53,12 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     try {
       const admitted = this.admission.admit(request, response);
       if (!admitted) return passOn();
-      const served = after(this.#caller(admitted), (caller) =>
-        after(this.authorization.authorize(admitted, caller), (authorized) =>
+      const served = after(this.#caller(admitted), (caller) => {
+        this.#refuseByRules(admitted, caller);
+        return after(this.authorization.authorize(admitted, caller), (authorized) =>
           this.#send(admitted, caller, authorized, passOn),
-        ),
-      );
+        );
+      });
       if (served instanceof Promise) served.catch(passOn);
     } catch (failure) {
       passOn(failure);
@@ -89,6 +93,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * an account at the provider of the route: a token goes only to upstreams of its own provider.
    */
   #accountFor({ options }: ProxyRoute, session: Session): Session | undefined {
+    if (options.token === 'none') return undefined;
     const provider = options.provider ?? this.options.defaultProvider;
     if (session.provider === provider) return session;
     // A client token is sent for any signed-in user.
@@ -96,19 +101,44 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     return provider === undefined ? undefined : sessionAt(session, provider);
   }
 
+  /** Throws `not_allowed` if `routes[].require` does not admit the user. */
+  #refuseByRules({ request, route }: AdmittedRequest, { account }: Caller): void {
+    const refusal = account && route.rules?.refusal(account.claims, request.method);
+    if (refusal) throw this.access.refused(refusal, route.path);
+  }
+
+  /** Ties an open connection to the session, and to its claims if the route has rules. */
+  #bind({ request, route }: AdmittedRequest, { id }: Session): SessionBinding {
+    const { rules } = route;
+    if (!rules) return { sessionId: id, isStillAllowed: undefined };
+    const { method } = request;
+    return {
+      sessionId: id,
+      isStillAllowed: async () => {
+        const session = await this.sessions.find(id).catch(() => undefined);
+        const account = session && this.#accountFor(route, session);
+        // Without a session, or if the store is unavailable, its end decides.
+        return !account || rules.refusal(account.claims, method) === undefined;
+      },
+    };
+  }
+
   #send(
     admitted: AdmittedRequest,
-    { account }: Caller,
+    { session, account }: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, handshake } = admitted;
+    const { request, response, route, handshake } = admitted;
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? session : undefined);
+    const binding = watched && this.#bind(admitted, watched);
     if (handshake) {
-      const slot = this.openSockets.take(account?.id);
+      const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
-    const running = account && this.streamingResponses.begin(account.id, response);
+    const running = binding && this.streamingResponses.begin(binding, response);
     forward(request, response, describe(admitted, authorized, running), (failure) => {
       if (running) this.streamingResponses.end(running);
       if (failure) passOn(failure);

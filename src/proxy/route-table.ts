@@ -1,11 +1,16 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
-import { UpstreamResponseHeaders } from './headers/response-headers.ts';
+import type { PublicPaths } from '../http/public-paths.ts';
+import {
+  type UpstreamResponseHeaderRules,
+  UpstreamResponseHeaders,
+} from './headers/response-headers.ts';
 import { RequestHeaders } from './headers/request-headers.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { Routes } from './routes.ts';
-import { type SignInPlace, type StepUpResponse, stepUpResponse } from './authorize/step-up.ts';
+import { type SignInTarget, type StepUpReader, stepUpReader } from './authorize/step-up.ts';
 import { openUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** A configured route, prepared for serving requests. */
@@ -17,21 +22,29 @@ export interface ProxyRoute {
   readonly responseHeaders: UpstreamResponseHeaders;
   /** Whether requests are served without reading the session. */
   readonly isAnonymous: boolean;
+  /** Whether requests need a session although they carry no token: a protected frontend. */
+  readonly isProtected: boolean;
+  /** Whether signed-out page navigations go to the sign-in. */
+  readonly sendsToSignIn: boolean;
+  /** The rules of a public path of a protected frontend. `undefined` for any other path. */
+  readonly publicPart?: (path: string) => ProxyRoute | undefined;
   /** Whether requests without a token are refused. */
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
-  readonly wants: RouteWants | undefined;
-  readonly signInPlace: SignInPlace;
+  readonly requirements: RouteRequirements | undefined;
+  /** `routes[].require`. `undefined` if every signed-in user may call. */
+  readonly rules: CompiledRules | undefined;
+  readonly signInTarget: SignInTarget;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
    * `undefined` if the route carries no user token.
    */
   readonly stepUp:
-    { readonly signedIn: StepUpResponse; readonly connected: StepUpResponse } | undefined;
+    { readonly signedIn: StepUpReader; readonly connected: StepUpReader } | undefined;
 }
 
-/** What a route requires beyond a sign-in: its own token, a stronger sign-in, or both. */
-export interface RouteWants {
+/** Requirements of a route beyond a sign-in: its own token, a stronger sign-in, or both. */
+export interface RouteRequirements {
   /** `undefined` if the route carries the token of the sign-in. */
   readonly policy: TokenPolicy | undefined;
   /** `undefined` if any sign-in is sufficient. */
@@ -66,15 +79,17 @@ export class ProxyRoutes {
 
 /** Prepares everything that is the same for all requests of a route. */
 function prepare(options: RouteOptions, index: number, all: ProxyOptions): ProxyRoute {
-  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute } = all;
+  const { publicUrl, csrf, ourCookies, defaultResponseHeaders, frontendRoute, publicPaths } = all;
   const { set, remove, pass } = options.headers;
   const isPersonal = options.token !== 'none';
   const isFrontend = options === frontendRoute;
   const defaults = isFrontend ? defaultResponseHeaders.page : defaultResponseHeaders.other;
-  return {
+  const responseRules = { defaults, ourCookies, isPersonal, isFrontend };
+  const route: ProxyRoute = {
     path: options.path,
     options,
     upstream: openUpstream(options, index),
+    rules: options.require && compileRules(options.require),
     ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,
@@ -84,7 +99,24 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
       remove,
       pass,
     }),
-    responseHeaders: new UpstreamResponseHeaders({ defaults, ourCookies, isPersonal, isFrontend }),
+    responseHeaders: new UpstreamResponseHeaders(responseRules),
+  };
+  return isFrontend && publicPaths ? protectedFrontend(route, publicPaths, responseRules) : route;
+}
+
+/** The route to a frontend that only signed-in users may see, except for its public paths. */
+function protectedFrontend(
+  route: ProxyRoute,
+  publicPaths: PublicPaths,
+  responseRules: UpstreamResponseHeaderRules,
+): ProxyRoute {
+  return {
+    ...route,
+    isAnonymous: false,
+    isProtected: true,
+    sendsToSignIn: true,
+    publicPart: (path) => (publicPaths.includes(decodeURIComponent(path)) ? route : undefined),
+    responseHeaders: new UpstreamResponseHeaders({ ...responseRules, isProtected: true }),
   };
 }
 
@@ -93,22 +125,24 @@ function signInRules(
   options: RouteOptions,
   { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
-  const { token, session, acr, maxAge, provider = defaultProvider } = options;
+  const { token, session, signedOut, acr, maxAge, provider = defaultProvider } = options;
   const policy = tokenPolicyOf(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;
   const unnamed = offersChoice ? undefined : defaultProvider;
-  const signInPlace = { basePath, provider: where, defaultProvider: unnamed };
+  const signInTarget = { basePath, provider: where, defaultProvider: unnamed };
   const stepUp = {
-    signedIn: stepUpResponse(signInPlace, false),
-    connected: stepUpResponse(signInPlace, true),
+    signedIn: stepUpReader(signInTarget, false),
+    connected: stepUpReader(signInTarget, true),
   };
   return {
     isAnonymous: token === 'none' || session === 'none',
+    isProtected: false,
+    sendsToSignIn: signedOut === 'login',
     requiresToken: token !== 'none' && token !== 'optional',
-    wants: policy || demand ? { policy, demand } : undefined,
-    signInPlace,
+    requirements: policy || demand ? { policy, demand } : undefined,
+    signInTarget,
     stepUp: token === 'user' || token === 'optional' ? stepUp : undefined,
   };
 }

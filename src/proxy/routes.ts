@@ -7,11 +7,11 @@ import { decodedPath } from './path.ts';
 declare module 'http' {
   interface IncomingMessage {
     /** The configured path of the matched route. `undefined` if no route matches. */
-    takenBy?: string;
+    matchedRoute?: string;
   }
 }
 
-/** What matching needs of a route. */
+/** The options of a route that matching uses. */
 type Matchable = Pick<RouteOptions, 'path'>;
 
 /**

@@ -33,13 +33,13 @@ export interface AppOverrides {
  */
 export async function createApp(
   options: Options,
-  surroundings: AppOverrides = {},
+  overrides: AppOverrides = {},
 ): Promise<NestExpressApplication> {
-  const { logStream, worker } = surroundings;
+  const { logStream, worker } = overrides;
   const log = new ServerLog(options.logLevel, logStream, worker);
   const { tls } = options.server;
   const adapter = new HttpAdapter(tls && readTls(tls));
-  const root = rootModule(options, surroundings);
+  const root = rootModule(options, overrides);
   const app = await NestFactory.create<NestExpressApplication>(root, adapter, {
     logger: log,
     // Otherwise Nest prints the error and ends the process. The caller does both.
@@ -73,7 +73,9 @@ function readTls({ cert, key }: NonNullable<Options['server']['tls']>) {
   try {
     createSecureContext(options);
   } catch (error) {
-    const message = `cert and key cannot be used together (${(error as Error).message}); give a PEM certificate and the private key that belongs to it`;
+    const message =
+      `cert and key cannot be used together (${(error as Error).message}); ` +
+      'give a PEM certificate and the private key that belongs to it';
     throw new ConfigurationError([{ path: ['server', 'tls'], message }]);
   }
   return options;

@@ -20,7 +20,7 @@ export function installProxyFastPath(app: NestExpressApplication, log: ServerLog
     lines.within(() =>
       proxy.serve(request, response, (failure) => {
         request.proxyResult = { failure };
-        // The upstream's events belong to no request.
+        // This may run in an event of the upstream connection, which belongs to no request.
         lines.within(() => pipeline(request, response));
       }),
     );

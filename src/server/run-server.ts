@@ -6,7 +6,7 @@ import type { LoadedOptions } from '../config/load.ts';
 import type { Options, ServerOptions } from '../config/options.ts';
 import { HttpConnections } from './http-connections.ts';
 import { listenFailure } from '../config/listen-error.ts';
-import { type Exit, exitAfter, logStrayErrors, stopper } from './shutdown.ts';
+import { type Exit, exitAfter, logUnexpectedErrors, stopper } from './shutdown.ts';
 import { StandardOutput } from '../telemetry/standard-output.ts';
 import { listenAddresses } from './listen-addresses.ts';
 
@@ -33,7 +33,8 @@ export interface RunningServer {
   readonly app: NestExpressApplication;
   readonly logger: Logger;
   /**
-   * Finishes pending requests and ends the process. A later second call closes their connections.
+   * Finishes pending requests and ends the process. A second call, more than a second later, closes
+   * their connections.
    */
   readonly stop: () => void;
   /**
@@ -49,11 +50,11 @@ export async function startServer(
   { warnings = [], worker, beforeExit = async () => {} }: StartOptions,
 ): Promise<RunningServer> {
   const output = new StandardOutput();
-  const surroundings = { logStream: output, ...(worker !== undefined && { worker }) };
-  const app = await createApp(options, surroundings);
+  const overrides = { logStream: output, ...(worker !== undefined && { worker }) };
+  const app = await createApp(options, overrides);
   const logger = new Logger('Server');
   const exit = (code: number) => void exitAfter(output, code);
-  logStrayErrors(logger, exit);
+  logUnexpectedErrors(logger, exit);
   for (const warning of warnings) logger.warn(warning);
   // This opens the management listener, which reports its own errors.
   await app.init();
@@ -65,7 +66,7 @@ export async function startServer(
     () => void end(),
     () => connections.closeAll(),
   );
-  const retire = () => void connections.leave().then(stop);
+  const retire = () => void connections.closeGracefully().then(stop);
   process.on('SIGTERM', stop).on('SIGINT', stop);
   return { app, logger, stop, retire };
 }

@@ -5,12 +5,12 @@ import type { StandardOutput } from '../telemetry/standard-output.ts';
  * Two signals within this time, in milliseconds, count as one, because npm and a terminal both
  * forward the same Ctrl-C.
  */
-const echoTime = 1000;
+const duplicateSignalTime = 1000;
 
-/** The maximum time to write the last log lines if their reader is blocked, in milliseconds. */
-const lastLinesTime = 2000;
+/** The maximum time to write the last log lines, in milliseconds. Their reader may be blocked. */
+const logFlushTime = 2000;
 
-/** Ends the process. */
+/** Ends the process with an exit code. */
 export type Exit = (code: number) => void;
 
 interface Log {
@@ -23,7 +23,7 @@ interface Log {
  * process continues. After an uncaught exception the state is undefined, so the process ends.
  * Node's own output would include all properties of the error, which may be tokens.
  */
-export function logStrayErrors(log: Log, exit: Exit): void {
+export function logUnexpectedErrors(log: Log, exit: Exit): void {
   process.on('unhandledRejection', (error) =>
     log.error({ msg: 'unhandled rejection', err: error }),
   );
@@ -34,8 +34,8 @@ export function logStrayErrors(log: Log, exit: Exit): void {
 }
 
 /**
- * Returns a function for stop requests, by a signal or from the primary. The first call runs
- * `drain`; a later one runs `hurry`.
+ * Returns a function to call for each stop request, from a signal or the primary. The first call
+ * runs `drain`. A call more than a second later runs `hurry`.
  */
 export function stopper(drain: () => void, hurry: () => void): () => void {
   let stoppedAt: number | undefined;
@@ -43,15 +43,15 @@ export function stopper(drain: () => void, hurry: () => void): () => void {
     if (stoppedAt === undefined) {
       stoppedAt = performance.now();
       drain();
-    } else if (performance.now() - stoppedAt > echoTime) {
+    } else if (performance.now() - stoppedAt > duplicateSignalTime) {
       hurry();
     }
   };
 }
 
-/** Ends the process when its log is written, or after two seconds. */
+/** Ends the process with an exit code when its log is written, or after two seconds. */
 export async function exitAfter(output: StandardOutput, code: number): Promise<void> {
   const settings = { keepsProcessAlive: true };
-  await withDeadline(output.end(), lastLinesTime, () => undefined, settings);
+  await withDeadline(output.end(), logFlushTime, () => undefined, settings);
   process.exit(code);
 }

@@ -3,10 +3,14 @@ import { CLOCK, type Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import { type AccountProvider, ProviderRegistry } from '../oauth/provider-registry.ts';
 import { Recorder } from '../telemetry/recorder.ts';
+import { ClaimsPolicy } from './claims/claims-policy.ts';
+import { ClaimsRefresher, type ClaimsRefresherParts } from './claims/claims-refresher.ts';
+import { SessionRefreshService } from './claims/session-refresh.service.ts';
 import { LoginCookieService } from './cookie/login-cookie.service.ts';
 import { SessionCookieService } from './cookie/session-cookie.service.ts';
+import { SignedOutNavigationService } from './navigation/signed-out-navigation.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
-import { EndNotifier } from './sessions/end-notifier.ts';
+import { SessionNotifier } from './sessions/session-notifier.ts';
 import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
 import { SessionCache } from './sessions/session-cache.ts';
 import { SessionIndex } from './sessions/session-index.ts';
@@ -50,9 +54,9 @@ const storage: NestProvider[] = [
       clock: Clock,
     ) => {
       const { maxPendingLogins: most } = options;
-      const places = { store, key: `${keyPrefix(options)}pending-logins`, most };
+      const slots = { store, key: `${keyPrefix(options)}pending-logins`, most };
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
-      return new PendingLogins(records, places, clock);
+      return new PendingLogins(records, slots, clock);
     },
   },
   {
@@ -94,30 +98,48 @@ const sessions: NestProvider[] = [
       new SessionCache(store, session.idle, clock),
   },
   {
-    provide: EndNotifier,
+    provide: SessionNotifier,
     inject: [SessionStore],
-    useFactory: (store: SessionStore) => new EndNotifier(store),
+    useFactory: (store: SessionStore) => new SessionNotifier(store),
   },
   SessionReaderService,
+  SignedOutNavigationService,
   SignedInSessionsService,
   LinkedAccountsService,
   SessionCookieService,
   LoginCookieService,
 ];
 
-/** The access tokens of sessions and routes, and client tokens. */
+/** The access tokens of sessions and routes, client tokens, and claims that stay fresh. */
 const tokens: NestProvider[] = [
   {
+    provide: ClaimsRefresher,
+    inject: [SESSION_OPTIONS, SessionStore, ProviderRegistry, ClaimsPolicy, CLOCK, Recorder],
+    useFactory: (
+      { claimsRefresh: interval }: SessionRoomOptions,
+      store: SessionStore,
+      providers: ProviderRegistry,
+      policy: ClaimsPolicy,
+      clock: Clock,
+      recorder: Recorder,
+    ) => {
+      const parts = { store, providers, policy, clock, interval };
+      return new ClaimsRefresher({ ...parts, listener: onClaims(recorder) });
+    },
+  },
+  SessionRefreshService,
+  {
     provide: TokenRefresher,
-    inject: [SessionStore, ProviderRegistry, CLOCK, Recorder],
+    inject: [SessionStore, ProviderRegistry, CLOCK, ClaimsRefresher, Recorder],
     useFactory: (
       store: SessionStore,
       providers: ProviderRegistry,
       clock: Clock,
+      claims: ClaimsRefresher,
       recorder: Recorder,
     ) => {
       const pending = new PendingWrites(store, logLostTokens);
-      return new TokenRefresher(store, pending, providers, clock, onRefresh(recorder));
+      return new TokenRefresher(store, pending, providers, clock, claims, onRefresh(recorder));
     },
   },
   {
@@ -144,7 +166,10 @@ const tokens: NestProvider[] = [
 export const sessionProviders: NestProvider[] = [...storage, ...sessions, ...tokens];
 
 function openStore(options: SessionRoomOptions, clock: Clock, recorder: Recorder): KeyValueStore {
-  const { redis } = options;
+  const { redis, store } = options;
+  if (store && redis)
+    throw new Error('Remove redis from the options: the sessions are in `store`.');
+  if (store) return store;
   if (!redis) {
     const warning = 'no redis.url: sessions live in this process alone and end with it';
     new Logger('Redis').warn(warning);
@@ -166,6 +191,18 @@ function onRefresh(recorder: Recorder): RefreshListener {
   return (outcome, provider) => {
     recorder.refreshed(provider, outcome.kind);
     logRefresh(outcome, provider);
+  };
+}
+
+/** Records and logs the outcome of reading claims again. */
+function onClaims(recorder: Recorder): ClaimsRefresherParts['listener'] {
+  const logger = new Logger('ClaimsRefresher');
+  return (outcome, provider) => {
+    recorder.claimsRead(provider, outcome.kind);
+    if (outcome.kind === 'ended')
+      logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+    if (outcome.kind === 'failed')
+      logger.warn({ msg: 'claims not read again', provider, reason: reasonOf(outcome.error) });
   };
 }
 

@@ -11,13 +11,23 @@ export interface RecordedNames {
   readonly basePath: string;
   readonly routes: readonly string[];
   readonly providers: readonly string[];
+  /** Where rules refuse users, with the number of rules there. */
+  readonly rules?: readonly (readonly [at: string, rules: number])[];
 }
 
 /** Who ended a session. `user` is the session's own user, in any browser. */
-export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator';
+export type EndedBy = 'user' | 'backchannel' | 'frontchannel' | 'operator' | 'application';
 
-const endings: readonly EndedBy[] = ['user', 'backchannel', 'frontchannel', 'operator'];
+const endings: readonly EndedBy[] = [
+  'user',
+  'backchannel',
+  'frontchannel',
+  'operator',
+  'application',
+];
 const refreshOutcomes = ['refreshed', 'ended', 'failed', 'refused'] as const;
+const claimOutcomes = ['read', 'ended', 'failed'] as const;
+const hookOutcomes = ['claims', 'refused', 'unavailable'] as const;
 const upstreamCodes: readonly ErrorCode[] = ['upstream_unreachable', 'upstream_timeout'];
 
 /**
@@ -53,18 +63,38 @@ export class Recorder {
     ['provider', 'outcome'],
   );
   readonly #ended = this.#counter('sign_outs', 'Sessions ended, by whom.', ['by']);
+  readonly #claimReads = this.#counter(
+    'claim_reads',
+    'Claims read again from UserInfo or the hook, by outcome.',
+    ['provider', 'outcome'],
+  );
+  readonly #hookCalls = this.#counter(
+    'hook_calls',
+    'Calls of the sign-in hook, by event and outcome.',
+    ['event', 'outcome'],
+  );
+  readonly #notAllowed = this.#counter(
+    'not_allowed',
+    'Users refused by a rule, by place and index of the rule.',
+    ['at', 'rule'],
+  );
   /** `undefined` before the first connection or failure, or without Redis. */
   #redis: { readonly connected: Gauge; readonly lost: Counter } | undefined;
 
-  constructor({ basePath, routes, providers }: RecordedNames) {
+  constructor({ basePath, routes, providers, rules = [] }: RecordedNames) {
     this.#requests = new RequestCounts(routes, basePath, this.#registry);
     // Prometheus does not see an increase in a counter that starts at 1.
     for (const provider of providers) {
       for (const counter of [this.#started, this.#completed]) counter.inc({ provider }, 0);
       for (const outcome of refreshOutcomes) this.#refreshes.inc({ provider, outcome }, 0);
+      for (const outcome of claimOutcomes) this.#claimReads.inc({ provider, outcome }, 0);
     }
     for (const route of routes)
       for (const code of upstreamCodes) this.#upstreamFailures.inc({ route, code }, 0);
+    for (const event of ['sign_in', 'refresh'])
+      for (const outcome of hookOutcomes) this.#hookCalls.inc({ event, outcome }, 0);
+    for (const [at, count] of rules)
+      for (let rule = 0; rule < count; rule += 1) this.#notAllowed.inc({ at, rule }, 0);
     for (const by of endings) this.#ended.inc({ by }, 0);
   }
 
@@ -94,8 +124,21 @@ export class Recorder {
     this.#refreshes.inc({ provider, outcome });
   }
 
+  claimsRead(provider: string, outcome: (typeof claimOutcomes)[number]): void {
+    this.#claimReads.inc({ provider, outcome });
+  }
+
+  hookCalled(event: 'sign_in' | 'refresh', outcome: (typeof hookOutcomes)[number]): void {
+    this.#hookCalls.inc({ event, outcome });
+  }
+
   sessionsEnded(by: EndedBy, sessions: number): void {
     this.#ended.inc({ by }, sessions);
+  }
+
+  /** Counts a refusal by a rule. `at` is the path of a route, or another place of rules. */
+  notAllowed(at: string, index: number): void {
+    this.#notAllowed.inc({ at, rule: index });
   }
 
   redis(state: 'connected' | 'lost'): void {

@@ -23,7 +23,7 @@ export function countRequests(server: Server, recorder: Recorder): void {
     recorder.request({
       method: request.method ?? '',
       url: request.originalUrl ?? request.url ?? '',
-      route: request.takenBy,
+      route: request.matchedRoute,
       endpoint: typeof pattern === 'string' ? pattern : undefined,
       status: headersSent ? statusCode : undefined,
       seconds: (performance.now() - (this[begunAt] ?? 0)) / 1000,

@@ -5,7 +5,7 @@ const parametersOf = (query: string, further: string[] = []) =>
   loginParameters(new Query(new URLSearchParams(query)), further);
 
 describe('the parameters of a login', () => {
-  it('go on to the provider where anyone may ask for them', () => {
+  it('go on to the provider where any page may set them', () => {
     const query =
       'prompt=login&login_hint=a%40b&acr_values=mfa&max_age=0&ui_locales=de&returnUrl=/x';
     expect(parametersOf(query)).toEqual({
@@ -37,7 +37,7 @@ describe('the parameters of a login', () => {
     'kc_idp_hint',
     '__proto__',
     'constructor',
-  ])('stay behind where nobody allowed them: %s', (name) => {
+  ])('are dropped where they are not allowed: %s', (name) => {
     expect(Object.keys(parametersOf(`${name}=evil`))).toEqual([]);
   });
 
@@ -107,7 +107,7 @@ describe('long parameters of a login', () => {
 const refuse = (dest: string | undefined, prompt?: string) => () =>
   refuseHiddenLogin({ 'sec-fetch-dest': dest }, prompt === undefined ? {} : { prompt });
 
-describe('a login by a request nobody sees', () => {
+describe('a login by a request that shows no page', () => {
   it.each([
     'image',
     'script',

@@ -14,7 +14,7 @@ const rules: ReturnUrlRules = {
 const destination = (location: string) => new URL(location, `${publicUrl}/bff/callback`);
 
 /** The judgement: a location, or the code and status of the refusal. */
-function judge(value: string, by = rules): string {
+function outcomeOf(value: string, by = rules): string {
   try {
     return safeReturnUrl(value, by);
   } catch (error) {
@@ -27,7 +27,7 @@ const refusal = 'invalid_return_url 400';
 
 /** Refused, or in the end a place on this site that no reader can take for another. */
 function isHarmless(value: string): boolean {
-  const location = judge(value);
+  const location = outcomeOf(value);
   if (location === refusal) return true;
   const isHere = destination(location).origin === publicUrl;
   return isHere && !/[\\\s\p{Cc}]/u.test(location) && everyReading(location).every(isLocal);
@@ -80,7 +80,7 @@ describe('a return URL', () => {
     '/bff/logout',
     '/a/../bff/login',
   ])('that would sign in or out again is refused: %s', (value) => {
-    expect(judge(value)).toBe(refusal);
+    expect(outcomeOf(value)).toBe(refusal);
   });
 });
 
@@ -265,7 +265,7 @@ describe('a return URL of an attacker', () => {
   });
 
   it.each(evil)('is refused: %j', (value) => {
-    expect(judge(value)).toBe(refusal);
+    expect(outcomeOf(value)).toBe(refusal);
   });
 
   it.each(strange)('stays on this site: %j', (value) => {
@@ -327,7 +327,7 @@ describe('a return URL of an attacker', () => {
     expect(all.filter((value) => !isHarmless(value))).toEqual([]);
   });
 
-  it('stays on this site, whatever it is', () => {
+  it('stays on this site for every value', () => {
     const pieces = fc.constantFrom(
       ...'/ \\ // . .. ; : @ ? # % & = \t \n \r \0 %2f %5c %2e %09 %25 %252f evil.example https: javascript: a \u3002 \uff0f'.split(
         ' ',
@@ -345,7 +345,7 @@ describe('a return URL of an attacker', () => {
   });
 
   it('is the same when it is judged again', () => {
-    for (const value of strange.filter((text) => judge(text) !== refusal)) {
+    for (const value of strange.filter((text) => outcomeOf(text) !== refusal)) {
       const once = safeReturnUrl(value, rules);
       expect(safeReturnUrl(once, rules)).toBe(once);
     }
@@ -367,7 +367,7 @@ describe('the limits of a return URL', () => {
     ['9 encodings', nested(9), false],
     ['1,000 encodings', nested(1000), false],
   ])('%s', (_, value, isAllowed) => {
-    expect(judge(value) !== refusal).toBe(isAllowed);
+    expect(outcomeOf(value) !== refusal).toBe(isAllowed);
     expect(isHarmless(value)).toBe(true);
   });
 
@@ -375,8 +375,8 @@ describe('the limits of a return URL', () => {
     const origin = 'https://partner.example';
     const partner = { ...rules, allowedReturnOrigins: [origin] };
     const longest = `${origin}/${'a'.repeat(2047 - origin.length)}`;
-    expect(judge(longest, partner)).toBe(longest);
-    expect(judge(`${longest}a`, partner)).toBe(refusal);
+    expect(outcomeOf(longest, partner)).toBe(longest);
+    expect(outcomeOf(`${longest}a`, partner)).toBe(refusal);
   });
 
   it.each([
@@ -387,9 +387,9 @@ describe('the limits of a return URL', () => {
     ['encoded slashes', `/${'%2f'.repeat(5000)}`],
     ['what cannot be decoded', `/${'%'.repeat(16_000)}`],
   ])('keep 16 KB of %s from costing 20 ms (quadratic decoding)', (_, value) => {
-    judge(value);
+    outcomeOf(value);
     const before = process.cpuUsage();
-    judge(value);
+    outcomeOf(value);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1000).toBeLessThan(20);
   });
@@ -436,6 +436,6 @@ describe('a return URL elsewhere', () => {
     'http://localhost/',
     'javascript:https://partner.example/',
   ])('that only looks like an allowed one is refused: %j', (value) => {
-    expect(judge(value, partner)).toBe(refusal);
+    expect(outcomeOf(value, partner)).toBe(refusal);
   });
 });

@@ -23,13 +23,13 @@ describeInChromium('the page for choosing a provider, in Chromium', (open) => {
 
   it('is styled under its own policy and works with the keyboard alone', async () => {
     const page = await (await open()).newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(message.text()));
+    const errors: string[] = [];
+    page.on('console', (message) => errors.push(message.text()));
     await page.goto(`${bff.url}/bff/login?returnUrl=/bff/providers`);
     const link = page.getByRole('link', { name: 'Continue with GitHub' });
     const { height = 0 } = (await link.boundingBox()) ?? {};
     expect(height).toBeGreaterThanOrEqual(44);
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
     await expect(link.evaluate((node) => node.matches(':focus-visible'))).resolves.toBe(true);

@@ -41,11 +41,11 @@ export async function signOut(page: Page): Promise<void> {
 }
 
 /** What a page has complained about: errors on its console, and errors nobody caught. */
-export function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
+export function errorsOf(page: Page): string[] {
+  const errors: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  return complaints;
+  page.on('pageerror', (error) => errors.push(error.message));
+  return errors;
 }

@@ -1,19 +1,19 @@
 /// <reference lib="dom" />
 import type { Page, Response } from 'playwright-core';
 import { describeInChromium } from '../support/browser/chromium.ts';
-import { addNote, complaintsOf, enterPassword, showsAda, signIn, signOut } from './demo-page.ts';
-import { type DemoParty, startDemoParty } from './demo-party.ts';
+import { addNote, errorsOf, enterPassword, showsAda, signIn, signOut } from './demo-page.ts';
+import { type DemoServers, startDemoServers } from './demo-servers.ts';
 
 describeInChromium('the demo in a real browser', (open) => {
-  let party: DemoParty;
-  beforeAll(async () => void (party = await startDemoParty()));
-  afterAll(() => party.close());
+  let demo: DemoServers;
+  beforeAll(async () => void (demo = await startDemoServers()));
+  afterAll(() => demo.close());
 
-  it('signs in, calls the API, reloads, opens a second tab and signs out without a complaint', async () => {
+  it('signs in, calls the API, reloads, opens a second tab and signs out without an error', async () => {
     const context = await open();
     const page = await context.newPage();
-    const complaints = complaintsOf(page);
-    await page.goto(party.url);
+    const errors = errorsOf(page);
+    await page.goto(demo.url);
     await signIn(page);
     const moments = await momentsOf(page);
     expect(moments).toHaveLength(10);
@@ -24,20 +24,20 @@ describeInChromium('the demo in a real browser', (open) => {
     await page.getByRole('listitem').filter({ hasText: 'Note G' }).waitFor();
 
     const secondTab = await context.newPage();
-    complaints.push(...complaintsOf(secondTab));
-    await secondTab.goto(party.url);
+    errors.push(...errorsOf(secondTab));
+    await secondTab.goto(demo.url);
     await showsAda(secondTab);
 
     await signOut(page);
     await secondTab.reload();
     await secondTab.locator('body[data-state="signed-out"]').waitFor();
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
-  it('gives the page no token and no verifier, wherever it looks', async () => {
+  it('gives the page no token and no verifier', async () => {
     const page = await (await open()).newPage();
-    const received = listen(page, party.url);
-    await page.goto(party.url);
+    const received = listen(page, demo.url);
+    await page.goto(demo.url);
     await received();
     await signIn(page);
     await addNote(page, 'nothing to see here');
@@ -45,8 +45,8 @@ describeInChromium('the demo in a real browser', (open) => {
     await page.locator('.answer pre').filter({ hasText: 'notes:read' }).waitFor();
 
     const evidence = [...(await received()), ...(await reachOf(page)), page.url()].join('\n');
-    expect(party.secrets.size).toBeGreaterThanOrEqual(5);
-    expect([...party.secrets].filter((secret) => evidence.includes(secret))).toEqual([]);
+    expect(demo.secrets.size).toBeGreaterThanOrEqual(5);
+    expect([...demo.secrets].filter((secret) => evidence.includes(secret))).toEqual([]);
     expect(evidence).not.toMatch(/eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+/);
     expect(await page.evaluate(() => document.cookie)).toBe('');
   });
@@ -54,7 +54,7 @@ describeInChromium('the demo in a real browser', (open) => {
   it('signs in from ten tabs that all begin at the same instant, without a cookie', async () => {
     const context = await open();
     const tabs = await Promise.all(Array.from({ length: 10 }, () => context.newPage()));
-    await Promise.all(tabs.map((tab) => tab.goto(`${party.url}/bff/login?returnUrl=/`)));
+    await Promise.all(tabs.map((tab) => tab.goto(`${demo.url}/bff/login?returnUrl=/`)));
     for (const tab of tabs) {
       await tab.bringToFront();
       await enterPassword(tab);

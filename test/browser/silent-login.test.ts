@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff } from '../support/bff/bff.ts';
 import { describeInChromium } from '../support/browser/chromium.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
@@ -11,25 +11,25 @@ const html = `<!doctype html><title>asking</title><script>
 </script><iframe hidden src="/bff/login?prompt=none"></iframe>`;
 
 describeInChromium('a silent sign-in, in Chromium', (open) => {
-  it('tells the page what came of it', async () => {
-    const frontend = await startUpstream(answer(200, html, { 'content-type': 'text/html' }));
+  it('sends the result to the page', async () => {
+    const frontend = await startUpstream(respondWith(200, html, { 'content-type': 'text/html' }));
     await using bff = await startBff({
       host: '127.0.0.1',
       frontend: { url: frontend.url, contentSecurityPolicy: 'off' },
     });
     const context = await open();
     const page = await context.newPage();
-    const told = async () => {
+    const messages = async () => {
       await page.goto(`${bff.url}/`);
       await page.waitForFunction(() => document.title.startsWith('['));
       return JSON.parse(await page.title()) as unknown;
     };
-    const nobody = { source: 'bff-silent-login', isLoggedIn: false, code: 'login_denied' };
-    expect(await told()).toEqual([true, nobody]);
+    const signedOut = { source: 'bff-silent-login', isLoggedIn: false, code: 'login_denied' };
+    expect(await messages()).toEqual([true, signedOut]);
     await page.goto(`${bff.url}/bff/login?login_hint=alice`);
     await page.waitForURL(`${bff.url}/`);
     await bff.redis.clear();
-    expect(await told()).toEqual([true, { source: 'bff-silent-login', isLoggedIn: true }]);
+    expect(await messages()).toEqual([true, { source: 'bff-silent-login', isLoggedIn: true }]);
     await frontend.close();
   });
 });

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
-import { addNote, complaintsOf, showsAda, signIn, signOut } from '../browser/demo-page.ts';
+import { addNote, errorsOf, showsAda, signIn, signOut } from '../browser/demo-page.ts';
 import { findChromium } from '../support/setup/provision.ts';
 
 const url = `http://localhost:${process.env['DEMO_PORT'] ?? 8080}`;
@@ -21,7 +21,7 @@ if (!compose) {
 } else {
   try {
     docker('up', '--build', '--detach');
-    await answers();
+    await waitUntilReachable();
     await signInThroughContainers();
     checkContainers();
     console.log('test:compose: 1 passed, 0 failed');
@@ -55,7 +55,7 @@ function docker(...args: readonly string[]): string {
   return stdout;
 }
 
-async function answers(): Promise<void> {
+async function waitUntilReachable(): Promise<void> {
   const deadline = Date.now() + startTime;
   while (Date.now() < deadline) {
     const response = await fetch(`${url}/bff/user`, { headers: { 'X-CSRF': '1' } }).catch(() => {});
@@ -71,14 +71,14 @@ async function signInThroughContainers(): Promise<void> {
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage();
-    const complaints = complaintsOf(page);
+    const errors = errorsOf(page);
     await page.goto(url);
     await signIn(page);
     await addNote(page, 'from a container');
     await page.reload();
     await showsAda(page);
     await signOut(page);
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(errors, []);
   } finally {
     await browser.close();
   }

@@ -82,6 +82,7 @@ describe('the smallest configuration', () => {
           clientAuth: 'client_secret_basic',
           scopes: ['openid', 'profile', 'email'],
           loginParams: [],
+          authorizationParams: {},
           par: 'auto',
           jar: false,
           jarm: false,
@@ -100,6 +101,7 @@ describe('the smallest configuration', () => {
           upstream: ['http://api:3000'],
           token: 'user',
           session: 'required',
+          signedOut: 'problem',
           stripPrefix: false,
           timeout: 30_000,
           maxBody: 100 * 1024 ** 2,
@@ -156,6 +158,7 @@ describe('values that are accepted', () => {
     [inProvider({ clientAuth: 'client_secret_post' }), {}],
     [inProvider({ idTokenAlgorithms: ['PS512', 'ES384', 'Ed25519'] }), {}],
     [inProvider({ loginParams: ['kc_idp_hint'] }), {}],
+    [inProvider({ authorizationParams: { audience: 'https://api.example.com' } }), {}],
     [inProvider({ name: 'Corporate' }), { providers: [{ name: 'Corporate' }] }],
     [inRoute({ path: '/' }), { routes: [{ path: '/' }] }],
     [inRoute({ path: '/bffs' }), { routes: [{ path: '/bffs' }] }],
@@ -191,7 +194,7 @@ describe('values that are accepted', () => {
     expect(parse(changes)).toMatchObject(expected);
   });
 
-  it('resolves files and directories against the folder it is told', () => {
+  it('resolves files and directories against the given folder', () => {
     const options = parse({
       server: { tls: { cert: 'cert.pem', key: './key.pem' } },
       frontend: { directory: 'web' },
@@ -200,7 +203,7 @@ describe('values that are accepted', () => {
       cert: join(folder, 'cert.pem'),
       key: join(folder, 'key.pem'),
     });
-    expect(options.frontend).toEqual({ directory: join(folder, 'web') });
+    expect(options.frontend).toMatchObject({ directory: join(folder, 'web') });
   });
 });
 
@@ -533,6 +536,48 @@ describe('providers', () => {
     ]);
   });
 
+  it.each([
+    ['scope', 'use scopes'],
+    ['resource', 'use resource of a route'],
+    ['client_id', 'use clientId'],
+    ['redirect_uri', 'it follows from publicUrl, basePath and id'],
+    ['response_type', 'it is always code'],
+    ['response_mode', 'use responseMode or jarm'],
+    ['state', 'it is new for every sign-in'],
+    ['nonce', 'it is new for every sign-in'],
+    ['code_challenge', 'it is new for every sign-in'],
+    ['code_challenge_method', 'it is always S256'],
+    ['request', 'use jar'],
+    ['request_uri', 'use par'],
+    ['dpop_jkt', 'use dpop'],
+    ['client_secret', 'use clientSecret'],
+    ['prompt', 'it belongs to one sign-in: a link sets it, as in /bff/login?prompt='],
+    ['max_age', 'a link sets it, as in /bff/login?max_age=300; for a route use maxAge'],
+    ['acr_values', 'a link sets it, as in /bff/login?acr_values=…; for a route use acr'],
+  ])('do not fix %s, and say what to use instead', (name, remedy) => {
+    const mistakes = mistakesWith(inProvider({ authorizationParams: { [name]: 'x' } }));
+    expect(mistakes).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^providers\\[0\\]\\.authorizationParams\\.${name}: is a parameter of the protocol`,
+        ),
+      ),
+    ]);
+    expect(mistakes[0]).toContain(remedy);
+  });
+
+  it.each([
+    [{ audience: '' }, 'providers[0].authorizationParams.audience: is empty'],
+    [{ audience: 1 }, 'providers[0].authorizationParams.audience: must be text'],
+    [{ audience: ['a'] }, 'providers[0].authorizationParams.audience: must be text'],
+    [{ 'a b': 'x' }, 'must have the name of a query parameter'],
+    ['audience=x', 'providers[0].authorizationParams: must be a block'],
+  ])('refuse the fixed parameters %j', (authorizationParams, sentence) => {
+    expect(mistakesWith(inProvider({ authorizationParams }))).toEqual([
+      expect.stringContaining(sentence),
+    ]);
+  });
+
   it('may be several, of one issuer too, but not with the same id, or as the same client', () => {
     const second = { ...provider, id: 'partner', issuer: 'https://login.partner.example' };
     const sibling = { ...provider, id: 'sibling', clientId: 'sibling' };
@@ -676,6 +721,86 @@ describe('the CSRF header, the user endpoint and the log', () => {
   });
 });
 
+describe('user.claims', () => {
+  const claims = ['sub', 'email', 'groups', 'realm_access', 'https://example.com/roles'];
+  const rules = [
+    { claim: 'groups', any: ['a'] },
+    { claim: 'realm_access.roles', any: ['a'] },
+    { claim: 'https://example.com/roles', any: ['a'] },
+    { claim: 'email', emailDomain: ['example.com'], unverified: true },
+  ];
+  const inRules = (require: object[]) => ({ user: { claims }, login: { require } });
+
+  it('may name what rules and headers need, whole or by path', () => {
+    const set = { 'X-User': '${claims.sub}', 'X-Roles': '${claims.realm_access.roles}' };
+    const { routes } = inRoute({ require: rules, headers: { set } });
+    expect(mistakesWith({ ...inRules(rules), routes })).toEqual([]);
+  });
+
+  it('must name what rules and headers need', () => {
+    const mistake = (path: string, claim: string) =>
+      `${path}: needs the claim ${claim}, which user.claims does not keep; add it there`;
+    const require = [
+      { claim: 'department', equals: 'x' },
+      {
+        anyOf: [
+          { claim: 'groups', any: ['a'] },
+          { claim: 'realm', exists: true },
+        ],
+      },
+      { claim: 'email', emailDomain: ['example.com'] },
+    ];
+    const set = { 'X-Name': 'Mr ${claims.name}' };
+    const { routes } = inRoute({ require, headers: { set } });
+    expect(mistakesWith({ ...inRules(require), routes })).toEqual([
+      ...['login', 'routes[0]'].flatMap((at) => [
+        mistake(`${at}.require[0]`, 'department'),
+        mistake(`${at}.require[1]`, 'realm'),
+        mistake(`${at}.require[2]`, 'email_verified'),
+      ]),
+      mistake('routes[0].headers.set.x-name', 'name'),
+    ]);
+  });
+
+  it.each([
+    [{ claims: [] }, 'user.claims: needs at least one claim'],
+    [{ claims: 'sub' }, 'user.claims: must be a list'],
+    [{ refresh: '5' }, 'user.refresh: must be a duration'],
+  ])('refuses %j', (user, sentence) => {
+    expect(mistakesWith({ user })).toEqual([expect.stringContaining(sentence)]);
+  });
+});
+
+describe('login.hook', () => {
+  const hook = { url: 'https://users.example.com/hook', token: 't' };
+
+  it('has a timeout of two seconds', () => {
+    expect(parse({ login: { hook } }).login.hook).toEqual({
+      ...hook,
+      timeout: 2000,
+    });
+    const local = { ...hook, url: 'http://127.0.0.1:3000/hook' };
+    expect(mistakesWith({ login: { hook: local } })).toEqual([]);
+  });
+
+  it.each([
+    [{ url: 'http://users.example.com' }, 'login.hook.url: must be https'],
+    [{ url: 'https://user:pw@users.example.com' }, 'login.hook.url: must not contain a user'],
+    [{ url: undefined }, 'login.hook.url: is required'],
+    [{ token: undefined }, 'login.hook.token: is required'],
+    [{ token: 'a b' }, 'login.hook.token: may contain only ASCII without spaces'],
+    [{ timeout: '31s' }, 'login.hook.timeout: must be more than 0 and at most 30s'],
+    [{ ca: 'missing.pem' }, 'login.hook.ca: there is no file'],
+    [{ clientCert: 'cert.pem' }, 'login.hook.clientKey: is required because'],
+    [{ clientKey: 'key.pem' }, 'login.hook.clientCert: is required because'],
+    [{ url: 'http://localhost/hook', ca: 'cert.pem' }, 'login.hook.ca: is set, but url http'],
+  ])('refuses %j', (changes, sentence) => {
+    expect(mistakesWith({ login: { hook: { ...hook, ...changes } } })).toEqual([
+      expect.stringContaining(sentence),
+    ]);
+  });
+});
+
 describe('unknown keys', () => {
   it.each([
     [{ public: 'x' }, 'public: is not an option'],
@@ -694,7 +819,7 @@ describe('unknown keys', () => {
     [{ frontend: { directory: 'web', index: 'x' } }, 'frontend.index: is not an option'],
     [{ login: { returnUrl: '/' } }, 'login.returnUrl: is not an option'],
     [{ csrf: { name: 'x' } }, 'csrf.name: is not an option'],
-    [{ user: { claims: [] } }, 'user.claims: is not an option'],
+    [{ user: { claim: [] } }, 'user.claim: is not an option'],
   ])('are refused: %j', (changes, sentence) => {
     expect(mistakesWith(changes)).toEqual([expect.stringContaining(sentence)]);
   });

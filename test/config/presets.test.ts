@@ -64,7 +64,7 @@ describe('a preset', () => {
       ]);
   });
 
-  it('gives way to whatever is written', () => {
+  it('is overridden by every option that is written', () => {
     const changes = {
       name: 'Our GitHub',
       scopes: ['repo'],
@@ -118,7 +118,7 @@ describe('a preset', () => {
   });
 
   it.each(['common', 'organizations', 'consumers'])(
-    'for one tenant does not let everybody in: %s',
+    'for one tenant does not admit users of others: %s',
     (tenant) => {
       const issuer = `https://login.microsoftonline.com/${tenant}/v2.0`;
       expect(mistakesWith({ ...registration, preset: 'entra', issuer })).toEqual([

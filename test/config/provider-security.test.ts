@@ -165,7 +165,7 @@ describe('profile: fapi2', () => {
       { jar: true, jarm: true, internalUrl: 'https://idp' },
       { jar: true, jarm: true },
     ],
-  ])('switches on what it asks for: %j', (options, expected) => {
+  ])('switches on what it requires: %j', (options, expected) => {
     expect(optionsOf({ ...fapi2, ...options })).toMatchObject(expected);
   });
 

@@ -8,7 +8,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { plainOptions, startServer } from '../support/bff/built-server.ts';
-import { complaintAbout, tryFramings } from '../support/network/framing-trial.ts';
+import { describeViolation, tryFramings } from '../support/network/framing-outcomes.ts';
 import { freePort } from '../support/network/ports.ts';
 import { findProgram } from '../support/setup/provision.ts';
 import { endRun, noteProcess, runDirectory } from '../support/setup/run-directory.ts';
@@ -91,9 +91,9 @@ async function attackBehind(name: keyof typeof fronts): Promise<void> {
 async function attack(where: string, at: number): Promise<void> {
   const outcomes = await tryFramings(at, upstream, `/api/${where.replace(' ', '-')}`);
   for (const outcome of outcomes) {
-    const complaint = complaintAbout(outcome);
-    if (complaint) console.log(`${where}: ${outcome.name}: ${complaint}`);
-    if (complaint) failed += 1;
+    const violation = describeViolation(outcome);
+    if (violation) console.log(`${where}: ${outcome.name}: ${violation}`);
+    if (violation) failed += 1;
     else passed += 1;
   }
   for (const offence of upstream.offences.splice(0)) {

@@ -19,7 +19,7 @@ describe('a return URL of more than 2,048 octets', () => {
     ['logout', 'GET', (value: string) => `/bff/logout?returnUrl=${value}`],
     ['logout by POST', 'POST', (value: string) => `/bff/logout?returnUrl=${value}`],
   ])('is refused by %s', async (_, method, target) => {
-    const ask = async (value: string) => {
+    const statusFor = async (value: string) => {
       const address = target(encodeURIComponent(value));
       const browser = bff.browser();
       if (method === 'GET')
@@ -27,9 +27,9 @@ describe('a return URL of more than 2,048 octets', () => {
       const response = await browser.fetch(address, { method });
       return errorCode({ body: await response.text() });
     };
-    await expect(ask(`${longest}a`)).resolves.toBe('invalid_return_url');
-    await expect(ask(`/${'%25'.repeat(2000)}`)).resolves.toBe('invalid_return_url');
-    expect(await ask(longest)).not.toBe('invalid_return_url');
+    await expect(statusFor(`${longest}a`)).resolves.toBe('invalid_return_url');
+    await expect(statusFor(`/${'%25'.repeat(2000)}`)).resolves.toBe('invalid_return_url');
+    expect(await statusFor(longest)).not.toBe('invalid_return_url');
   });
 
   it('is measured as it was sent, also on the way back from a sign-out', async () => {
@@ -57,7 +57,7 @@ describe('a return URL of more than 2,048 octets', () => {
 const junk = (count: number) => Array.from({ length: count }, (_, n) => `p${n}=1`).join('&');
 
 describe('a callback or form with more than 64 parameters', () => {
-  it('is refused, and what it answers is still good', async () => {
+  it('is refused, and the session that its response concerns is still good', async () => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
     const many = new URL(`${callback.href}&${junk(65 - callback.searchParams.size)}`);

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { answer, hang } from '../support/upstream/responses.ts';
+import { respondWith, hang } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
@@ -37,15 +37,15 @@ describe('pushed authorization requests', () => {
   });
 
   it.each([
-    ['200', answer(200, { request_uri: 'urn:x', expires_in: 60 }), 502],
-    ['201 without a reference', answer(201, { expires_in: 60 }), 502],
-    ['201 with a number for it', answer(201, { request_uri: 1, expires_in: 60 }), 502],
-    ['a refusal', answer(400, { error: 'invalid_request' }), 502],
-    ['413', answer(413, { error: 'invalid_request' }), 502],
-    ['429', answer(429, {}), 503],
-    ['500', answer(500, {}), 503],
-    ['a page', answer(201, '<html>'), 503],
-    ['a redirect', answer(302, {}, { location: 'https://evil.example' }), 503],
+    ['200', respondWith(200, { request_uri: 'urn:x', expires_in: 60 }), 502],
+    ['201 without a reference', respondWith(201, { expires_in: 60 }), 502],
+    ['201 with a number for it', respondWith(201, { request_uri: 1, expires_in: 60 }), 502],
+    ['a refusal', respondWith(400, { error: 'invalid_request' }), 502],
+    ['413', respondWith(413, { error: 'invalid_request' }), 502],
+    ['429', respondWith(429, {}), 503],
+    ['500', respondWith(500, {}), 503],
+    ['a page', respondWith(201, '<html>'), 503],
+    ['a redirect', respondWith(302, {}, { location: 'https://evil.example' }), 503],
     ['silence', hang(), 503],
   ])(
     'that come to nothing are never sent through the browser instead: %s',
@@ -64,10 +64,13 @@ describe('pushed authorization requests', () => {
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
   });
 
-  it('put whatever the provider calls them into the address as one value', async () => {
+  it('put the provider’s value into the address as one value', async () => {
     await using bff = await start({ par: 'required' });
     const name = 'urn:x&state=evil#&prompt=none';
-    bff.authorizationServer.override('par', answer(201, { request_uri: name, expires_in: 60 }));
+    bff.authorizationServer.override(
+      'par',
+      respondWith(201, { request_uri: name, expires_in: 60 }),
+    );
     const { request } = await beginLogin(bff, bff.browser());
     expect(Object.fromEntries(request.searchParams)).toEqual({
       client_id: 'test-client',
@@ -164,7 +167,7 @@ describe('signed authorization responses', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('tell of a refusal too', async () => {
+  it('report a refusal too', async () => {
     bff.authorizationServer.interaction = 'deny';
     const page = await bff.signIn(bff.browser());
     bff.authorizationServer.interaction = 'sign-in';
@@ -215,7 +218,7 @@ describe('signed authorization responses', () => {
     ['one without a code', 400, (good) => forge({ ...decodeJwt(good), code: undefined })],
     ['an empty one', 400, () => ''],
     ['an encrypted one', 400, () => 'a.b.c.d.e'],
-  ])('sign nobody in when they do not hold: %s', async (_name, status, change) => {
+  ])('do not sign in when they are not valid: %s', async (_name, status, change) => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
     const response = await change(callback.searchParams.get('response') ?? '');
@@ -240,14 +243,14 @@ describe('signed authorization responses', () => {
     expect(bff.authorizationServer.tokenRequests()[0]?.form.get('code')).toBe(code);
   });
 
-  it('are not looked at for somebody who began nothing', async () => {
+  it('are not verified for a browser that began no sign-in', async () => {
     const callback = await untilCallback(bff, bff.browser());
     const page = await visitCallback(bff, bff.browser(), changed(callback, { response: 'x.y.z' }));
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
   });
 });
 
-describe('an answer in a form', () => {
+describe('a response in a form', () => {
   let bff: TestBff;
   beforeAll(async () => {
     bff = await startBff({
@@ -295,7 +298,7 @@ describe('an answer in a form', () => {
   });
 
   /** The fields of an answer that has not been sent. */
-  async function answerFor(browser: ReturnType<TestBff['browser']>) {
+  async function outcomeOf(browser: ReturnType<TestBff['browser']>) {
     const { request } = await beginLogin(bff, browser);
     return {
       state: request.searchParams.get('state') ?? '',
@@ -304,8 +307,8 @@ describe('an answer in a form', () => {
     };
   }
 
-  it('of somebody else signs nobody in: it is bound to the browser that asked', async () => {
-    const fields = await answerFor(bff.browser());
+  it('of another browser does not sign in: it is bound to the browser that began', async () => {
+    const fields = await outcomeOf(bff.browser());
     const page = await bff.browser().navigate(`${bff.url}/bff/callback`, form(fields));
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
@@ -314,7 +317,7 @@ describe('an answer in a form', () => {
 
   it('counts by its body alone, and only as a form', async () => {
     const browser = bff.browser();
-    const fields = await answerFor(browser);
+    const fields = await outcomeOf(browser);
     const query = new URLSearchParams(fields);
     const inAddress = await browser.navigate(`${bff.url}/bff/callback?${query}`, form({}));
     expect([inAddress.status, errorCode(inAddress)]).toEqual([400, 'login_expired']);
@@ -336,7 +339,7 @@ describe('an answer in a form', () => {
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
   });
 
-  it('is no way in where nobody asked for it', async () => {
+  it('is refused where it was not requested', async () => {
     await using other = await startBff({ https: true });
     const page = await other.browser().navigate(`${other.url}/bff/callback`, {
       form: { code: 'a', state: 'b' },
@@ -364,7 +367,7 @@ describe('an answer in a form', () => {
       authorizationServer: { jarm: true, client: { authorization_signed_response_alg: 'ES256' } },
     });
     await expect(whoIs(await signed.signedIn())).resolves.toBe('alice');
-    const [asked] = signed.authorizationServer.authorizationRequests();
-    expect(asked?.query.get('response_mode')).toBe('form_post.jwt');
+    const [request] = signed.authorizationServer.authorizationRequests();
+    expect(request?.query.get('response_mode')).toBe('form_post.jwt');
   });
 });

@@ -9,13 +9,13 @@ import {
   startAuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import { LittleBrowser } from '../support/browser/browser.ts';
+import { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { waitFor } from '../support/time/wait-for.ts';
-import { logoutToken, send, signOut, statusesAt, strangersKey } from './logout-tokens.ts';
+import { logoutToken, send, signOut, statusesAt, unknownKey } from './logout-tokens.ts';
 import { whoIs } from './steps.ts';
 
-const whoAreSignedIn = (browsers: readonly LittleBrowser[]) =>
+const whoAreSignedIn = (browsers: readonly TestBrowser[]) =>
   Promise.all(browsers.map((browser) => whoIs(browser)));
 
 describe('two providers whose users have the same names', () => {
@@ -56,9 +56,9 @@ describe('two providers whose users have the same names', () => {
     const here = await bff.signedIn();
     const { issuer: iss, clientId: aud } = bff.authorizationServer;
     partner.transform('jwks', () => ({
-      keys: [{ ...strangersKey.publicKey.export({ format: 'jwk' }), kid: 'partners', use: 'sig' }],
+      keys: [{ ...unknownKey.publicKey.export({ format: 'jwk' }), kid: 'partners', use: 'sig' }],
     }));
-    const partners = { key: strangersKey.privateKey, header: { kid: 'partners' } };
+    const partners = { key: unknownKey.privateKey, header: { kid: 'partners' } };
     for (const claims of [{ iss, aud }, { iss }, { aud }, { iss, aud: [aud, 'at-partner'] }]) {
       const token = await logoutToken(partner, { sub: 'alice', ...claims }, partners);
       expect((await send(bff, token)).status).toBe(400);
@@ -68,7 +68,7 @@ describe('two providers whose users have the same names', () => {
   });
 });
 
-describe('a provider that signs somebody out by itself', () => {
+describe('a provider that signs a user out by itself', () => {
   it('ends the session here, and no other one of theirs', async () => {
     await using bff = await startBff({ authorizationServer: { backchannelLogout: true } });
     const [here, elsewhere] = [await bff.signedIn(), await bff.signedIn()];
@@ -85,7 +85,7 @@ describe('a provider that signs somebody out by itself', () => {
   });
 });
 
-describe('in a NestJS application of somebody else', () => {
+describe('in another NestJS application', () => {
   /** A part of the host that reads forms of its own. */
   @Controller('host')
   class FormController {
@@ -126,7 +126,7 @@ describe('in a NestJS application of somebody else', () => {
     });
     prepare(app);
     await app.listen(port, '127.0.0.1');
-    const browser = new LittleBrowser({ origin: url }).via(port);
+    const browser = new TestBrowser({ origin: url }).via(port);
     await browser.navigate('/auth/login');
     expect((await browser.fetch('/auth/user')).status).toBe(200);
 
@@ -138,9 +138,9 @@ describe('in a NestJS application of somebody else', () => {
     const token = await logoutToken(authorizationServer, { sub: 'alice' });
     expect((await post('/bff/backchannel', token)).status).toBe(404);
     expect((await post('/host/form', token)).status).toBe(200);
-    const answered = await post('/auth/backchannel', token);
-    expect([answered.status, await answered.text()]).toEqual([200, '']);
-    expect(answered.headers.get('cache-control')).toBe('no-store');
+    const response = await post('/auth/backchannel', token);
+    expect([response.status, await response.text()]).toEqual([200, '']);
+    expect(response.headers.get('cache-control')).toBe('no-store');
     expect((await browser.fetch('/auth/user')).status).toBe(401);
     const replayed = await post('/auth/backchannel', token);
     expect(replayed.status).toBe(400);

@@ -1,4 +1,4 @@
-import { answer, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, type Handler } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
@@ -10,7 +10,7 @@ import { errorCode, keysOf, whoIs } from './steps.ts';
 const minute = 60_000;
 
 /** A BFF whose provider names its sessions. */
-function startParty({
+function startBackchannelBff({
   authorizationServer,
   ...others
 }: Omit<BffOverrides, 'authorizationServer'> & {
@@ -23,7 +23,7 @@ function startParty({
 }
 
 /** A door that is shut: whoever waits for it goes on when it is opened. */
-function door() {
+function gate() {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { isOpen: promise, open: () => resolve() };
 }
@@ -31,18 +31,18 @@ function door() {
 describe('a logout by the provider while tokens are refreshed', () => {
   it.each(['sub', 'sid'])('is not undone (%s), and the late tokens are revoked', async (name) => {
     const clock = testClock();
-    await using bff = await startParty({
+    await using bff = await startBackchannelBff({
       clock: clock.now,
       authorizationServer: { accessTokenSeconds: 60 },
     });
     const other = await bff.replica();
     const { browser, sid } = await signedInAt(bff);
     clock.advance(61_000);
-    const answerDoor = door();
+    const tokenGate = gate();
     const spent: string[] = [];
     bff.authorizationServer.transform('token', async (json) => {
       spent.push(String(json['refresh_token']));
-      await answerDoor.isOpen;
+      await tokenGate.isOpen;
       return json;
     });
     const call = browser.fetch('/api/x');
@@ -51,7 +51,7 @@ describe('a logout by the provider while tokens are refreshed', () => {
     const exp = Math.floor(clock.now() / 1000) + 120;
     const claims = name === 'sub' ? { sub: 'alice', exp } : { sid, exp };
     expect(await signOut(other, claims)).toBe(200);
-    answerDoor.open();
+    tokenGate.open();
 
     expect((await call).status).toBe(401);
     expect(await keysOf(bff, 'session')).toEqual([]);
@@ -64,10 +64,10 @@ describe('a logout by the provider while tokens are refreshed', () => {
   });
 });
 
-describe('a logout by the provider while an API answers', () => {
-  it('does not break the answer off, and is not undone when it ends', async () => {
-    await using bff = await startParty();
-    const rest = door();
+describe('a logout by the provider while an API responds', () => {
+  it('does not break the response off, and is not undone when it ends', async () => {
+    await using bff = await startBackchannelBff();
+    const rest = gate();
     bff.upstream.handler = async (_request, response) => {
       response.writeHead(200).write('first ');
       await rest.isOpen;
@@ -78,7 +78,7 @@ describe('a logout by the provider while an API answers', () => {
     expect(await signOut(bff, { sid })).toBe(200);
     rest.open();
     expect(await response.text()).toBe('first second');
-    bff.upstream.handler = answer(200);
+    bff.upstream.handler = respondWith(200);
     expect(await keysOf(bff, 'session')).toEqual([]);
     expect(await statusesAt(bff, browser)).toEqual([401, 401]);
   });
@@ -113,16 +113,18 @@ const moments: Readonly<Record<string, Way>> = {
     ),
 };
 
-function oncePassing(act: () => Promise<unknown>): Handler {
+function oncePassing(action: () => Promise<unknown>): Handler {
   return async () => {
-    await act();
+    await action();
     return 'continue';
   };
 }
 
 describe('a logout by the provider during a sign-in', () => {
   it.each(Object.entries(moments))('%s, leaves no session behind', async (_, arrange) => {
-    await using bff = await startParty({ authorizationServer: { claimsInIdToken: false } });
+    await using bff = await startBackchannelBff({
+      authorizationServer: { claimsInIdToken: false },
+    });
     const other = await bff.replica();
     const bob = await bff.signedIn('bob');
     const statuses: number[] = [];
@@ -144,7 +146,7 @@ describe('a logout by the provider during a sign-in', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('leaves a session of somebody else in the same browser as it was', async () => {
+  it('leaves a session of another user in the same browser as it was', async () => {
     // A provider with back-channel logout would sign bob out itself, when alice takes his place
     // there.
     await using bff = await startBff();
@@ -158,8 +160,8 @@ describe('a logout by the provider during a sign-in', () => {
     await expect(whoIs(browser)).resolves.toBe('bob');
   });
 
-  it('of somebody else lets the sign-in pass', async () => {
-    await using bff = await startParty();
+  it('of another user lets the sign-in pass', async () => {
+    await using bff = await startBackchannelBff();
     bff.authorizationServer.override(
       'token',
       oncePassing(() => signOut(bff, { sub: 'bob' })),
@@ -168,7 +170,7 @@ describe('a logout by the provider during a sign-in', () => {
   });
 
   it('of many leaves no session half there', async () => {
-    await using bff = await startParty();
+    await using bff = await startBackchannelBff();
     const other = await bff.replica();
     const browsers = Array.from({ length: 24 }, () => bff.browser());
     const signIns = browsers.map((browser) => bff.signIn(browser, { login_hint: 'alice' }));
@@ -192,7 +194,7 @@ describe('replicas whose clocks differ', () => {
   it.each([-60, 60])(
     'stop a sign-in that is under way, and let a later one pass (%i minutes)',
     async (minutes) => {
-      await using bff = await startParty();
+      await using bff = await startBackchannelBff();
       const { url, keyPrefix } = bff.redis;
       const now = () => Date.now() + minutes * minute;
       await using other = await startBff({
@@ -224,7 +226,7 @@ describe('a logout by the provider during an outage', () => {
   it.each(['is down', 'hangs'])(
     'is 503 while Redis %s, and the same token counts afterwards',
     async (how) => {
-      await using bff = await startParty({ redis: { url: redis.url } });
+      await using bff = await startBackchannelBff({ redis: { url: redis.url } });
       const alice = await bff.signedIn();
       const token = await logoutToken(bff.authorizationServer, { sub: 'alice' });
       if (how === 'hangs') redis.pause();
@@ -246,8 +248,8 @@ describe('a logout by the provider during an outage', () => {
     },
   );
 
-  it('is 400 for a token that is none, whatever Redis does', async () => {
-    await using bff = await startParty({ redis: { url: redis.url } });
+  it('is 400 for what is no token, in every state of Redis', async () => {
+    await using bff = await startBackchannelBff({ redis: { url: redis.url } });
     await redis.stop();
     expect((await send(bff, 'garbage')).status).toBe(400);
     expect((await send(bff, await logoutToken(bff.authorizationServer, {}))).status).toBe(400);
@@ -255,7 +257,7 @@ describe('a logout by the provider during an outage', () => {
 
   it('is 503 while the provider is down and its keys are not known', async () => {
     const clock = testClock();
-    await using bff = await startParty({ clock: clock.now });
+    await using bff = await startBackchannelBff({ clock: clock.now });
     const token = await logoutToken(bff.authorizationServer, { sub: 'alice' });
     await bff.authorizationServer.goDown();
     const failed = await send(bff, token);
@@ -268,7 +270,7 @@ describe('a logout by the provider during an outage', () => {
   });
 
   it('needs no provider whose keys are known', async () => {
-    await using bff = await startParty();
+    await using bff = await startBackchannelBff();
     const alice = await bff.signedIn();
     await bff.authorizationServer.goDown();
     expect(await signOut(bff, { sub: 'alice' })).toBe(200);
@@ -278,7 +280,7 @@ describe('a logout by the provider during an outage', () => {
 
 describe('a token that was used', () => {
   it('can be used by one of many that send it at the same time', async () => {
-    await using bff = await startParty();
+    await using bff = await startBackchannelBff();
     const replicas = [bff, await bff.replica(), await bff.replica()];
     const alice = await bff.signedIn();
     const token = await logoutToken(bff.authorizationServer, { sub: 'alice' });
@@ -288,9 +290,9 @@ describe('a token that was used', () => {
     await expect(whoIs(alice)).resolves.toBeUndefined();
   });
 
-  it('is refused on every replica until it has expired, and ends nobody who came later', async () => {
+  it('is refused on every replica until it has expired, and ends no later session', async () => {
     const clock = testClock();
-    await using bff = await startParty({ clock: clock.now });
+    await using bff = await startBackchannelBff({ clock: clock.now });
     const replicas = [bff, await bff.replica()];
     const token = await logoutToken(bff.authorizationServer, { sub: 'alice' });
     expect((await send(bff, token)).status).toBe(200);
@@ -306,17 +308,17 @@ describe('a token that was used', () => {
 
   it('says nothing about a token of the same jti from another provider', async () => {
     const jti = 'the same';
-    await using bff = await startParty();
+    await using bff = await startBackchannelBff();
     expect(await signOut(bff, { sub: 'alice', jti })).toBe(200);
     expect(await signOut(bff, { sub: 'bob', jti })).toBe(400);
-    await using other = await startParty({
+    await using other = await startBackchannelBff({
       redis: { url: bff.redis.url, keyPrefix: bff.redis.keyPrefix },
     });
     expect(await signOut(other, { sub: 'alice', jti })).toBe(200);
   });
 
   it('is not used up by being refused for whom it names', async () => {
-    await using bff = await startParty();
+    await using bff = await startBackchannelBff();
     const { sid } = await signedInAt(bff);
     const token = await logoutToken(bff.authorizationServer, { sub: 'bob', sid });
     expect((await send(bff, token)).status).toBe(400);

@@ -2,10 +2,10 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { createPublicKey } from 'node:crypto';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import {
-  type Answered,
+  type LogoutResponse,
   type Forgery,
   keyOf,
   logoutClaims,
@@ -17,7 +17,7 @@ import {
   send,
   type SignedIn,
   signedInAt,
-  strangersKey,
+  unknownKey,
 } from './logout-tokens.ts';
 import { keysOf, whoIs } from './steps.ts';
 
@@ -60,10 +60,10 @@ function publicPem(): string {
 }
 
 /** What is to be seen of an answer, and what it has changed. */
-async function outcomeOf(answered: Promise<Answered>) {
-  const { status, headers, body, code } = await answered;
+async function outcomeOf(response: Promise<LogoutResponse>) {
+  const { status, headers, body, code } = await response;
   return {
-    answer: [status, code, headers.get('cache-control'), headers.get('set-cookie')],
+    response: [status, code, headers.get('cache-control'), headers.get('set-cookie')],
     problem: body === '' ? undefined : (JSON.parse(body) as unknown),
     sessions: (await keysOf(bff, 'session')).toSorted(),
     revocations: bff.authorizationServer.requestsTo('revocation'),
@@ -72,7 +72,7 @@ async function outcomeOf(answered: Promise<Answered>) {
 
 /** The outcome that changes nothing. */
 const refusal = (status = 400, code = 'invalid_logout_token') => ({
-  answer: [status, code, 'no-store', null],
+  response: [status, code, 'no-store', null],
   problem: {
     type: `urn:pixie-bff:${code}`,
     title: expect.any(String),
@@ -168,9 +168,9 @@ describe('the back-channel endpoint refuses a request', () => {
   it.each(['GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('by %s', async (method) => {
     const hasBody = method !== 'GET' && method !== 'HEAD';
     const body = hasBody ? new URLSearchParams({ logout_token: await aboutAlice() }) : undefined;
-    const answered = await post(bff, { method, ...(body && { body }) });
-    expect([answered.status, answered.headers.get('allow')]).toEqual([405, 'POST']);
-    expect(answered.headers.get('cache-control')).toBe('no-store');
+    const response = await post(bff, { method, ...(body && { body }) });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+    expect(response.headers.get('cache-control')).toBe('no-store');
     expect((await keysOf(bff, 'session')).toSorted()).toEqual(sessions);
   });
 
@@ -178,8 +178,8 @@ describe('the back-channel endpoint refuses a request', () => {
     'at %s, where there is nothing',
     async (path) => {
       const body = new URLSearchParams({ logout_token: await aboutAlice() });
-      const answered = await fetch(`http://127.0.0.1:${bff.port}${path}`, { method: 'POST', body });
-      expect(answered.status).toBe(404);
+      const response = await fetch(`http://127.0.0.1:${bff.port}${path}`, { method: 'POST', body });
+      expect(response.status).toBe(404);
       expect((await keysOf(bff, 'session')).toSorted()).toEqual(sessions);
     },
   );
@@ -253,18 +253,18 @@ describe('the back-channel endpoint refuses a logout token', () => {
       },
     ],
     // Keys
-    ['signed with another key', () => aboutAlice({}, { key: strangersKey.privateKey })],
+    ['signed with another key', () => aboutAlice({}, { key: unknownKey.privateKey })],
     [
       'signed with another key of another name',
-      () => aboutAlice({}, { key: strangersKey.privateKey, header: { kid: 'unknown' } }),
+      () => aboutAlice({}, { key: unknownKey.privateKey, header: { kid: 'unknown' } }),
     ],
     ['that names an unknown key', () => aboutAlice({}, { header: { kid: 'unknown' } })],
     ['whose kid is a number', () => aboutAlice({}, { header: { kid: 1 } })],
     [
       'that brings its key along (jwk)',
       () => {
-        const jwk = strangersKey.publicKey.export({ format: 'jwk' });
-        return aboutAlice({}, { key: strangersKey.privateKey, header: { jwk } });
+        const jwk = unknownKey.publicKey.export({ format: 'jwk' });
+        return aboutAlice({}, { key: unknownKey.privateKey, header: { jwk } });
       },
     ],
     [
@@ -339,10 +339,10 @@ describe('the back-channel endpoint refuses a logout token', () => {
   it.each(['jku', 'x5u'])(
     'that says where its key is (%s), and does not look there',
     async (name) => {
-      const jwk = { ...strangersKey.publicKey.export({ format: 'jwk' }), kid: 'elsewhere' };
-      const elsewhere = await startUpstream(answer(200, { keys: [jwk] }));
+      const jwk = { ...unknownKey.publicKey.export({ format: 'jwk' }), kid: 'elsewhere' };
+      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk] }));
       const header = { [name]: elsewhere.url, kid: 'elsewhere' };
-      const token = await aboutAlice({}, { key: strangersKey.privateKey, header });
+      const token = await aboutAlice({}, { key: unknownKey.privateKey, header });
       expect(await outcomeOf(send(bff, token))).toEqual(refusal());
       expect(elsewhere.requests).toEqual([]);
       await elsewhere.close();
@@ -390,9 +390,9 @@ function asLogoutToken(idToken: string): string {
 }
 
 describe('a flood of forged tokens', () => {
-  it('makes us ask for the keys once more at most, and everybody else is served', async () => {
+  it('causes one more request for the keys at most, and all others are served', async () => {
     const { authorizationServer } = bff;
-    const key = strangersKey.privateKey;
+    const key = unknownKey.privateKey;
     const forged = await Promise.all(
       Array.from({ length: 300 }, (_, n) => aboutAlice({}, { key, header: { kid: `k${n}` } })),
     );

@@ -2,7 +2,7 @@ import { hang } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import {
-  type Answered,
+  type LogoutResponse,
   type Forgery,
   logoutEvent,
   logoutToken,
@@ -26,7 +26,7 @@ async function remaining(people: Readonly<Record<string, SignedIn>>): Promise<st
   return (await Promise.all(each)).flat();
 }
 
-function expectSuccess({ status, headers, body }: Answered): void {
+function expectSuccess({ status, headers, body }: LogoutResponse): void {
   expect([status, body]).toEqual([200, '']);
   expect(headers.get('cache-control')).toBe('no-store');
   expect(headers.get('set-cookie')).toBeNull();
@@ -137,7 +137,7 @@ describe('a logout token', () => {
     expect(await remaining(people)).toEqual(['bob']);
   });
 
-  it('has ended the session on every replica when it is answered', async () => {
+  it('has ended the session on every replica when the response arrives', async () => {
     const replicas = [bff, await bff.replica(), await bff.replica()];
     const { browser } = people.laptop;
     for (const receiver of replicas) {
@@ -152,8 +152,8 @@ describe('a logout token', () => {
 
   it('leaves a browser that can sign out, and sign in again at once', async () => {
     const { browser } = people.laptop;
-    const answered = await browser.fetch('/bff/user');
-    const { logoutUrl } = (await answered.json()) as { logoutUrl: string };
+    const response = await browser.fetch('/bff/user');
+    const { logoutUrl } = (await response.json()) as { logoutUrl: string };
     expect(await signOut(bff, { sid: people.laptop.sid })).toBe(200);
     const page = await browser.click(`${logoutUrl}&returnUrl=/bye`, { redirect: 'manual' });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/bye']);
@@ -216,14 +216,14 @@ describe('the tokens of a session that the provider ends', () => {
 
   it('are left alone where offline_access was granted', async () => {
     await using bff = await startBff();
-    const answers: Record<string, unknown>[] = [];
+    const outcomes: Record<string, unknown>[] = [];
     bff.authorizationServer.transform('token', (json) => {
-      answers.push(json);
+      outcomes.push(json);
       return json;
     });
     const alice = bff.browser();
     await bff.signIn(alice, { login_hint: 'alice', prompt: 'consent' });
-    const [granted = {}] = answers;
+    const [granted = {}] = outcomes;
     expect(granted).toMatchObject({ scope: expect.stringContaining('offline_access') });
     const bob = await bff.signedIn('bob');
     expect(await signOut(bff, { sub: 'alice' })).toBe(200);
@@ -235,7 +235,7 @@ describe('the tokens of a session that the provider ends', () => {
     await expect(RefreshToken.find(String(granted['refresh_token']))).resolves.toBeDefined();
   });
 
-  it('keep nobody waiting, though the provider does not answer', async () => {
+  it('keep no request waiting, though the provider does not respond', async () => {
     await using bff = await startBff({ provider: { scopes: ['openid', 'profile', 'email'] } });
     const alice = await bff.signedIn();
     bff.authorizationServer.override('revocation', hang());

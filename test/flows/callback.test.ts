@@ -1,6 +1,6 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import {
   asProgram,
   beginLogin,
@@ -13,7 +13,7 @@ import {
 } from './steps.ts';
 
 /** The value of the session cookie. */
-const sessionCookie = (browser: LittleBrowser) =>
+const sessionCookie = (browser: TestBrowser) =>
   browser.cookies().find(({ name }) => name.endsWith('bff'))?.value;
 
 describe.each([
@@ -32,12 +32,7 @@ describe.each([
   });
 
   /** Refused before anything was asked of the token endpoint; nobody is signed in. */
-  async function expectRefused(
-    browser: LittleBrowser,
-    callback: URL,
-    status: number,
-    code: string,
-  ) {
+  async function expectRefused(browser: TestBrowser, callback: URL, status: number, code: string) {
     const page = await visitCallback(bff, browser, callback);
     expect([page.status, errorCode(page)]).toEqual([status, code]);
     expect(page.headers.get('cache-control')).toBe('no-store');
@@ -94,7 +89,7 @@ describe.each([
     await expect(whoIs(attacker)).resolves.toBeUndefined();
   });
 
-  it('cannot make a browser sign in as somebody who began elsewhere', async () => {
+  it('cannot make a browser sign in as a user who began in another browser', async () => {
     const [victim, attacker] = [bff.browser(), bff.browser()];
     const [forMallory, forVictim] = [
       await untilCallback(bff, attacker, { login_hint: 'bob' }),
@@ -190,7 +185,7 @@ describe.each([
     expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
   });
 
-  it('sends who is signed in already to the default return URL, and asks nothing of anybody', async () => {
+  it('sends a signed-in user to the default return URL without any other request', async () => {
     const browser = await bff.signedIn();
     const cookie = sessionCookie(browser);
     bff.authorizationServer.requests.length = 0;
@@ -205,7 +200,7 @@ describe.each([
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('tells a program and a person that a sign-in has expired, each in their way', async () => {
+  it('tells a program in JSON and a person on a page that a sign-in has expired', async () => {
     const browser = bff.browser();
     const program = await browser.navigate('/bff/callback?code=x&state=y', { headers: asProgram });
     expect(JSON.parse(program.body)).toMatchObject({
@@ -275,8 +270,8 @@ describe.each([
     expect(back?.cookie).toMatch(/^[\w-]*bff-login=[^;]+$/);
     await expect(whoIs(browser)).resolves.toBe('bob');
     const stolen = bff.browser();
-    const answered = await stolen.fetch('/bff/user', { headers: { cookie: old } });
-    expect(answered.status).toBe(401);
+    const response = await stolen.fetch('/bff/user', { headers: { cookie: old } });
+    expect(response.status).toBe(401);
     await expect(keysOf(bff, 'session')).resolves.toHaveLength(1);
   });
 
@@ -312,7 +307,7 @@ describe.each([
   it('keeps the session that is there when another sign-in fails', async () => {
     const browser = await bff.signedIn('alice');
     const cookie = sessionCookie(browser);
-    bff.authorizationServer.override('token', answer(400, { error: 'invalid_grant' }));
+    bff.authorizationServer.override('token', respondWith(400, { error: 'invalid_grant' }));
     const page = await bff.signIn(browser, { login_hint: 'bob' });
     bff.authorizationServer.override('token', undefined);
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
@@ -339,7 +334,7 @@ describe('the callback with an error page of the application', () => {
     ['/oops', '/oops?code='],
     ['/oops?from=bff', '/oops?from=bff&code='],
   ])(
-    'leads a person to %s with the code, and answers a program itself',
+    'leads a person to %s with the code, and responds to a program itself',
     async (errorUrl, location) => {
       await using bff = await startBff({ store: 'memory', errorUrl });
       const browser = bff.browser();

@@ -48,7 +48,7 @@ describe('the page for choosing a provider', () => {
     expect(page.body).toContain(`Sign in to ${new URL(bff.url).host}</title>`);
   });
 
-  it('is one for everybody: a language, a heading, a list of links, no script', async () => {
+  it('is accessible: a language, a heading, a list of links, no script', async () => {
     const { body, headers } = await loginAt('');
     expect(body).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(body).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
@@ -71,7 +71,7 @@ describe('the page for choosing a provider', () => {
     expect((await bff.redis.dump()).size).toBe(0);
   });
 
-  it('keeps the return URL and what else was asked, and signs in where it leads', async () => {
+  it('keeps the return URL and the other parameters, and its links sign in', async () => {
     const page = await loginAt('?returnUrl=%2Fa%3Fb%3D1%26c%3D%22%3E&login_hint=alice&secondTry=1');
     const links = linksOf(page.body);
     expect(links).toHaveLength(3);
@@ -102,7 +102,7 @@ describe('the page for choosing a provider', () => {
     expect(page.headers.get('location')).toContain(there);
   });
 
-  it('is not shown to a silent sign-in, which has nobody to ask', async () => {
+  it('is not shown to a silent sign-in, which can show no page', async () => {
     const page = await loginAt('?prompt=none');
     expect(page.headers.get('location')).toContain(bff.authorizationServer.issuer);
   });
@@ -122,7 +122,7 @@ describe('the page for choosing a provider', () => {
     expect(page.status).toBe(403);
   });
 
-  it('is left out with one provider, or where nobody asked for it', async () => {
+  it('is left out with one provider, or where it is not configured', async () => {
     await using single = await startBff({ login: { chooser: true } });
     expect((await beginLogin(single, single.browser())).page.status).toBe(302);
     await using silent = await startBff({ providers: (usual) => [usual, githubAt(github)] });
@@ -143,11 +143,11 @@ it('a call that needs the first provider says so, and does not lead to a choice'
 });
 
 describe('GET /bff/providers', () => {
-  const ask = (query = '', options: RequestInit = {}) =>
+  const requestChooser = (query = '', options: RequestInit = {}) =>
     fetch(`${bff.url}/bff/providers${query}`, { headers: { accept: '*/*' }, ...options });
 
   it('lists them for a page of your own, without a session and without the CSRF header', async () => {
-    const response = await ask();
+    const response = await requestChooser();
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
     await expect(response.json()).resolves.toEqual([
@@ -158,7 +158,9 @@ describe('GET /bff/providers', () => {
   });
 
   it('gives links that lead back to a return URL', async () => {
-    const listed = (await (await ask('?returnUrl=/a%3Fb')).json()) as { loginUrl: string }[];
+    const listed = (await (await requestChooser('?returnUrl=/a%3Fb')).json()) as {
+      loginUrl: string;
+    }[];
     expect(listed[1]?.loginUrl).toBe('/bff/login?provider=github&returnUrl=%2Fa%3Fb');
     const browser = bff.browser();
     const page = await browser.navigate(listed[1]?.loginUrl ?? '');
@@ -166,13 +168,13 @@ describe('GET /bff/providers', () => {
   });
 
   it('refuses a return URL that leads away, and other methods', async () => {
-    expect((await ask('?returnUrl=//evil.example')).status).toBe(400);
-    expect((await ask('', { method: 'POST' })).status).toBe(405);
-    expect((await ask('', { method: 'HEAD' })).status).toBe(200);
+    expect((await requestChooser('?returnUrl=//evil.example')).status).toBe(400);
+    expect((await requestChooser('', { method: 'POST' })).status).toBe(405);
+    expect((await requestChooser('', { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('tells nothing of registrations', async () => {
-    const text = await (await ask()).text();
+  it('shows nothing of registrations', async () => {
+    const text = await (await requestChooser()).text();
     expect(text).not.toMatch(/client|secret|endpoint/i);
   });
 });
@@ -224,12 +226,15 @@ describe('a sign-in that another site begins (OIDC Core §4)', () => {
     }
   });
 
-  it.each(['https://evil.example', '', 'corp'])('at nobody is refused: %j', async (iss) => {
-    const page = await begin({ iss });
-    expect([page.status, errorCode(page)]).toEqual([404, 'unknown_provider']);
-  });
+  it.each(['https://evil.example', '', 'corp'])(
+    'at no known provider is refused: %j',
+    async (iss) => {
+      const page = await begin({ iss });
+      expect([page.status, errorCode(page)]).toEqual([404, 'unknown_provider']);
+    },
+  );
 
-  it('asks nobody for its parameters twice', async () => {
+  it('does not request its parameters twice', async () => {
     const { issuer } = bff.authorizationServer;
     const query = new URLSearchParams([
       ['iss', issuer],

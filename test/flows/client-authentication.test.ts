@@ -8,9 +8,9 @@ import {
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import { MutualTlsEndpoint, shownCertificate } from '../support/network/mutual-tls.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { errorCode, whoIs } from './steps.ts';
 
@@ -23,7 +23,7 @@ const x5t = (pem: string) =>
 async function everythingAuthenticated(bff: TestBff): Promise<void> {
   const browser = await bff.signedIn('alice', bff.browser({ ca: testTls().ca }));
   const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
-  bff.upstream.handler = inTurn(answer(401, {}, refusal), answer(200));
+  bff.upstream.handler = inTurn(respondWith(401, {}, refusal), respondWith(200));
   await browser.fetch('/api/x');
   await browser.fetch('/bff/logout', { method: 'POST' });
 }
@@ -57,9 +57,9 @@ describe('private_key_jwt', () => {
     await using bff = await startWithKey(kind, alg);
     const { authorizationServer: server } = bff;
     await everythingAuthenticated(bff);
-    const asked = ['par', 'token', 'revocation'] as const;
-    expect(asked.map((endpoint) => server.requestsTo(endpoint).length)).toEqual([1, 2, 1]);
-    const requests = asked.flatMap((endpoint) => server.requestsTo(endpoint));
+    const endpoints = ['par', 'token', 'revocation'] as const;
+    expect(endpoints.map((endpoint) => server.requestsTo(endpoint).length)).toEqual([1, 2, 1]);
+    const requests = endpoints.flatMap((endpoint) => server.requestsTo(endpoint));
     for (const { form, headers } of requests) {
       expect(headers.authorization).toBeUndefined();
       expect(form.getAll('client_secret')).toEqual([]);
@@ -121,15 +121,15 @@ describe('private_key_jwt', () => {
     renameSync(keyFile('half a'), file);
     await bff.signedIn();
     await bff.signedIn();
-    const told = 'the file of clientKey cannot be used; the last good key serves on';
-    expect(bff.logs.lines.filter(({ msg }) => msg === told)).toHaveLength(1);
+    const message = 'the file of clientKey cannot be used; the last good key serves on';
+    expect(bff.logs.lines.filter(({ msg }) => msg === message)).toHaveLength(1);
     writeFileSync(file, JSON.stringify(fresh.privateJwk));
     await bff.signedIn();
     expect(keysUsed()).toEqual(['old', 'old', 'old', 'new']);
   });
 });
 
-it('client_secret_post sends the secret in the body and nowhere else', async () => {
+it('client_secret_post sends the secret in the body only', async () => {
   await using bff = await startBff({
     store: 'memory',
     authorizationServer: { clientAuth: 'client_secret_post', par: 'required' },
@@ -146,12 +146,12 @@ it('client_secret_post sends the secret in the body and nowhere else', async () 
 });
 
 describe('mutual TLS', () => {
-  let door: MutualTlsDoor;
+  let mutualTls: MutualTlsEndpoint;
   beforeAll(async () => {
-    door = await MutualTlsDoor.open();
+    mutualTls = await MutualTlsEndpoint.start();
   });
-  afterAll(() => door.close());
-  beforeEach(() => void (door.requests.length = 0));
+  afterAll(() => mutualTls.close());
+  beforeEach(() => void (mutualTls.requests.length = 0));
 
   const { key, cert, ca, caFile } = testTls();
   const me = clientCertificate('bff');
@@ -171,10 +171,10 @@ describe('mutual TLS', () => {
       clientAuth,
       client,
       par: 'required',
-      configuration: door.configuration,
+      configuration: mutualTls.configuration,
       ...server,
     });
-    door.leadTo(authorizationServer);
+    mutualTls.leadTo(authorizationServer);
     return startBff({
       store: 'memory',
       authorizationServer,
@@ -185,11 +185,11 @@ describe('mutual TLS', () => {
 
   const registered = { tls_client_auth_subject_dn: subject };
 
-  it('UserInfo is asked with the certificate too, which its token may be bound to', async () => {
+  it('a UserInfo request uses the certificate too, because its token may be bound to it', async () => {
     const bound = { ...registered, tls_client_certificate_bound_access_tokens: true };
     await using bff = await start('tls_client_auth', bound, {}, { claimsInIdToken: false });
     await bff.signedIn('alice', bff.browser({ ca }));
-    expect(door.requests.map(({ path }) => path)).toContain('/me');
+    expect(mutualTls.requests.map(({ path }) => path)).toContain('/me');
   });
 
   it.each([
@@ -205,13 +205,13 @@ describe('mutual TLS', () => {
   ] as const)('%s: the certificate is all that proves who we are', async (method, client) => {
     await using bff = await start(method, client);
     await everythingAuthenticated(bff);
-    expect(door.requests.map(({ path }) => path)).toEqual([
+    expect(mutualTls.requests.map(({ path }) => path)).toEqual([
       '/request',
       '/token',
       '/token',
       '/token/revocation',
     ]);
-    for (const { form, headers } of door.requests) {
+    for (const { form, headers } of mutualTls.requests) {
       expect(form.get('client_id')).toBe('test-client');
       expect([
         headers.authorization,
@@ -223,7 +223,7 @@ describe('mutual TLS', () => {
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
   });
 
-  it('a certificate of somebody else is refused there', async () => {
+  it('the certificate of another client is refused there', async () => {
     const other = clientCertificate('somebody-else');
     await using bff = await start('tls_client_auth', registered, {
       provider: { ca: caFile, clientCert: other.certFile, clientKey: other.keyFile },
@@ -239,7 +239,7 @@ describe('mutual TLS', () => {
         const token = (request.headers.authorization ?? '').replace('Bearer ', '');
         const { cnf } = decodeJwt(token);
         seen.push(cnf, x5t(shownCertificate(request) ?? ''));
-        answer(200, {})(request, response, recorded);
+        respondWith(200, {})(request, response, recorded);
       },
       { tls: { key, cert, ca } },
     );
@@ -273,7 +273,7 @@ describe('the authority of one provider', () => {
     await expect(whoIs(await bff.signedIn('alice', bff.browser({ ca })))).resolves.toBe('alice');
   });
 
-  it('is not, where nobody said so', async () => {
+  it('is not, where it is not configured', async () => {
     await using bff = await startBff({
       store: 'memory',
       authorizationServer: { tls: { key, cert } },

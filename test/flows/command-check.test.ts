@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { createClient } from 'redis';
 import type { OptionsInput } from '../../src/config/options.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
-import { answer, hang } from '../support/upstream/responses.ts';
+import { respondWith, hang } from '../support/upstream/responses.ts';
 import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { freePort } from '../support/network/ports.ts';
@@ -32,7 +32,7 @@ function provider(issuer: string, id = 'corp', changes: object = {}) {
   return { id, issuer, clientId: 'spa', clientSecret: 'a client secret', ...changes };
 }
 
-it('finds nothing to complain about where everything is there', async () => {
+it('reports nothing where everything is present', async () => {
   const server = await startAuthorizationServer();
   const upstream = await startUpstream();
   const directory = mkdtempSync(join(runDirectory(), 'web-'));
@@ -238,7 +238,9 @@ describe('of a provider it says', () => {
   it('that there is no discovery, that its certificate is not trusted, or that it hangs', async () => {
     const { key, cert, caFile } = testTls();
     const encrypted = await startAuthorizationServer({ tls: { key, cert }, host: 'localhost' });
-    const missing = await startUpstream(answer(404, '<p>no</p>', { 'content-type': 'text/html' }));
+    const missing = await startUpstream(
+      respondWith(404, '<p>no</p>', { 'content-type': 'text/html' }),
+    );
     const hanging = await startUpstream(hang());
     const options = await plainOptions({
       providers: [
@@ -271,7 +273,7 @@ describe('of a provider it says', () => {
 
 it('looks at every upstream and at a frontend on another server, over TLS where they want it', async () => {
   const { key, cert, caFile } = testTls();
-  const encrypted = await startUpstream(answer(200), { tls: { key, cert } });
+  const encrypted = await startUpstream(respondWith(200), { tls: { key, cert } });
   const plain = createServer((socket) => socket.end());
   const { port } = await listen(plain, 0);
   const closed = await freePort();

@@ -1,22 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Command,
   plainOptions,
   run,
+  runWithTakenPort,
   startServer,
   writeConfig,
 } from '../support/bff/built-server.ts';
 import { createApp } from '../../src/server/create-app.ts';
 import { parseOptions } from '../../src/config/load.ts';
-import { answer, slowly } from '../support/upstream/responses.ts';
+import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { LogCapture } from '../support/bff/logs.ts';
 import { freePort } from '../support/network/ports.ts';
 import { testTls } from '../support/network/tls.ts';
-import { listen, startUpstream } from '../support/upstream/upstream.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 const { version } = JSON.parse(
@@ -52,10 +53,10 @@ describe('the server', () => {
       management: `127.0.0.1:${options.management?.port}`,
     });
     expect(server.stderr).toBe('');
-    const answered = await fetch(`http://127.0.0.1:${options.server?.port}/bff/user`, {
+    const response = await fetch(`http://127.0.0.1:${options.server?.port}/bff/user`, {
       headers: { 'x-csrf': '1' },
     });
-    expect(answered.status).toBe(401);
+    expect(response.status).toBe(401);
   });
 
   it('calls who writes a line by its name, though it is bundled', async () => {
@@ -80,10 +81,10 @@ describe('the server', () => {
       BFF_API_UPSTREAM: upstream.url,
     });
     expect(await server.line('listening')).toMatchObject({ configuration: 'environment' });
-    const answered = await fetch(`http://127.0.0.1:${port}/api/notes`, {
+    const response = await fetch(`http://127.0.0.1:${port}/api/notes`, {
       headers: { 'x-csrf': '1' },
     });
-    expect(answered.status).toBe(401);
+    expect(response.status).toBe(401);
   });
 
   it('says at the start when Redis cannot be reached, and comes up nevertheless', async () => {
@@ -108,7 +109,7 @@ function sabotage(mistake: string): Record<string, string> {
   };
 }
 
-describe('an error of ours that nobody caught', () => {
+describe('an error in the BFF that no code caught', () => {
   const leaky = `Object.assign(new/**/Error('stray'),{token:'can'+'ary'})`;
 
   it('is logged without what it carries, and other requests go on, if it is a promise', async () => {
@@ -151,8 +152,8 @@ describe('stopping', () => {
       status: 'unavailable',
       checks: { server: { status: 'unavailable', reason: 'draining' } },
     });
-    const answered = await slow;
-    expect([answered.status, await answered.text()]).toEqual([200, 'late but whole']);
+    const response = await slow;
+    expect([response.status, await response.text()]).toEqual([200, 'late but whole']);
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.lines.map(({ msg }) => msg)).toEqual(
       expect.arrayContaining(['draining', 'request completed', 'stopped']),
@@ -194,7 +195,7 @@ describe('stopping', () => {
     expect(await server.exit).toEqual({ code: 0, signal: null });
   });
 
-  it('is quick when somebody asks again after a second', async () => {
+  it('is immediate after a second signal', async () => {
     await using upstream = await disposableUpstream();
     upstream.handler = () => undefined;
     const options = await plainOptions({
@@ -229,7 +230,7 @@ describe('stopping', () => {
 });
 
 describe('a start that fails is one clear text on standard error and exit code 1', () => {
-  it('and an error to whoever calls createApp, who decides what it means', async () => {
+  it('and an error to the caller of createApp, who decides what it means', async () => {
     const capture = new LogCapture();
     const options = parseOptions(await plainOptions());
     const cert = writeConfig('no certificate');
@@ -240,12 +241,8 @@ describe('a start that fails is one clear text on standard error and exit code 1
   });
 
   it.each(['server', 'management'] as const)('for a taken %s.port', async (block) => {
-    const occupied = createServer();
-    const { port } = await listen(occupied, 0);
     const options = await plainOptions();
-    const taken = { ...options, [block]: { ...options[block], port, host: '127.0.0.1' } };
-    const { code, stdout, stderr } = await run(['--config', writeConfig(taken as never)]);
-    occupied.close();
+    const { code, port, stdout, stderr } = await runWithTakenPort(options, block);
     expect(code).toBe(1);
     expect(stderr).toBe(
       `The configuration has a mistake:\n  ${block}.port: 127.0.0.1:${port} is taken; stop what listens there, or choose another\n`,
@@ -341,6 +338,6 @@ describe('the other commands', () => {
 });
 
 async function disposableUpstream() {
-  const upstream = await startUpstream(slowly(1_000, answer(200, 'late but whole')));
+  const upstream = await startUpstream(slowly(1_000, respondWith(200, 'late but whole')));
   return Object.assign(upstream, { [Symbol.asyncDispose]: () => upstream.close() });
 }

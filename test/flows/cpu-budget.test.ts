@@ -37,6 +37,7 @@ const places = [
   'POST /bff/callback/form',
   'GET /bff/providers',
   'GET /bff/user',
+  'POST /bff/refresh',
   'GET /bff/logout',
   'POST /bff/logout',
   'GET /bff/logout/callback',
@@ -53,6 +54,7 @@ const places = [
   'POST /api/orders',
   'GET /open/orders',
   'POST /open/orders',
+  'GET /pages/orders',
   'GET /',
   'GET /app.js',
   'GET /unknown',
@@ -107,6 +109,7 @@ async function options() {
     routes: [
       { path: '/api', upstream: upstream.url },
       { path: '/open', upstream: upstream.url, token: 'none' },
+      { path: '/pages', upstream: upstream.url, signedOut: 'login' },
     ],
   } as typeof usual;
 }

@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
 import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
@@ -35,7 +35,7 @@ const claimsOf = async (browser = bff.signedIn()) => {
 const bearer = () => bff.upstream.requests.at(-1)?.headers.authorization?.slice(7) ?? '';
 
 describe('signing in at Discord', () => {
-  it('asks with PKCE and state, and proves both', async () => {
+  it('sends PKCE and state, and verifies both', async () => {
     const { request } = await beginLogin(bff, bff.browser(), { prompt: 'none' });
     expect(Object.fromEntries(request.searchParams)).toEqual({
       response_type: 'code',
@@ -128,11 +128,16 @@ describe('a sign-in at Discord fails', () => {
   });
 
   it.each([
-    ['our credentials are refused', tokenPath, answer(401, { error: 'invalid_client' }), 502],
-    ['an error is not OAuth’s', tokenPath, answer(400, { message: 'no', code: 50_109 }), 502],
-    ['tokens are rationed', tokenPath, answer(429, { message: 'rate limited' }), 503],
-    ['the token is refused', mePath, answer(401, { message: '401: Unauthorized', code: 0 }), 502],
-    ['answers are rationed', mePath, answer(429, { retry_after: 0.3, global: false }), 503],
+    ['our credentials are refused', tokenPath, respondWith(401, { error: 'invalid_client' }), 502],
+    ['an error is not OAuth’s', tokenPath, respondWith(400, { message: 'no', code: 50_109 }), 502],
+    ['tokens are rationed', tokenPath, respondWith(429, { message: 'rate limited' }), 503],
+    [
+      'the token is refused',
+      mePath,
+      respondWith(401, { message: '401: Unauthorized', code: 0 }),
+      502,
+    ],
+    ['answers are rationed', mePath, respondWith(429, { retry_after: 0.3, global: false }), 503],
   ])('when %s', async (_, path, handler, status) => {
     discord.overrides.set(path, handler);
     expect((await outcomeOf())[0]).toBe(status);

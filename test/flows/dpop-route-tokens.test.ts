@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
@@ -23,7 +23,7 @@ const invalidToken = { 'www-authenticate': 'DPoP error="invalid_token"' };
  * An authorization server and an API that both insist on proofs, and a BFF with this route, and
  * another, to the API.
  */
-async function stage(route: Record<string, unknown>) {
+async function startDpopRoute(route: Record<string, unknown>) {
   const server = await startAuthorizationServer({
     dpop: true,
     resources: { [reports]: { scope: 'read' } },
@@ -37,7 +37,7 @@ async function stage(route: Record<string, unknown>) {
   });
   offerTokenExchange(server);
   const api = new DpopResourceServer(() => server);
-  const upstream = await startUpstream(api.answer);
+  const upstream = await startUpstream(api.checkingHandler);
   api.url = upstream.url;
   const clock = testClock();
   const bff = await startBff({
@@ -78,12 +78,12 @@ const kinds: [string, string, Record<string, unknown>][] = [
 
 describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, grant, route) => {
   it('proves each call, and a new token with the key that it is bound to', async () => {
-    await using at = await stage(route);
+    await using at = await startDpopRoute(route);
     const { server, api, upstream, bff } = at;
     const browser = await bff.signedIn();
     expect((await browser.fetch('/own/x')).status).toBe(200);
     expect((await browser.fetch('/own/y')).status).toBe(200);
-    upstream.handler = inTurn(answer(401, {}, invalidToken), api.answer);
+    upstream.handler = inTurn(respondWith(401, {}, invalidToken), api.checkingHandler);
     expect((await browser.fetch('/own/z')).status).toBe(200);
     expect(api.refusals).toEqual([]);
     expect(api.accepted).toEqual(['GET /own/x', 'GET /own/y', 'GET /own/z']);
@@ -92,8 +92,8 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('learns the nonce that its API wants, and asks for no other token because of it', async () => {
-    await using at = await stage(route);
+  it('learns the nonce that its API requires, and requests no other token because of it', async () => {
+    await using at = await startDpopRoute(route);
     const { server, api, bff } = at;
     api.nonce = 'first';
     const browser = await bff.signedIn();
@@ -102,7 +102,7 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
   });
 
   it('is good on every replica', async () => {
-    await using at = await stage(route);
+    await using at = await startDpopRoute(route);
     const { server, api, bff } = at;
     const browser = await bff.signedIn();
     expect((await browser.fetch('/own/x')).status).toBe(200);
@@ -113,7 +113,7 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
   });
 
   it('refuses a bearer token in its place', async () => {
-    await using at = await stage(route);
+    await using at = await startDpopRoute(route);
     const { server, upstream, bff } = at;
     const browser = await bff.signedIn();
     server.transform('token', (json) => ({ ...json, token_type: 'Bearer' }));
@@ -125,7 +125,7 @@ describe.each(kinds)('with DPoP, a route with a token of its own, for %s,', (_, 
 
 it('tokens of a user are bound to the key of the sign-in, our own to one of theirs', async () => {
   for (const [, , route] of kinds) {
-    await using at = await stage(route);
+    await using at = await startDpopRoute(route);
     const browser = await at.bff.signedIn();
     await browser.fetch('/api/x');
     await browser.fetch('/own/x');
@@ -140,10 +140,10 @@ it('tokens of a user are bound to the key of the sign-in, our own to one of thei
 });
 
 it.each(kinds.slice(0, 2))(
-  'an upstream that asks for a stronger sign-in is answered like any other: %s',
+  'an upstream that requires a stronger sign-in is handled like any other: %s',
   async (_name, _grant, route) => {
-    await using at = await stage(route);
-    at.upstream.handler = answer(401, '', {
+    await using at = await startDpopRoute(route);
+    at.upstream.handler = respondWith(401, '', {
       'www-authenticate': 'DPoP error="insufficient_user_authentication", acr_values="mfa"',
     });
     const response = await (await at.bff.signedIn()).fetch('/own/x', { method: 'POST', body: 'b' });

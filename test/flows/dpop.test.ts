@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import type { AuthorizationServerOptions } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
 import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
@@ -14,7 +14,7 @@ import { beginLogin, errorCode, whoIs } from './steps.ts';
 
 const insisting = { dpop_bound_access_tokens: true };
 
-interface Stage {
+interface DpopSetup {
   readonly bff: TestBff;
   readonly api: DpopResourceServer;
   readonly upstream: Upstream;
@@ -22,12 +22,12 @@ interface Stage {
 }
 
 /** A BFF between an authorization server and an API that both insist on DPoP. */
-async function stage(
+async function startDpopSetup(
   authorizationServer: AuthorizationServerOptions = {},
   overrides: BffOverrides = {},
-): Promise<Stage> {
+): Promise<DpopSetup> {
   const api = new DpopResourceServer(() => bff.authorizationServer);
-  const upstream = await startUpstream(api.answer);
+  const upstream = await startUpstream(api.checkingHandler);
   api.url = upstream.url;
   const bff: TestBff = await startBff({
     store: 'memory',
@@ -48,12 +48,12 @@ const proofsIn = (requests: readonly RecordedRequest[]) =>
 
 describe('with DPoP', () => {
   it('code, refresh and UserInfo are proved to a server that insists, by one key a session', async () => {
-    await using at = await stage({ claimsInIdToken: false });
+    await using at = await startDpopSetup({ claimsInIdToken: false });
     const { bff } = at;
     const browser = await bff.signedIn();
     at.upstream.handler = inTurn(
-      answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
-      at.api.answer,
+      respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
+      at.api.checkingHandler,
     );
     expect((await browser.fetch('/api/x')).status).toBe(200);
     const { authorizationServer: server } = bff;
@@ -79,8 +79,8 @@ describe('with DPoP', () => {
     expect(at.api.keys.size).toBe(2);
   });
 
-  it('a code is worth nothing without the key that asked for it', async () => {
-    await using at = await stage();
+  it('a code is useless without the key that requested it', async () => {
+    await using at = await startDpopSetup();
     const { request } = await beginLogin(at.bff, at.bff.browser());
     await at.bff.signedIn();
     const { authorizationServer: server } = at.bff;
@@ -91,7 +91,7 @@ describe('with DPoP', () => {
   });
 
   it('each call is proved for its own method, address and token, once', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const calls: [method: string, path: string][] = [
       ['GET', '/api/x?y=1&z=%20#f'],
@@ -114,8 +114,8 @@ describe('with DPoP', () => {
 
   it('the address is that of the upstream, below its path, however the route spells it', async () => {
     const route = { path: '/api', stripPrefix: true };
-    await using at = await stage({}, { route });
-    await using below = await stage(
+    await using at = await startDpopSetup({}, { route });
+    await using below = await startDpopSetup(
       {},
       {
         routes: (usual) => [
@@ -136,7 +136,7 @@ describe('with DPoP', () => {
     const upstreams: Upstream[] = [];
     for (let index = 0; index < 2; index += 1) {
       const api = new DpopResourceServer(() => bff.authorizationServer);
-      const upstream = await startUpstream(api.answer);
+      const upstream = await startUpstream(api.checkingHandler);
       api.url = upstream.url;
       apis.push(api);
       upstreams.push(upstream);
@@ -158,9 +158,9 @@ describe('with DPoP', () => {
     let isFirst = true;
     for (const [index, upstream] of upstreams.entries())
       upstream.handler = async (request, response, recorded) => {
-        if (!isFirst) return apis[index]?.answer(request, response, recorded);
+        if (!isFirst) return apis[index]?.checkingHandler(request, response, recorded);
         isFirst = false;
-        await apis[index]?.judge(recorded);
+        await apis[index]?.check(recorded);
         request.socket.destroy();
       };
     expect((await browser.fetch('/api/again')).status).toBe(200);
@@ -172,10 +172,10 @@ describe('with DPoP', () => {
     await Promise.all(upstreams.map((upstream) => upstream.close()));
   });
 
-  it('what a page says of itself in DPoP headers goes nowhere, and nonces stay between the servers', async () => {
-    await using at = await stage();
+  it('DPoP headers of a page are dropped, and nonces stay between the servers', async () => {
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
-    at.api.handler = answer(200, {}, { 'dpop-nonce': 'for the next' });
+    at.api.handler = respondWith(200, {}, { 'dpop-nonce': 'for the next' });
     const response = await browser.fetch('/api/x', {
       headers: { dpop: 'eyJ.theirs.x', authorization: 'DPoP t' },
     });
@@ -185,15 +185,15 @@ describe('with DPoP', () => {
     expect(proofsIn([at.upstream.last])[0]?.['nonce']).toBe('for the next');
   });
 
-  it('a WebSocket is opened with a proof, and with the nonce that is asked for', async () => {
-    await using at = await stage();
+  it('a WebSocket is opened with a proof, and with the nonce that is required', async () => {
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.nonce = 'n-1';
     const accepted = acceptWebSockets(at.upstream);
     const open = at.upstream.onUpgrade;
     at.upstream.onUpgrade = (request, socket, head) => {
       const recorded = at.upstream.last;
-      void at.api.judge(recorded).then((refusal) => {
+      void at.api.check(recorded).then((refusal) => {
         if (!refusal) return open?.(request, socket, head);
         const head401 = `HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: DPoP error="${refusal.error}"`;
         return socket.end(`${head401}\r\nDPoP-Nonce: n-1\r\nContent-Length: 0\r\n\r\n`);
@@ -207,15 +207,15 @@ describe('with DPoP', () => {
   });
 
   it('a session is good on every replica, whichever signed it in', async () => {
-    await using at = await stage({}, { store: 'redis' });
+    await using at = await startDpopSetup({}, { store: 'redis' });
     const browser = await at.bff.signedIn();
     const replica = await at.bff.replica();
     expect((await browser.via(replica.port).fetch('/api/x')).status).toBe(200);
     expect(at.api.refusals).toEqual([]);
   });
 
-  it('the key is in no cookie, answer or log line, and in Redis only sealed', async () => {
-    await using at = await stage({}, { store: 'redis', logLevel: 'trace' });
+  it('the key is in no cookie, response or log line, and in Redis only sealed', async () => {
+    await using at = await startDpopSetup({}, { store: 'redis', logLevel: 'trace' });
     const browser = await at.bff.signedIn();
     const user = await (await browser.fetch('/bff/user')).text();
     const proof = decodeProtectedHeader(
@@ -232,8 +232,8 @@ describe('with DPoP', () => {
 });
 
 describe('a nonce', () => {
-  it('that the authorization server wants is learned and kept for everybody', async () => {
-    await using at = await stage({ dpop: 'nonce' });
+  it('that the authorization server requires is learned and kept for all sessions', async () => {
+    await using at = await startDpopSetup({ dpop: 'nonce' });
     await at.bff.signedIn();
     const { authorizationServer: server } = at.bff;
     expect(proofsIn(server.tokenRequests()).map(({ nonce }) => typeof nonce)).toEqual([
@@ -243,8 +243,8 @@ describe('a nonce', () => {
     await at.bff.signedIn('bob');
     expect(server.tokenRequests()).toHaveLength(3);
     at.upstream.handler = inTurn(
-      answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
-      at.api.answer,
+      respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' }),
+      at.api.checkingHandler,
     );
     const browser = await at.bff.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -252,14 +252,14 @@ describe('a nonce', () => {
   });
 
   it('that it wants again and again ends with a failed sign-in after two requests', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const { authorizationServer: server } = at.bff;
     server.override('token', (request, response, recorded) =>
-      answer(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': randomBytes(8).toString('hex') })(
-        request,
-        response,
-        recorded,
-      ),
+      respondWith(
+        400,
+        { error: 'use_dpop_nonce' },
+        { 'dpop-nonce': randomBytes(8).toString('hex') },
+      )(request, response, recorded),
     );
     const page = await at.bff.signIn(at.bff.browser());
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
@@ -267,7 +267,7 @@ describe('a nonce', () => {
   });
 
   it('that an upstream wants costs one more request, once', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const [alice, bob] = [await at.bff.signedIn(), await at.bff.signedIn('bob')];
     at.api.nonce = 'first';
     for (const browser of [alice, bob, alice])
@@ -280,7 +280,7 @@ describe('a nonce', () => {
   });
 
   it('that an upstream wants loses no order: what has a small body is sent again, whole', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.api.handler = echo();
     at.api.nonce = 'first';
@@ -311,7 +311,7 @@ describe('a nonce', () => {
   });
 
   it('is no reason to wait for a client that goes away in the middle of its small body', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const socket = connect(at.bff.port, '127.0.0.1');
     const head = `POST /api/x HTTP/1.1\r\nHost: localhost:${at.bff.port}\r\nX-CSRF: 1\r\nCookie: ${browser.cookieHeader()}\r\nContent-Length: 10\r\n\r\nhalf`;
@@ -323,13 +323,13 @@ describe('a nonce', () => {
   });
 
   it('that it wants again and again is not chased: the refusal stands after two requests', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     const nonce = () => ({
       'www-authenticate': 'DPoP error="use_dpop_nonce"',
       'dpop-nonce': randomBytes(8).toString('hex'),
     });
-    at.upstream.handler = (...call) => answer(401, {}, nonce())(...call);
+    at.upstream.handler = (...call) => respondWith(401, {}, nonce())(...call);
     expect((await browser.fetch('/api/x')).status).toBe(401);
     expect(at.upstream.requests).toHaveLength(2);
     await expect(whoIs(browser)).resolves.toBe('alice');
@@ -341,7 +341,7 @@ describe('no downgrade', () => {
     ['a bearer token where a bound one was asked for', { dpop: true }, 'Bearer'],
     ['a bound token where nobody asked for one', {}, 'DPoP'],
     ['a token of another kind', { dpop: true }, 'mac'],
-  ])('%s signs nobody in', async (_name, provider, type) => {
+  ])('%s does not sign in', async (_name, provider, type) => {
     await using bff = await startBff({
       store: 'memory',
       authorizationServer: { dpop: true },
@@ -354,10 +354,14 @@ describe('no downgrade', () => {
   });
 
   it('a refresh that brings a bearer token is not used, and the session stays', async () => {
-    await using at = await stage();
+    await using at = await startDpopSetup();
     const browser = await at.bff.signedIn();
     at.bff.authorizationServer.transform('token', (json) => ({ ...json, token_type: 'Bearer' }));
-    at.upstream.handler = answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
+    at.upstream.handler = respondWith(
+      401,
+      {},
+      { 'www-authenticate': 'DPoP error="invalid_token"' },
+    );
     expect((await browser.fetch('/api/x')).status).toBe(401);
     expect(at.upstream.requests.map(({ headers }) => headers.authorization?.split(' ')[0])).toEqual(
       ['DPoP'],
@@ -365,7 +369,7 @@ describe('no downgrade', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('a server that is not asked for DPoP gets nothing of it', async () => {
+  it('a server without DPoP configured gets none', async () => {
     await using bff = await startBff({ store: 'memory' });
     const browser = await bff.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(200);

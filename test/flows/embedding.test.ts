@@ -9,11 +9,10 @@ import {
   Module,
   type NestApplicationOptions,
   NotFoundException,
-  type Type,
   UseGuards,
   VersioningType,
 } from '@nestjs/common';
-import { BaseExceptionFilter, NestFactory } from '@nestjs/core';
+import { BaseExceptionFilter } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { RequestHandler, Response } from 'express';
 import type { IncomingMessage } from 'node:http';
@@ -24,15 +23,23 @@ import {
   ConfigurationError,
   CurrentUser,
   type OptionsInput,
+  Require,
   SignedInGuard,
+  type SignInRule,
   type User,
 } from '../../src/index.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
-import { LittleBrowser } from '../support/browser/browser.ts';
-import { freePort } from '../support/network/ports.ts';
+import {
+  createHost,
+  type Host,
+  hostOptions,
+  type Prepare,
+  startHostOf,
+} from '../support/bff/host.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { acceptWebSockets, openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 
@@ -64,6 +71,12 @@ class HostController {
     return user;
   }
 
+  @Get('alice')
+  @Require({ claim: 'sub', equals: 'alice' })
+  alice() {
+    return 'alice';
+  }
+
   @Get('missing')
   missing() {
     throw new NotFoundException('the host says so');
@@ -75,75 +88,49 @@ class HostController {
   }
 }
 
-@Module({ controllers: [HostController] })
+/** Rules of the class, of its handlers and of several decorators, without a guard beside them. */
+@Require({ claim: 'email', emailDomain: ['example.com'] })
+@Controller('ruled')
+class RuledController {
+  @Get()
+  anyone(@CurrentUser() user: User) {
+    return user.sub;
+  }
+
+  @Require({ claim: 'name', exists: true })
+  @Get('alice')
+  @Require({ claim: 'sub', equals: 'alice' })
+  alice() {
+    return 'alice';
+  }
+}
+
+@Controller('derived')
+class DerivedController extends RuledController {}
+
+@Module({ controllers: [HostController, RuledController, DerivedController] })
 class HostFeature {}
 
-async function options(changes: object = {}): Promise<OptionsInput> {
-  const port = await freePort();
-  const basePath = (changes as OptionsInput).basePath ?? '/bff';
-  authorizationServer.registerClient({
-    redirect_uris: [`http://localhost:${port}${basePath}/callback`],
-    post_logout_redirect_uris: [`http://localhost:${port}${basePath}/logout/callback`],
-  });
-  return {
-    publicUrl: `http://localhost:${port}`,
-    management: { port: await freePort() },
-    session: { secrets },
-    providers: [
-      {
-        id: 'corp',
-        issuer: authorizationServer.issuer,
-        clientId: authorizationServer.clientId,
-        clientSecret: authorizationServer.clientSecret,
-      },
-    ],
-    routes: [{ path: '/api', upstream: upstream.url }],
-    ...changes,
-  };
-}
-
-interface Host extends AsyncDisposable {
-  readonly url: string;
-  readonly app: NestExpressApplication;
-  browser(): LittleBrowser;
-}
+const options = (changes?: object) => hostOptions(authorizationServer, upstream, changes);
 
 /** Starts a host application around the module. */
-async function startHost(
+function startHost(
   bff: DynamicModule,
-  { publicUrl }: OptionsInput,
-  prepare: (app: NestExpressApplication) => void = () => {},
+  input: OptionsInput,
+  prepare?: Prepare,
   nest: NestApplicationOptions = { bodyParser: false },
 ): Promise<Host> {
-  @Module({ imports: [bff, HostFeature] })
-  class HostModule {}
-  const app = await create(HostModule, nest);
-  prepare(app);
-  await app.listen(new URL(publicUrl).port, '127.0.0.1');
-  const close = async () => {
-    app.getHttpServer().closeAllConnections();
-    await app.close();
-  };
-  return {
-    url: publicUrl,
-    app,
-    browser: () => new LittleBrowser({ origin: publicUrl }).via(Number(new URL(publicUrl).port)),
-    [Symbol.asyncDispose]: close,
-  };
-}
-
-function create(module: Type, nest: NestApplicationOptions): Promise<NestExpressApplication> {
-  return NestFactory.create(module, { logger: false, abortOnError: false, ...nest });
+  return startHostOf([bff, HostFeature], input, prepare, nest);
 }
 
 /** Under the name by which Express knows its own. */
 const jsonParser: RequestHandler = (_request, _response, next) => next();
 
-async function json(answered: Response | globalThis.Response): Promise<unknown> {
-  return (answered as globalThis.Response).json();
+async function json(response: Response | globalThis.Response): Promise<unknown> {
+  return (response as globalThis.Response).json();
 }
 
-describe('in a NestJS application of somebody else', () => {
+describe('in another NestJS application', () => {
   it('people sign in, the guard admits them, and the decorator says who they are', async () => {
     const input = await options();
     await using host = await startHost(BffModule.forRoot(input), input);
@@ -168,15 +155,86 @@ describe('in a NestJS application of somebody else', () => {
     expect(await json(call)).toMatchObject({ method: 'POST', body: '{"text":"whole"}' });
   });
 
+  it('rules of controllers refuse whom they do not admit', async () => {
+    const input = await options();
+    const refusals: string[] = [];
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const { people } = authorizationServer;
+    people['mallory'] = { name: 'M', email: 'm@evil.example', email_verified: true };
+    const call = async (browser: TestBrowser, path: string) => {
+      const answered = await browser.fetch(path);
+      const body = await answered.text();
+      if (answered.status === 403) refusals.push(body);
+      const { code, claim } = answered.status < 400 ? {} : JSON.parse(body);
+      return [answered.status, code, claim].filter(Boolean);
+    };
+    const as = async (person: string) => {
+      const browser = host.browser();
+      await browser.navigate(`/bff/login?returnUrl=/host/open&login_hint=${person}`);
+      return browser;
+    };
+    const [alice, bob, mallory] = [await as('alice'), await as('bob'), await as('mallory')];
+    for (const path of ['/ruled', '/derived']) {
+      expect(await call(host.browser(), path)).toEqual([401, 'not_signed_in']);
+      expect(await call(alice, path)).toEqual([200]);
+      expect(await call(bob, path)).toEqual([200]);
+      expect(await call(mallory, path)).toEqual([403, 'not_allowed', 'email']);
+      expect(await call(alice, `${path}/alice`)).toEqual([200]);
+      expect(await call(bob, `${path}/alice`)).toEqual([403, 'not_allowed', 'sub']);
+      expect(await call(mallory, `${path}/alice`)).toEqual([403, 'not_allowed', 'email']);
+    }
+    expect(await call(host.browser(), '/host/alice')).toEqual([401, 'not_signed_in']);
+    expect(await call(alice, '/host/alice')).toEqual([200]);
+    expect(await call(bob, '/host/alice')).toEqual([403, 'not_allowed', 'sub']);
+    expect(refusals.join()).not.toMatch(/evil|example\.com|loginUrl/);
+    const forged = await alice.fetch('/ruled', { csrf: false });
+    expect([forged.status, ((await json(forged)) as { code: string }).code]).toEqual([403, 'csrf']);
+  });
+
+  it('a claim that rules of controllers name is looked for at UserInfo', async () => {
+    const input = await options();
+    await using host = await startHost(BffModule.forRoot(input), input);
+    const { people } = authorizationServer;
+    people['dave'] = { name: 'Dave', email: 'dave@example.com', email_verified: true };
+    const askedFor = async (person: string) => {
+      const before = authorizationServer.requestsTo('userinfo').length;
+      await host.browser().navigate(`/bff/login?login_hint=${person}`);
+      return authorizationServer.requestsTo('userinfo').length - before;
+    };
+    expect(await askedFor('dave')).toBe(0);
+    people['nameless'] = { given_name: 'N', email: 'n@example.com', email_verified: true };
+    expect(await askedFor('nameless')).toBe(1);
+  });
+
+  it.each<[readonly unknown[], string]>([
+    [[], '@Require(): is empty, so it refuses no one; add an entry or remove it'],
+    [[{ claim: 'a' }], '@Require()[0]: needs any, all, equals, exists or emailDomain'],
+    [
+      [
+        { claim: 'a', exists: true },
+        { claim: 'b', equal: 1 },
+      ],
+      '@Require()[1].equal: is not an option; did you mean equals?',
+    ],
+    [
+      [{ claim: 'a', exists: true, methods: ['GET'] }],
+      '@Require()[0].methods: is possible on routes only',
+    ],
+  ])('a controller with the rules %j does not start', (rules, mistake) => {
+    const apply = () => Require(...(rules as SignInRule[]));
+    expect(apply).toThrow(ConfigurationError);
+    expect(apply).toThrow(mistake);
+  });
+
   it('what is the host’s stays the host’s', async () => {
     const input = await options();
     await using host = await startHost(BffModule.forRoot(input), input);
     const get = async (path: string) => {
-      const answered = await fetch(host.url + path);
+      const response = await fetch(host.url + path);
       return [
-        answered.status,
-        answered.headers.get('content-type')?.split(';')[0],
-        await json(answered),
+        response.status,
+        response.headers.get('content-type')?.split(';')[0],
+        await json(response),
       ];
     };
     expect(await get('/host/open')).toEqual([200, 'application/json', { open: true }]);
@@ -244,27 +302,24 @@ describe('in a NestJS application of somebody else', () => {
         return BffModule.forRootAsync({ basePath: '/auth', useFactory: () => rest });
       },
     ],
-  ])(
-    '%s can put the endpoints below another path, and /bff is nobody’s then',
-    async (_, module) => {
-      const input = await options({ basePath: '/auth' });
-      await using host = await startHost(module(input), input);
-      const browser = host.browser();
-      await browser.navigate('/auth/login?returnUrl=/host/open');
-      expect(browser.location).toBe(`${host.url}/host/open`);
-      expect(await json(await browser.fetch('/auth/user'))).toMatchObject({
-        sub: 'alice',
-        logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
+  ])('%s can put the endpoints below another path, and /bff is free then', async (_, module) => {
+    const input = await options({ basePath: '/auth' });
+    await using host = await startHost(module(input), input);
+    const browser = host.browser();
+    await browser.navigate('/auth/login?returnUrl=/host/open');
+    expect(browser.location).toBe(`${host.url}/host/open`);
+    expect(await json(await browser.fetch('/auth/user'))).toMatchObject({
+      sub: 'alice',
+      logoutUrl: expect.stringMatching(/^\/auth\/logout\?sid=/),
+    });
+    for (const path of ['/bff/login', '/bff/user']) {
+      const response = await browser.fetch(path);
+      expect(await json(response)).toMatchObject({
+        statusCode: 404,
+        message: `Cannot GET ${path}`,
       });
-      for (const path of ['/bff/login', '/bff/user']) {
-        const answered = await browser.fetch(path);
-        expect(await json(answered)).toMatchObject({
-          statusCode: 404,
-          message: `Cannot GET ${path}`,
-        });
-      }
-    },
-  );
+    }
+  });
 
   it('refuses a base path that comes too late, instead of not obeying it', async () => {
     const input = await options({ basePath: '/auth' });
@@ -283,11 +338,17 @@ describe('in a NestJS application of somebody else', () => {
     });
   });
 
-  it('does not start behind a body parser, which would empty every body that it forwards', async () => {
+  it('forwards whole bodies although the host has a body parser for all paths', async () => {
     const input = await options();
-    await expect(startHost(BffModule.forRoot(input), input, () => {}, {})).rejects.toThrow(
-      'bodyParser: false',
-    );
+    const prepare = (app: NestExpressApplication) => app.useBodyParser('text');
+    await using host = await startHost(BffModule.forRoot(input), input, prepare, {});
+    const browser = host.browser();
+    await browser.navigate('/bff/login?returnUrl=/host/open');
+    for (const text of ['whole', 'x'.repeat(500_000)]) {
+      const call = await browser.fetch('/api/notes', { method: 'POST', body: { text } });
+      expect(await json(call)).toMatchObject({ method: 'POST', body: JSON.stringify({ text }) });
+    }
+    expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
   });
 
   it('starts beside a body parser for the host’s own paths', async () => {
@@ -371,7 +432,7 @@ describe('a host with a global prefix', () => {
       const bff = BffModule.forRoot(await options({ basePath }));
       @Module({ imports: [bff], controllers: [HostAuthController] })
       class HostModule {}
-      const app = await create(HostModule, { bodyParser: false });
+      const app = await createHost(HostModule, { bodyParser: false });
       app.setGlobalPrefix(prefix);
       await expect(app.init()).rejects.toThrow(why);
       await app.close();
@@ -456,8 +517,8 @@ describe('a host that catches everything itself', () => {
     await using host = await startHost(BffModule.forRoot(input), input, (app) =>
       app.useGlobalFilters(new CatchAll(app.getHttpAdapter())),
     );
-    const answered = await fetch(`${host.url}/host/me`, { headers: { 'x-csrf': '1' } });
-    expect([answered.status, answered.headers.get('x-caught')]).toEqual([401, 'true']);
-    expect(await json(answered)).toEqual({ statusCode: 401, message: 'You are not signed in.' });
+    const response = await fetch(`${host.url}/host/me`, { headers: { 'x-csrf': '1' } });
+    expect([response.status, response.headers.get('x-caught')]).toEqual([401, 'true']);
+    expect(await json(response)).toEqual({ statusCode: 401, message: 'You are not signed in.' });
   });
 });

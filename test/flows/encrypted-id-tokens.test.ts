@@ -1,6 +1,6 @@
 import { decodeProtectedHeader } from 'jose';
 import type { ClientMetadata } from 'oidc-provider';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import { startBff } from '../support/bff/bff.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { errorCode, whoIs } from './steps.ts';
@@ -49,7 +49,7 @@ describe('an ID token that is encrypted', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
 
     const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
-    bff.upstream.handler = inTurn(answer(401, {}, refusal), answer(200));
+    bff.upstream.handler = inTurn(respondWith(401, {}, refusal), respondWith(200));
     expect((await browser.fetch('/api/x')).status).toBe(200);
     expect(bff.authorizationServer.tokenRequests('refresh_token')).toHaveLength(1);
 
@@ -59,7 +59,7 @@ describe('an ID token that is encrypted', () => {
     expect(decodeProtectedHeader(hint)).toMatchObject({ alg: 'RS256' });
   });
 
-  it('for somebody else signs nobody in', async () => {
+  it('for another client does not sign in', async () => {
     const members = { use: 'enc', kid: 'opens', alg: 'RSA-OAEP' };
     const { publicJwk } = keyPair('rsa', members);
     await using bff = await startEncrypting(

@@ -18,6 +18,8 @@ const table = [
   ['HEAD', '/bff/callback?code=x&state=y', 405, ''],
   ['GET', '/bff/user', 401, 'not_signed_in'],
   ['DELETE', '/bff/user', 405, 'method_not_allowed'],
+  ['POST', '/bff/refresh', 401, 'not_signed_in'],
+  ['GET', '/bff/refresh', 405, 'method_not_allowed'],
   ['GET', '/bff/logout', 302, '/'],
   ['GET', '/bff/logout?returnUrl=/bye', 302, '/bye'],
   ['GET', '/bff/logout?returnUrl=https://evil.example', 400, 'invalid_return_url'],
@@ -47,29 +49,29 @@ const table = [
   ['GET', '/bff/%2e%2e/api', 400, 'bad_path'],
 ] as const;
 
-describe('every endpoint, asked by somebody without a cookie', () => {
+describe('every endpoint, requested without a cookie', () => {
   let bff: TestBff;
   beforeAll(async () => void (bff = await startBff({ store: 'memory' })));
   afterAll(() => bff.close());
 
-  it.each(table)('%s %s answers %i', async (method, address, status, outcome) => {
+  it.each(table)('%s %s responds with %i', async (method, address, status, outcome) => {
     const call = method.toLowerCase() as 'get';
-    const answer = await supertest(bff.app.getHttpServer())[call](address).set('X-CSRF', '1');
-    expect(answer.status).toBe(status);
-    expect(answer.headers['cache-control']).toBe('no-store');
-    expect(answer.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
-    const { code } = answer.body as { code?: string };
-    const told = status === 302 ? answer.headers['location'] : (code ?? '');
-    expect(told).toMatch(outcome instanceof RegExp ? outcome : new RegExp(`^${outcome}$`));
-    expect(answer.headers['allow'] ?? '').toMatch(status === 405 ? /^(GET|POST|DELETE)/ : /^$/);
+    const response = await supertest(bff.app.getHttpServer())[call](address).set('X-CSRF', '1');
+    expect(response.status).toBe(status);
+    expect(response.headers['cache-control']).toBe('no-store');
+    expect(response.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
+    const { code } = response.body as { code?: string };
+    const actual = status === 302 ? response.headers['location'] : (code ?? '');
+    expect(actual).toMatch(outcome instanceof RegExp ? outcome : new RegExp(`^${outcome}$`));
+    expect(response.headers['allow'] ?? '').toMatch(status === 405 ? /^(GET|POST|DELETE)/ : /^$/);
   });
 
   it('refuses the endpoints that scripts call without the CSRF header, signed in or not', async () => {
     const server = supertest(bff.app.getHttpServer());
-    for (const answer of [await server.get('/bff/user'), await server.post('/bff/logout')]) {
-      expect(answer.status).toBe(403);
-      expect(answer.type).toBe('application/problem+json');
-      expect((answer.body as { code: string }).code).toBe('csrf');
+    for (const response of [await server.get('/bff/user'), await server.post('/bff/logout')]) {
+      expect(response.status).toBe(403);
+      expect(response.type).toBe('application/problem+json');
+      expect((response.body as { code: string }).code).toBe('csrf');
     }
   });
 });

@@ -56,18 +56,18 @@ describe('every error', () => {
   it.each(cases)(
     '%s (%i) of %s is a problem document to a script',
     async (code, status, path, init) => {
-      const answered = await fetch(bff.url + path, { ...init, redirect: 'manual' });
-      expect(answered.status).toBe(status);
-      expect(answered.headers.get('content-type')).toMatch(/^application\/problem\+json(;|$)/);
-      expect(answered.headers.get('cache-control')).toBe('no-store');
-      const text = await answered.text();
+      const response = await fetch(bff.url + path, { ...init, redirect: 'manual' });
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json(;|$)/);
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      const text = await response.text();
       const problem = JSON.parse(text) as Record<string, unknown>;
       expect(problem).toMatchObject({
         type: `urn:pixie-bff:${code}`,
         title: expect.stringMatching(/^[A-Z].+\.$/),
         status,
         code,
-        requestId: answered.headers.get('x-request-id'),
+        requestId: response.headers.get('x-request-id'),
       });
       expect(problem['requestId']).toMatch(/^[0-9a-f-]{36}$/);
       expect(
@@ -76,7 +76,7 @@ describe('every error', () => {
         ),
       ).toEqual([]);
       expect(text).not.toMatch(/\.ts:|node:|Error\b/);
-      expect(answered.headers.get('retry-after') !== null).toBe(status === 503);
+      expect(response.headers.get('retry-after') !== null).toBe(status === 503);
     },
   );
 
@@ -91,7 +91,7 @@ describe('every error', () => {
     expect(page.body).not.toMatch(/<script|javascript:|\.ts:/);
   });
 
-  it('offers a signed-out person the sign-in, and anybody else the way back', async () => {
+  it('offers a signed-out user the sign-in, and others the way back', async () => {
     const browser = bff.browser();
     expect(wayOn(await browser.navigate('/bff/callback?code=c&state=s'))).toEqual([
       '/bff/login',
@@ -116,17 +116,17 @@ describe('every error', () => {
   });
 
   it('gives a script JSON although it accepts HTML, because its request says that it is no navigation', async () => {
-    const answered = await bff.browser().fetch('/nothing', { headers: { accept: 'text/html' } });
-    expect(answered.headers.get('content-type')).toMatch(/problem\+json/);
-    await answered.text();
+    const response = await bff.browser().fetch('/nothing', { headers: { accept: 'text/html' } });
+    expect(response.headers.get('content-type')).toMatch(/problem\+json/);
+    await response.text();
   });
 
   it('gives an old browser without fetch metadata the page', async () => {
-    const answered = await bff.browser().fetch('/nothing', {
+    const response = await bff.browser().fetch('/nothing', {
       headers: { accept: 'text/html,*/*', 'sec-fetch-mode': null },
     });
-    expect(answered.headers.get('content-type')).toMatch(/html/);
-    await answered.text();
+    expect(response.headers.get('content-type')).toMatch(/html/);
+    await response.text();
   });
 });
 
@@ -159,7 +159,7 @@ describe('what the authorization server says', () => {
     expect(page.body).not.toMatch(/person said no|<b>|&#60;b/);
   });
 
-  it('is never executed, whatever the way on is', async () => {
+  it('is never executed by any of its links', async () => {
     const defaultReturnUrl = '/?a="><img src=x onerror=alert(1)>&b=\'';
     await using bff = await startBff({ store: 'memory', login: { defaultReturnUrl } });
     const page = await bff.browser().navigate('/nothing');
@@ -168,7 +168,7 @@ describe('what the authorization server says', () => {
   });
 });
 
-describe('something nobody expected', () => {
+describe('an unexpected error', () => {
   it('is a 500 without details, is logged with its stack, and the server lives', async () => {
     await using bff = await startBff({ store: 'memory' });
     const reader = bff.app.get(SessionReaderService);

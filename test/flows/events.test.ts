@@ -1,11 +1,11 @@
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
-import { errorCode, whoIs } from './steps.ts';
+import { errorCode, logOut, whoIs } from './steps.ts';
 
 /** An open `EventSource`, and the data of the `session` events it has got. */
-async function listen(browser: LittleBrowser, bff?: TestBff) {
+async function listen(browser: TestBrowser, bff?: TestBff) {
   if (bff) browser.via(bff.port);
   const response = await browser.fetch('/bff/events', { csrf: false });
   expect(response.status).toBe(200);
@@ -28,7 +28,7 @@ async function listen(browser: LittleBrowser, bff?: TestBff) {
 }
 
 /** Opens a stream that stays open until it is aborted. */
-async function openStream(browser: LittleBrowser) {
+async function openStream(browser: TestBrowser) {
   const abort = new AbortController();
   const response = await browser.fetch('/bff/events', { csrf: false, signal: abort.signal });
   return { status: response.status, response, close: () => abort.abort() };
@@ -36,17 +36,13 @@ async function openStream(browser: LittleBrowser) {
 
 const most = 20;
 
-async function openMany(browser: LittleBrowser, count = most) {
+async function openMany(browser: TestBrowser, count = most) {
   return Promise.all(Array.from({ length: count }, () => openStream(browser)));
 }
 
 const statusesOf = (streams: readonly { status: number }[]) => [
   ...new Set(streams.map(({ status }) => status)),
 ];
-
-async function logOut(browser: LittleBrowser): Promise<void> {
-  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-}
 
 describe('the events of a session', () => {
   it('begin with its state, and end with it, on another replica too', async () => {
@@ -100,7 +96,7 @@ describe('the events of a session', () => {
     expect(heard).toEqual([{ state: 'active' }]);
   });
 
-  it('are for nobody who is signed out, and for no page but ours', async () => {
+  it('are not sent to signed-out users or to pages of other origins', async () => {
     await using bff = await startBff({ store: 'memory' });
     const outcome = async (headers: Record<string, string | null>, browser = bff.browser()) => {
       const response = await browser.fetch('/bff/events', { csrf: false, headers });

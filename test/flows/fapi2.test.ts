@@ -3,18 +3,18 @@ import { createServer } from 'node:https';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { JWK } from 'oidc-provider';
 import { ConfigurationError } from '../../src/config/load.ts';
-import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hangUp, inTurn } from '../support/upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
   type AuthorizationServerOptions,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { keyFile, keyPair } from '../support/authorization-server/client-keys.ts';
 import { DpopResourceServer } from '../support/upstream/dpop-upstream.ts';
-import { MutualTlsDoor, shownCertificate } from '../support/network/mutual-tls.ts';
+import { MutualTlsEndpoint, shownCertificate } from '../support/network/mutual-tls.ts';
 import type { RecordedRequest } from '../support/upstream/recorder.ts';
 import { clientCertificate, testTls } from '../support/network/tls.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -31,43 +31,43 @@ type Binding = 'dpop' | 'mtls';
  * An authorization server that enforces the profile, a BFF that keeps to it, and an API that takes
  * bound tokens alone.
  */
-class Stage {
+class FapiSetup {
   readonly seen: unknown[] = [];
   readonly server: AuthorizationServer;
-  readonly door: MutualTlsDoor;
+  readonly mutualTls: MutualTlsEndpoint;
   readonly api: DpopResourceServer;
   readonly upstream: Upstream;
   bff!: TestBff;
 
   private constructor(
     server: AuthorizationServer,
-    door: MutualTlsDoor,
+    mutualTls: MutualTlsEndpoint,
     binding: Binding,
     upstream: Upstream,
   ) {
     this.server = server;
-    this.door = door;
+    this.mutualTls = mutualTls;
     this.upstream = upstream;
     this.api = new DpopResourceServer(() => server);
     this.api.url = upstream.url;
     this.api.nonce = 'wanted';
-    upstream.handler = binding === 'dpop' ? this.api.answer : this.#judgeCertificate;
+    upstream.handler = binding === 'dpop' ? this.api.checkingHandler : this.#judgeCertificate;
   }
 
-  static async set(
+  static async start(
     method: Method = 'private_key_jwt',
     binding: Binding = 'dpop',
     overrides: BffOverrides = {},
-  ): Promise<Stage> {
-    const door = await MutualTlsDoor.open();
-    const server = await startAuthorizationServer(fapiServer(method, binding, door));
-    door.leadTo(server);
-    const upstream = await startUpstream(answer(500), {
+  ): Promise<FapiSetup> {
+    const mutualTls = await MutualTlsEndpoint.start();
+    const server = await startAuthorizationServer(fapiServer(method, binding, mutualTls));
+    mutualTls.leadTo(server);
+    const upstream = await startUpstream(respondWith(500), {
       tls: { key, cert, ...(binding === 'mtls' && { ca }) },
     });
-    const stage = new Stage(server, door, binding, upstream);
+    const setup = new FapiSetup(server, mutualTls, binding, upstream);
     const { provider, ...others } = overrides;
-    stage.bff = await startBff({
+    setup.bff = await startBff({
       https: true,
       authorizationServer: server,
       upstream,
@@ -75,23 +75,23 @@ class Stage {
       provider: { profile: 'fapi2', ca: caFile, ...identity(method, binding), ...provider },
       ...others,
     });
-    return stage;
+    return setup;
   }
 
-  browser(): Promise<LittleBrowser> {
+  browser(): Promise<TestBrowser> {
     return this.bff.signedIn();
   }
 
   /** What the client asked at either door. */
-  asked(path: string): RecordedRequest[] {
-    return [...this.server.requests, ...this.door.requests].filter(
+  requestsTo(path: string): RecordedRequest[] {
+    return [...this.server.requests, ...this.mutualTls.requests].filter(
       (request) => request.path === path,
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.bff.close();
-    await Promise.all([this.server.close(), this.door.close(), this.upstream.close()]);
+    await Promise.all([this.server.close(), this.mutualTls.close(), this.upstream.close()]);
   }
 
   #judgeCertificate: Upstream['handler'] = async (request, response, recorded) => {
@@ -100,14 +100,14 @@ class Stage {
     const shown = new X509Certificate(shownCertificate(request) ?? '').fingerprint256;
     const thumbprint = Buffer.from(shown.replaceAll(':', ''), 'hex').toString('base64url');
     const isBound = known?.['x5t#S256'] === thumbprint;
-    return answer(isBound ? 200 : 401, {})(request, response, recorded);
+    return respondWith(isBound ? 200 : 401, {})(request, response, recorded);
   };
 }
 
 function fapiServer(
   method: Method,
   binding: Binding,
-  door: MutualTlsDoor,
+  mutualTls: MutualTlsEndpoint,
 ): AuthorizationServerOptions {
   const subject = new X509Certificate(certificate.cert).subject;
   return {
@@ -128,7 +128,7 @@ function fapiServer(
       id_token_signed_response_alg: 'ES256',
     },
     configuration: (defaults) => {
-      const mutual = door.configuration(defaults);
+      const mutual = mutualTls.configuration(defaults);
       return {
         ...mutual,
         enabledJWA: {
@@ -155,22 +155,22 @@ describe('under the FAPI 2.0 Security Profile', () => {
   ])(
     '§5.3.3.1-1, 2, 6, 8: %s and tokens bound by %s satisfy a server and an API that enforce it',
     async (method, binding) => {
-      await using stage = await Stage.set(method, binding);
-      const browser = await stage.browser();
+      await using setup = await FapiSetup.start(method, binding);
+      const browser = await setup.browser();
       expect((await browser.fetch('/api/x')).status).toBe(200);
-      const { handler } = stage.upstream;
+      const { handler } = setup.upstream;
       const scheme = binding === 'dpop' ? 'DPoP' : 'Bearer';
-      stage.upstream.handler = inTurn(
-        answer(401, {}, { 'www-authenticate': `${scheme} error="invalid_token"` }),
+      setup.upstream.handler = inTurn(
+        respondWith(401, {}, { 'www-authenticate': `${scheme} error="invalid_token"` }),
         handler,
       );
       expect((await browser.fetch('/api/x')).status).toBe(200);
       expect(
-        stage.asked('/token').some(({ form }) => form.get('grant_type') === 'refresh_token'),
+        setup.requestsTo('/token').some(({ form }) => form.get('grant_type') === 'refresh_token'),
       ).toBe(true);
       await expect(whoIs(browser)).resolves.toBe('alice');
       // §5.3.3.1-3: the token is in the header, and there is no other place for it.
-      for (const { headers, url } of stage.upstream.requests) {
+      for (const { headers, url } of setup.upstream.requests) {
         expect(headers.authorization).toMatch(new RegExp(`^${scheme} [\\w-]+$`));
         expect(url).not.toContain('token');
       }
@@ -179,15 +179,15 @@ describe('under the FAPI 2.0 Security Profile', () => {
 
   it('§5.3.3.1-1, 2: private_key_jwt with the key of the certificate that binds tokens', async () => {
     const { publicKey } = new X509Certificate(certificate.cert);
-    const door = await MutualTlsDoor.open();
-    const options = fapiServer('private_key_jwt', 'mtls', door);
+    const mutualTls = await MutualTlsEndpoint.start();
+    const options = fapiServer('private_key_jwt', 'mtls', mutualTls);
     const client = {
       ...options.client,
       jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }) } as JWK] },
       token_endpoint_auth_signing_alg: 'ES256' as const,
     };
     const server = await startAuthorizationServer({ ...options, client });
-    door.leadTo(server);
+    mutualTls.leadTo(server);
     const bff = await startBff({
       https: true,
       authorizationServer: server,
@@ -196,51 +196,51 @@ describe('under the FAPI 2.0 Security Profile', () => {
     await expect(whoIs(await bff.signedIn())).resolves.toBe('alice');
     expect(bff.options.providers[0]?.dpop).toBe(false);
     await bff.close();
-    await Promise.all([server.close(), door.close()]);
+    await Promise.all([server.close(), mutualTls.close()]);
   });
 
   describe('with private_key_jwt and DPoP', () => {
-    let stage: Stage;
+    let setup: FapiSetup;
     beforeAll(async () => {
-      stage = await Stage.set();
+      setup = await FapiSetup.start();
     });
-    afterAll(() => stage[Symbol.asyncDispose]());
-    beforeEach(() => void (stage.server.requests.length = 0));
+    afterAll(() => setup[Symbol.asyncDispose]());
+    beforeEach(() => void (setup.server.requests.length = 0));
 
     it('§5.3.3.1-5: the assertion is for the issuer, as a string', async () => {
-      await stage.browser();
+      await setup.browser();
       const assertions = ['/request', '/token']
-        .flatMap((path) => stage.asked(path))
+        .flatMap((path) => setup.requestsTo(path))
         .map(({ form }) => form.get('client_assertion') ?? '');
       expect(assertions.length).toBeGreaterThanOrEqual(2);
       for (const assertion of assertions) {
-        expect(decodeJwt(assertion).aud).toBe(stage.server.issuer);
+        expect(decodeJwt(assertion).aud).toBe(setup.server.issuer);
         expect(decodeProtectedHeader(assertion)).toMatchObject({ alg: 'PS256', kid: 'fapi' });
       }
     });
 
-    it('§5.3.3.1-4, 12: nobody is sent elsewhere, and no other page begins a sign-in behind the user’s back', async () => {
-      const browser = stage.bff.browser();
-      const elsewhere = await stage.bff.signIn(browser, { returnUrl: 'https://evil.example' });
+    it('§5.3.3.1-4, 12: no redirect leads to another site, and no other page begins a sign-in unseen', async () => {
+      const browser = setup.bff.browser();
+      const elsewhere = await setup.bff.signIn(browser, { returnUrl: 'https://evil.example' });
       expect(errorCode(elsewhere)).toBe('invalid_return_url');
       const hidden = await browser.fetch('/bff/login', {
         headers: { ...asProgram, 'sec-fetch-dest': 'image' },
       });
       expect(hidden.status).toBe(403);
-      expect(stage.server.requests).toEqual([]);
+      expect(setup.server.requests).toEqual([]);
     });
 
-    it('§5.3.3.1-13: only what is configured is asked for', async () => {
-      await stage.browser();
-      expect(stage.asked('/request')[0]?.form.get('scope')).toBe(
+    it('§5.3.3.1-13: only what is configured is requested', async () => {
+      await setup.browser();
+      expect(setup.requestsTo('/request')[0]?.form.get('scope')).toBe(
         'openid profile email offline_access',
       );
     });
 
     it('§5.3.3.2-1, 2, 3, 4, 6, 7: code, PAR, PKCE of its own and a short nonce; the address has a reference alone', async () => {
-      await stage.browser();
-      await stage.browser();
-      const pushed = stage.asked('/request').map(({ form }) => form);
+      await setup.browser();
+      await setup.browser();
+      const pushed = setup.requestsTo('/request').map(({ form }) => form);
       for (const form of pushed) {
         expect([form.get('response_type'), form.get('code_challenge_method')]).toEqual([
           'code',
@@ -250,7 +250,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       }
       for (const name of ['code_challenge', 'state', 'nonce', 'dpop_jkt'])
         expect(new Set(pushed.map((form) => form.get(name))).size).toBe(pushed.length);
-      for (const { query } of stage.server.authorizationRequests())
+      for (const { query } of setup.server.authorizationRequests())
         expect([...query.keys()].toSorted()).toEqual(['client_id', 'request_uri']);
     });
 
@@ -258,62 +258,62 @@ describe('under the FAPI 2.0 Security Profile', () => {
       ['is missing', { iss: null }],
       ['is of another server', { iss: 'https://evil.example' }],
     ])(
-      '§5.3.3.2-5: an answer whose iss %s is refused, and its code stays unspent',
+      '§5.3.3.2-5: a response whose iss %s is refused, and its code stays unspent',
       async (_, change) => {
-        const browser = stage.bff.browser();
-        const callback = await untilCallback(stage.bff, browser);
-        const page = await visitCallback(stage.bff, browser, changed(callback, change));
+        const browser = setup.bff.browser();
+        const callback = await untilCallback(setup.bff, browser);
+        const page = await visitCallback(setup.bff, browser, changed(callback, change));
         expect([page.status, errorCode(page)]).toEqual([400, 'invalid_request']);
-        expect(stage.asked('/token')).toEqual([]);
+        expect(setup.requestsTo('/token')).toEqual([]);
       },
     );
 
-    it('§5.4.1: an ID token by RS256 is refused, and so is one by nobody', async () => {
-      stage.server.registerClient({ id_token_signed_response_alg: 'RS256' });
-      const page = await stage.bff.signIn(stage.bff.browser());
-      stage.server.registerClient({ id_token_signed_response_alg: 'ES256' });
+    it('§5.4.1: an ID token signed with RS256 is refused, and so is an unsigned one', async () => {
+      setup.server.registerClient({ id_token_signed_response_alg: 'RS256' });
+      const page = await setup.bff.signIn(setup.bff.browser());
+      setup.server.registerClient({ id_token_signed_response_alg: 'ES256' });
       expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
       const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.`;
-      stage.server.transform('token', (json) => ({
+      setup.server.transform('token', (json) => ({
         ...json,
         id_token: `${none}${String(json['id_token']).split('.')[1]}.`,
       }));
-      const unsigned = await stage.bff.signIn(stage.bff.browser());
-      stage.server.transform('token', undefined);
+      const unsigned = await setup.bff.signIn(setup.bff.browser());
+      setup.server.transform('token', undefined);
       expect(errorCode(unsigned)).toBe('login_failed');
     });
 
-    it('keeps the session when the answer to a refresh is lost (§5.3.2.1 note)', async () => {
-      const browser = await stage.browser();
-      const { handler } = stage.upstream;
-      const refusal = answer(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
-      stage.upstream.handler = inTurn(refusal, refusal, handler);
-      stage.server.override(
+    it('keeps the session when the response to a refresh is lost (§5.3.2.1 note)', async () => {
+      const browser = await setup.browser();
+      const { handler } = setup.upstream;
+      const refusal = respondWith(401, {}, { 'www-authenticate': 'DPoP error="invalid_token"' });
+      setup.upstream.handler = inTurn(refusal, refusal, handler);
+      setup.server.override(
         'token',
         inTurn(hangUp(), () => 'continue'),
       );
       expect((await browser.fetch('/api/x')).status).toBe(401);
       await expect(whoIs(browser)).resolves.toBe('alice');
-      stage.server.override('token', undefined);
-      stage.upstream.handler = handler;
+      setup.server.override('token', undefined);
+      setup.upstream.handler = handler;
       expect((await browser.fetch('/api/x')).status).toBe(200);
     });
   });
 
   it('§5.3.3.1-7: mtls_endpoint_aliases are where a certificate is shown', async () => {
-    await using stage = await Stage.set('tls_client_auth', 'mtls');
-    await stage.browser();
-    expect(stage.door.requests.map(({ path }) => path)).toEqual(['/request', '/token']);
+    await using setup = await FapiSetup.start('tls_client_auth', 'mtls');
+    await setup.browser();
+    expect(setup.mutualTls.requests.map(({ path }) => path)).toEqual(['/request', '/token']);
     expect(
-      stage.server.requests.filter(
+      setup.server.requests.filter(
         ({ method }) => method === 'POST' && /request|token/.test(method),
       ),
     ).toEqual([]);
   });
 
   it('§5.3.3.1-11: metadata of another issuer are not used', async () => {
-    await using stage = await Stage.set();
-    const { server, bff } = stage;
+    await using setup = await FapiSetup.start();
+    const { server, bff } = setup;
     server.transform('discovery', (json) => ({ ...json, issuer: 'https://evil.example' }));
     const replica = await bff.replica();
     const page = await replica.signIn(replica.browser());
@@ -321,8 +321,8 @@ describe('under the FAPI 2.0 Security Profile', () => {
   });
 
   it('§5.4.3: of keys with the same kid the one that fits is taken', async () => {
-    await using stage = await Stage.set();
-    stage.server.transform('jwks', (json) => {
+    await using setup = await FapiSetup.start();
+    setup.server.transform('jwks', (json) => {
       const keys = json['keys'] as object[];
       const decoys = [
         { ...keyPair('rsa').publicJwk, kid: 'ec', use: 'sig' },
@@ -331,7 +331,7 @@ describe('under the FAPI 2.0 Security Profile', () => {
       ];
       return { keys: [...decoys, ...keys] };
     });
-    await expect(whoIs(await stage.browser())).resolves.toBe('alice');
+    await expect(whoIs(await setup.browser())).resolves.toBe('alice');
   });
 
   it.each([
@@ -407,7 +407,7 @@ describe('a provider that falls short of the profile', () => {
     ]);
   });
 
-  it('that was away at the start signs nobody in', async () => {
+  it('that was away at the start does not sign in', async () => {
     const server = await startAuthorizationServer({
       tls: { key, cert },
       clientAuth: 'private_key_jwt',

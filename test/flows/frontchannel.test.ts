@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -19,7 +19,7 @@ const willing = {
 type Parameters = Readonly<Record<string, string>> | string;
 
 /** Asks the front-channel endpoint as nobody's browser does: without any cookie. */
-async function ask(bff: TestBff, parameters: Parameters, method = 'GET') {
+async function requestLogout(bff: TestBff, parameters: Parameters, method = 'GET') {
   const query = new URLSearchParams(parameters);
   const url = `http://127.0.0.1:${bff.port}/bff/frontchannel?${query}`;
   const response = await fetch(url, { method, redirect: 'manual' });
@@ -69,8 +69,8 @@ describe('front-channel logout', () => {
   it('ends the session that iss and sid name on every replica, without a cookie', async () => {
     const replicas = [bff, await bff.replica(), await bff.replica()];
     const others = [await signedInAt(bff), await signedInAt(bff, 'bob')];
-    const answered = await ask(bff, named());
-    expect(answered.status).toBe(200);
+    const response = await requestLogout(bff, named());
+    expect(response.status).toBe(200);
     const after = await Promise.all(replicas.map((replica) => statusesAt(replica, alice.browser)));
     expect(after.flat()).toEqual([401, 401, 401, 401, 401, 401]);
     const people = await Promise.all(others.map(({ browser }) => whoIs(browser)));
@@ -80,8 +80,8 @@ describe('front-channel logout', () => {
     );
   });
 
-  it('answers with a page that nobody keeps and only the provider may frame', async () => {
-    const { headers, body } = await ask(bff, named());
+  it('responds with a page that is not cached and that only the provider may frame', async () => {
+    const { headers, body } = await requestLogout(bff, named());
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('x-frame-options')).toBeNull();
@@ -93,7 +93,10 @@ describe('front-channel logout', () => {
   });
 
   it('says the same of a session there was and of one there was not', async () => {
-    const [there, gone] = [await ask(bff, named()), await ask(bff, named({ sid: 'unknown' }))];
+    const [there, gone] = [
+      await requestLogout(bff, named()),
+      await requestLogout(bff, named({ sid: 'unknown' })),
+    ];
     const shown = ({ status, headers, body }: typeof there) => [
       status,
       body,
@@ -104,7 +107,7 @@ describe('front-channel logout', () => {
 
   /** What a call has answered and changed. */
   async function outcomeOf(parameters: Parameters) {
-    const { status, headers } = await ask(bff, parameters);
+    const { status, headers } = await requestLogout(bff, parameters);
     return {
       status,
       cacheControl: headers.get('cache-control'),
@@ -142,20 +145,20 @@ describe('front-channel logout', () => {
     ['sid twice', () => `${new URLSearchParams(named())}&sid=${alice.sid}`, 400],
     ['a list of sids', () => `iss=${issuer}&sid[]=${alice.sid}`, 400],
     ['a control character', () => named({ sid: `${alice.sid}\0` }), 400],
-  ])('with %s ends nothing, and nobody may frame the answer', async (_, parameters, status) => {
+  ])('with %s ends nothing, and no page may frame the response', async (_, parameters, status) => {
     const expected = await nothingHappened(status, ['DENY', "'none'"]);
     expect(await outcomeOf(parameters())).toEqual(expected);
   });
 
   it.each(['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])('by %s is none', async (method) => {
-    const answered = await ask(bff, named(), method);
-    expect([answered.status, answered.headers.get('allow')]).toEqual([405, 'GET']);
-    expect(answered.headers.get('cache-control')).toBe('no-store');
+    const response = await requestLogout(bff, named(), method);
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET']);
+    expect(response.headers.get('cache-control')).toBe('no-store');
     await expect(whoIs(alice.browser)).resolves.toBe('alice');
   });
 
   it('can be repeated', async () => {
-    const addresses = Array.from({ length: 10 }, () => ask(bff, named()));
+    const addresses = Array.from({ length: 10 }, () => requestLogout(bff, named()));
     const statuses = (await Promise.all(addresses)).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([200]));
     await bff.signedIn('alice', alice.browser);
@@ -164,7 +167,7 @@ describe('front-channel logout', () => {
 
   it('revokes the tokens of the session', async () => {
     bff.authorizationServer.requests.length = 0;
-    await ask(bff, named());
+    await requestLogout(bff, named());
     const revocations = await waitFor(() => {
       const requests = bff.authorizationServer.requestsTo('revocation');
       return requests.length > 0 && requests;
@@ -178,12 +181,12 @@ describe('front-channel logout that no provider is configured for', () => {
   it('is not there', async () => {
     await using bff = await startBff({ authorizationServer: { backchannelLogout: true } });
     const { browser, sid } = await signedInAt(bff);
-    const answered = await ask(bff, { iss: bff.authorizationServer.issuer, sid });
-    expect([answered.status, JSON.parse(answered.body)]).toEqual([
+    const response = await requestLogout(bff, { iss: bff.authorizationServer.issuer, sid });
+    expect([response.status, JSON.parse(response.body)]).toEqual([
       404,
       expect.objectContaining({ code: 'not_found' }),
     ]);
-    expect(ancestorsIn(answered.headers)).toBe("'none'");
+    expect(ancestorsIn(response.headers)).toBe("'none'");
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 });
@@ -196,12 +199,12 @@ describe('front-channel logout while Redis is down', () => {
       const { sid } = await signedInAt(bff);
       const parameters = { iss: bff.authorizationServer.issuer, sid };
       await redis.stop();
-      const failed = await ask(bff, parameters);
+      const failed = await requestLogout(bff, parameters);
       expect(failed.status).toBe(503);
       expect(failed.headers.get('retry-after')).toMatch(/^\d+$/);
       expect(ancestorsIn(failed.headers)).toBe("'none'");
       await redis.restart();
-      await waitFor(async () => (await ask(bff, parameters)).status === 200);
+      await waitFor(async () => (await requestLogout(bff, parameters)).status === 200);
     } finally {
       await redis.stop();
     }
@@ -209,13 +212,13 @@ describe('front-channel logout while Redis is down', () => {
 });
 
 describeInChromium('front-channel logout in a real browser', (open) => {
-  it('works in a frame of the provider, and in nobody else’s', async () => {
+  it('works in a frame of the provider, and in no other', async () => {
     await using bff = await startBff(willing);
     const { authorizationServer } = bff;
     const { issuer } = authorizationServer;
     const { browser, sid } = await signedInAt(bff);
     const address = `${bff.url}/bff/frontchannel?${new URLSearchParams({ iss: issuer, sid })}`;
-    const page = answer(200, `<iframe src="${address.replaceAll('&', '&amp;')}"></iframe>`, {
+    const page = respondWith(200, `<iframe src="${address.replaceAll('&', '&amp;')}"></iframe>`, {
       'content-type': 'text/html',
     });
     authorizationServer.override('/signed-out', page);

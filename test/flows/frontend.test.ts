@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
@@ -41,7 +41,7 @@ afterAll(() => rmSync(dirname(directory), { recursive: true }));
 
 describe('a built frontend', () => {
   let bff: TestBff;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
 
   beforeAll(async () => {
     bff = await startBff({ store: 'memory', frontend: { directory } });
@@ -53,7 +53,7 @@ describe('a built frontend', () => {
   const asset = (headers: Record<string, string> = {}, method = 'GET') =>
     browser.fetch('/assets/app-4f3a9c21.js', { method, headers });
 
-  it('begins at /, for everybody', async () => {
+  it('begins at / for all users', async () => {
     const page = await browser.navigate('/');
     expect([page.status, page.body]).toEqual([200, index]);
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -140,7 +140,7 @@ describe('a built frontend', () => {
   });
 
   it.each(['/bff/unknown', '/bff', '/bff/', '/%62ff/unknown', '/bff/user/'])(
-    'is not what answers %s',
+    'does not respond to %s',
     async (path) => {
       const page = await browser.navigate(path);
       expect(page.status).toBe(404);
@@ -157,7 +157,7 @@ describe('a built frontend', () => {
     }
   });
 
-  it('answers HEAD like GET, without the body', async () => {
+  it('responds to HEAD like GET, without the body', async () => {
     const [head, get] = [await asset({}, 'HEAD'), await asset()];
     expect(await head.text()).toBe('');
     for (const name of ['content-length', 'content-type', 'etag', 'cache-control', 'vary']) {
@@ -226,7 +226,7 @@ describe('a built frontend', () => {
     expect([response.status, await response.text()]).toEqual([status, expected]);
   });
 
-  it('whole, if the part asked for is of an older build', async () => {
+  it('whole, if the requested part is of an older build', async () => {
     const response = await asset({ range: 'bytes=0-4', 'if-range': '"older"' });
     expect([response.status, await response.text()]).toEqual([200, script]);
   });
@@ -302,7 +302,7 @@ describe('the policy of the pages', () => {
 describe('a frontend that another server has', () => {
   let bff: TestBff;
   let web: Upstream;
-  let alice: LittleBrowser;
+  let alice: TestBrowser;
 
   beforeAll(async () => {
     web = await startUpstream();
@@ -316,7 +316,7 @@ describe('a frontend that another server has', () => {
   });
 
   beforeEach(() => {
-    web.handler = answer(200, index, { 'content-type': 'text/html' });
+    web.handler = respondWith(200, index, { 'content-type': 'text/html' });
     web.requests.length = 0;
   });
 
@@ -327,7 +327,7 @@ describe('a frontend that another server has', () => {
     '/src/main.ts?t=1',
     '/node_modules/.vite/x.js',
     '/.x',
-  ])('is asked for %s, signed in or not', async (path) => {
+  ])('gets requests for %s, signed in or not', async (path) => {
     for (const browser of [alice, bff.browser()]) {
       const page = await browser.navigate(path);
       expect([page.status, page.body]).toEqual([200, index]);
@@ -337,7 +337,7 @@ describe('a frontend that another server has', () => {
     }
   });
 
-  it('is asked with any method, without the guard against forgery', async () => {
+  it('gets every method, without the guard against forgery', async () => {
     for (const method of ['POST', 'PUT', 'OPTIONS', 'HEAD']) {
       await alice.fetch('/x', { method, csrf: false });
       expect(web.last.method).toBe(method);
@@ -345,11 +345,11 @@ describe('a frontend that another server has', () => {
   });
 
   it('has its caching rules kept', async () => {
-    web.handler = answer(200, index, { 'cache-control': 'public, max-age=60' });
+    web.handler = respondWith(200, index, { 'cache-control': 'public, max-age=60' });
     expect((await alice.navigate('/')).headers.get('cache-control')).toBe('public, max-age=60');
   });
 
-  it('is never asked for what is ours or a route’s', async () => {
+  it('gets no request for the paths of the BFF or of a route', async () => {
     for (const path of ['/bff/user', '/bff/unknown', '/bff', '/api/x', '/%62ff/user', '/%61pi/x']) {
       await alice.fetch(path);
     }
@@ -369,7 +369,7 @@ describe('a frontend that another server has', () => {
       "default-src 'self'",
     );
     const own = "default-src 'self' 'unsafe-inline'";
-    web.handler = answer(200, index, { 'content-security-policy': own });
+    web.handler = respondWith(200, index, { 'content-security-policy': own });
     expect((await alice.navigate('/')).headers.get('content-security-policy')).toBe(own);
   });
 

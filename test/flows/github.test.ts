@@ -1,6 +1,6 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { FakeGitHub } from '../support/non-oidc/fake-github.ts';
 import { registered } from '../support/non-oidc/fake-service.ts';
@@ -42,7 +42,7 @@ beforeEach(() => {
 
 const log = () => bff.logs.text.slice(logged);
 
-const userOf = async (browser: LittleBrowser) =>
+const userOf = async (browser: TestBrowser) =>
   (await (await browser.fetch('/bff/user')).json()) as {
     sub: string;
     provider: string;
@@ -51,13 +51,13 @@ const userOf = async (browser: LittleBrowser) =>
   };
 
 /** The token that the upstream saw in the last call. */
-async function tokenInUse(browser: LittleBrowser, at = bff): Promise<string> {
+async function tokenInUse(browser: TestBrowser, at = bff): Promise<string> {
   expect((await browser.fetch('/api/x')).status).toBe(200);
   return at.upstream.requests.at(-1)?.headers.authorization?.replace('Bearer ', '') ?? '';
 }
 
 describe('signing in at GitHub', () => {
-  it('asks with PKCE and state, and with nothing of OpenID Connect', async () => {
+  it('sends PKCE and state, and nothing of OpenID Connect', async () => {
     const { request } = await beginLogin(bff, bff.browser(), {
       login_hint: 'alice-adams',
       prompt: 'select_account',
@@ -93,7 +93,7 @@ describe('signing in at GitHub', () => {
     });
   });
 
-  it('sends what GitHub asks for: JSON, its API a User-Agent, and the secret in the form alone', async () => {
+  it('sends what GitHub requires: JSON, a User-Agent to its API, and the secret in the form alone', async () => {
     await bff.signedIn();
     const [redeemed] = github.requestsTo('/login/oauth/access_token');
     expect(redeemed?.headers).toMatchObject({ accept: 'application/json' });
@@ -101,13 +101,13 @@ describe('signing in at GitHub', () => {
     expect(Object.keys(Object.fromEntries(redeemed?.form ?? [])).toSorted()).toEqual(
       'client_id client_secret code code_verifier grant_type redirect_uri'.split(' '),
     );
-    const [asked] = github.requestsTo(userPath);
-    expect(asked?.headers['authorization']).toMatch(/^Bearer gho_/);
-    expect(asked?.headers['user-agent']).toBeTruthy();
+    const [request] = github.requestsTo(userPath);
+    expect(request?.headers['authorization']).toMatch(/^Bearer gho_/);
+    expect(request?.headers['user-agent']).toBeTruthy();
     expect(github.requests.filter(({ url }) => url.includes('gho_'))).toEqual([]);
   });
 
-  it('reads answers that are forms as well', async () => {
+  it('reads responses that are forms as well', async () => {
     github.overrides.set('/login/oauth/access_token', (request) => {
       delete request.headers.accept;
       return 'continue';
@@ -116,7 +116,7 @@ describe('signing in at GitHub', () => {
     await expect(whoIs(browser)).resolves.toBe('583231');
   });
 
-  it('gives calls the token, for as long as nobody says that it has ended', async () => {
+  it('gives calls the token until a server says that it has ended', async () => {
     const clock = testClock();
     await using later = await startBff({ providers: [githubAt(github)], clock: clock.now });
     const browser = await later.signedIn();
@@ -126,11 +126,11 @@ describe('signing in at GitHub', () => {
     expect(github.requestsTo('/login/oauth/access_token')).toHaveLength(1);
   });
 
-  it('asks for another sign-in when an API refuses a token that nothing can replace', async () => {
+  it('requires another sign-in when an API refuses a token that cannot be replaced', async () => {
     const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
     await using other = await startBff({
       providers: [githubAt(github)],
-      upstream: answer(401, { message: 'Bad credentials' }, refusal),
+      upstream: respondWith(401, { message: 'Bad credentials' }, refusal),
     });
     const browser = await other.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(401);
@@ -153,7 +153,7 @@ describe('addresses of a GitHub user', () => {
     expect(claims).not.toHaveProperty('email_verified');
   });
 
-  it('are not asked for without the scope; then the public one counts, without a word on whether it is verified', async () => {
+  it('are not requested without the scope; then the public one counts, without email_verified', async () => {
     const user = { ...github.people['alice']?.user, email: 'public@example.com' };
     Object.assign(github.people['alice'] ?? {}, { user });
     const providers = [githubAt(github, { scopes: ['read:user'] })];
@@ -165,15 +165,15 @@ describe('addresses of a GitHub user', () => {
   });
 
   it.each([
-    ['404 without a body', answer(404)],
-    ['404 with a page', answer(404, '<!doctype html>', { 'content-type': 'text/html' })],
-    ['403 without a body', answer(403)],
-    ['403 with a page', answer(403, '<!doctype html>', { 'content-type': 'text/html' })],
+    ['404 without a body', respondWith(404)],
+    ['404 with a page', respondWith(404, '<!doctype html>', { 'content-type': 'text/html' })],
+    ['403 without a body', respondWith(403)],
+    ['403 with a page', respondWith(403, '<!doctype html>', { 'content-type': 'text/html' })],
     [
       '403 with a challenge alone',
-      answer(403, '', { 'www-authenticate': 'Bearer error="insufficient_scope"' }),
+      respondWith(403, '', { 'www-authenticate': 'Bearer error="insufficient_scope"' }),
     ],
-  ])('do not make the sign-in an outage: an e-mail endpoint answers %s', async (_, handler) => {
+  ])('do not make the sign-in fail: an e-mail endpoint responds with %s', async (_, handler) => {
     github.overrides.set(emailsPath, handler);
     const { sub, claims } = await userOf(await bff.signedIn());
     expect([sub, claims['name']]).toEqual(['583231', 'Alice Adams']);
@@ -182,7 +182,7 @@ describe('addresses of a GitHub user', () => {
   });
 
   it.each([403, 404])('do without: an app that may not read them gets %i', async (status) => {
-    github.overrides.set(emailsPath, answer(status, { message: 'Resource not accessible' }));
+    github.overrides.set(emailsPath, respondWith(status, { message: 'Resource not accessible' }));
     const { claims } = await userOf(await bff.signedIn());
     expect(claims).toMatchObject({ name: 'Alice Adams' });
     expect(claims).not.toHaveProperty('email');
@@ -204,8 +204,8 @@ describe('tokens of a GitHub App', () => {
   }
 
   it('are refreshed when they have ended', async () => {
-    await using party = await signedInLongAgo();
-    const token = await tokenInUse(party.browser, party.other);
+    await using setup = await signedInLongAgo();
+    const token = await tokenInUse(setup.browser, setup.other);
     expect(token).toMatch(/^ghu_/);
     const grants = github
       .requestsTo('/login/oauth/access_token')
@@ -214,20 +214,20 @@ describe('tokens of a GitHub App', () => {
   });
 
   it('end the session when GitHub says, with status 200, that the grant is over', async () => {
-    await using party = await signedInLongAgo();
+    await using setup = await signedInLongAgo();
     github.forget();
-    expect((await party.browser.fetch('/api/x')).status).toBe(401);
-    await expect(whoIs(party.browser)).resolves.toBeUndefined();
+    expect((await setup.browser.fetch('/api/x')).status).toBe(401);
+    await expect(whoIs(setup.browser)).resolves.toBeUndefined();
   });
 
   it('keep the session when GitHub says, with status 200, that our credentials are wrong', async () => {
-    await using party = await signedInLongAgo();
+    await using setup = await signedInLongAgo();
     github.overrides.set(
       '/login/oauth/access_token',
-      answer(200, { error: 'incorrect_client_credentials' }),
+      respondWith(200, { error: 'incorrect_client_credentials' }),
     );
-    expect((await party.browser.fetch('/api/x')).status).toBe(503);
-    await expect(whoIs(party.browser)).resolves.toBe('583231');
+    expect((await setup.browser.fetch('/api/x')).status).toBe(503);
+    await expect(whoIs(setup.browser)).resolves.toBe('583231');
   });
 });
 
@@ -254,7 +254,7 @@ describe('signing out', () => {
     const browser = await bff.signedIn();
     github.overrides.set(
       `${FakeGitHub.api}/applications/${registered.clientId}/token`,
-      answer(500),
+      respondWith(500),
     );
     await browser.click((await userOf(browser)).logoutUrl, { redirect: 'manual' });
     await expect(whoIs(browser)).resolves.toBeUndefined();
@@ -302,20 +302,24 @@ describe('a sign-in at GitHub fails', () => {
   });
 
   it.each([
-    ['the client secret is wrong', answer(200, { error: 'incorrect_client_credentials' }), 502],
     [
-      'an error comes as a form',
-      answer(200, 'error=bad_verification_code&error_description=x'),
+      'the client secret is wrong',
+      respondWith(200, { error: 'incorrect_client_credentials' }),
       502,
     ],
-    ['a token comes beside an error', answer(200, { error: 'x', access_token: 'gho_x' }), 502],
-    ['the token endpoint sends a page', answer(200, '<!doctype html>'), 503],
-    ['the token endpoint sends a page of an error', answer(500, '<!doctype html>'), 503],
-    ['there are too many requests', answer(429, { message: 'slow down' }), 503],
-    ['the token is empty', answer(200, { access_token: '', token_type: 'bearer' }), 502],
+    [
+      'an error comes as a form',
+      respondWith(200, 'error=bad_verification_code&error_description=x'),
+      502,
+    ],
+    ['a token comes beside an error', respondWith(200, { error: 'x', access_token: 'gho_x' }), 502],
+    ['the token endpoint sends a page', respondWith(200, '<!doctype html>'), 503],
+    ['the token endpoint sends a page of an error', respondWith(500, '<!doctype html>'), 503],
+    ['there are too many requests', respondWith(429, { message: 'slow down' }), 503],
+    ['the token is empty', respondWith(200, { access_token: '', token_type: 'bearer' }), 502],
     [
       'the token is of a kind nobody knows',
-      answer(200, { access_token: 'x', token_type: 'mac' }),
+      respondWith(200, { access_token: 'x', token_type: 'mac' }),
       502,
     ],
   ])('when %s', async (_, handler, status) => {
@@ -325,31 +329,35 @@ describe('a sign-in at GitHub fails', () => {
   });
 
   it.each([
-    ['refuses the token', answer(401, { message: 'Bad credentials' }), 502],
-    ['refuses with a challenge', answer(401, {}, { 'www-authenticate': 'Bearer' }), 502],
-    ['forbids it', answer(403, { message: 'Forbidden' }), 502],
-    ['has had too many requests', answer(403, { m: 1 }, { 'x-ratelimit-remaining': '0' }), 503],
-    ['fails', answer(502, 'Unicorn'), 503],
-    ['sends a page', answer(200, '<!doctype html>'), 503],
-    ['sends null', answer(200, 'null', { 'content-type': 'application/json' }), 502],
-    ['names nobody', answer(200, { login: 'alice-adams' }), 502],
-    ['names nobody exactly', answer(200, '{"id":90071992547409931}'), 502],
-    ['names somebody by a list', answer(200, { id: [1] }), 502],
-    ['sends far too much', answer(200, { id: 1, name: 'x'.repeat(70_000) }), 502],
-    ['redirects', answer(302, undefined, { location: 'https://evil.example/' }), 503],
+    ['refuses the token', respondWith(401, { message: 'Bad credentials' }), 502],
+    ['refuses with a challenge', respondWith(401, {}, { 'www-authenticate': 'Bearer' }), 502],
+    ['forbids it', respondWith(403, { message: 'Forbidden' }), 502],
+    [
+      'has had too many requests',
+      respondWith(403, { m: 1 }, { 'x-ratelimit-remaining': '0' }),
+      503,
+    ],
+    ['fails', respondWith(502, 'Unicorn'), 503],
+    ['sends a page', respondWith(200, '<!doctype html>'), 503],
+    ['sends null', respondWith(200, 'null', { 'content-type': 'application/json' }), 502],
+    ['names nobody', respondWith(200, { login: 'alice-adams' }), 502],
+    ['names nobody exactly', respondWith(200, '{"id":90071992547409931}'), 502],
+    ['names somebody by a list', respondWith(200, { id: [1] }), 502],
+    ['sends far too much', respondWith(200, { id: 1, name: 'x'.repeat(70_000) }), 502],
+    ['redirects', respondWith(302, undefined, { location: 'https://evil.example/' }), 503],
   ])('when the user endpoint %s', async (_, handler, status) => {
     github.overrides.set(userPath, handler);
     expect((await outcomeOf())[0]).toBe(status);
   });
 
   it.each([
-    ['refuses the token', answer(401, {}), 502],
-    ['fails', answer(500), 503],
-    ['fails without JSON', answer(503, 'Unicorn'), 503],
-    ['has had too many requests', answer(429), 503],
-    ['has had too many, without JSON', answer(403, '', { 'x-ratelimit-remaining': '0' }), 503],
-    ['sends a page', answer(200, '<!doctype html>'), 503],
-    ['redirects', answer(302, undefined, { location: 'https://evil.example/' }), 503],
+    ['refuses the token', respondWith(401, {}), 502],
+    ['fails', respondWith(500), 503],
+    ['fails without JSON', respondWith(503, 'Unicorn'), 503],
+    ['has had too many requests', respondWith(429), 503],
+    ['has had too many, without JSON', respondWith(403, '', { 'x-ratelimit-remaining': '0' }), 503],
+    ['sends a page', respondWith(200, '<!doctype html>'), 503],
+    ['redirects', respondWith(302, undefined, { location: 'https://evil.example/' }), 503],
   ])('when the list of addresses %s', async (_, handler, status) => {
     github.overrides.set(emailsPath, handler);
     expect((await outcomeOf())[0]).toBe(status);
@@ -358,7 +366,7 @@ describe('a sign-in at GitHub fails', () => {
   it('shows nothing of what GitHub said, and logs no secret', async () => {
     github.overrides.set(
       '/login/oauth/access_token',
-      answer(200, { error: 'bad_verification_code', error_description: '<b>canary</b>' }),
+      respondWith(200, { error: 'bad_verification_code', error_description: '<b>canary</b>' }),
     );
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
@@ -371,7 +379,7 @@ describe('a sign-in at GitHub fails', () => {
   });
 });
 
-describe('the issuer in an answer of GitHub', () => {
+describe('the issuer in a response of GitHub', () => {
   it('is not judged where nothing is known of it: the redirect URI keeps providers apart', async () => {
     github.iss = 'https://github.com/login/oauth';
     await expect(whoIs(await bff.signedIn())).resolves.toBe('583231');

@@ -4,19 +4,19 @@ import {
   changes,
   type IdToken,
   publicKeyOf,
-  signedByAStranger,
-  stranger,
+  signedByUnknownKey,
+  unknownKey,
   symmetric,
   withIdToken,
 } from '../support/authorization-server/forged-id-tokens.ts';
 import { startBff } from '../support/bff/bff.ts';
 import {
   canary,
-  cleanly,
+  withoutViolations,
   failed,
-  HostileStage,
+  HostileServerSetup,
   type Outcome,
-} from '../support/authorization-server/hostile-authorization-server.ts';
+} from '../support/authorization-server/hostile-server-setup.ts';
 import { whoIs } from './steps.ts';
 
 const hour = 3600;
@@ -28,9 +28,9 @@ const deep = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(leve
 /** Signed like the genuine one, but for its payload, which is this text. */
 const payload =
   (text: (claims: object) => string): IdToken =>
-  async ({ claims, genuine, stage }) => {
+  async ({ claims, genuine, setup }) => {
     const { CompactSign, importJWK } = await import('jose');
-    const jwk = stage.server.signingKeys.find(({ kid }) => kid === 'rsa');
+    const jwk = setup.server.signingKeys.find(({ kid }) => kid === 'rsa');
     const [header = ''] = genuine.split('.');
     const protectedHeader = JSON.parse(Buffer.from(header, 'base64url').toString()) as never;
     return new CompactSign(Buffer.from(text(claims)))
@@ -122,25 +122,25 @@ const wrong: readonly (readonly [id: string, what: string, make: IdToken])[] = [
   [
     'H-44',
     'signed with the client secret',
-    ({ claims, stage }) => symmetric(claims, stage.server.clientSecret),
+    ({ claims, setup }) => symmetric(claims, setup.server.clientSecret),
   ],
   [
     'H-44',
     'signed with the public key in PEM as a secret',
-    ({ claims, stage }) =>
-      symmetric(claims, publicKeyOf(stage.server).export({ format: 'pem', type: 'spki' })),
+    ({ claims, setup }) =>
+      symmetric(claims, publicKeyOf(setup.server).export({ format: 'pem', type: 'spki' })),
   ],
   [
     'H-44',
     'signed with the public key in DER as a secret',
-    ({ claims, stage }) =>
-      symmetric(claims, publicKeyOf(stage.server).export({ format: 'der', type: 'spki' })),
+    ({ claims, setup }) =>
+      symmetric(claims, publicKeyOf(setup.server).export({ format: 'der', type: 'spki' })),
   ],
   [
     'H-44',
     'signed with the JWK as a secret',
-    ({ claims, stage }) =>
-      symmetric(claims, JSON.stringify(publicKeyOf(stage.server).export({ format: 'jwk' }))),
+    ({ claims, setup }) =>
+      symmetric(claims, JSON.stringify(publicKeyOf(setup.server).export({ format: 'jwk' }))),
   ],
   ['H-45', 'signed with RS384', ({ claims, sign }) => sign(claims, { alg: 'RS384' })],
   ['H-45', 'signed with RS512', ({ claims, sign }) => sign(claims, { alg: 'RS512' })],
@@ -164,11 +164,11 @@ const wrong: readonly (readonly [id: string, what: string, make: IdToken])[] = [
     'whose claims were changed',
     ({ genuine, claims }) => genuine.replace(/\..*\./, `.${base64url({ ...claims, sub: 'bob' })}.`),
   ],
-  ['H-46', 'signed by a stranger', ({ claims }) => signedByAStranger(claims)],
+  ['H-46', 'signed by a stranger', ({ claims }) => signedByUnknownKey(claims)],
   [
     'H-46',
     'signed by a stranger with a key nobody knows',
-    ({ claims }) => signedByAStranger(claims, { kid: 'stranger' }),
+    ({ claims }) => signedByUnknownKey(claims, { kid: 'stranger' }),
   ],
   [
     'H-46',
@@ -178,39 +178,40 @@ const wrong: readonly (readonly [id: string, what: string, make: IdToken])[] = [
   [
     'H-46',
     'that brings its key along',
-    async ({ claims }) => signedByAStranger(claims, { jwk: await exportJWK(stranger.publicKey) }),
+    async ({ claims }) =>
+      signedByUnknownKey(claims, { jwk: await exportJWK(unknownKey.publicKey) }),
   ],
   [
     'H-46',
     'that brings a certificate along',
-    ({ claims }) => signedByAStranger(claims, { x5c: ['MIIB'] }),
+    ({ claims }) => signedByUnknownKey(claims, { x5c: ['MIIB'] }),
   ],
   [
     'H-46',
     'that says where its key is (jku)',
-    ({ claims, stage }) => signedByAStranger(claims, { jku: `${stage.bff.upstream.url}/jwks` }),
+    ({ claims, setup }) => signedByUnknownKey(claims, { jku: `${setup.bff.upstream.url}/jwks` }),
   ],
   [
     'H-46',
     'that says where its key is (x5u)',
-    ({ claims, stage }) => signedByAStranger(claims, { x5u: `${stage.bff.upstream.url}/x5u` }),
+    ({ claims, setup }) => signedByUnknownKey(claims, { x5u: `${setup.bff.upstream.url}/x5u` }),
   ],
   [
     'H-46',
     'whose kid is an address',
-    ({ claims, stage }) => signedByAStranger(claims, { kid: `${stage.bff.upstream.url}/jwks` }),
+    ({ claims, setup }) => signedByUnknownKey(claims, { kid: `${setup.bff.upstream.url}/jwks` }),
   ],
   [
     'H-46',
     'whose kid is a path',
-    ({ claims }) => signedByAStranger(claims, { kid: '../../../dev/null' }),
+    ({ claims }) => signedByUnknownKey(claims, { kid: '../../../dev/null' }),
   ],
   [
     'H-46',
     'whose kid is __proto__',
-    ({ claims }) => signedByAStranger(claims, { kid: '__proto__' }),
+    ({ claims }) => signedByUnknownKey(claims, { kid: '__proto__' }),
   ],
-  ['H-46', 'whose kid is no text', ({ claims }) => signedByAStranger(claims, { kid: { a: 1 } })],
+  ['H-46', 'whose kid is no text', ({ claims }) => signedByUnknownKey(claims, { kid: { a: 1 } })],
   ['H-47', 'that has expired', changes(() => ({ exp: now() - hour }))],
   ['H-47', 'whose end is text', changes({ exp: 'tomorrow' })],
   ['H-47', 'whose end is negative', changes({ exp: -1 })],
@@ -305,23 +306,23 @@ const right: readonly (readonly [id: string, what: string, make: IdToken])[] = [
 ];
 
 describe('an ID token', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start({
+    setup = await HostileServerSetup.start({
       authorizationServer: { claimsInIdToken: false },
       provider: { maxResponse: '1mb' },
     });
   });
-  afterAll(() => stage.close());
-  beforeEach(() => stage.reset());
+  afterAll(() => setup.close());
+  beforeEach(() => setup.reset());
 
-  it.each(wrong)('(%s) %s signs nobody in', async (_id, _what, make) => {
-    expect(await stage.play(withIdToken(make))).toEqual(cleanly(failed));
-    expect(stage.server.requestsTo('userinfo')).toEqual([]);
+  it.each(wrong)('(%s) %s does not sign in', async (_id, _what, make) => {
+    expect(await setup.run(withIdToken(make))).toEqual(withoutViolations(failed));
+    expect(setup.server.requestsTo('userinfo')).toEqual([]);
   });
 
   it.each(right)('(%s) %s signs in', async (_id, _what, make) => {
-    expect(await stage.play(withIdToken(make))).toEqual(cleanly('signed in'));
+    expect(await setup.run(withIdToken(make))).toEqual(withoutViolations('signed in'));
     expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined();
   });
 
@@ -334,9 +335,9 @@ describe('an ID token', () => {
   ])(
     '(%s) of an authentication %s, where max_age is a minute',
     async (_id, _what, time, outcome) => {
-      stage.parameters = { max_age: '60' };
+      setup.parameters = { max_age: '60' };
       const arrange = withIdToken(changes(() => ({ auth_time: time() })));
-      expect(await stage.play(arrange)).toEqual(cleanly(outcome));
+      expect(await setup.run(arrange)).toEqual(withoutViolations(outcome));
     },
   );
 
@@ -351,18 +352,18 @@ describe('an ID token', () => {
       ),
     ],
   ])('(H-48) with %s is more than a session should hold', async (_, make) => {
-    expect(await stage.play(withIdToken(make))).toEqual(cleanly(failed));
+    expect(await setup.run(withIdToken(make))).toEqual(withoutViolations(failed));
   });
 
-  it('(H-52) with an unknown key is refused at once, and a flood of them has the keys asked for twice', async () => {
+  it('(H-52) with an unknown key is refused at once, and a flood of them requests the keys twice', async () => {
     const forged = withIdToken(({ claims }) =>
-      signedByAStranger(claims, { kid: `k${Math.random()}` }),
+      signedByUnknownKey(claims, { kid: `k${Math.random()}` }),
     );
-    stage.clock.advance(10 * 60_000);
+    setup.clock.advance(10 * 60_000);
     for (let flood = 0; flood < 20; flood += 1)
-      expect(await stage.play(forged)).toEqual(cleanly(failed));
-    expect(stage.server.requestsTo('jwks').length).toBeLessThanOrEqual(2);
-    expect(stage.server.requestsTo('discovery').length).toBeLessThanOrEqual(1);
+      expect(await setup.run(forged)).toEqual(withoutViolations(failed));
+    expect(setup.server.requestsTo('jwks').length).toBeLessThanOrEqual(2);
+    expect(setup.server.requestsTo('discovery').length).toBeLessThanOrEqual(1);
   });
 
   it.each(['ES256', 'PS256', 'EdDSA'])('(ID-05) signed with %s signs in', async (algorithm) => {

@@ -1,11 +1,11 @@
 import { exportJWK, generateKeyPair, type JWK, UnsecuredJWT } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import {
   publicKeyOf,
   signAs,
-  signedByAStranger,
-  stranger,
+  signedByUnknownKey,
+  unknownKey,
   symmetric,
   withIdToken,
 } from '../support/authorization-server/forged-id-tokens.ts';
@@ -13,11 +13,12 @@ import {
   type Arrange,
   canary,
   failed,
-  cleanly,
-  HostileStage,
+  withoutViolations,
+  HostileServerSetup,
+  inOrder,
   type Misbehaviour,
   unavailable,
-} from '../support/authorization-server/hostile-authorization-server.ts';
+} from '../support/authorization-server/hostile-server-setup.ts';
 import { testTls } from '../support/network/tls.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -27,36 +28,30 @@ const minute = 60_000;
 /** The metadata are as they should be, but for these members; `undefined` takes one away. */
 const metadata =
   (values: Record<string, unknown> | ((issuer: string) => Record<string, unknown>)): Arrange =>
-  (stage) =>
-    stage.server.transform('discovery', (json) => ({
+  (setup) =>
+    setup.server.transform('discovery', (json) => ({
       ...json,
-      ...(typeof values === 'function' ? values(stage.server.issuer) : values),
+      ...(typeof values === 'function' ? values(setup.server.issuer) : values),
     }));
 
 /** What the provider publishes as its keys. */
 const jwks =
-  (make: (genuine: JWK, stage: HostileStage) => unknown): Arrange =>
-  async (stage) => {
-    const genuine = publicKeyOf(stage.server).export({ format: 'jwk' }) as JWK;
-    const keys = await make({ ...genuine, kid: 'rsa', use: 'sig', alg: 'RS256' }, stage);
-    stage.server.override('jwks', answer(200, keys as object));
-  };
-
-const both =
-  (...arrangements: readonly Arrange[]): Arrange =>
-  async (stage) => {
-    for (const arrange of arrangements) await arrange(stage);
+  (make: (genuine: JWK, setup: HostileServerSetup) => unknown): Arrange =>
+  async (setup) => {
+    const genuine = publicKeyOf(setup.server).export({ format: 'jwk' }) as JWK;
+    const keys = await make({ ...genuine, kid: 'rsa', use: 'sig', alg: 'RS256' }, setup);
+    setup.server.override('jwks', respondWith(200, keys as object));
   };
 
 const small = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const ec = await exportJWK((await generateKeyPair('ES256')).publicKey);
-const freshKey: JWK = { ...(await exportJWK(stranger.publicKey)), kid: 'fresh', use: 'sig' };
-const signedAfresh = withIdToken(({ claims }) => signedByAStranger(claims, { kid: 'fresh' }));
+const freshKey: JWK = { ...(await exportJWK(unknownKey.publicKey)), kid: 'fresh', use: 'sig' };
+const signedAfresh = withIdToken(({ claims }) => signedByUnknownKey(claims, { kid: 'fresh' }));
 const withoutKid = withIdToken(({ claims, sign }) => sign(claims, { kid: undefined }));
 
 let untrusted: Upstream;
 beforeAll(async () => {
-  untrusted = await startUpstream(answer(200, {}), { tls: testTls() });
+  untrusted = await startUpstream(respondWith(200, {}), { tls: testTls() });
 });
 afterAll(() => untrusted.close());
 
@@ -142,13 +137,13 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-24',
     'a token endpoint whose certificate nobody signed',
-    (stage) => metadata({ token_endpoint: `${untrusted.url}/token` })(stage),
+    (setup) => metadata({ token_endpoint: `${untrusted.url}/token` })(setup),
     unavailable,
   ],
   [
     'H-24',
     'a token endpoint that speaks no TLS',
-    (stage) => metadata({ token_endpoint: stage.server.issuer.replace('http:', 'https:') })(stage),
+    (setup) => metadata({ token_endpoint: setup.server.issuer.replace('http:', 'https:') })(setup),
     unavailable,
   ],
   ['H-53', 'no place for keys', metadata({ jwks_uri: undefined }), unavailable],
@@ -156,7 +151,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-45',
     'that it signs with none, and does',
-    both(
+    inOrder(
       metadata({ id_token_signing_alg_values_supported: ['none', 'RS256'] }),
       withIdToken(({ claims }) => new UnsecuredJWT(claims).encode()),
     ),
@@ -165,9 +160,9 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-45',
     'that it signs with HS256, and does',
-    both(
+    inOrder(
       metadata({ id_token_signing_alg_values_supported: ['HS256', 'RS256'] }),
-      withIdToken(({ claims, stage }) => symmetric(claims, stage.server.clientSecret)),
+      withIdToken(({ claims, setup }) => symmetric(claims, setup.server.clientSecret)),
     ),
     failed,
   ],
@@ -216,7 +211,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-53',
     'a secret as key',
-    both(
+    inOrder(
       jwks(() => ({ keys: [{ kty: 'oct', kid: 'rsa', k: 'AAAA' }] })),
       withIdToken(({ claims }) => symmetric(claims, Buffer.alloc(3))),
     ),
@@ -225,7 +220,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-53',
     'a key of 1024 bits',
-    both(
+    inOrder(
       jwks(() => ({ keys: [{ ...small.publicKey.export({ format: 'jwk' }), kid: 'rsa' }] })),
       withIdToken(async ({ claims }) => {
         const { createSign } = await import('node:crypto');
@@ -265,7 +260,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'one key without a name, and neither has the token',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [{ ...key, kid: undefined }] })),
       withoutKid,
     ),
@@ -274,7 +269,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'one key, which the token does not name',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [key] })),
       withoutKid,
     ),
@@ -283,7 +278,7 @@ const documents: readonly Misbehaviour[] = [
   [
     'H-54',
     'two keys, and the token names none',
-    both(
+    inOrder(
       jwks((key) => ({ keys: [key, freshKey] })),
       withoutKid,
     ),
@@ -307,67 +302,67 @@ const documents: readonly Misbehaviour[] = [
 ];
 
 describe('a provider that announces', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start();
+    setup = await HostileServerSetup.start();
   });
-  afterAll(() => stage.close());
+  afterAll(() => setup.close());
   beforeEach(async () => {
-    await stage.reset();
-    await stage.restart();
+    await setup.reset();
+    await setup.restart();
   });
 
   it.each(documents)('(%s) %s', async (_id, _what, arrange, outcome) => {
-    expect(await stage.play(arrange)).toEqual(cleanly(outcome));
+    expect(await setup.run(arrange)).toEqual(withoutViolations(outcome));
     expect(untrusted.requests).toEqual([]);
-    expect(stage.server.requestsTo('jwks').length).toBeLessThanOrEqual(2);
+    expect(setup.server.requestsTo('jwks').length).toBeLessThanOrEqual(2);
   });
 });
 
 describe('a provider that changes its keys', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeEach(async () => {
-    stage = await HostileStage.start({ authorizationServer: { accessTokenSeconds: 60 } });
-    await stage.play();
+    setup = await HostileServerSetup.start({ authorizationServer: { accessTokenSeconds: 60 } });
+    await setup.run();
   });
-  afterEach(() => stage.close());
+  afterEach(() => setup.close());
 
-  const asked = () => stage.server.requestsTo('jwks').length;
+  const keyRequests = () => setup.server.requestsTo('jwks').length;
   const rotate = jwks(() => ({ keys: [freshKey] }));
 
   it('(H-51) a moment after they were fetched fails no sign-in', async () => {
-    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
-    expect(asked()).toBe(2);
-    expect(await stage.play(signedAfresh)).toEqual(cleanly('signed in'));
-    expect(asked()).toBe(2);
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(keyRequests()).toBe(2);
+    expect(await setup.run(signedAfresh)).toEqual(withoutViolations('signed in'));
+    expect(keyRequests()).toBe(2);
   });
 
   it('(H-50) later on fails no sign-in either', async () => {
-    stage.clock.advance(2 * minute);
-    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
-    expect(asked()).toBe(2);
+    setup.clock.advance(2 * minute);
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(keyRequests()).toBe(2);
   });
 
-  it('(H-51) fails none of many sign-ins at the same time, and is asked once', async () => {
-    await rotate(stage);
-    await signedAfresh(stage);
+  it('(H-51) fails none of many simultaneous sign-ins, and gets one request', async () => {
+    await rotate(setup);
+    await signedAfresh(setup);
     const pages = await Promise.all(
-      Array.from({ length: 20 }, () => stage.bff.signIn(stage.browser())),
+      Array.from({ length: 20 }, () => setup.bff.signIn(setup.browser())),
     );
     const ends = pages.map(({ history }) => history.find(({ url }) => url.includes('/callback')));
     expect(ends.map((hop) => hop?.status)).toEqual(Array(20).fill(302));
-    expect(asked()).toBe(2);
+    expect(keyRequests()).toBe(2);
   });
 
-  it('(H-51) fails no sign-in although strangers have just made us look for keys', async () => {
-    const issuer = stage.server.issuer;
+  it('(H-51) fails no sign-in although forged tokens have just made the BFF request the keys', async () => {
+    const issuer = setup.server.issuer;
     const now = Math.floor(Date.now() / 1000);
     const flood = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
         const events = { 'http://schemas.openid.net/event/backchannel-logout': {} };
         const claims = {
           iss: issuer,
-          aud: stage.server.clientId,
+          aud: setup.server.clientId,
           sub: 'alice',
           iat: now,
           exp: now + 60,
@@ -375,10 +370,10 @@ describe('a provider that changes its keys', () => {
           events,
         };
         const body = new URLSearchParams({
-          logout_token: await signAs(stage.server, claims, { typ: 'logout+jwt', kid: `k${n}` }),
+          logout_token: await signAs(setup.server, claims, { typ: 'logout+jwt', kid: `k${n}` }),
         });
         return (
-          await fetch(`http://127.0.0.1:${stage.bff.port}/bff/backchannel`, {
+          await fetch(`http://127.0.0.1:${setup.bff.port}/bff/backchannel`, {
             method: 'POST',
             body,
           })
@@ -386,40 +381,40 @@ describe('a provider that changes its keys', () => {
       }),
     );
     expect(new Set(flood)).toEqual(new Set([400]));
-    expect(await stage.play(both(rotate, signedAfresh))).toEqual(cleanly('signed in'));
-    expect(asked()).toBeLessThanOrEqual(3);
+    expect(await setup.run(inOrder(rotate, signedAfresh))).toEqual(withoutViolations('signed in'));
+    expect(keyRequests()).toBeLessThanOrEqual(3);
   });
 
-  it('(H-52) without publishing them is asked once in ten seconds', async () => {
+  it('(H-52) without publishing them gets one request in ten seconds', async () => {
     for (const expected of [2, 3]) {
       for (let attempt = 0; attempt < 10; attempt += 1) {
-        await stage.bff.redis.clear();
-        expect(await stage.play(signedAfresh)).toEqual(cleanly(failed));
+        await setup.bff.redis.clear();
+        expect(await setup.run(signedAfresh)).toEqual(withoutViolations(failed));
       }
-      expect(asked()).toBe(expected);
-      stage.clock.advance(10_000);
+      expect(keyRequests()).toBe(expected);
+      setup.clock.advance(10_000);
     }
-    expect(stage.server.requestsTo('discovery').length).toBeLessThanOrEqual(2);
+    expect(setup.server.requestsTo('discovery').length).toBeLessThanOrEqual(2);
   });
 
   it('(H-55) takes the old ones back within five minutes', async () => {
-    await rotate(stage);
-    stage.clock.advance(5 * minute);
-    await stage.bff.redis.clear();
-    expect(await stage.play()).toEqual(cleanly(failed));
+    await rotate(setup);
+    setup.clock.advance(5 * minute);
+    await setup.bff.redis.clear();
+    expect(await setup.run()).toEqual(withoutViolations(failed));
   });
 
   it('(ID-19) and where they are is found by one of the next sign-ins', async () => {
-    await metadata((issuer) => ({ jwks_uri: `${issuer}/elsewhere` }))(stage);
-    stage.server.override('/elsewhere', answer(200, { keys: [freshKey] }));
-    await waitFor(async () => (await stage.play(signedAfresh)).outcome === 'signed in');
-    expect(stage.server.requestsTo('discovery')).toHaveLength(2);
+    await metadata((issuer) => ({ jwks_uri: `${issuer}/elsewhere` }))(setup);
+    setup.server.override('/elsewhere', respondWith(200, { keys: [freshKey] }));
+    await waitFor(async () => (await setup.run(signedAfresh)).outcome === 'signed in');
+    expect(setup.server.requestsTo('discovery')).toHaveLength(2);
   });
 
   it('(ID-19) fails no refresh', async () => {
-    stage.clock.advance(61_000);
-    await both(rotate, signedAfresh)(stage);
-    expect((await stage.visitor.fetch('/api/x')).status).toBe(200);
-    expect([stage.server.tokenRequests('refresh_token').length, asked()]).toEqual([1, 2]);
+    setup.clock.advance(61_000);
+    await inOrder(rotate, signedAfresh)(setup);
+    expect((await setup.visitor.fetch('/api/x')).status).toBe(200);
+    expect([setup.server.tokenRequests('refresh_token').length, keyRequests()]).toEqual([1, 2]);
   });
 });

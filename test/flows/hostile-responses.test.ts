@@ -1,35 +1,35 @@
 import {
   type Arrange,
   canary,
-  cleanly,
+  withoutViolations,
   denied,
   expired,
   failed,
-  HostileStage,
+  HostileServerSetup,
   type Misbehaviour,
   refused,
   unavailable,
-} from '../support/authorization-server/hostile-authorization-server.ts';
+} from '../support/authorization-server/hostile-server-setup.ts';
 import { changed, untilCallback } from './steps.ts';
 
 /** The browser comes back with other parameters; null takes one away. */
 const back =
   (changes: Record<string, string | null>): Arrange =>
-  (stage) =>
-    void (stage.callback = (address) => changed(address, changes));
+  (setup) =>
+    void (setup.callback = (address) => changed(address, changes));
 
 /** The same, and the response is refused before it costs the state anything. */
 const unspent =
   (arrange: Arrange): Arrange =>
-  (stage) => {
-    stage.leavesPendingLogin = true;
-    return arrange(stage);
+  (setup) => {
+    setup.leavesPendingLogin = true;
+    return arrange(setup);
   };
 
 /** The browser comes back with a parameter twice. */
 const twice = (name: string): Arrange =>
-  unspent((stage) => {
-    stage.callback = (address) => {
+  unspent((setup) => {
+    setup.callback = (address) => {
       const doubled = new URL(address);
       doubled.searchParams.append(name, 'x');
       doubled.searchParams.append(name, 'y');
@@ -39,14 +39,14 @@ const twice = (name: string): Arrange =>
 
 const state =
   (change: (state: string) => string): Arrange =>
-  (stage) =>
-    void (stage.callback = (address) =>
+  (setup) =>
+    void (setup.callback = (address) =>
       changed(address, { state: change(address.searchParams.get('state') ?? '') }));
 
 const iss =
   (change: (issuer: string) => string): Arrange =>
-  (stage) =>
-    void (stage.callback = (address) => changed(address, { iss: change(stage.server.issuer) }));
+  (setup) =>
+    void (setup.callback = (address) => changed(address, { iss: change(setup.server.issuer) }));
 
 const refusal = (error: string, more: Record<string, string> = {}) =>
   back({ error, code: null, ...more });
@@ -66,9 +66,9 @@ const responses: readonly Misbehaviour[] = [
   [
     'H-01',
     'another browser brings it',
-    unspent((stage) => {
-      stage.callback = (address) => {
-        stage.visitor = stage.browser();
+    unspent((setup) => {
+      setup.callback = (address) => {
+        setup.visitor = setup.browser();
         return address;
       };
     }),
@@ -77,9 +77,9 @@ const responses: readonly Misbehaviour[] = [
   [
     'H-01',
     'the sign-in has expired',
-    (stage) => {
-      stage.callback = async (address) => {
-        await stage.bff.redis.clear();
+    (setup) => {
+      setup.callback = async (address) => {
+        await setup.bff.redis.clear();
         return address;
       };
     },
@@ -118,10 +118,10 @@ const responses: readonly Misbehaviour[] = [
   [
     'H-07',
     'the code of another sign-in',
-    unspent(async (stage) => {
-      const other = await untilCallback(stage.bff, stage.browser(), { login_hint: 'bob' });
+    unspent(async (setup) => {
+      const other = await untilCallback(setup.bff, setup.browser(), { login_hint: 'bob' });
       const code = other.searchParams.get('code');
-      stage.callback = (address) => changed(address, { code });
+      setup.callback = (address) => changed(address, { code });
     }),
     failed,
   ],
@@ -154,7 +154,7 @@ const responses: readonly Misbehaviour[] = [
   [
     'H-16',
     'everything behind a #',
-    unspent((stage) => void (stage.callback = intoFragment)),
+    unspent((setup) => void (setup.callback = intoFragment)),
     expired,
   ],
   ['H-17', 'login_required', refusal('login_required'), denied],
@@ -174,20 +174,20 @@ function intoFragment(address: URL): URL {
 }
 
 describe('an authorization response with', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start();
+    setup = await HostileServerSetup.start();
   });
-  afterAll(() => stage.close());
-  beforeEach(() => stage.reset());
+  afterAll(() => setup.close());
+  beforeEach(() => setup.reset());
 
   it.each(responses)('(%s) %s', async (id, _, arrange, outcome) => {
-    expect(await stage.play(arrange)).toEqual(cleanly(outcome));
+    expect(await setup.run(arrange)).toEqual(withoutViolations(outcome));
     const spends = ['H-07', 'H-04'].includes(id) && outcome === failed;
-    expect(stage.server.tokenRequests()).toHaveLength(spends ? 1 : 0);
+    expect(setup.server.tokenRequests()).toHaveLength(spends ? 1 : 0);
   });
 
   it('nothing wrong signs in', async () => {
-    expect(await stage.play()).toEqual(cleanly('signed in'));
+    expect(await setup.run()).toEqual(withoutViolations('signed in'));
   });
 });

@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose';
 import {
-  answer,
+  respondWith,
   download,
   hang,
   hangUp,
@@ -10,18 +10,19 @@ import {
 import {
   changes,
   signAs,
-  signedByAStranger,
+  signedByUnknownKey,
   withIdToken,
 } from '../support/authorization-server/forged-id-tokens.ts';
 import {
   type Arrange,
   canary,
   failed,
-  cleanly,
-  HostileStage,
+  withoutViolations,
+  HostileServerSetup,
+  inOrder,
   type Misbehaviour,
   unavailable,
-} from '../support/authorization-server/hostile-authorization-server.ts';
+} from '../support/authorization-server/hostile-server-setup.ts';
 import { beginLogin, errorCode, keysOf } from './steps.ts';
 
 const hour = 3600;
@@ -29,36 +30,30 @@ const now = () => Math.floor(Date.now() / 1000);
 const json = { 'content-type': 'application/json' };
 const said = (error: string) => ({ error, error_description: `<b>${canary}</b>` });
 
-const both =
-  (...arrangements: readonly Arrange[]): Arrange =>
-  async (stage) => {
-    for (const arrange of arrangements) await arrange(stage);
-  };
-
 /** UserInfo says so, but for these claims. */
 const userInfo =
   (values: Record<string, unknown>): Arrange =>
-  (stage) =>
-    stage.server.transform('userinfo', (claims) => ({ ...claims, ...values }));
+  (setup) =>
+    setup.server.transform('userinfo', (claims) => ({ ...claims, ...values }));
 
-const userInfoAnswers =
+const overrideUserInfo =
   (handler: Handler): Arrange =>
-  (stage) =>
-    stage.server.override('userinfo', handler);
+  (setup) =>
+    setup.server.override('userinfo', handler);
 
 /** UserInfo is a JWT with these claims. */
 const userInfoToken =
-  (make: (claims: JWTPayload, stage: HostileStage) => string | Promise<string>): Arrange =>
-  (stage) =>
-    stage.server.override('userinfo', async (...call) => {
+  (make: (claims: JWTPayload, setup: HostileServerSetup) => string | Promise<string>): Arrange =>
+  (setup) =>
+    setup.server.override('userinfo', async (...call) => {
       const claims = {
-        iss: stage.server.issuer,
-        aud: stage.server.clientId,
+        iss: setup.server.issuer,
+        aud: setup.server.clientId,
         sub: 'alice',
         name: 'A',
       };
-      const token = await make(claims, stage);
-      return answer(200, token, { 'content-type': 'application/jwt' })(...call);
+      const token = await make(claims, setup);
+      return respondWith(200, token, { 'content-type': 'application/jwt' })(...call);
     });
 
 /** What UserInfo may say (OIDC Core §5.3). What was asked for and is wrong signs nobody in. */
@@ -68,33 +63,38 @@ const users: readonly Misbehaviour[] = [
   ['H-60', 'is about an empty subject', userInfo({ sub: '' }), failed],
   ['H-60', 'is about several', userInfo({ sub: ['alice'] }), failed],
   ['H-60', 'is about a subject in other letters', userInfo({ sub: 'ALICE' }), failed],
-  ['H-61', 'refuses the token', userInfoAnswers(answer(401, said('invalid_token'))), failed],
+  ['H-61', 'refuses the token', overrideUserInfo(respondWith(401, said('invalid_token'))), failed],
   [
     'H-61',
     'refuses in a header',
-    userInfoAnswers(answer(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
+    overrideUserInfo(respondWith(401, '', { 'www-authenticate': `Bearer error="${canary}"` })),
     failed,
   ],
-  ['H-61', 'forbids', userInfoAnswers(answer(403, said('insufficient_scope'))), failed],
-  ['H-61', 'breaks', userInfoAnswers(answer(500, said('server_error'))), unavailable],
-  ['H-61', 'never answers', userInfoAnswers(hang()), unavailable],
-  ['H-61', 'hangs up', userInfoAnswers(hangUp()), unavailable],
+  ['H-61', 'forbids', overrideUserInfo(respondWith(403, said('insufficient_scope'))), failed],
+  ['H-61', 'breaks', overrideUserInfo(respondWith(500, said('server_error'))), unavailable],
+  ['H-61', 'never answers', overrideUserInfo(hang()), unavailable],
+  ['H-61', 'hangs up', overrideUserInfo(hangUp()), unavailable],
   [
     'H-61',
     'redirects',
-    (stage) => stage.server.override('userinfo', redirectTo(stage.bff.upstream.url, 307)),
+    (setup) => setup.server.override('userinfo', redirectTo(setup.bff.upstream.url, 307)),
     unavailable,
   ],
-  ['H-61', 'never stops', userInfoAnswers(download(1e12, json)), unavailable],
-  ['H-61', 'is a page', userInfoAnswers(answer(200, `<html>${canary}`)), unavailable],
-  ['H-61', 'is a list', userInfoAnswers(answer(200, '[]', json)), failed],
+  ['H-61', 'never stops', overrideUserInfo(download(1e12, json)), unavailable],
+  ['H-61', 'is a page', overrideUserInfo(respondWith(200, `<html>${canary}`)), unavailable],
+  ['H-61', 'is a list', overrideUserInfo(respondWith(200, '[]', json)), failed],
   [
     'H-61',
     'is more than a session should hold',
     userInfo({ groups: Array.from({ length: 3000 }, (_, n) => `${canary} group number ${n}`) }),
     failed,
   ],
-  ['H-61', 'is signed by a stranger', userInfoToken((claims) => signedByAStranger(claims)), failed],
+  [
+    'H-61',
+    'is signed by a stranger',
+    userInfoToken((claims) => signedByUnknownKey(claims)),
+    failed,
+  ],
   [
     'H-61',
     'is signed by nobody',
@@ -107,14 +107,14 @@ const users: readonly Misbehaviour[] = [
   [
     'H-61',
     'is signed for another client',
-    userInfoToken((claims, stage) => signAs(stage.server, { ...claims, aud: 'another' })),
+    userInfoToken((claims, setup) => signAs(setup.server, { ...claims, aud: 'another' })),
     failed,
   ],
   [
     'H-61',
     'is signed by another issuer',
-    userInfoToken((claims, stage) =>
-      signAs(stage.server, { ...claims, iss: 'https://evil.example' }),
+    userInfoToken((claims, setup) =>
+      signAs(setup.server, { ...claims, iss: 'https://evil.example' }),
     ),
     failed,
   ],
@@ -122,7 +122,7 @@ const users: readonly Misbehaviour[] = [
   [
     'H-61',
     'is signed',
-    userInfoToken((claims, stage) => signAs(stage.server, claims)),
+    userInfoToken((claims, setup) => signAs(setup.server, claims)),
     'signed in',
   ],
   [
@@ -134,20 +134,20 @@ const users: readonly Misbehaviour[] = [
 ];
 
 describe('a UserInfo endpoint that', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start({
+    setup = await HostileServerSetup.start({
       authorizationServer: { claimsInIdToken: false },
       provider: { maxResponse: '1mb' },
     });
   });
-  afterAll(() => stage.close());
-  beforeEach(() => stage.reset());
+  afterAll(() => setup.close());
+  beforeEach(() => setup.reset());
 
   it.each(users)('(%s) %s', async (_id, _what, arrange, outcome) => {
-    expect(await stage.play(arrange)).toEqual(cleanly(outcome));
+    expect(await setup.run(arrange)).toEqual(withoutViolations(outcome));
     if (outcome !== 'signed in') return;
-    const user = (await (await stage.visitor.fetch('/bff/user')).json()) as {
+    const user = (await (await setup.visitor.fetch('/bff/user')).json()) as {
       sub: string;
       claims: object;
     };
@@ -159,13 +159,13 @@ describe('a UserInfo endpoint that', () => {
 /** What the token endpoint says to a refresh. */
 const refresh =
   (handler: Handler): Arrange =>
-  (stage) =>
-    stage.server.override('token', handler);
+  (setup) =>
+    setup.server.override('token', handler);
 
 const refreshed =
   (values: object): Arrange =>
-  (stage) =>
-    void (stage.tokens = (response) => ({ ...response, id_token: undefined, ...values }));
+  (setup) =>
+    void (setup.tokens = (response) => ({ ...response, id_token: undefined, ...values }));
 
 const idToken = (values: object | (() => object)) => withIdToken(changes(values));
 
@@ -182,16 +182,28 @@ type Refresh = readonly [
  * a session.
  */
 const refreshes: readonly Refresh[] = [
-  ['H-63', 'invalid_grant', refresh(answer(400, said('invalid_grant'))), 401, 'ended'],
-  ['H-64', 'a 500', refresh(answer(500, said('server_error'))), 503, 'kept'],
+  ['H-63', 'invalid_grant', refresh(respondWith(400, said('invalid_grant'))), 401, 'ended'],
+  ['H-64', 'a 500', refresh(respondWith(500, said('server_error'))), 503, 'kept'],
   ['H-64', 'a cut connection', refresh(hangUp()), 503, 'kept'],
-  ['H-64', 'a 200 with invalid_grant', refresh(answer(200, said('invalid_grant'))), 503, 'kept'],
-  ['H-64', 'a 500 with invalid_grant', refresh(answer(500, said('invalid_grant'))), 503, 'kept'],
-  ['H-64', 'invalid_client', refresh(answer(401, said('invalid_client'))), 503, 'kept'],
+  [
+    'H-64',
+    'a 200 with invalid_grant',
+    refresh(respondWith(200, said('invalid_grant'))),
+    503,
+    'kept',
+  ],
+  [
+    'H-64',
+    'a 500 with invalid_grant',
+    refresh(respondWith(500, said('invalid_grant'))),
+    503,
+    'kept',
+  ],
+  ['H-64', 'invalid_client', refresh(respondWith(401, said('invalid_client'))), 503, 'kept'],
   [
     'H-64',
     'a redirect',
-    (stage) => stage.server.override('token', redirectTo(stage.bff.upstream.url, 307)),
+    (setup) => setup.server.override('token', redirectTo(setup.bff.upstream.url, 307)),
     503,
     'kept',
   ],
@@ -242,7 +254,7 @@ const refreshes: readonly Refresh[] = [
   [
     'H-67',
     'somebody else’s ID token, signed by a stranger',
-    withIdToken(({ claims }) => signedByAStranger({ ...claims, sub: 'mallory' })),
+    withIdToken(({ claims }) => signedByUnknownKey({ ...claims, sub: 'mallory' })),
     503,
     'kept',
   ],
@@ -250,88 +262,90 @@ const refreshes: readonly Refresh[] = [
 ];
 
 describe('a refresh that brings', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start({
+    setup = await HostileServerSetup.start({
       authorizationServer: { accessTokenSeconds: 60, client: { require_auth_time: true } },
     });
   });
-  afterAll(() => stage.close());
+  afterAll(() => setup.close());
   beforeEach(async () => {
-    await stage.reset();
+    await setup.reset();
     // After the pauses that a failure of the row before has left.
-    stage.clock.advance(60_000);
-    await stage.play();
+    setup.clock.advance(60_000);
+    await setup.run();
   });
 
   it.each(refreshes)('(%s) %s', async (_id, _what, arrange, status, session) => {
-    stage.clock.advance(61_000);
-    await arrange(stage);
+    setup.clock.advance(61_000);
+    await arrange(setup);
     const began = performance.now();
-    const answered = await stage.visitor.fetch('/api/x');
+    const response = await setup.visitor.fetch('/api/x');
     expect(performance.now() - began).toBeLessThan(2500);
-    const body = await answered.text();
+    const body = await response.text();
     const code = { 401: 'not_signed_in', 503: 'provider_unavailable' }[status];
-    expect([answered.status, code && errorCode({ body })]).toEqual([status, code]);
+    expect([response.status, code && errorCode({ body })]).toEqual([status, code]);
     expect(body).not.toContain(canary);
-    expect(answered.headers.get('retry-after') !== null).toBe(status === 503);
-    expect(stage.bff.upstream.requests).toHaveLength(status === 200 ? 1 : 0);
-    expect(stage.server.tokenRequests('refresh_token')).toHaveLength(1);
-    await expect(keysOf(stage.bff, 'session')).resolves.toHaveLength(session === 'kept' ? 1 : 0);
-    const who = await stage.visitor.fetch('/bff/user');
+    expect(response.headers.get('retry-after') !== null).toBe(status === 503);
+    expect(setup.bff.upstream.requests).toHaveLength(status === 200 ? 1 : 0);
+    expect(setup.server.tokenRequests('refresh_token')).toHaveLength(1);
+    await expect(keysOf(setup.bff, 'session')).resolves.toHaveLength(session === 'kept' ? 1 : 0);
+    const who = await setup.visitor.fetch('/bff/user');
     expect(who.status).toBe(session === 'kept' ? 200 : 401);
-    expect(stage.indiscretions()).toEqual([]);
+    expect(setup.leaks()).toEqual([]);
   });
 
-  it('(H-68) the same access token again is no reason to ask for ever', async () => {
-    const replica = await stage.bff.replica();
-    stage.clock.advance(61_000);
+  it('(H-68) the same access token again does not cause endless refreshes', async () => {
+    const replica = await setup.bff.replica();
+    setup.clock.advance(61_000);
     let same: unknown;
-    stage.tokens = (response) => {
+    setup.tokens = (response) => {
       same ??= response['access_token'];
       return { ...response, access_token: same, id_token: undefined };
     };
-    const headers = { cookie: stage.visitor.cookieHeader(), 'x-csrf': '1' };
+    const headers = { cookie: setup.visitor.cookieHeader(), 'x-csrf': '1' };
     const call = (n: number) =>
-      fetch(`http://127.0.0.1:${[stage.bff, replica][n % 2]?.port}/api/x`, { headers });
-    for (const asked of [1, 2]) {
-      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call(n)));
-      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-      expect(stage.server.tokenRequests('refresh_token')).toHaveLength(asked);
-      stage.clock.advance(61_000);
+      fetch(`http://127.0.0.1:${[setup.bff, replica][n % 2]?.port}/api/x`, { headers });
+    for (const round of [1, 2]) {
+      const responses = await Promise.all(Array.from({ length: 20 }, (_, n) => call(n)));
+      expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+      expect(setup.server.tokenRequests('refresh_token')).toHaveLength(round);
+      setup.clock.advance(61_000);
     }
   });
 });
 
-const requestUri = (value: unknown) => answer(201, { request_uri: value, expires_in: 60 });
+const requestUri = (value: unknown) => respondWith(201, { request_uri: value, expires_in: 60 });
 
 /** What the place may answer where an authorization request is pushed to (RFC 9126 §2.2). */
 const pushed: readonly (readonly [id: string, what: string, Handler, typeof failed])[] = [
-  ['H-78', 'refuses', answer(400, said('invalid_request')), failed],
-  ['H-78', 'refuses us', answer(401, said('invalid_client')), failed],
-  ['H-78', 'says 200', answer(200, { request_uri: 'urn:a', expires_in: 60 }), failed],
+  ['H-78', 'refuses', respondWith(400, said('invalid_request')), failed],
+  ['H-78', 'refuses us', respondWith(401, said('invalid_client')), failed],
+  ['H-78', 'says 200', respondWith(200, { request_uri: 'urn:a', expires_in: 60 }), failed],
   ['H-78', 'says no address', requestUri(undefined), failed],
   ['H-78', 'says an empty address', requestUri(''), failed],
   ['H-78', 'says a number', requestUri(1), failed],
   ['H-78', 'says a list', requestUri(['urn:a']), failed],
-  ['H-78', 'says no time', answer(201, { request_uri: 'urn:a' }), failed],
+  ['H-78', 'says no time', respondWith(201, { request_uri: 'urn:a' }), failed],
   ['H-78', 'says an address of 30 kB', requestUri(`urn:${canary.repeat(5000)}`), failed],
-  ['H-78', 'is a page', answer(201, `<html>${canary}`), unavailable],
-  ['H-78', 'breaks', answer(503, ''), unavailable],
+  ['H-78', 'is a page', respondWith(201, `<html>${canary}`), unavailable],
+  ['H-78', 'breaks', respondWith(503, ''), unavailable],
   ['H-78', 'redirects', redirectTo('https://evil.example/', 307), unavailable],
   ['H-78', 'never stops', download(1e12, json), unavailable],
 ];
 
 describe('an endpoint for pushed requests that', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start({ authorizationServer: { par: 'required' } });
+    setup = await HostileServerSetup.start({ authorizationServer: { par: 'required' } });
   });
-  afterAll(() => stage.close());
-  beforeEach(() => stage.reset());
+  afterAll(() => setup.close());
+  beforeEach(() => setup.reset());
 
   it.each(pushed)('(%s) %s', async (_id, _what, handler, outcome) => {
-    expect(await stage.play(() => stage.server.override('par', handler))).toEqual(cleanly(outcome));
+    expect(await setup.run(() => setup.server.override('par', handler))).toEqual(
+      withoutViolations(outcome),
+    );
   });
 
   it.each([
@@ -339,34 +353,34 @@ describe('an endpoint for pushed requests that', () => {
     'https://evil.example/x#y',
     'urn:a\r\nSet-Cookie: x=y',
   ])('(H-78) says %j has said one parameter and no more', async (value) => {
-    stage.server.override('par', requestUri(value));
-    const { request } = await beginLogin(stage.bff, stage.visitor);
-    expect(request.origin).toBe(stage.server.issuer);
+    setup.server.override('par', requestUri(value));
+    const { request } = await beginLogin(setup.bff, setup.visitor);
+    expect(request.origin).toBe(setup.server.issuer);
     expect(Object.fromEntries(request.searchParams)).toEqual({
-      client_id: stage.server.clientId,
+      client_id: setup.server.clientId,
       request_uri: value,
     });
-    expect(stage.indiscretions()).toEqual([]);
+    expect(setup.leaks()).toEqual([]);
   });
 });
 
 const endSession =
   (address: unknown): Arrange =>
-  (stage) =>
-    stage.server.transform('discovery', (metadata) => ({
+  (setup) =>
+    setup.server.transform('discovery', (metadata) => ({
       ...metadata,
       end_session_endpoint: address,
     }));
 
 describe('a sign-out at a provider that', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start();
+    setup = await HostileServerSetup.start();
   });
-  afterAll(() => stage.close());
+  afterAll(() => setup.close());
   beforeEach(async () => {
-    await stage.reset();
-    await stage.restart();
+    await setup.reset();
+    await setup.restart();
   });
 
   it.each<readonly [string, string, Arrange]>([
@@ -378,38 +392,38 @@ describe('a sign-out at a provider that', () => {
     [
       'H-72',
       'revokes nothing and redirects',
-      both(endSession(undefined), ({ server, bff }) =>
+      inOrder(endSession(undefined), ({ server, bff }) =>
         server.override('revocation', redirectTo(bff.upstream.url)),
       ),
     ],
     [
       'H-72',
       'never stops revoking',
-      both(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
+      inOrder(endSession(undefined), ({ server }) => server.override('revocation', download(1e12))),
     ],
     [
       'H-72',
       'refuses to revoke',
-      both(endSession(undefined), ({ server }) =>
-        server.override('revocation', answer(400, said('unsupported_token_type'))),
+      inOrder(endSession(undefined), ({ server }) =>
+        server.override('revocation', respondWith(400, said('unsupported_token_type'))),
       ),
     ],
-  ])('(%s) %s is one here, and leads nowhere else', async (_id, _what, arrange) => {
-    expect(await stage.play(arrange)).toEqual(cleanly('signed in'));
+  ])('(%s) %s is one here, and leads to no other site', async (_id, _what, arrange) => {
+    expect(await setup.run(arrange)).toEqual(withoutViolations('signed in'));
     const began = performance.now();
-    const signedOut = await stage.visitor.fetch('/bff/logout', { method: 'POST' });
+    const signedOut = await setup.visitor.fetch('/bff/logout', { method: 'POST' });
     expect(performance.now() - began).toBeLessThan(2500);
     expect([signedOut.status, await signedOut.json()]).toEqual([200, { location: '/' }]);
-    expect((await stage.visitor.fetch('/bff/user')).status).toBe(401);
-    await expect(keysOf(stage.bff, 'session')).resolves.toEqual([]);
-    expect(stage.bff.upstream.requests).toEqual([]);
-    expect(stage.indiscretions()).toEqual([]);
+    expect((await setup.visitor.fetch('/bff/user')).status).toBe(401);
+    await expect(keysOf(setup.bff, 'session')).resolves.toEqual([]);
+    expect(setup.bff.upstream.requests).toEqual([]);
+    expect(setup.leaks()).toEqual([]);
   });
 
   it('(H-73) says more than that it is done is not listened to', async () => {
-    expect(await stage.play()).toEqual(cleanly('signed in'));
+    expect(await setup.run()).toEqual(withoutViolations('signed in'));
     const { location } = (await (
-      await stage.visitor.fetch('/bff/logout', { method: 'POST' })
+      await setup.visitor.fetch('/bff/logout', { method: 'POST' })
     ).json()) as { location: string };
     const state = new URL(location).searchParams.get('state') ?? '';
     const more = new URLSearchParams({
@@ -418,10 +432,10 @@ describe('a sign-out at a provider that', () => {
       error: canary,
       returnUrl: '//evil.example',
     });
-    const page = await stage.visitor.navigate(`/bff/logout/callback?${more}`, {
+    const page = await setup.visitor.navigate(`/bff/logout/callback?${more}`, {
       redirect: 'manual',
     });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/']);
-    expect(stage.indiscretions()).toEqual([]);
+    expect(setup.leaks()).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import {
-  answer,
+  respondWith,
   download,
   hang,
   hangUp,
@@ -11,29 +11,29 @@ import {
   type Arrange,
   canary,
   failed,
-  cleanly,
-  HostileStage,
+  withoutViolations,
+  HostileServerSetup,
   type Misbehaviour,
   unavailable,
-} from '../support/authorization-server/hostile-authorization-server.ts';
+} from '../support/authorization-server/hostile-server-setup.ts';
 import type { Transform } from '../support/authorization-server/oidc-endpoints.ts';
 import { keysOf } from './steps.ts';
 
 const json = { 'content-type': 'application/json' };
 
 /** The token endpoint answers so. */
-const answers =
+const overrideTokenEndpoint =
   (handler: Handler): Arrange =>
-  (stage) =>
-    stage.server.override('token', handler);
+  (setup) =>
+    setup.server.override('token', handler);
 
 /** It answers as it should, but for these members; `undefined` takes one away. */
 const members = (values: object): Arrange => tokens((response) => ({ ...response, ...values }));
 
 const tokens =
   (change: Transform): Arrange =>
-  (stage) =>
-    void (stage.tokens = change);
+  (setup) =>
+    void (setup.tokens = change);
 
 /** It answers as it should, but for how it is written. */
 const written = (write: (text: string) => string): Arrange =>
@@ -42,8 +42,8 @@ const written = (write: (text: string) => string): Arrange =>
 /** It sends the browser's own address bar somewhere else, with everything in the request. */
 const elsewhere =
   (status: number): Arrange =>
-  (stage) =>
-    stage.server.override('token', redirectTo(`${stage.bff.upstream.url}/stolen`, status));
+  (setup) =>
+    setup.server.override('token', redirectTo(`${setup.bff.upstream.url}/stolen`, status));
 
 /** Writes something that is no HTTP, or not all of it. */
 const raw =
@@ -82,89 +82,138 @@ const endpoints: readonly Misbehaviour[] = [
     elsewhere(status),
     unavailable,
   ]),
-  ['H-22', 'says invalid_grant', answers(answer(400, said('invalid_grant'))), failed],
-  ['H-22', 'says invalid_request', answers(answer(400, said('invalid_request'))), failed],
-  ['H-22', 'says invalid_client', answers(answer(401, said('invalid_client'))), failed],
-  ['H-22', 'says unauthorized_client', answers(answer(400, said('unauthorized_client'))), failed],
-  ['H-22', 'says an error nobody knows', answers(answer(400, said('nobody_knows'))), failed],
-  ['H-22', 'says an error that is a number', answers(answer(400, { error: 42 })), failed],
+  [
+    'H-22',
+    'says invalid_grant',
+    overrideTokenEndpoint(respondWith(400, said('invalid_grant'))),
+    failed,
+  ],
+  [
+    'H-22',
+    'says invalid_request',
+    overrideTokenEndpoint(respondWith(400, said('invalid_request'))),
+    failed,
+  ],
+  [
+    'H-22',
+    'says invalid_client',
+    overrideTokenEndpoint(respondWith(401, said('invalid_client'))),
+    failed,
+  ],
+  [
+    'H-22',
+    'says unauthorized_client',
+    overrideTokenEndpoint(respondWith(400, said('unauthorized_client'))),
+    failed,
+  ],
+  [
+    'H-22',
+    'says an error nobody knows',
+    overrideTokenEndpoint(respondWith(400, said('nobody_knows'))),
+    failed,
+  ],
+  [
+    'H-22',
+    'says an error that is a number',
+    overrideTokenEndpoint(respondWith(400, { error: 42 })),
+    failed,
+  ],
   [
     'H-22',
     'demands other credentials',
-    answers(answer(401, '', { 'www-authenticate': `Basic realm="${canary}"` })),
+    overrideTokenEndpoint(respondWith(401, '', { 'www-authenticate': `Basic realm="${canary}"` })),
     failed,
   ],
-  ['H-22', 'is forbidden', answers(answer(403, said('access_denied'))), failed],
-  ['H-22', 'is not there', answers(answer(404, said('not_found'))), failed],
-  ['H-23', 'is 500', answers(answer(500, said('server_error'))), unavailable],
-  ['H-23', 'is 502 with a page', answers(answer(502, `<h1>${canary}</h1>`)), unavailable],
-  ['H-23', 'is 503', answers(answer(503, '', { 'retry-after': '60' })), unavailable],
-  ['H-23', 'is 429', answers(answer(429, {}, { 'retry-after': '60' })), unavailable],
-  ['H-24', 'hangs up', answers(hangUp()), unavailable],
-  ['H-24', 'speaks no HTTP', answers(raw(`${canary}\r\n\r\n`)), unavailable],
+  ['H-22', 'is forbidden', overrideTokenEndpoint(respondWith(403, said('access_denied'))), failed],
+  ['H-22', 'is not there', overrideTokenEndpoint(respondWith(404, said('not_found'))), failed],
+  ['H-23', 'is 500', overrideTokenEndpoint(respondWith(500, said('server_error'))), unavailable],
+  [
+    'H-23',
+    'is 502 with a page',
+    overrideTokenEndpoint(respondWith(502, `<h1>${canary}</h1>`)),
+    unavailable,
+  ],
+  [
+    'H-23',
+    'is 503',
+    overrideTokenEndpoint(respondWith(503, '', { 'retry-after': '60' })),
+    unavailable,
+  ],
+  [
+    'H-23',
+    'is 429',
+    overrideTokenEndpoint(respondWith(429, {}, { 'retry-after': '60' })),
+    unavailable,
+  ],
+  ['H-24', 'hangs up', overrideTokenEndpoint(hangUp()), unavailable],
+  ['H-24', 'speaks no HTTP', overrideTokenEndpoint(raw(`${canary}\r\n\r\n`)), unavailable],
   [
     'H-24',
     'sends less than it says',
-    answers(raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}')),
+    overrideTokenEndpoint(raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}')),
     unavailable,
   ],
   [
     'H-24',
     'sends two lengths',
-    answers(raw('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}')),
+    overrideTokenEndpoint(
+      raw('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'),
+    ),
     unavailable,
   ],
   [
     'H-24',
     'sends headers without end',
-    answers(raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n{}`)),
+    overrideTokenEndpoint(raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n{}`)),
     unavailable,
   ],
   [
     'H-24',
     'switches protocols',
-    answers(raw('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')),
+    overrideTokenEndpoint(
+      raw('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
+    ),
     unavailable,
   ],
-  ['H-25', 'never answers', answers(hang()), unavailable],
-  ['H-25', 'answers in drops', answers(drips), unavailable],
+  ['H-25', 'never answers', overrideTokenEndpoint(hang()), unavailable],
+  ['H-25', 'answers in drops', overrideTokenEndpoint(drips), unavailable],
   [
     'H-25',
     'stops half-way',
-    answers((_, response) => void response.writeHead(200, json).write('{')),
+    overrideTokenEndpoint((_, response) => void response.writeHead(200, json).write('{')),
     unavailable,
   ],
-  ['H-26', 'never stops', answers(download(1e12, json)), unavailable],
+  ['H-26', 'never stops', overrideTokenEndpoint(download(1e12, json)), unavailable],
   [
     'H-26',
     'sends more than it may',
-    answers(answer(200, JSON.stringify('x'.repeat(50_000)), json)),
+    overrideTokenEndpoint(respondWith(200, JSON.stringify('x'.repeat(50_000)), json)),
     unavailable,
   ],
   [
     'H-26',
     'sends a bomb',
-    answers(
-      answer(200, gzipSync(Buffer.alloc(20_000_000)), { ...json, 'content-encoding': 'gzip' }),
+    overrideTokenEndpoint(
+      respondWith(200, gzipSync(Buffer.alloc(20_000_000)), { ...json, 'content-encoding': 'gzip' }),
     ),
     unavailable,
   ],
   [
     'H-27',
     'sends a page',
-    answers(answer(200, `<html>${canary}`, { 'content-type': 'text/html' })),
+    overrideTokenEndpoint(respondWith(200, `<html>${canary}`, { 'content-type': 'text/html' })),
     unavailable,
   ],
-  ['H-27', 'sends nothing', answers(answer(200, '', json)), unavailable],
-  ['H-27', 'sends no content', answers(answer(204)), unavailable],
+  ['H-27', 'sends nothing', overrideTokenEndpoint(respondWith(200, '', json)), unavailable],
+  ['H-27', 'sends no content', overrideTokenEndpoint(respondWith(204)), unavailable],
   ['H-27', 'sends half of it', written((text) => text.slice(0, -9)), unavailable],
-  ['H-27', 'sends null', answers(answer(200, 'null', json)), failed],
-  ['H-27', 'sends a list', answers(answer(200, '[]', json)), failed],
-  ['H-27', 'sends a text', answers(answer(200, `"${canary}"`, json)), failed],
-  ['H-27', 'sends an empty object', answers(answer(200, {})), failed],
+  ['H-27', 'sends null', overrideTokenEndpoint(respondWith(200, 'null', json)), failed],
+  ['H-27', 'sends a list', overrideTokenEndpoint(respondWith(200, '[]', json)), failed],
+  ['H-27', 'sends a text', overrideTokenEndpoint(respondWith(200, `"${canary}"`, json)), failed],
+  ['H-27', 'sends an empty object', overrideTokenEndpoint(respondWith(200, {})), failed],
   ['H-27', 'sends it behind a byte order mark', written((text) => `\uFEFF${text}`), unavailable],
   // It is JSON, whatever it is called.
-  ['H-27', 'sends it as text', answers(asText), 'signed in'],
+  ['H-27', 'sends it as text', overrideTokenEndpoint(asText), 'signed in'],
   ['H-27', 'sends it all in __proto__', written((text) => `{"__proto__":${text}}`), failed],
   [
     'H-27',
@@ -175,7 +224,7 @@ const endpoints: readonly Misbehaviour[] = [
   [
     'H-27',
     'says it with a status of its own',
-    answers((_, response) => void response.writeHead(299, json).end('{}')),
+    overrideTokenEndpoint((_, response) => void response.writeHead(299, json).end('{}')),
     failed,
   ],
   ['H-28', 'sends no access token', members({ access_token: undefined }), failed],
@@ -221,7 +270,12 @@ const endpoints: readonly Misbehaviour[] = [
   ['H-33', 'gives a type that nobody asked for', members({ token_type: 'DPoP' }), failed],
   ['H-33', 'gives another type', members({ token_type: 'mac' }), failed],
   ['H-33', 'gives no token but its type', members({ token_type: 'N_A' }), failed],
-  ['H-37', 'says 200 and an error', answers(answer(200, said('invalid_grant'))), failed],
+  [
+    'H-37',
+    'says 200 and an error',
+    overrideTokenEndpoint(respondWith(200, said('invalid_grant'))),
+    failed,
+  ],
   ['H-30', 'gives no time', members({ expires_in: undefined }), 'signed in'],
   ['H-30', 'gives the time as a text', members({ expires_in: '3600' }), 'signed in'],
   ['H-30', 'gives no time at all', members({ expires_in: 0 }), 'signed in'],
@@ -254,59 +308,59 @@ const endpoints: readonly Misbehaviour[] = [
 ];
 
 describe('a token endpoint that', () => {
-  let stage: HostileStage;
+  let setup: HostileServerSetup;
   beforeAll(async () => {
-    stage = await HostileStage.start();
+    setup = await HostileServerSetup.start();
   });
-  afterAll(() => stage.close());
-  beforeEach(() => stage.reset());
+  afterAll(() => setup.close());
+  beforeEach(() => setup.reset());
 
   it.each(endpoints)('(%s) %s', async (_id, _what, arrange, outcome) => {
-    expect(await stage.play(arrange)).toEqual(cleanly(outcome));
-    expect(stage.server.tokenRequests()).toHaveLength(1);
+    expect(await setup.run(arrange)).toEqual(withoutViolations(outcome));
+    expect(setup.server.tokenRequests()).toHaveLength(1);
     if (outcome !== 'signed in') return;
     // Whatever it says of its tokens, a call is one call, and asks for others once.
-    expect((await stage.visitor.fetch('/api/x')).status).toBe(200);
-    expect(stage.bff.upstream.requests).toHaveLength(1);
-    expect(stage.server.tokenRequests('refresh_token').length).toBeLessThanOrEqual(1);
+    expect((await setup.visitor.fetch('/api/x')).status).toBe(200);
+    expect(setup.bff.upstream.requests).toHaveLength(1);
+    expect(setup.server.tokenRequests('refresh_token').length).toBeLessThanOrEqual(1);
   });
 
-  it('(H-36) gives instructions for a browser has given them to nobody', async () => {
-    stage.server.override('token', (_request, response) => {
+  it('(H-36) gives instructions for a browser does not reach the browser with them', async () => {
+    setup.server.override('token', (_request, response) => {
       response.setHeader('set-cookie', ['bff=planted; Path=/', 'id=1']);
       response.setHeader('clear-site-data', '"*"');
       response.setHeader('location', 'https://evil.example/');
       return 'continue';
     });
-    expect(await stage.play()).toEqual(cleanly('signed in'));
-    const { page } = stage;
+    expect(await setup.run()).toEqual(withoutViolations('signed in'));
+    const { page } = setup;
     expect(page?.history.at(-1)?.setCookie.join()).not.toMatch(/planted|id=1/);
     expect(page?.headers.has('clear-site-data')).toBe(false);
-    stage.server.requests.length = 0;
-    await stage.bff.signedIn('bob', stage.browser());
-    expect(stage.server.tokenRequests()[0]?.headers.cookie).toBeUndefined();
+    setup.server.requests.length = 0;
+    await setup.bff.signedIn('bob', setup.browser());
+    expect(setup.server.tokenRequests()[0]?.headers.cookie).toBeUndefined();
   });
 
-  it('(H-35) says what nobody knows is not remembered for it', async () => {
+  it('(H-35) sends unknown members leaves no trace of them', async () => {
     const sizes = [];
     for (const extra of [undefined, 'x'.repeat(30_000)]) {
-      await stage.reset();
-      expect(await stage.play(members({ extra }))).toEqual(cleanly('signed in'));
-      const [key = ''] = await keysOf(stage.bff, 'session');
-      sizes.push((await stage.bff.redis.dump()).get(key)?.length ?? 0);
+      await setup.reset();
+      expect(await setup.run(members({ extra }))).toEqual(withoutViolations('signed in'));
+      const [key = ''] = await keysOf(setup.bff, 'session');
+      sizes.push((await setup.bff.redis.dump()).get(key)?.length ?? 0);
     }
     expect(Math.abs((sizes[0] ?? 0) - (sizes[1] ?? 0))).toBeLessThan(500);
   });
 
-  it('(H-80) is slow delays nobody who does not need it', async () => {
-    const signedIn = await stage.bff.signedIn('alice', stage.browser());
-    stage.server.override('token', hang());
-    const waiting = Array.from({ length: 30 }, () => stage.bff.signIn(stage.browser()));
+  it('(H-80) is slow delays no request that does not need it', async () => {
+    const signedIn = await setup.bff.signedIn('alice', setup.browser());
+    setup.server.override('token', hang());
+    const waiting = Array.from({ length: 30 }, () => setup.bff.signIn(setup.browser()));
     const began = performance.now();
     expect((await signedIn.fetch('/api/x')).status).toBe(200);
     expect(performance.now() - began).toBeLessThan(700);
     const statuses = (await Promise.all(waiting)).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([503]));
-    await expect(keysOf(stage.bff, 'session')).resolves.toHaveLength(1);
+    await expect(keysOf(setup.bff, 'session')).resolves.toHaveLength(1);
   });
 });

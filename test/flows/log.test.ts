@@ -1,4 +1,4 @@
-import { answer, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, inTurn } from '../support/upstream/responses.ts';
 import { ServerLog } from '../../src/telemetry/server-log.service.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
@@ -108,25 +108,28 @@ describe('no secret reaches the log, at any level', () => {
     );
 
     // Everything that goes wrong.
-    const stranger = bff.browser();
-    await stranger.navigate('/nowhere?ticket=canary-query-of-nowhere');
-    await stranger.fetch('/nowhere?ticket=canary-query-of-nowhere');
-    await stranger.navigate('/bff/callback?code=canary-foreign-code&state=canary-foreign-state');
-    await stranger.navigate('/bff/login?returnUrl=//canary.example/return');
-    await stranger.fetch('/api/x?canary-query-signed-out');
-    await stranger.fetch('/api/x?canary-query-without-csrf', { csrf: false });
+    const signedOut = bff.browser();
+    await signedOut.navigate('/nowhere?ticket=canary-query-of-nowhere');
+    await signedOut.fetch('/nowhere?ticket=canary-query-of-nowhere');
+    await signedOut.navigate('/bff/callback?code=canary-foreign-code&state=canary-foreign-state');
+    await signedOut.navigate('/bff/login?returnUrl=//canary.example/return');
+    await signedOut.fetch('/api/x?canary-query-signed-out');
+    await signedOut.fetch('/api/x?canary-query-without-csrf', { csrf: false });
     authorizationServer.interaction = 'deny';
     await attempt('denied');
     authorizationServer.interaction = 'sign-in';
     for (const [name, handler] of [
-      ['refused', answer(400, { error: 'invalid_grant', error_description: 'canary-description' })],
+      [
+        'refused',
+        respondWith(400, { error: 'invalid_grant', error_description: 'canary-description' }),
+      ],
       [
         'garbage',
-        answer(200, '{"access_token":"canary-token-in-broken-json', {
+        respondWith(200, '{"access_token":"canary-token-in-broken-json', {
           'content-type': 'application/json',
         }),
       ],
-      ['page', answer(200, '<p>canary-token-in-a-page</p>', { 'content-type': 'text/html' })],
+      ['page', respondWith(200, '<p>canary-token-in-a-page</p>', { 'content-type': 'text/html' })],
       ['cut', hangUp()],
     ] as const) {
       authorizationServer.override('token', handler);
@@ -139,7 +142,7 @@ describe('no secret reaches the log, at any level', () => {
     });
     await attempt('tampered');
     authorizationServer.transform('token', keepTokens);
-    authorizationServer.override('revocation', answer(500, 'canary-revocation-answer'));
+    authorizationServer.override('revocation', respondWith(500, 'canary-revocation-answer'));
     const late = await attempt('revocation');
     await late.fetch('/bff/logout', { method: 'POST' });
     const last = await attempt('upstream');
@@ -220,11 +223,11 @@ describe('no secret reaches the log, at any level', () => {
 });
 
 describe('a line', () => {
-  it('carries the id of the request that its answer carries', async () => {
+  it('carries the id of the request that its response carries', async () => {
     await using bff = await startBff({ store: 'memory' });
-    const answered = await bff.browser().fetch('/bff/user?a=b', { csrf: false });
-    const problem = (await answered.json()) as { requestId: string };
-    const id = answered.headers.get('x-request-id');
+    const response = await bff.browser().fetch('/bff/user?a=b', { csrf: false });
+    const problem = (await response.json()) as { requestId: string };
+    const id = response.headers.get('x-request-id');
     expect(problem.requestId).toBe(id);
     const lines = await waitFor(() => {
       const found = linesOf(bff).filter(({ req }) => req?.id === id);
@@ -250,10 +253,10 @@ describe('a line', () => {
   it('of a failure says what failed and that the request did, once each', async () => {
     await using bff = await startBff({ store: 'memory' });
     await bff.authorizationServer.goDown();
-    const answered = await bff
+    const response = await bff
       .browser()
       .fetch('/bff/login', { headers: { 'sec-fetch-dest': null } });
-    const id = answered.headers.get('x-request-id');
+    const id = response.headers.get('x-request-id');
     const lines = await waitFor(() => {
       const found = linesOf(bff).filter(({ req }) => req?.id === id);
       return found.length === 2 && found;
@@ -288,7 +291,7 @@ describe('a line', () => {
     expect(bff.logs.text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]/);
   });
 
-  it('does not call it an error when a person leaves before an answer', async () => {
+  it('does not call it an error when a browser leaves before the response', async () => {
     await using bff = await startBff({
       store: 'memory',
       upstream: hang(),
@@ -346,10 +349,10 @@ describe('a line', () => {
       clock: clock.now,
       authorizationServer: { accessTokenSeconds: 60 },
       upstream: inTurn(
-        answer(200),
-        answer(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' }),
-        answer(200),
-        answer(200),
+        respondWith(200),
+        respondWith(401, {}, { 'www-authenticate': 'Bearer error="invalid_token"' }),
+        respondWith(200),
+        respondWith(200),
         hangUp(),
       ),
       route: { retry: 0 },

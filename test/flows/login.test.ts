@@ -45,7 +45,7 @@ describe.each(modes)('login with $mode', ({ https, prefix, secure }) => {
     expect([...request.searchParams]).toHaveLength(Object.keys(parameters).length);
   });
 
-  it('shows the challenge of the verifier that the token endpoint gets, and the verifier to nobody else', async () => {
+  it('shows the challenge of the verifier that only the token endpoint gets', async () => {
     const browser = bff.browser();
     const page = await bff.signIn(browser);
     const [request] = bff.authorizationServer.authorizationRequests();
@@ -128,8 +128,8 @@ describe('login', () => {
   afterAll(() => bff.close());
   beforeEach(() => bff.redis.clear());
 
-  it('hands on what a page may ask for, and what the operator allows', async () => {
-    const asked = {
+  it('passes on the parameters that a page may set, and those that the operator allows', async () => {
+    const parameters = {
       prompt: 'login',
       login_hint: 'bob',
       acr_values: 'urn:test:mfa',
@@ -137,8 +137,11 @@ describe('login', () => {
       ui_locales: 'de',
       kc_idp_hint: 'x',
     };
-    const { request } = await beginLogin(bff, bff.browser(), { ...asked, returnUrl: '/there' });
-    expect(Object.fromEntries(request.searchParams)).toMatchObject(asked);
+    const { request } = await beginLogin(bff, bff.browser(), {
+      ...parameters,
+      returnUrl: '/there',
+    });
+    expect(Object.fromEntries(request.searchParams)).toMatchObject(parameters);
     expect(request.searchParams.has('returnUrl')).toBe(false);
   });
 
@@ -151,7 +154,7 @@ describe('login', () => {
     'response_type',
     'code_challenge',
     'code_challenge_method',
-  ])('lets nobody inject %s', async (name) => {
+  ])('does not let a page inject %s', async (name) => {
     const { request } = await beginLogin(bff, bff.browser(), { [name]: 'evil' });
     expect(request.searchParams.getAll(name)).toHaveLength(1);
     expect(request.search).not.toContain('evil');
@@ -166,7 +169,7 @@ describe('login', () => {
     'resource',
     'organization',
     'login_hint[]x',
-  ])('ignores %s, which nobody allowed', async (name) => {
+  ])('ignores %s, which is not allowed', async (name) => {
     const { page, request } = await beginLogin(bff, bff.browser(), {
       [name.replace('[]x', '_x')]: 'evil',
     });
@@ -208,9 +211,9 @@ describe('login', () => {
     const page = await browser.navigate(`/bff/login?${query}`, { redirect: 'manual' });
     expect([page.status, errorCode(page)]).toEqual([status, code]);
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
-    for (const answer of [program, page]) {
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      expect(answer.history[0]?.setCookie).toEqual([]);
+    for (const response of [program, page]) {
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(response.history[0]?.setCookie).toEqual([]);
     }
     expect((await bff.redis.dump()).size).toBe(0);
   });
@@ -234,14 +237,14 @@ describe('login', () => {
     expect((await bff.redis.dump()).size).toBe(0);
   });
 
-  it('in a hidden frame may ask whether somebody is signed in already', async () => {
+  it('in a hidden frame may check whether a user is signed in already', async () => {
     const page = await bff
       .browser()
       .navigate('/bff/login?prompt=none', { dest: 'iframe', redirect: 'manual' });
     expect(page.status).toBe(302);
   });
 
-  it('by a browser that tells nothing about itself is a login', async () => {
+  it('by a browser without Fetch Metadata is a login', async () => {
     const page = await bff
       .browser()
       .navigate('/bff/login', { redirect: 'manual', headers: asProgram });

@@ -2,7 +2,7 @@ import { createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { CompactSign, importJWK } from 'jose';
 import type { AuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import type { TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 type Key = Parameters<CompactSign['sign']>[0];
@@ -49,7 +49,7 @@ export async function keyOf(
 }
 
 /** A key that no provider of ours knows. */
-export const strangersKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
+export const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** A text as the key of an HMAC. */
 export const secretKey = (text: string): Key => createSecretKey(Buffer.from(text));
@@ -59,7 +59,7 @@ export const part = (json: unknown): string =>
   Buffer.from(JSON.stringify(json)).toString('base64url');
 
 /** What the back-channel endpoint answered. */
-export interface Answered {
+export interface LogoutResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
@@ -71,7 +71,7 @@ export interface Answered {
  * Sends something to the back-channel endpoint of one replica, as a provider does: no cookie, no
  * header of ours.
  */
-export async function post(bff: TestBff, init: RequestInit): Promise<Answered> {
+export async function post(bff: TestBff, init: RequestInit): Promise<LogoutResponse> {
   const url = `http://127.0.0.1:${bff.port}${bff.options.basePath}/backchannel`;
   const response = await fetch(url, { method: 'POST', redirect: 'manual', ...init });
   const { status, headers } = response;
@@ -81,7 +81,11 @@ export async function post(bff: TestBff, init: RequestInit): Promise<Answered> {
 }
 
 /** Sends a logout token in a form. */
-export function send(bff: TestBff, token: string, headers: HeadersInit = {}): Promise<Answered> {
+export function send(
+  bff: TestBff,
+  token: string,
+  headers: HeadersInit = {},
+): Promise<LogoutResponse> {
   return post(bff, { body: new URLSearchParams({ logout_token: token }), headers });
 }
 
@@ -95,7 +99,7 @@ export async function signOut(bff: TestBff, claims: Members): Promise<number> {
  * session.
  */
 export interface SignedIn {
-  readonly browser: LittleBrowser;
+  readonly browser: TestBrowser;
   readonly idToken: string;
   readonly sid: string;
 }
@@ -126,12 +130,12 @@ export function sidIn(idToken: unknown): string {
 /**
  * What this replica says to a browser's `/bff/user` and to its call of the API: two status codes.
  */
-export async function statusesAt(bff: TestBff, browser: LittleBrowser): Promise<number[]> {
+export async function statusesAt(bff: TestBff, browser: TestBrowser): Promise<number[]> {
   const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
-  const ask = async (path: string) => {
+  const statusOf = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${bff.port}${path}`, { headers });
     await response.body?.cancel();
     return response.status;
   };
-  return Promise.all([ask('/bff/user'), ask('/api/x')]);
+  return Promise.all([statusOf('/bff/user'), statusOf('/api/x')]);
 }

@@ -1,11 +1,11 @@
-import { answer, hang, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, type Handler } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { asProgram, cookieLines, errorCode, keysOf, whoIs } from './steps.ts';
 
 /** The session's public id and logout address, as the front end learns them. */
-async function logoutOf(browser: LittleBrowser): Promise<{ sid: string; logoutUrl: string }> {
+async function logoutOf(browser: TestBrowser): Promise<{ sid: string; logoutUrl: string }> {
   const user = (await (await browser.fetch('/bff/user')).json()) as {
     session: { id: string };
     logoutUrl: string;
@@ -24,7 +24,7 @@ const modes = [
 
 describe.each(modes)('logout with $mode', ({ https, cookie }) => {
   let bff: TestBff;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
   beforeAll(async () => {
     bff = await startBff({ https });
   });
@@ -67,7 +67,7 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
     }
   });
 
-  it('comes back to the return URL, and the next sign-in asks who it is', async () => {
+  it('comes back to the return URL, and the next sign-in shows the login form', async () => {
     const { logoutUrl } = await logoutOf(browser);
     const page = await browser.click(`${logoutUrl}&returnUrl=${encodeURIComponent('/bye?a=1#b')}`);
     const last = page.history.findLast(({ url }) => url.includes('/bff/logout/callback'));
@@ -118,7 +118,7 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('of somebody who is not signed in leads to the return URL', async () => {
+  it('of a signed-out user leads to the return URL', async () => {
     const page = await bff.browser().navigate('/bff/logout?returnUrl=/bye', { redirect: 'manual' });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/bye']);
     expect(page.history[0]?.setCookie).toEqual([]);
@@ -127,7 +127,7 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
   it.each([
     ['without a sid', ''],
     ['with the right sid', 'sid'],
-  ])('by fetch %s answers where to go', async (_, name) => {
+  ])('by fetch %s responds with the address to go to', async (_, name) => {
     const { sid } = await logoutOf(browser);
     const query = name ? `?sid=${sid}` : '';
     const response = await browser.fetch(`/bff/logout${query}`, { method: 'POST' });
@@ -163,7 +163,7 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('by fetch of somebody who is not signed in answers the return URL', async () => {
+  it('by fetch of a signed-out user responds with the return URL', async () => {
     const response = await bff.browser().fetch('/bff/logout?returnUrl=/bye', { method: 'POST' });
     expect([response.status, await response.json()]).toEqual([200, { location: '/bye' }]);
   });
@@ -208,8 +208,8 @@ describe.each(modes)('logout with $mode', ({ https, cookie }) => {
 
 describe('logout at a provider in trouble', () => {
   const cases: readonly (readonly [string, 'revocation' | '*', Handler])[] = [
-    ['refuses to revoke', 'revocation', answer(400, { error: 'unsupported_token_type' })],
-    ['cannot revoke now', 'revocation', answer(503)],
+    ['refuses to revoke', 'revocation', respondWith(400, { error: 'unsupported_token_type' })],
+    ['cannot revoke now', 'revocation', respondWith(503)],
     ['revokes for ever', 'revocation', hang()],
     ['answers nothing at all', '*', hang()],
   ];
@@ -277,7 +277,7 @@ describe('logout at a provider in trouble', () => {
     expect([page.status, page.headers.get('location')]).toEqual([302, '/']);
   });
 
-  it('that has no revocation endpoint, or gave no refresh token, is asked for what it can do', async () => {
+  it('that has no revocation endpoint, or gave no refresh token, gets the requests that it supports', async () => {
     await using without = await startBff({
       store: 'memory',
       authorizationServer: { revocation: false },

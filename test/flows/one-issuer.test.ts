@@ -1,11 +1,11 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { logoutToken, send, sidIn } from './logout-tokens.ts';
 import { beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
 const token = 'a-management-token-that-is-long-enough';
 
-const whoAreSignedIn = (browsers: readonly LittleBrowser[]) =>
+const whoAreSignedIn = (browsers: readonly TestBrowser[]) =>
   Promise.all(browsers.map((browser) => whoIs(browser)));
 
 describe('two clients of one issuer', () => {
@@ -59,7 +59,7 @@ describe('two clients of one issuer', () => {
       ['a stranger', 'admin-client'],
       ['alice', undefined],
     ],
-  ])('are told apart by the aud of a logout token: %j', async (aud, left) => {
+  ])('are distinguished by the aud of a logout token: %j', async (aud, left) => {
     const browsers = await both();
     expect(await signOut({ sub: 'alice', aud })).toBe(200);
     expect(await whoAreSignedIn(browsers)).toEqual(left);
@@ -125,7 +125,7 @@ describe('two clients of one issuer', () => {
     expect([await status('/api/x'), await status('/admin/x')]).toEqual([401, 401]);
   });
 
-  it('are told apart by frontchannelLogout, which only one has', async () => {
+  it('are distinguished by frontchannelLogout, which only one has', async () => {
     const sids: string[] = [];
     bff.authorizationServer.transform('token', (json) => {
       sids.push(sidIn(json['id_token']));

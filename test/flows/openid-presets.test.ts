@@ -7,15 +7,15 @@ import { beginLogin, whoIs } from './steps.ts';
  */
 async function requestOf(
   provider: BffOverrides['provider'],
-  asked: Record<string, string> = {},
+  parameters: Record<string, string> = {},
 ): Promise<Record<string, string>> {
   await using bff = await startBff({ provider });
-  const { request } = await beginLogin(bff, bff.browser(), asked);
+  const { request } = await beginLogin(bff, bff.browser(), parameters);
   return Object.fromEntries(request.searchParams);
 }
 
 describe('a preset of an OpenID provider', () => {
-  it('google asks for refresh tokens in Google’s own way, where offline_access is wanted', async () => {
+  it('google requests refresh tokens in Google’s own way, where offline_access is requested', async () => {
     const scopes = ['openid', 'email', 'offline_access'];
     const request = await requestOf({ preset: 'google', scopes });
     expect(request).toMatchObject({
@@ -26,7 +26,7 @@ describe('a preset of an OpenID provider', () => {
     });
   });
 
-  it('google asks for none otherwise', async () => {
+  it('google requests none otherwise', async () => {
     const request = await requestOf({ preset: 'google', scopes: ['openid'] });
     expect(request).not.toHaveProperty('access_type');
     expect(request).not.toHaveProperty('prompt');
@@ -42,13 +42,13 @@ describe('a preset of an OpenID provider', () => {
     ['keycloak', 'kc_idp_hint'],
     ['entra', 'domain_hint'],
     ['okta', 'idp'],
-  ] as const)('%s hands over %s, and nothing else that nobody allowed', async (preset, name) => {
+  ] as const)('%s passes on %s, and no parameter that is not allowed', async (preset, name) => {
     const request = await requestOf({ preset }, { [name]: 'x', y: 'z' });
     expect(request).toMatchObject({ [name]: 'x' });
     expect(request).not.toHaveProperty('y');
   });
 
-  it('entra does not ask UserInfo, which its tokens for an API of yours cannot call', async () => {
+  it('entra does not call UserInfo, which its tokens for your own API cannot call', async () => {
     await using bff = await startBff({
       provider: { preset: 'entra' },
       authorizationServer: { claimsInIdToken: false },

@@ -1,5 +1,5 @@
 import {
-  answer,
+  respondWith,
   download,
   hang,
   hangUp,
@@ -19,7 +19,7 @@ beforeAll(() => void process.on('unhandledRejection', note));
 afterAll(() => void process.off('unhandledRejection', note));
 
 /** UserInfo is asked, and nothing takes longer than half a second. */
-const impatient: BffOverrides = {
+const shortTimeouts: BffOverrides = {
   provider: { timeout: '900ms', maxResponse: '20kb' },
   authorizationServer: { claimsInIdToken: false },
 };
@@ -29,14 +29,14 @@ const json = { 'content-type': 'application/json' };
 /** What "not now" looks like, wherever it comes from. */
 const outages: readonly (readonly [string, Handler])[] = [
   ['hangs up', hangUp()],
-  ['answers 500', answer(500, { error: 'server_error' })],
-  ['answers 502 with HTML', answer(502, '<h1>Bad gateway</h1>')],
-  ['answers 503', answer(503, { error: 'temporarily_unavailable' }, { 'retry-after': '60' })],
-  ['answers 429', answer(429, { error: 'slow_down' })],
-  ['answers HTML', answer(200, '<!doctype html>', { 'content-type': 'text/html' })],
-  ['answers nothing', answer(200)],
-  ['answers half of it', answer(200, '{"issuer":"', json)],
-  ['answers too much', answer(200, JSON.stringify('x'.repeat(30_000)), json)],
+  ['answers 500', respondWith(500, { error: 'server_error' })],
+  ['answers 502 with HTML', respondWith(502, '<h1>Bad gateway</h1>')],
+  ['answers 503', respondWith(503, { error: 'temporarily_unavailable' }, { 'retry-after': '60' })],
+  ['answers 429', respondWith(429, { error: 'slow_down' })],
+  ['answers HTML', respondWith(200, '<!doctype html>', { 'content-type': 'text/html' })],
+  ['answers nothing', respondWith(200)],
+  ['answers half of it', respondWith(200, '{"issuer":"', json)],
+  ['answers too much', respondWith(200, JSON.stringify('x'.repeat(30_000)), json)],
   ['never stops', download(1e12, json)],
   ['hangs', hang()],
   ['hangs half-way', (_request, response) => void response.writeHead(200, json).write('{')],
@@ -45,14 +45,14 @@ const outages: readonly (readonly [string, Handler])[] = [
 
 /** What is an answer, but not one that signs anybody in. */
 const refusals: readonly (readonly [string, Handler])[] = [
-  ['refuses', answer(400, { error: 'invalid_request', error_description: '<b>canary</b>' })],
-  ['answers an empty object', answer(200, {})],
-  ['answers a list', answer(200, '[]', json)],
-  ['answers null', answer(200, 'null', json)],
-  ['is not there', answer(404, { error: 'not_found' })],
+  ['refuses', respondWith(400, { error: 'invalid_request', error_description: '<b>canary</b>' })],
+  ['answers an empty object', respondWith(200, {})],
+  ['answers a list', respondWith(200, '[]', json)],
+  ['answers null', respondWith(200, 'null', json)],
+  ['is not there', respondWith(404, { error: 'not_found' })],
 ];
 
-async function expectNobody(bff: TestBff, browser = bff.browser()): Promise<void> {
+async function expectSignedOut(bff: TestBff, browser = bff.browser()): Promise<void> {
   await expect(whoIs(browser)).resolves.toBeUndefined();
   expect((await bff.redis.dump()).size).toBe(0);
 }
@@ -62,14 +62,14 @@ describe('a provider whose discovery', () => {
     '%s makes a login 503, and works again as soon as it does',
     async (_, handler) => {
       const clock = testClock();
-      await using bff = await startBff({ ...impatient, clock: clock.now });
+      await using bff = await startBff({ ...shortTimeouts, clock: clock.now });
       bff.authorizationServer.override('discovery', handler);
       const browser = bff.browser();
       const { page } = await beginLogin(bff, browser);
       expect([page.status, errorCode(page)]).toEqual([503, 'provider_unavailable']);
       expect(page.headers.get('retry-after')).toMatch(/^\d+$/);
       expect(page.history[0]?.setCookie).toEqual([]);
-      await expectNobody(bff);
+      await expectSignedOut(bff);
 
       bff.authorizationServer.override('discovery', undefined);
       clock.advance(1000);
@@ -81,20 +81,20 @@ describe('a provider whose discovery', () => {
     ...refusals.filter(([name]) => name !== 'is not there'),
     [
       'names another issuer',
-      answer(200, {
+      respondWith(200, {
         issuer: 'https://evil.example',
         authorization_endpoint: 'https://evil.example/',
       }),
     ],
   ] as const)('%s makes a login 502', async (_, handler) => {
-    await using bff = await startBff(impatient);
+    await using bff = await startBff(shortTimeouts);
     bff.authorizationServer.override('discovery', handler);
     const page = await bff
       .browser()
       .navigate('/bff/login', { redirect: 'manual', headers: asProgram });
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
     expect(page.body).not.toContain('canary');
-    await expectNobody(bff);
+    await expectSignedOut(bff);
   });
 });
 
@@ -103,10 +103,10 @@ describe('a provider whose keys', () => {
     ...outages.map((row) => [...row, 503, 'provider_unavailable'] as const),
     ...refusals.map((row) => [...row, 502, 'login_failed'] as const),
   ])(
-    'are asked for, which %s, signs nobody in, and leaves nothing behind',
+    'are requested, which %s, does not sign in, and leaves nothing behind',
     async (_, handler, status, code) => {
       const clock = testClock();
-      await using bff = await startBff({ ...impatient, clock: clock.now });
+      await using bff = await startBff({ ...shortTimeouts, clock: clock.now });
       bff.authorizationServer.override('jwks', handler);
       const browser = bff.browser();
       const began = performance.now();
@@ -116,7 +116,7 @@ describe('a provider whose keys', () => {
       expect(page.headers.get('retry-after') !== null).toBe(status === 503);
       expect(page.body).not.toContain('canary');
       expect(bff.authorizationServer.requestsTo('jwks')).toHaveLength(1);
-      await expectNobody(bff, browser);
+      await expectSignedOut(bff, browser);
 
       bff.authorizationServer.override('jwks', undefined);
       clock.advance(1000);
@@ -150,7 +150,7 @@ describe('a provider that is down', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('while a sign-in comes back leaves its state good, as long as nothing was asked', async () => {
+  it('while a sign-in comes back leaves its state good, as long as no request was sent', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now });
     const browser = bff.browser();
@@ -166,7 +166,7 @@ describe('a provider that is down', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('does not change the answer to a callback that is nobody’s', async () => {
+  it('does not change the response to a callback without a pending login', async () => {
     await using bff = await startBff({ store: 'memory' });
     await bff.authorizationServer.goDown();
     const page = await bff
@@ -175,7 +175,7 @@ describe('a provider that is down', () => {
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
   });
 
-  it('once is asked once: nothing is sent twice that could be spent twice', async () => {
+  it('once gets one request: nothing is sent twice that could be spent twice', async () => {
     await using bff = await startBff({ store: 'memory' });
     bff.authorizationServer.override('token', inTurn(hangUp(), passOn()));
     const page = await bff.signIn(bff.browser());

@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import {
   asProgram,
@@ -32,7 +32,7 @@ async function begin(at: TestBff): Promise<number> {
   return (await beginLogin(at, at.browser())).page.status;
 }
 
-describe('sign-ins that nobody completes (Redis flooding)', () => {
+describe('sign-ins that are never completed (Redis flooding)', () => {
   it('are as many as may be, on all replicas together, however many begin at once', async () => {
     const statuses = await Promise.all(
       Array.from({ length: 40 }, (_, n) => begin(n % 2 === 0 ? bff : replica)),
@@ -71,7 +71,7 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
     await expect(keysOf(bff, 'login')).resolves.toHaveLength(most);
   });
 
-  it('make no room when a callback names a state that nobody began', async () => {
+  it('make no room when a callback names an unknown state', async () => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
     for (let n = 1; n < most; n += 1) await begin(bff);
@@ -97,7 +97,7 @@ describe('sign-ins that nobody completes (Redis flooding)', () => {
       authorizationServer: { par: 'offered' },
       provider: { par: 'required' },
     });
-    pushing.authorizationServer.override('par', answer(400, { error: 'invalid_request' }));
+    pushing.authorizationServer.override('par', respondWith(400, { error: 'invalid_request' }));
     await expect(begin(pushing)).resolves.toBe(502);
     expect((await pushing.redis.dump()).size).toBe(0);
     pushing.authorizationServer.override('par', undefined);

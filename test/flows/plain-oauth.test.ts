@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
 import { registered } from '../support/non-oidc/fake-service.ts';
@@ -51,7 +51,9 @@ const signIn = async () => {
 const json = { 'content-type': 'application/json' };
 
 /** The tokens that the service would give, in another form. */
-function givesTokens(change: (tokens: Record<string, unknown>) => ReturnType<typeof answer>): void {
+function givesTokens(
+  change: (tokens: Record<string, unknown>) => ReturnType<typeof respondWith>,
+): void {
   service.overrides.set(tokenPath, async (request, response, recorded) => {
     service.overrides.delete(tokenPath);
     const again = await fetch(service.url + tokenPath, {
@@ -80,28 +82,31 @@ describe('a service that speaks OAuth 2 alone', () => {
     expect(claims).toEqual({ sub: '80351110224678912', name: 'A. Adams', groups: ['a', 'b'] });
   });
 
-  it.each<[string, (tokens: Record<string, unknown>) => ReturnType<typeof answer>]>([
-    ['without token_type', (tokens) => answer(200, { ...tokens, token_type: undefined })],
-    ['without expires_in', (tokens) => answer(200, { ...tokens, expires_in: undefined })],
-    ['with expires_in: null', (tokens) => answer(200, { ...tokens, expires_in: null })],
-    ['with expires_in: 0', (tokens) => answer(200, { ...tokens, expires_in: 0 })],
-    ['with expires_in in words', (tokens) => answer(200, { ...tokens, expires_in: 'never' })],
-    ['with refresh_token: null', (tokens) => answer(200, { ...tokens, refresh_token: null })],
-    ['with a list of scopes', (tokens) => answer(200, { ...tokens, scope: ['identify', 'x'] })],
-    ['with an empty error', (tokens) => answer(200, { ...tokens, error: '' })],
+  it.each<[string, (tokens: Record<string, unknown>) => ReturnType<typeof respondWith>]>([
+    ['without token_type', (tokens) => respondWith(200, { ...tokens, token_type: undefined })],
+    ['without expires_in', (tokens) => respondWith(200, { ...tokens, expires_in: undefined })],
+    ['with expires_in: null', (tokens) => respondWith(200, { ...tokens, expires_in: null })],
+    ['with expires_in: 0', (tokens) => respondWith(200, { ...tokens, expires_in: 0 })],
+    ['with expires_in in words', (tokens) => respondWith(200, { ...tokens, expires_in: 'never' })],
+    ['with refresh_token: null', (tokens) => respondWith(200, { ...tokens, refresh_token: null })],
+    [
+      'with a list of scopes',
+      (tokens) => respondWith(200, { ...tokens, scope: ['identify', 'x'] }),
+    ],
+    ['with an empty error', (tokens) => respondWith(200, { ...tokens, error: '' })],
     [
       'with an ID token nobody asked for',
-      (tokens) => answer(200, { ...tokens, id_token: 'a.b.c' }),
+      (tokens) => respondWith(200, { ...tokens, id_token: 'a.b.c' }),
     ],
-    ['as created', (tokens) => answer(201, tokens)],
+    ['as created', (tokens) => respondWith(201, tokens)],
     [
       'as text',
-      (tokens) => answer(200, JSON.stringify(tokens), { 'content-type': 'text/javascript' }),
+      (tokens) => respondWith(200, JSON.stringify(tokens), { 'content-type': 'text/javascript' }),
     ],
     [
       'as a form called HTML',
       (tokens) =>
-        answer(200, String(new URLSearchParams(tokens as Record<string, string>)), {
+        respondWith(200, String(new URLSearchParams(tokens as Record<string, string>)), {
           'content-type': 'text/html',
         }),
     ],
@@ -113,19 +118,19 @@ describe('a service that speaks OAuth 2 alone', () => {
   });
 
   it.each([
-    ['a list', answer(200, '[]', json), 502],
-    ['null', answer(200, 'null', json), 502],
-    ['nothing', answer(200), 503],
-    ['an error that is no text', answer(200, { error: { message: 'no' } }), 502],
-    ['an error that is true', answer(200, { error: true, access_token: 'x' }), 502],
-    ['a redirect', answer(302, undefined, { location: 'https://evil.example/' }), 503],
-    ['more than maxResponse', answer(200, { access_token: 'x'.repeat(30_000) }), 503],
+    ['a list', respondWith(200, '[]', json), 502],
+    ['null', respondWith(200, 'null', json), 502],
+    ['nothing', respondWith(200), 503],
+    ['an error that is no text', respondWith(200, { error: { message: 'no' } }), 502],
+    ['an error that is true', respondWith(200, { error: true, access_token: 'x' }), 502],
+    ['a redirect', respondWith(302, undefined, { location: 'https://evil.example/' }), 503],
+    ['more than maxResponse', respondWith(200, { access_token: 'x'.repeat(30_000) }), 503],
     [
       'a token that cannot be sent',
-      answer(200, { access_token: 'a b', token_type: 'bearer' }),
+      respondWith(200, { access_token: 'a b', token_type: 'bearer' }),
       502,
     ],
-  ])('signs nobody in with %s in the place of tokens', async (_, handler, status) => {
+  ])('does not sign in with %s in place of tokens', async (_, handler, status) => {
     service.overrides.set(tokenPath, handler);
     const { browser, page } = await signIn();
     expect(page.status).toBe(status);
@@ -142,7 +147,7 @@ describe('a service that speaks OAuth 2 alone', () => {
     expect(redeemed?.form.has('client_secret')).toBe(false);
   });
 
-  it('is told goodbye where it has a place for that', async () => {
+  it('is called at sign-out where it has an endpoint for that', async () => {
     const { browser } = await signIn();
     const response = await browser.fetch('/bff/logout', { method: 'POST' });
     const { location } = (await response.json()) as { location: string };
@@ -150,7 +155,7 @@ describe('a service that speaks OAuth 2 alone', () => {
     expect(location).not.toContain('id_token_hint');
   });
 
-  it('cannot end sessions by logout tokens, because nobody could verify them', async () => {
+  it('cannot end sessions by logout tokens, because they could not be verified', async () => {
     const claims = { iss: `${service.url}/api/users/@me`, sub: '80351110224678912' };
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const response = await fetch(`${bff.url}/bff/backchannel`, {

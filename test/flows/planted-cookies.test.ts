@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { errorCode, untilCallback, whoIs } from './steps.ts';
 
@@ -9,8 +9,8 @@ import { errorCode, untilCallback, whoIs } from './steps.ts';
  * (cookie tossing).
  */
 let bff: TestBff;
-let alice: LittleBrowser;
-let mallory: LittleBrowser;
+let alice: TestBrowser;
+let mallory: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -27,7 +27,7 @@ afterAll(() => bff.close());
 const [session, login] = ['__Host-Http-bff', '__Host-Http-bff-login'];
 
 /** The value of the cookie with this name in a browser. */
-function valueIn(browser: LittleBrowser, name: string): string {
+function valueIn(browser: TestBrowser, name: string): string {
   return browser.cookies().find((cookie) => cookie.name === name)?.value ?? '';
 }
 
@@ -42,9 +42,9 @@ async function get(target: string, cookie: string): Promise<{ status?: number; t
     `Cookie: ${cookie}`,
   ];
   const tls = { ca: bff.ca ?? '' };
-  const answer = await rawRequest(bff.port, `${head.join('\r\n')}\r\n\r\n`, { tls });
-  const [status] = answer.statuses;
-  return { ...(status !== undefined && { status }), text: answer.text };
+  const response = await rawRequest(bff.port, `${head.join('\r\n')}\r\n\r\n`, { tls });
+  const [status] = response.statuses;
+  return { ...(status !== undefined && { status }), text: response.text };
 }
 
 describe.each([

@@ -1,13 +1,14 @@
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   slowly,
   passOn,
   type Handler,
 } from '../support/upstream/responses.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { refreshCount, startWithExpiredTokens } from '../support/bff/expired-tokens.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { beginLogin, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
@@ -20,22 +21,7 @@ const longPause = 31 * second;
 
 const outage = [503, 'provider_unavailable'];
 
-/** A BFF whose people signed in so long ago that their access tokens have ended. */
-async function withExpiredTokens(people: readonly string[], overrides: BffOverrides = {}) {
-  const clock = testClock();
-  const bff = await startBff({
-    clock: clock.now,
-    authorizationServer: { accessTokenSeconds: 60 },
-    ...overrides,
-  });
-  const browsers = await Promise.all(people.map((person) => bff.signedIn(person)));
-  clock.advance(61 * second);
-  const [browser] = browsers as [LittleBrowser];
-  return { bff, browser, browsers, clock, [Symbol.asyncDispose]: () => bff.close() };
-}
-
-const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
-const call = (browser: LittleBrowser) => browser.fetch('/api/x');
+const call = (browser: TestBrowser) => browser.fetch('/api/x');
 const codeOf = async (response: Response) => ((await response.json()) as { code?: string }).code;
 
 /** What it comes to, and that it did not take as long as somebody would wait. */
@@ -73,10 +59,10 @@ const faults: readonly (readonly [string, (bff: TestBff) => Promise<() => unknow
     [
       ['hangs', hang()],
       ['hangs up', hangUp()],
-      ['answers 500', answer(500, { error: 'server_error' })],
-      ['answers 429', answer(429, { error: 'slow_down' })],
-      ['answers HTML', answer(200, '<!doctype html>', { 'content-type': 'text/html' })],
-      ['answers half a JSON', answer(200, '{"a":', { 'content-type': 'application/json' })],
+      ['answers 500', respondWith(500, { error: 'server_error' })],
+      ['answers 429', respondWith(429, { error: 'slow_down' })],
+      ['answers HTML', respondWith(200, '<!doctype html>', { 'content-type': 'text/html' })],
+      ['answers half a JSON', respondWith(200, '{"a":', { 'content-type': 'application/json' })],
     ] as const
   ).map(
     ([name, handler]) =>
@@ -94,22 +80,22 @@ describe.each(faults)('while a provider %s', (_, fail) => {
   it('signing in is 503 at once, and works as soon as it is back', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now, store: 'memory' });
-    const mend = await fail(bff);
+    const restore = await fail(bff);
     const browser = bff.browser();
     const { page } = await soon(beginLogin(bff, browser));
     expect([page.status, errorCode(page)]).toEqual(outage);
     expect(page.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(page.history[0]?.setCookie).toEqual([]);
-    await mend();
+    await restore();
     clock.advance(second);
     await bff.signedIn('alice', browser);
   });
 
-  it('whoever is signed in stays so, calls that need it are 503 in time, and all is well afterwards', async () => {
-    await using party = await withExpiredTokens(['alice'], { provider: { timeout: '3s' } });
-    const { bff, browser, clock } = party;
+  it('users stay signed in, calls that need it are 503 in time, and all is well afterwards', async () => {
+    await using setup = await startWithExpiredTokens(['alice'], { provider: { timeout: '3s' } });
+    const { bff, browser, clock } = setup;
     const cookie = browser.cookieHeader();
-    const mend = await fail(bff);
+    const restore = await fail(bff);
 
     const failed = await soon(call(browser));
     expect([failed.status, await codeOf(failed)]).toEqual(outage);
@@ -123,7 +109,7 @@ describe.each(faults)('while a provider %s', (_, fail) => {
     expect((await fetch(`${bff.managementUrl}/livez`)).status).toBe(200);
     expect(bff.upstream.requests).toEqual([]);
 
-    await mend();
+    await restore();
     await waitFor(async () => {
       clock.advance(longPause);
       return (await call(browser)).status === 200;
@@ -138,10 +124,10 @@ describe('a provider that hangs', () => {
     await using bff = await startBff();
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
-    const stranger = await bff.replica();
+    const replica = await bff.replica();
     bff.authorizationServer.override('*', hang());
-    const viaStranger = browser.via(stranger.port);
-    const unknown = await soon(visitCallback(stranger, viaStranger, callback));
+    const viaReplica = browser.via(replica.port);
+    const unknown = await soon(visitCallback(replica, viaReplica, callback));
     expect([unknown.status, errorCode(unknown)]).toEqual(outage);
     expect(bff.authorizationServer.tokenRequests()).toEqual([]);
     const known = await soon(visitCallback(bff, browser.via(bff.port), callback));
@@ -173,14 +159,14 @@ describe('a provider that hangs', () => {
     expect([page.status, errorCode(page)]).toEqual(outage);
   });
 
-  it('keeps no call waiting on any replica, and what it answers late is not lost', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+  it('keeps no call waiting on any replica, and its late responses are not lost', async () => {
+    await using setup = await startWithExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     const replica = await bff.replica();
     const other = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
     const { handler, wake } = sleeping();
     bff.authorizationServer.override('*', handler);
-    const answers = await soon(
+    const responses = await soon(
       Promise.all([
         ...Array.from({ length: 10 }, () => call(browser)),
         ...Array.from({ length: 10 }, () =>
@@ -188,18 +174,18 @@ describe('a provider that hangs', () => {
         ),
       ]),
     );
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
-    expect(refreshes(bff)).toBe(1);
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(refreshCount(bff)).toBe(1);
 
     wake();
     await waitFor(async () => (await call(browser)).status === 200);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
-  it('is asked for life by one probe at a time, however many wait', async () => {
+  it('gets one liveness probe at a time, however many requests wait', async () => {
     const people = ['alice', 'bob'];
-    await using party = await withExpiredTokens(people);
-    const { bff, browsers } = party;
+    await using setup = await startWithExpiredTokens(people);
+    const { bff, browsers } = setup;
     bff.authorizationServer.override('*', hang());
     bff.authorizationServer.requests.length = 0;
     await soon(Promise.all(browsers.flatMap((browser) => [call(browser), call(browser)])));
@@ -209,35 +195,35 @@ describe('a provider that hangs', () => {
 
 describe('a provider that is slow', () => {
   it('but alive is waited for: all calls on all replicas succeed with one token request', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     const replicas = [bff, await bff.replica()];
     bff.authorizationServer.override('token', slowly(5 * second, passOn()));
     const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
     const began = performance.now();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, (_, n) =>
         fetch(`http://127.0.0.1:${replicas[n % 2]?.port}/api/x`, { headers }),
       ),
     );
-    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(200));
     expect(performance.now() - began).toBeGreaterThan(4.9 * second);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('but alive is waited for by a sign-in, also when its discovery only says 500', async () => {
     await using bff = await startBff({ store: 'memory' });
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser);
-    bff.authorizationServer.override('discovery', answer(500));
+    bff.authorizationServer.override('discovery', respondWith(500));
     bff.authorizationServer.override('token', slowly(2.5 * second, passOn()));
     expect((await visitCallback(bff, browser, callback)).status).toBe(302);
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
   it('and then hangs is given up', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens(['alice']);
+    const { bff, browser } = setup;
     bff.authorizationServer.override('token', hang());
     const waiting = call(browser);
     await waitFor(() => bff.authorizationServer.requestsTo('discovery').length === 2);
@@ -249,11 +235,11 @@ describe('a provider that is slow', () => {
 
 describe('a provider whose keys cannot be fetched', () => {
   it.each<readonly [string, Handler]>([
-    ['because they are 503', answer(503)],
+    ['because they are 503', respondWith(503)],
     ['because the connection ends', hangUp()],
     ['because nothing comes', hang()],
-    ['because it is a page that comes', answer(200, '<html>')],
-    ['because they are not there any more', answer(404, { error: 'not_found' })],
+    ['because it is a page that comes', respondWith(200, '<html>')],
+    ['because they are not there any more', respondWith(404, { error: 'not_found' })],
   ])('%s signs people in with those it had', async (_, handler) => {
     const clock = testClock();
     await using bff = await startBff({
@@ -264,13 +250,13 @@ describe('a provider whose keys cannot be fetched', () => {
     const signedIn = () => bff.signedIn('alice', bff.browser({ now: Date.now }));
     await signedIn();
     bff.authorizationServer.override('jwks', handler);
-    const asked = () => bff.authorizationServer.requestsTo('jwks').length;
-    expect(asked()).toBe(1);
+    const keyRequests = () => bff.authorizationServer.requestsTo('jwks').length;
+    expect(keyRequests()).toBe(1);
     // News of the metadata make openid-client ask for the keys again.
     clock.advance(hour);
     const browser = await waitFor(async () => {
       const someone = await soon(signedIn());
-      return asked() === 2 && someone;
+      return keyRequests() === 2 && someone;
     });
     await expect(whoIs(browser)).resolves.toBe('alice');
     clock.advance(61 * second);
@@ -279,24 +265,24 @@ describe('a provider whose keys cannot be fetched', () => {
 });
 
 describe('pauses after an outage', () => {
-  it('are for all sessions of the provider: it is asked once, and once after each of them', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
-    const { bff, browsers, clock } = party;
-    bff.authorizationServer.override('token', answer(503, ''));
-    expect((await call(browsers[0] as LittleBrowser)).status).toBe(503);
-    const asked = () => refreshes(bff);
+  it('are for all sessions of the provider: it gets one request, and one after each of them', async () => {
+    await using setup = await startWithExpiredTokens(['alice', 'bob', 'alice', 'bob', 'alice']);
+    const { bff, browsers, clock } = setup;
+    bff.authorizationServer.override('token', respondWith(503, ''));
+    expect((await call(browsers[0] as TestBrowser)).status).toBe(503);
+    const sent = () => refreshCount(bff);
     const all = () => Promise.all(browsers.map(call));
     expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-    expect(asked()).toBe(1);
+    expect(sent()).toBe(1);
 
     // 1, 2, 4, 8, 16 and then 30 seconds.
     for (const [index, length] of [1, 2, 4, 8, 16, 30, 30].entries()) {
       const [first] = await all();
       expect(first?.headers.get('retry-after')).toBe(String(length));
-      expect(asked()).toBe(index + 1);
+      expect(sent()).toBe(index + 1);
       clock.advance(length * second);
       expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill(503));
-      expect(asked()).toBe(index + 2);
+      expect(sent()).toBe(index + 2);
     }
     bff.authorizationServer.override('token', undefined);
     clock.advance(30 * second);
@@ -304,10 +290,10 @@ describe('pauses after an outage', () => {
   });
 
   it('end with the first success', async () => {
-    await using party = await withExpiredTokens(['alice']);
-    const { bff, browser, clock } = party;
+    await using setup = await startWithExpiredTokens(['alice']);
+    const { bff, browser, clock } = setup;
     for (let round = 0; round < 3; round += 1) {
-      bff.authorizationServer.override('token', answer(503, ''));
+      bff.authorizationServer.override('token', respondWith(503, ''));
       expect((await call(browser)).headers.get('retry-after')).toBe('1');
       bff.authorizationServer.override('token', undefined);
       clock.advance(second);
@@ -324,11 +310,14 @@ describe('pauses after an outage', () => {
     [503, 'soon', 1],
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', 1],
     [500, '60', 1],
-  ])('are as long as a %i with Retry-After: %s asks for', async (status, asked, length) => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers, clock } = party;
-    const [alice, bob] = browsers as [LittleBrowser, LittleBrowser];
-    bff.authorizationServer.override('token', answer(status, '', { 'retry-after': asked }));
+  ])('are as long as a %i with Retry-After: %s requests', async (status, retryAfter, length) => {
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
+    const { bff, browsers, clock } = setup;
+    const [alice, bob] = browsers as [TestBrowser, TestBrowser];
+    bff.authorizationServer.override(
+      'token',
+      respondWith(status, '', { 'retry-after': retryAfter }),
+    );
     expect((await call(alice)).headers.get('retry-after')).toBe(String(length));
     clock.advance((length - 0.5) * second);
     const failed = await call(bob);
@@ -340,14 +329,14 @@ describe('pauses after an outage', () => {
   });
 
   it.each<readonly [string, Handler]>([
-    ['is refused', answer(400, { error: 'invalid_request' })],
-    ['gets an empty object', answer(200, {})],
-    ['gets a page', answer(200, '<html>', { 'content-type': 'text/html' })],
-    ['gets a token of another type', answer(200, { access_token: 'a', token_type: 'mac' })],
+    ['is refused', respondWith(400, { error: 'invalid_request' })],
+    ['gets an empty object', respondWith(200, {})],
+    ['gets a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
+    ['gets a token of another type', respondWith(200, { access_token: 'a', token_type: 'mac' })],
   ])('are for one session alone that %s', async (_, handler) => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers, clock } = party;
-    const [alice, bob] = browsers as [LittleBrowser, LittleBrowser];
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
+    const { bff, browsers, clock } = setup;
+    const [alice, bob] = browsers as [TestBrowser, TestBrowser];
     bff.authorizationServer.override('token', handler);
     const failed = await call(alice);
     expect([failed.status, await codeOf(failed)]).toEqual(outage);
@@ -359,27 +348,27 @@ describe('pauses after an outage', () => {
     expect((await call(alice)).status).toBe(200);
   });
 
-  it('are for everybody when it is our credentials that are refused', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob']);
-    const { bff, browsers } = party;
-    bff.authorizationServer.override('token', answer(401, { error: 'invalid_client' }));
-    const answers = [await call(browsers[0] as LittleBrowser), await call(browsers[1] as never)];
-    expect(answers.map(({ status }) => status)).toEqual([503, 503]);
-    expect(refreshes(bff)).toBe(1);
+  it('are for all users when the BFF’s credentials are refused', async () => {
+    await using setup = await startWithExpiredTokens(['alice', 'bob']);
+    const { bff, browsers } = setup;
+    bff.authorizationServer.override('token', respondWith(401, { error: 'invalid_client' }));
+    const responses = [await call(browsers[0] as TestBrowser), await call(browsers[1] as never)];
+    expect(responses.map(({ status }) => status)).toEqual([503, 503]);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('let the others wait for the one that tries, not fail', async () => {
-    await using party = await withExpiredTokens(['alice', 'bob', 'alice', 'bob']);
-    const { bff, browsers, clock } = party;
-    bff.authorizationServer.override('token', answer(503, ''));
-    await call(browsers[0] as LittleBrowser);
+    await using setup = await startWithExpiredTokens(['alice', 'bob', 'alice', 'bob']);
+    const { bff, browsers, clock } = setup;
+    bff.authorizationServer.override('token', respondWith(503, ''));
+    await call(browsers[0] as TestBrowser);
     const { handler, wake } = sleeping();
     bff.authorizationServer.override('token', handler);
     clock.advance(second);
     const calls = browsers.map(call);
-    await waitFor(() => refreshes(bff) === 2);
+    await waitFor(() => refreshCount(bff) === 2);
     wake();
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(4).fill(200));
-    expect(refreshes(bff)).toBe(5);
+    expect(refreshCount(bff)).toBe(5);
   });
 });

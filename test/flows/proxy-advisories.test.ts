@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 
@@ -8,7 +8,7 @@ import { echo } from '../support/upstream/upstream.ts';
 // return-url.test.ts.
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -123,7 +123,7 @@ describe('an advisory on another proxy', () => {
   );
 
   it.each(['public, max-age=600', 's-maxage=600', 'max-age=600', undefined])(
-    'CVE-2025-48947: an answer for one user that says %s is kept by no cache, nor is a cookie with it',
+    'CVE-2025-48947: a response for one user with %s is kept by no cache, nor is a cookie with it',
     async (rule) => {
       bff.upstream.handler = (_request, response) => {
         const cookie = { 'set-cookie': 'theme=dark', 'cdn-cache-control': 'max-age=600' };
@@ -141,7 +141,7 @@ describe('an advisory on another proxy', () => {
     ['CVE-2024-24814', Array.from({ length: 100 }, (_, part) => `bff_${part}=x`).join('; ')],
     ['CVE-2024-24814', 'bff_chunks=99999999'],
     ['CVE-2024-24814', `bff=s:${'a'.repeat(8_000)}`],
-  ])('%s: a crafted cookie is nobody, and nothing fails', async (_advisory, cookie) => {
+  ])('%s: a crafted cookie means signed out, and nothing fails', async (_advisory, cookie) => {
     expect(await statusesOf('/api/x', [`Cookie: ${cookie}`])).toEqual([401]);
     expect((await alice.fetch('/api/x')).status).toBe(200);
   });

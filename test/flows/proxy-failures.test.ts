@@ -1,23 +1,23 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { answer, hang, hangUp, slowly } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, slowly } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { echo, listen, startRawUpstream } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 /** An address at which nobody listens. */
-let nobody: string;
+let unusedOrigin: string;
 /** What the upstream behind `/raw` answers, byte by byte. */
 let bytes: string;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  nobody = `http://127.0.0.1:${await freePort()}`;
+  unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   const raw = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.once('data', () => socket.end(bytes, 'latin1'));
@@ -28,7 +28,7 @@ beforeAll(async () => {
     store: 'memory',
     routes: (usual, { upstream: { url } }) => [
       usual,
-      { path: '/refused', upstream: nobody, token: 'none' },
+      { path: '/refused', upstream: unusedOrigin, token: 'none' },
       { path: '/unknown-host', upstream: 'http://no-such-host.invalid', token: 'none' },
       { path: '/raw', upstream: `http://127.0.0.1:${port}`, token: 'none' },
       { path: '/impatient', upstream: url, token: 'none', timeout: '300ms' },
@@ -64,7 +64,7 @@ async function codeOf(path: string, method = 'GET') {
 
 const unreachable = [502, 'upstream_unreachable'];
 
-describe('an upstream that cannot be asked', () => {
+describe('an upstream that cannot be reached', () => {
   it.each(['GET', 'POST'])('because it refuses the connection is 502 (%s)', async (method) => {
     expect(await codeOf('/refused/x', method)).toEqual(unreachable);
   });
@@ -73,9 +73,9 @@ describe('an upstream that cannot be asked', () => {
     expect(await codeOf('/unknown-host/x')).toEqual(unreachable);
   });
 
-  it('is named in the log, and to nobody else', async () => {
+  it('is named in the log only', async () => {
     const response = await alice.fetch('/refused/x');
-    const port = new URL(nobody).port;
+    const port = new URL(unusedOrigin).port;
     expect(await response.text()).not.toContain(port);
     const id = response.headers.get('x-request-id');
     const line = bff.logs.lines.find(
@@ -91,7 +91,7 @@ describe('an upstream that hangs up', () => {
     ['GET', 2],
     // A request that may have had its effect is not sent again.
     ['POST', 1],
-  ])('before it answers is 502 (%s)', async (method, tries) => {
+  ])('before it responds is 502 (%s)', async (method, tries) => {
     bff.upstream.handler = hangUp();
     expect(await codeOf('/api/x', method)).toEqual(unreachable);
     expect(bff.upstream.requests).toHaveLength(tries);
@@ -101,7 +101,7 @@ describe('an upstream that hangs up', () => {
     ['with its length known', { 'content-length': '100' }],
     ['chunked', {}],
   ])(
-    'in the middle of an answer leaves the browser with a broken one (%s)',
+    'in the middle of a response leaves the browser with a broken one (%s)',
     async (_how, headers) => {
       bff.upstream.handler = (_request, response) => {
         response.writeHead(200, headers);
@@ -114,7 +114,7 @@ describe('an upstream that hangs up', () => {
     },
   );
 
-  it('between two requests is not noticed by anybody', async () => {
+  it('between two requests is not noticed by clients', async () => {
     bff.upstream.handler = (_request, response) => {
       response.end('ok', () => response.socket?.destroy());
     };
@@ -125,7 +125,7 @@ describe('an upstream that hangs up', () => {
   });
 });
 
-describe('an upstream that does not answer', () => {
+describe('an upstream that does not respond', () => {
   it('in time is 504, and its work is ended', async () => {
     bff.upstream.handler = hang();
     const began = performance.now();
@@ -138,7 +138,7 @@ describe('an upstream that does not answer', () => {
   });
 
   it('soon, but soon enough, is 200', async () => {
-    bff.upstream.handler = slowly(100, answer(200, 'ok'));
+    bff.upstream.handler = slowly(100, respondWith(200, 'ok'));
     expect((await alice.fetch('/impatient/x')).status).toBe(200);
   });
 
@@ -209,7 +209,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     ['a chunk size that is none', `${good}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`],
     ['chunks that do not end', `${good}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`],
     ['less than announced', `${good}Content-Length: 50\r\n\r\nhello`],
-  ])('%s is a broken answer', async (_what, given) => {
+  ])('%s is a broken response', async (_what, given) => {
     bytes = given;
     const response = await alice.fetch('/raw/x').catch(() => undefined);
     if (response?.status === 502) return;
@@ -218,7 +218,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     );
   });
 
-  it('more than announced is cut off, and never becomes the answer to somebody else', async () => {
+  it('more than announced is cut off, and never becomes another user’s response', async () => {
     const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
     const upstream = await startRawUpstream(`${good}Content-Length: 2\r\n\r\nok${evil}`, {
       keepOpen: true,
@@ -243,7 +243,7 @@ describe('an upstream whose bytes are no HTTP', () => {
     expect(await (await alice.fetch('/raw/x')).text()).toBe('all of it');
   });
 
-  it('a thousand 1xx answers are tolerated', async () => {
+  it('a thousand 1xx responses are tolerated', async () => {
     bytes = `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(1_000)}${good}Content-Length: 2\r\n\r\nok`;
     expect(await (await alice.fetch('/raw/x')).text()).toBe('ok');
   });

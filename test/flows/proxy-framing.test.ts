@@ -1,10 +1,10 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { framingPayloads } from '../support/network/framing-payloads.ts';
 import {
-  complaintAbout,
+  describeViolation,
   type FramingOutcome,
   tryFramings,
-} from '../support/network/framing-trial.ts';
+} from '../support/network/framing-outcomes.ts';
 import { startStrictUpstream, type StrictUpstream } from '../support/upstream/strict-upstream.ts';
 
 let upstream: StrictUpstream;
@@ -26,7 +26,7 @@ afterAll(async () => {
 describe('a request that servers may read differently', () => {
   it.each(framingPayloads.map(({ name }) => name))('is one request or none: %s', (name) => {
     const outcome = outcomes.get(name);
-    expect(outcome && complaintAbout(outcome)).toBeUndefined();
+    expect(outcome && describeViolation(outcome)).toBeUndefined();
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { acceptWebSockets, openWebSocket } from '../support/network/web-sockets.ts';
 
@@ -47,7 +47,7 @@ const forged = [
 
 let bff: TestBff;
 let frontend: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -120,7 +120,7 @@ describe('a client that claims to be an identity-aware gateway', () => {
     expect(names).toEqual(['x-consumer-username']);
   });
 
-  it('has no say where the operator tells the upstream who the user is', async () => {
+  it('cannot override the user that the operator’s rules send to the upstream', async () => {
     await call('/told/x');
     expect(bff.upstream.last.headers['x-auth-request-user']).toBe('alice');
     expect(JSON.stringify(bff.upstream.last.rawHeaders)).not.toContain('mallory');

@@ -34,7 +34,7 @@ const interim = 'HTTP/1.1 100 Continue\r\n\r\n';
 const ok = (body = 'ok') =>
   `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nX-A: b\r\n\r\n${body}`;
 
-describe('an interim answer nobody asked for', () => {
+describe('an unexpected interim response', () => {
   it.each<[string, string[]]>([
     ['before the answer', [interim, ok()]],
     ['in one packet with the answer', [interim + ok()]],
@@ -76,7 +76,7 @@ describe('an interim answer nobody asked for', () => {
   });
 });
 
-describe('an answer that has no body', () => {
+describe('a response that has no body', () => {
   it.each([
     ['204 No Content', undefined],
     ['304 Not Modified', '5'],

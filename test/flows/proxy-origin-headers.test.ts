@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http2';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { listen } from '../support/upstream/upstream.ts';
 
@@ -38,7 +38,7 @@ function relayed(received: Headers): string[] {
 
 let bff: TestBff;
 let frontend: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -85,7 +85,7 @@ describe('an upstream that speaks for the whole origin', () => {
     expect(response.headers.get('origin-agent-cluster')).toBe('?1');
   });
 
-  it('may say who reads its answers where no token is sent, and no more', async () => {
+  it('may set who reads its responses where no token is sent, and nothing else', async () => {
     const response = await bff.browser().fetch('/open/x');
     expect(relayed(response.headers)).toEqual(Object.keys(crossOrigin));
   });
@@ -106,7 +106,7 @@ describe('an upstream that speaks for the whole origin', () => {
   });
 
   it.each(['403 Forbidden', '101 Switching Protocols'])(
-    'is not heard when it answers a handshake with %s',
+    'is ignored when it responds to a handshake with %s',
     async (status) => {
       const theirs = Object.entries({ ...ofTheOrigin, ...crossOrigin, 'x-theirs': 'passed' });
       const lines = [`HTTP/1.1 ${status}`, ...theirs.map(([name, value]) => `${name}: ${value}`)];

@@ -66,7 +66,7 @@ describe('a request target that is no path', () => {
     ['a NUL', 'GET /api/a\0b HTTP/1.1'],
     ['nothing', 'GET  HTTP/1.1'],
     ['a blank inside', 'GET /api/a b HTTP/1.1'],
-  ])('%s is refused, and nobody is asked', async (_what, requestLine) => {
+  ])('%s is refused, and no upstream gets a request', async (_what, requestLine) => {
     const { statuses, closed } = await send(ofAlice(requestLine));
     for (const status of statuses) expect([400, 404, 405]).toContain(status);
     expect(closed).toBe(true);
@@ -243,9 +243,9 @@ describe('a request that servers read differently', () => {
     '%s reaches the upstream as one request of good form',
     async (_what, bytes, body) => {
       await send(bytes());
-      const asked = bff.upstream.requests;
-      for (const { ended } of asked) expect(await ended).toBe('complete');
-      expect(asked).toHaveLength(1);
+      const requests = bff.upstream.requests;
+      for (const { ended } of requests) expect(await ended).toBe('complete');
+      expect(requests).toHaveLength(1);
       const request = bff.upstream.last;
       expect(request.url).toBe('/api/x');
       expect(request.body.toString()).toBe(body);
@@ -261,7 +261,7 @@ describe('a request that servers read differently', () => {
     },
   );
 
-  it('is one thing for the browser and one for the upstream: no answer is left over', async () => {
+  it('is one request for the browser and one for the upstream: no response is left over', async () => {
     const requests = [
       ofAlice('POST /api/one HTTP/1.1', `Content-Length: ${hidden.length}\r\n\r\n${hidden}`),
       ofAlice('GET /api/two HTTP/1.1'),
@@ -312,7 +312,7 @@ describe('a path that could be read in two ways', () => {
     '/bff/%2e%2e/api/x',
     '/nowhere/..',
     '//bff/user',
-  ])('%s is 400 for everybody, wherever it leads', async (path) => {
+  ])('%s is 400 for all users and all routes', async (path) => {
     for (const bytes of [
       ofAlice(`GET ${path} HTTP/1.1`),
       `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,

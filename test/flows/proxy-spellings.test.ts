@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 
@@ -41,7 +41,7 @@ const spellings = [
 
 describe('a nested route that demands more than the one around it', () => {
   let bff: TestBff;
-  let alice: LittleBrowser;
+  let alice: TestBrowser;
 
   beforeAll(async () => {
     bff = await startBff({

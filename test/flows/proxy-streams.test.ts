@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { answer, download, echoBody, eventFeed } from '../support/upstream/responses.ts';
+import { respondWith, download, echoBody, eventFeed } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -15,7 +15,7 @@ import { waitFor } from '../support/time/wait-for.ts';
 const mebibyte = 1024 * 1024;
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -125,13 +125,13 @@ describe('a body', () => {
       'content-type': 'x/y; z=1',
       'content-language': 'de',
     };
-    bff.upstream.handler = answer(200, Buffer.from([1, 2, 3]), headers);
+    bff.upstream.handler = respondWith(200, Buffer.from([1, 2, 3]), headers);
     const response = await alice.fetch('/api/x');
     expect(Object.fromEntries(response.headers)).toMatchObject(headers);
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 3]);
   });
 
-  it('may be promised by a HEAD answer, and be absent from 204 and 304', async () => {
+  it('may be in the response to HEAD, and be absent from 204 and 304', async () => {
     bff.upstream.handler = (_request, response) =>
       response.writeHead(200, { 'content-length': '1234', etag: '"x"' }).end();
     const promised = await alice.fetch('/api/x', { method: 'HEAD' });
@@ -152,7 +152,7 @@ describe('a body', () => {
   });
 });
 
-describe('headers of an answer', () => {
+describe('headers of a response', () => {
   it('may hold bytes beyond ASCII, which arrive as they were sent', async () => {
     bff.upstream.handler = (request) => {
       request.socket.end(
@@ -164,7 +164,7 @@ describe('headers of an answer', () => {
     expect([response.status, name]).toEqual([200, '日本 é']);
   });
 
-  it('may be announced by 1xx answers and followed by trailers', async () => {
+  it('may be preceded by 1xx responses and followed by trailers', async () => {
     bff.upstream.handler = (_request, response) => {
       response.writeEarlyHints({ link: '</a.css>; rel=preload' });
       response.writeProcessing();
@@ -281,12 +281,12 @@ describe('back-pressure', () => {
 });
 
 describe('an upload that is larger than the route allows', () => {
-  it('is 413 before anybody is asked, if its length is known', async () => {
-    expect((await upload('/medium/x')).answers).toEqual([413, 200]);
+  it('is 413 before the upstream gets a request, if its length is known', async () => {
+    expect((await upload('/medium/x')).statuses).toEqual([413, 200]);
     expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next']);
   });
 
-  it('is not read for ever after its answer', async () => {
+  it('is not read for ever after its response', async () => {
     const socket = connect(bff.port, '127.0.0.1');
     const closed = new Promise((resolve) => void socket.once('close', resolve));
     const cookie = alice.cookieHeader();
@@ -305,7 +305,7 @@ describe('an upload that is larger than the route allows', () => {
     await expect(closed).resolves.toBeDefined();
   });
 
-  it.each(['content-length', 'chunked'])('is 413, told by %s', async (how) => {
+  it.each(['content-length', 'chunked'])('is 413, by %s', async (how) => {
     const body = Buffer.alloc(1025);
     const response = await alice.fetch('/small/x', {
       method: 'POST',
@@ -327,15 +327,15 @@ describe('an upload that is larger than the route allows', () => {
   });
 
   it.each(['content-length', 'chunked'])(
-    'is told so however much is still on its way, and the connection goes on (%s)',
+    'gets the response however much is still to be sent, and the connection stays open (%s)',
     async (how) => {
-      const { answers } = await upload('/small/x', { how });
-      expect(answers).toEqual([413, 200]);
+      const { statuses } = await upload('/small/x', { how });
+      expect(statuses).toEqual([413, 200]);
     },
   );
 });
 
-describe('an answer that comes before the upload has ended', () => {
+describe('a response that comes before the upload has ended', () => {
   it.each([
     ['401, signed out', '/api/x', { cookie: '' }, 401],
     ['403, forged', '/api/x', { 'x-csrf': '' }, 403],
@@ -346,8 +346,8 @@ describe('an answer that comes before the upload has ended', () => {
     'is read by the browser, and the connection goes on: %s',
     async (_what, path, headers, status) => {
       for (const how of ['content-length', 'chunked']) {
-        const { answers } = await upload(path, { how, headers });
-        expect(answers).toEqual([status, 200]);
+        const { statuses } = await upload(path, { how, headers });
+        expect(statuses).toEqual([status, 200]);
       }
       expect(bff.upstream.requests.map(({ url }) => url)).toEqual(['/api/next', '/api/next']);
     },
@@ -357,15 +357,15 @@ describe('an answer that comes before the upload has ended', () => {
     bff.upstream.handler = (request, response) =>
       void response.writeHead(request.method === 'POST' ? 403 : 200).end('done');
     for (const how of ['content-length', 'chunked']) {
-      const { answers } = await upload('/api/x', { how });
-      expect(answers).toEqual([403, 200]);
+      const { statuses } = await upload('/api/x', { how });
+      expect(statuses).toEqual([403, 200]);
     }
   });
 
   it('is 502 when the upstream hangs up instead', async () => {
     bff.upstream.handler = (request, response) =>
       request.method === 'POST' ? request.socket.destroy() : response.end();
-    expect((await upload('/api/x')).answers).toEqual([502, 200]);
+    expect((await upload('/api/x')).statuses).toEqual([502, 200]);
   });
 });
 
@@ -415,31 +415,31 @@ describe('Expect: 100-continue', () => {
 });
 
 describe('a connection that is kept alive', () => {
-  it('never mixes two users, in whatever order they ask', async () => {
+  it('never mixes two users, in any order of their requests', async () => {
     const bob = await bff.signedIn('bob');
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
       const subject = token && (await bff.authorizationServer.subjectOf(token));
-      return answer(200, { subject, path: recorded.url })(request, response, recorded);
+      return respondWith(200, { subject, path: recorded.url })(request, response, recorded);
     };
-    const ask = async (name: string, headers: Record<string, string>, path: string) => {
+    const outcomeOf = async (name: string, headers: Record<string, string>, path: string) => {
       const response = await bff.browser().fetch(path, { headers });
       return [name, ((await response.json()) as { subject: string }).subject];
     };
     const calls = Array.from({ length: 60 }, (_, index) => {
       const who = ['alice', 'bob', ''][index % 3] ?? '';
       const headers = who === '' ? {} : pageHeaders(who === 'bob' ? bob : alice);
-      return ask(who, headers, `${who === '' ? '/public' : '/api'}/${index}`);
+      return outcomeOf(who, headers, `${who === '' ? '/public' : '/api'}/${index}`);
     });
     for (const [who, subject] of await Promise.all(calls)) expect(subject).toBe(who);
   });
 
-  it('answers pipelined requests of two users each with its own', async () => {
+  it('responds to pipelined requests of two users each with its own', async () => {
     const bob = await bff.signedIn('bob');
     bff.upstream.handler = async (request, response, recorded) => {
       const token = (request.headers.authorization ?? '').slice('Bearer '.length);
       const subject = await bff.authorizationServer.subjectOf(token);
-      return answer(200, `I am ${subject}.`)(request, response, recorded);
+      return respondWith(200, `I am ${subject}.`)(request, response, recorded);
     };
     const calls = [alice, bob, alice].map((browser) => `GET /api/x HTTP/1.1\r\n${head(browser)}`);
     const requests = `${calls.join('\r\n')}Connection: close\r\n\r\n`;
@@ -451,7 +451,7 @@ describe('a connection that is kept alive', () => {
     ]);
   });
 
-  it('is not reused after an upload that was answered early', async () => {
+  it('is not reused after an upload whose response came early', async () => {
     bff.upstream.handler = (_request, response) => void response.writeHead(200).end('early');
     const socket = connect(bff.port, '127.0.0.1');
     const seen: Buffer[] = [];
@@ -475,7 +475,7 @@ describe('a connection that is kept alive', () => {
 async function upload(
   path: string,
   { how = 'content-length', headers = {}, size = 20 * mebibyte }: UploadOptions = {},
-): Promise<{ answers: number[] }> {
+): Promise<{ statuses: number[] }> {
   const socket = connect(bff.port, '127.0.0.1');
   let text = '';
   socket.on('data', (chunk) => (text += chunk.toString('latin1')));
@@ -492,7 +492,7 @@ async function upload(
   socket.write(`GET /api/next HTTP/1.1\r\n${head()}Connection: close\r\n\r\n`);
   await once(socket, 'close');
   return {
-    answers: [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
+    statuses: [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
   };
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { mkdtempSync } from 'node:fs';
-import { answer, hangUp, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, hangUp, inTurn } from '../support/upstream/responses.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
 import { freePort } from '../support/network/ports.ts';
 import { runDirectory } from '../support/setup/run-directory.ts';
@@ -56,7 +56,7 @@ describe('an upstream', () => {
   it('may have its own authority and want a certificate of ours', async () => {
     const { key, cert, ca, caFile } = testTls();
     const { certFile, keyFile } = clientCertificate('bff');
-    const upstream = await startHelper(answer(200, 'secret'), { tls: { key, cert, ca } });
+    const upstream = await startHelper(respondWith(200, 'secret'), { tls: { key, cert, ca } });
     const trusted = { upstream: upstream.url, ca: caFile };
     const bff = await bffFor({ ...trusted, clientCert: certFile, clientKey: keyFile });
     expect(await call(bff)).toEqual([200, 'secret']);
@@ -71,7 +71,7 @@ describe('an upstream', () => {
     await expect(bffFor(route)).rejects.toThrow(/routes\[0\]: .*cannot be used together/);
   });
 
-  it('may be asked for another path', async () => {
+  it('may get another path', async () => {
     const bff = await bffFor({ rewrite: '/v1' });
     for (const path of ['/api', '/api/', '/api/x?y', '/%61pi/x', '/api/v1/x'])
       await call(bff, path);
@@ -92,35 +92,38 @@ describe('an upstream that speaks HTTP/2', () => {
     return JSON.stringify({ size, ...headers });
   };
 
-  it.each(['with TLS', 'without'])('gets and answers requests of every size %s', async (how) => {
-    const { key, cert, caFile } = testTls();
-    const server = how === 'without' ? createHttp2Server() : createSecureServer({ key, cert });
-    server.on('session', (session) => closing.push(() => session.destroy()));
-    server.on('request', async (request, response) => {
-      response.writeEarlyHints?.({ link: '</a.css>; rel=preload' });
-      response.writeHead(200, { 'set-cookie': ['bff=evil', 'theme=dark'] });
-      response.end(await http2Echo(request, request.headers));
-    });
-    const port = await startServer(server);
-    const tls = how === 'without' ? {} : { ca: caFile };
-    const upstream = `http${how === 'without' ? '' : 's'}://127.0.0.1:${port}`;
-    const bff = await bffFor({ upstream, http2: true, ...tls });
-    const answers = await Promise.all([
-      call(bff),
-      call(bff, '/api/y', 'POST', 'x'.repeat(300_000)),
-      call(bff, '/api/z', 'DELETE'),
-    ]);
-    const seen = answers.map(([status, text]) => [status, JSON.parse(text)]);
-    expect(seen).toMatchObject([
-      [200, { size: 0, ':path': '/api/x', ':authority': `127.0.0.1:${port}` }],
-      [200, { size: 300_000, ':path': '/api/y' }],
-      [200, { size: 0, ':method': 'DELETE' }],
-    ]);
-    const response = await bff.browser().fetch('/api/x');
-    expect(response.headers.getSetCookie?.()).toEqual(['theme=dark']);
-  });
+  it.each(['with TLS', 'without'])(
+    'gets and responds to requests of every size %s',
+    async (how) => {
+      const { key, cert, caFile } = testTls();
+      const server = how === 'without' ? createHttp2Server() : createSecureServer({ key, cert });
+      server.on('session', (session) => closing.push(() => session.destroy()));
+      server.on('request', async (request, response) => {
+        response.writeEarlyHints?.({ link: '</a.css>; rel=preload' });
+        response.writeHead(200, { 'set-cookie': ['bff=evil', 'theme=dark'] });
+        response.end(await http2Echo(request, request.headers));
+      });
+      const port = await startServer(server);
+      const tls = how === 'without' ? {} : { ca: caFile };
+      const upstream = `http${how === 'without' ? '' : 's'}://127.0.0.1:${port}`;
+      const bff = await bffFor({ upstream, http2: true, ...tls });
+      const responses = await Promise.all([
+        call(bff),
+        call(bff, '/api/y', 'POST', 'x'.repeat(300_000)),
+        call(bff, '/api/z', 'DELETE'),
+      ]);
+      const seen = responses.map(([status, text]) => [status, JSON.parse(text)]);
+      expect(seen).toMatchObject([
+        [200, { size: 0, ':path': '/api/x', ':authority': `127.0.0.1:${port}` }],
+        [200, { size: 300_000, ':path': '/api/y' }],
+        [200, { size: 0, ':method': 'DELETE' }],
+      ]);
+      const response = await bff.browser().fetch('/api/x');
+      expect(response.headers.getSetCookie?.()).toEqual(['theme=dark']);
+    },
+  );
 
-  it('and does not answer in time is 504', async () => {
+  it('and does not respond in time is 504', async () => {
     const server = createHttp2Server();
     server.on('sessionError', () => undefined); // it is hung up on
     server.on('session', (session) => closing.push(() => session.destroy()));
@@ -131,17 +134,20 @@ describe('an upstream that speaks HTTP/2', () => {
     expect((await call(bff))[0]).toBe(504);
   });
 
-  it('is asked in HTTP/1.1 where it does not', async () => {
+  it('gets HTTP/1.1 where it does not', async () => {
     const { key, cert, caFile } = testTls();
-    const upstream = await startHelper(answer(200, 'old'), { tls: { key, cert } });
+    const upstream = await startHelper(respondWith(200, 'old'), { tls: { key, cert } });
     const bff = await bffFor({ upstream: upstream.url, http2: true, ca: caFile });
     expect(await call(bff)).toEqual([200, 'old']);
   });
 });
 
 describe('several servers', () => {
-  it('share the calls, and one that is dead is asked no more', async () => {
-    const [one, other] = [await startHelper(answer(200, 'a')), await startHelper(answer(200, 'b'))];
+  it('share the calls, and a dead one gets no more', async () => {
+    const [one, other] = [
+      await startHelper(respondWith(200, 'a')),
+      await startHelper(respondWith(200, 'b')),
+    ];
     const dead = `http://127.0.0.1:${await freePort()}`;
     const bff = await bffFor({ upstream: [one.url, dead, other.url] });
     for (let turn = 0; turn < 6; turn += 1)
@@ -153,10 +159,10 @@ describe('several servers', () => {
     }
   });
 
-  it('are asked by how much they have to do', async () => {
+  it('get calls by their load', async () => {
     const held: (() => void)[] = [];
     const slow = await startHelper((_request, response) => void held.push(() => response.end('s')));
-    const quick = await startHelper(answer(200, 'q'));
+    const quick = await startHelper(respondWith(200, 'q'));
     const bff = await bffFor({ upstream: [slow.url, quick.url] });
     const calls = Array.from({ length: 2 }, () => call(bff));
     const [first] = await Promise.race(calls.map(async (one) => [await one]));
@@ -174,9 +180,12 @@ describe('several servers', () => {
   });
 });
 
-describe('a connection that breaks before the answer', () => {
+describe('a connection that breaks before the response', () => {
   it.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])('is another try for %s', async (method) => {
-    const bff = await bffFor({ retry: 2 }, { upstream: inTurn(hangUp(), hangUp(), answer(200)) });
+    const bff = await bffFor(
+      { retry: 2 },
+      { upstream: inTurn(hangUp(), hangUp(), respondWith(200)) },
+    );
     expect((await call(bff, '/api/x', method))[0]).toBe(200);
     expect(bff.upstream.requests).toHaveLength(3);
   });
@@ -192,7 +201,7 @@ describe('a connection that breaks before the answer', () => {
     expect(bff.upstream.requests).toHaveLength(tries);
   });
 
-  it('is no other try once an answer has begun', async () => {
+  it('is no other try once a response has begun', async () => {
     const bff = await bffFor({ retry: 2 });
     bff.upstream.handler = (_request, response) => {
       response.writeHead(200).write('half', () => response.destroy());
@@ -208,11 +217,11 @@ describe('headers made of claims', () => {
   it('are those of the signed-in user, never those of the client', async () => {
     const bff = await bffFor({ token: 'optional', headers: { set } });
     const alice = await bff.signedIn();
-    const lies = { 'X-User': 'admin', x_user: 'admin', 'X-Mail': 'admin', 'X-App': 'evil' };
-    await alice.fetch('/api/x', { headers: lies });
+    const forged = { 'X-User': 'admin', x_user: 'admin', 'X-Mail': 'admin', 'X-App': 'evil' };
+    await alice.fetch('/api/x', { headers: forged });
     const { headers } = bff.upstream.last;
     expect(headers).toMatchObject({ 'x-user': 'alice', 'x-app': 'shop' });
-    await bff.browser().fetch('/api/x', { headers: { 'x-csrf': '1', ...lies } });
+    await bff.browser().fetch('/api/x', { headers: { 'x-csrf': '1', ...forged } });
     expect(bff.upstream.last.headers).toMatchObject({ 'x-app': 'shop' });
     for (const { rawHeaders } of bff.upstream.requests)
       expect(rawHeaders.join('\n')).not.toMatch(/admin|evil/);

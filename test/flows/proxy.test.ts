@@ -1,16 +1,16 @@
-import { answer, hang, redirectTo } from '../support/upstream/responses.ts';
+import { respondWith, hang, redirectTo } from '../support/upstream/responses.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { echo } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 let bff: TestBff;
-let alice: LittleBrowser;
-let rob: LittleBrowser;
-let stranger: LittleBrowser;
+let alice: TestBrowser;
+let rob: TestBrowser;
+let signedOut: TestBrowser;
 
 beforeAll(async () => {
   bff = await startBff({
@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   alice = await bff.signedIn('alice');
   rob = await bff.signedIn('bob');
-  stranger = bff.browser();
+  signedOut = bff.browser();
 });
 
 afterAll(() => bff.close());
@@ -49,7 +49,7 @@ async function problemOf(response: Response) {
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-describe('a call of somebody who is signed in', () => {
+describe('a call of a signed-in user', () => {
   it('carries the access token, once, as the authorization server issued it', async () => {
     const response = await alice.fetch('/api/orders?a=%2e%2e&b=+&c=;&d');
     expect(response.status).toBe(200);
@@ -71,7 +71,7 @@ describe('a call of somebody who is signed in', () => {
   });
 
   it('says where it comes from in our words alone', async () => {
-    const lies = {
+    const forged = {
       authorization: 'Bearer evil',
       forwarded: 'for=1.1.1.1',
       'x-forwarded-for': '1.1.1.1',
@@ -79,7 +79,7 @@ describe('a call of somebody who is signed in', () => {
       'x-request-id': 'evil',
       connection: 'authorization, x-forwarded-for',
     };
-    const response = await alice.fetch('/api/orders', { headers: lies });
+    const response = await alice.fetch('/api/orders', { headers: forged });
     const { headers, last } = { ...bff.upstream.last, last: bff.upstream.last };
     expect(headers).toMatchObject({
       host: new URL(bff.upstream.url).host,
@@ -119,7 +119,7 @@ describe('a call of somebody who is signed in', () => {
     untouched();
   });
 
-  it('may be answered with a redirect, which the browser gets and we do not follow', async () => {
+  it('may get a redirect, which the browser receives and the BFF does not follow', async () => {
     for (const location of ['/elsewhere', 'http://169.254.169.254/', `${bff.upstream.url}/x`]) {
       for (const status of [301, 302, 303, 307, 308]) {
         bff.upstream.handler = redirectTo(location, status);
@@ -132,15 +132,15 @@ describe('a call of somebody who is signed in', () => {
     }
   });
 
-  it('may be answered with cookies, but not with ours', async () => {
+  it('may get cookies, but not those of the BFF', async () => {
     const cookies = ['theme=dark; Path=/', 'shop=evil; Path=/', 'SHOP-LOGIN=evil', '=shop=evil'];
-    bff.upstream.handler = answer(200, 'ok', { 'set-cookie': cookies });
+    bff.upstream.handler = respondWith(200, 'ok', { 'set-cookie': cookies });
     const response = await alice.fetch('/api/x');
     expect(response.headers.getSetCookie()).toEqual(['theme=dark; Path=/']);
     expect((await alice.fetch('/bff/user')).status).toBe(200);
   });
 
-  it('is not cached by anybody unless the upstream has a rule as strict', async () => {
+  it('is not cached unless the upstream has a rule as strict', async () => {
     const rules = [
       [undefined, 'no-store'],
       ['public, max-age=600', 'no-store'],
@@ -148,7 +148,7 @@ describe('a call of somebody who is signed in', () => {
       ['no-store', 'no-store'],
     ] as const;
     for (const [rule, expected] of rules) {
-      bff.upstream.handler = answer(200, 'ok', rule ? { 'cache-control': rule } : {});
+      bff.upstream.handler = respondWith(200, 'ok', rule ? { 'cache-control': rule } : {});
       for (const path of ['/api/me.css', '/optional/x']) {
         expect((await alice.fetch(path)).headers.get('cache-control')).toBe(expected);
       }
@@ -159,7 +159,7 @@ describe('a call of somebody who is signed in', () => {
 
   it('hears of no server software', async () => {
     const headers = { server: 'nginx/1.2.3', 'x-powered-by': 'PHP/5', 'x-other': 'kept' };
-    bff.upstream.handler = answer(200, 'ok', headers);
+    bff.upstream.handler = respondWith(200, 'ok', headers);
     const response = await alice.fetch('/api/x');
     expect(response.headers.get('x-other')).toBe('kept');
     expect([response.headers.get('server'), response.headers.get('x-powered-by')]).toEqual([
@@ -168,9 +168,11 @@ describe('a call of somebody who is signed in', () => {
     ]);
   });
 
-  it('passes on the answers of the upstream as they are, errors too', async () => {
+  it('passes on the responses of the upstream as they are, errors too', async () => {
     for (const status of [200, 201, 206, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503]) {
-      bff.upstream.handler = answer(status, `body ${status}`, { 'www-authenticate': 'Bearer' });
+      bff.upstream.handler = respondWith(status, `body ${status}`, {
+        'www-authenticate': 'Bearer',
+      });
       const response = await alice.fetch('/api/x');
       expect([response.status, await response.text()]).toEqual([status, `body ${status}`]);
       expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -179,7 +181,7 @@ describe('a call of somebody who is signed in', () => {
   });
 });
 
-describe('a call of somebody who is signed out', () => {
+describe('a call of a signed-out user', () => {
   it.each([
     ['without a cookie', () => ''],
     ['with a cookie that is nonsense', () => 'shop=nonsense'],
@@ -192,28 +194,31 @@ describe('a call of somebody who is signed out', () => {
       'with a session cookie of another name',
       () => alice.cookieHeader('/').replace('shop=', 'bff='),
     ],
-  ])('%s is 401 with a way on, never a redirect, and goes nowhere', async (_how, cookie) => {
-    for (const method of ['GET', 'POST', 'DELETE']) {
-      const response = await stranger.fetch('/api/x', {
-        method,
-        headers: { cookie: cookie() },
-        redirect: 'manual',
-      });
-      expect(await problemOf(response)).toEqual({
-        status: 401,
-        type: 'urn:pixie-bff:not_signed_in',
-        title: expect.any(String),
-        code: 'not_signed_in',
-        requestId: response.headers.get('x-request-id'),
-        loginUrl: '/bff/login',
-      });
-      expect(response.headers.get('location')).toBeNull();
-    }
-    untouched();
-  });
+  ])(
+    '%s is 401 with a login URL, never a redirect, and reaches no upstream',
+    async (_how, cookie) => {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const response = await signedOut.fetch('/api/x', {
+          method,
+          headers: { cookie: cookie() },
+          redirect: 'manual',
+        });
+        expect(await problemOf(response)).toEqual({
+          status: 401,
+          type: 'urn:pixie-bff:not_signed_in',
+          title: expect.any(String),
+          code: 'not_signed_in',
+          requestId: response.headers.get('x-request-id'),
+          loginUrl: '/bff/login',
+        });
+        expect(response.headers.get('location')).toBeNull();
+      }
+      untouched();
+    },
+  );
 
   it('is a page, not a redirect, for a navigation that carries the header', async () => {
-    const page = await stranger.navigate('/api/x', {
+    const page = await signedOut.navigate('/api/x', {
       headers: { 'x-csrf': '1', 'sec-fetch-site': 'same-origin' },
       redirect: 'manual',
     });
@@ -224,7 +229,7 @@ describe('a call of somebody who is signed out', () => {
 
   it('goes without a token where the route does not insist on one', async () => {
     for (const path of ['/optional/x', '/public/x']) {
-      const response = await stranger.fetch(path, { headers: { authorization: 'Bearer evil' } });
+      const response = await signedOut.fetch(path, { headers: { authorization: 'Bearer evil' } });
       expect(response.status).toBe(200);
       expect(bff.upstream.last.headerValues('authorization')).toEqual([]);
     }
@@ -232,7 +237,7 @@ describe('a call of somebody who is signed out', () => {
 });
 
 describe('the token of a route', () => {
-  it('is sent where it is optional and somebody is signed in', async () => {
+  it('is sent where it is optional and the user is signed in', async () => {
     await alice.fetch('/optional/x');
     expect(bff.upstream.last.headerValues('authorization')).toEqual([
       expect.stringMatching(/^Bearer \S+$/),
@@ -247,7 +252,7 @@ describe('the token of a route', () => {
 
   it('may be the client’s own on a route without one, if the operator passes it on', async () => {
     const headers = { authorization: 'Basic eA==', x_user: 'admin', 'x-user': 'admin' };
-    await stranger.fetch('/passing/x', { headers });
+    await signedOut.fetch('/passing/x', { headers });
     const { last } = bff.upstream;
     expect(last.headers).toMatchObject({ authorization: 'Basic eA==', 'x-service': 'shop' });
     expect(last.rawHeaders).not.toContain('admin');
@@ -274,8 +279,8 @@ describe('a forged call', () => {
   ];
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-  it.each(forgeries)('%s is 403 for everybody and every method', async (_how, headers) => {
-    for (const browser of [alice, stranger]) {
+  it.each(forgeries)('%s is 403 for all users and every method', async (_how, headers) => {
+    for (const browser of [alice, signedOut]) {
       for (const method of methods) {
         const response = await browser.fetch('/api/x', { method, headers });
         expect(response.status).toBe(403);
@@ -302,7 +307,7 @@ describe('a forged call', () => {
     untouched();
   });
 
-  it('is one where the route has no token, but nobody minds', async () => {
+  it('is one where the route has no token, but is accepted', async () => {
     for (const [, headers] of forgeries) {
       const response = await alice.fetch('/public/x', { method: 'OPTIONS', headers });
       expect(response.status).toBe(200);
@@ -418,7 +423,7 @@ describe('what a load balancer says of the client', () => {
 
 describe('over https', () => {
   let secure: TestBff;
-  let bob: LittleBrowser;
+  let bob: TestBrowser;
 
   beforeAll(async () => {
     secure = await startBff({ https: true });
@@ -441,7 +446,7 @@ describe('over https', () => {
 
   it('the upstream cannot set them, in any spelling', async () => {
     const evil = ['__Host-Http-bff=evil', '__HOST-Http-bff=evil', '__Host-Http-bff-login=evil'];
-    secure.upstream.handler = answer(200, 'ok', { 'set-cookie': [...evil, 'bff=theirs'] });
+    secure.upstream.handler = respondWith(200, 'ok', { 'set-cookie': [...evil, 'bff=theirs'] });
     const response = await bob.fetch('/api/x');
     expect(response.headers.getSetCookie()).toEqual(['bff=theirs']);
     secure.upstream.handler = echo();

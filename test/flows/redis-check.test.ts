@@ -49,9 +49,9 @@ it('of Sentinels it says who the master is, or which option is wrong', async () 
   expect(await says({ sentinel, password: 'canary' })).toBe(
     `error: ${where} refuses user or password; correct redis.username and redis.password`,
   );
-  const nobody = `127.0.0.1:${await freePort()}`;
-  expect(await says({ sentinel: { master, nodes: [nobody] } })).toBe(
-    `error: connect ECONNREFUSED ${nobody}: nothing listens there; start it, or correct the address`,
+  const unusedAddress = `127.0.0.1:${await freePort()}`;
+  expect(await says({ sentinel: { master, nodes: [unusedAddress] } })).toBe(
+    `error: connect ECONNREFUSED ${unusedAddress}: nothing listens there; start it, or correct the address`,
   );
   expect(await says({ url: `redis://:sentinel-pass@${nodes[0]}` })).toBe(
     `error: ${nodes[0]} is a Sentinel; name it in redis.sentinel.nodes`,
@@ -64,8 +64,8 @@ it('of a cluster it says how many masters it has, that one of them evicts, or th
   const cluster = await startCluster();
   const { nodes, masters } = cluster;
   expect(await says({ cluster: { nodes } })).toMatch(/^ok: .*, a cluster of 3 masters, answers$/);
-  const nobody = `127.0.0.1:${await freePort()}`;
-  expect(await says({ cluster: { nodes: [nobody, ...nodes] } })).toMatch(/^ok: /);
+  const unusedAddress = `127.0.0.1:${await freePort()}`;
+  expect(await says({ cluster: { nodes: [unusedAddress, ...nodes] } })).toMatch(/^ok: /);
   expect(await says({ url: `redis://${nodes[1]}` })).toBe(
     `error: ${nodes[1]} is one node of a Redis Cluster; name it in redis.cluster.nodes`,
   );

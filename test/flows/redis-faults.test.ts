@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { type RedisNetwork, startNetwork } from '../support/redis/network.ts';
 import { type RedisServer, startRedis } from '../support/redis/server.ts';
 import { runDirectory } from '../support/setup/run-directory.ts';
@@ -36,7 +36,7 @@ const doomed = () => mkdtempSync(join(runDirectory(), 'doomed-'));
 const faults: Readonly<Record<string, Fault>> = {
   'refuses connections': {
     begin: ({ network }) => network.refuse(),
-    end: ({ network }) => network.mend(),
+    end: ({ network }) => network.restore(),
     reason: /ECONNREFUSED/,
   },
   hangs: {
@@ -45,8 +45,8 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: /did not answer within 1500 ms/,
   },
   'answers three seconds late': {
-    begin: ({ network }) => network.delayAnswers(3000),
-    end: ({ network }) => network.mend(),
+    begin: ({ network }) => network.delayResponses(3000),
+    end: ({ network }) => network.restore(),
     reason: /did not answer within 1500 ms/,
   },
   'has become a replica': {
@@ -149,7 +149,7 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
     await redis.stop();
   });
 
-  it('is 503 within two seconds and named at /readyz, signs nobody out, and is found again by itself', async () => {
+  it('is 503 within two seconds and named at /readyz, signs no user out, and is found again by itself', async () => {
     const trouble = { redis, network, operator };
     const login = fault.isAnonymous ? {} : { username: 'pixie', password: 'secret' };
     await using bff = await startBff({ redis: { url: network.url, ...login } });
@@ -169,7 +169,7 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
   });
 });
 
-async function expectTrouble(bff: TestBff, browser: LittleBrowser, { reason, fails }: Fault) {
+async function expectTrouble(bff: TestBff, browser: TestBrowser, { reason, fails }: Fault) {
   await waitFor(async () =>
     expect(await readiness(bff)).toMatchObject({
       code: 503,
@@ -182,10 +182,10 @@ async function expectTrouble(bff: TestBff, browser: LittleBrowser, { reason, fai
   const writing = await inTwoSeconds(() => loginPage(browser));
   const known = fails === 'writes' ? 200 : 503;
   expect([reading.status, calling.status, writing.status]).toEqual([known, known, 503]);
-  for (const answer of [reading, calling, writing].filter(({ status }) => status !== 200)) {
-    expect(answer.retryAfter).toMatch(/^\d+$/);
-    expect(answer.setCookie).toEqual([]);
-    expect([answer.status, errorCode(answer)]).toEqual([503, 'session_store_unavailable']);
+  for (const response of [reading, calling, writing].filter(({ status }) => status !== 200)) {
+    expect(response.retryAfter).toMatch(/^\d+$/);
+    expect(response.setCookie).toEqual([]);
+    expect([response.status, errorCode(response)]).toEqual([503, 'session_store_unavailable']);
   }
   expect(browser.cookieHeader()).toBe(cookies);
 }
@@ -205,7 +205,7 @@ describe('a name that leads to another server', () => {
     await Promise.all([first.stop(), second.stop()]);
   });
 
-  it('is followed to a new master after the first answer that says so, and everybody is still signed in', async () => {
+  it('is followed to a new master after the first reply that says so, and all users are still signed in', async () => {
     await using bff = await startBff({ redis: { url: network.url } });
     const browser = await bff.signedIn();
     await waitFor(async () =>
@@ -233,7 +233,7 @@ describe('a name that leads to another server', () => {
     await waitFor(async () => (await second.command('DBSIZE')) === (await first.command('DBSIZE')));
     await network.refuse();
     network.leadTo(second.port);
-    await network.mend();
+    await network.restore();
     await waitFor(async () =>
       expect(await readiness(bff)).toMatchObject({
         redis: { reason: `READONLY 127.0.0.1:${network.port} is a replica` },
@@ -245,33 +245,33 @@ describe('a name that leads to another server', () => {
   });
 });
 
-interface Answer {
+interface TimedResponse {
   readonly status: number;
   readonly retryAfter: string | null;
   readonly setCookie: readonly string[];
   readonly body: string;
 }
 
-async function fetchAs(browser: LittleBrowser, path: string): Promise<Answer> {
+async function fetchAs(browser: TestBrowser, path: string): Promise<TimedResponse> {
   const response = await browser.fetch(path);
-  return answerOf(response.status, response.headers, await response.text());
+  return responseOf(response.status, response.headers, await response.text());
 }
 
-async function loginPage(browser: LittleBrowser): Promise<Answer> {
+async function loginPage(browser: TestBrowser): Promise<TimedResponse> {
   const page = await browser.navigate('/bff/login', { redirect: 'manual', headers: asProgram });
-  return answerOf(page.status, page.headers, page.body);
+  return responseOf(page.status, page.headers, page.body);
 }
 
-function answerOf(status: number, headers: Headers, body: string): Answer {
+function responseOf(status: number, headers: Headers, body: string): TimedResponse {
   const retryAfter = headers.get('retry-after');
   return { status, retryAfter, setCookie: headers.getSetCookie(), body };
 }
 
-async function inTwoSeconds(ask: () => Promise<Answer>): Promise<Answer> {
+async function inTwoSeconds(request: () => Promise<TimedResponse>): Promise<TimedResponse> {
   const began = performance.now();
-  const answer = await ask();
+  const response = await request();
   expect(performance.now() - began).toBeLessThan(2000);
-  return answer;
+  return response;
 }
 
 async function readiness(bff: TestBff) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import type { RedisServer } from '../support/redis/server.ts';
@@ -80,7 +80,7 @@ describe('what Redis holds', () => {
     ['JSON in the clear', () => '{"cookie":{},"signedIn":{"sub":"mallory","expiresAt":9e15}}'],
     ['nothing', () => ''],
     ['the record of another user', (all: string[]) => all.at(-1) ?? ''],
-  ])('opens nobody when somebody puts %s in it', async (_, forge) => {
+  ])('signs no user in when another process puts %s in it', async (_, forge) => {
     await using bff = await startBff();
     const [alice, bob] = [await bff.signedIn('alice'), await bff.signedIn('bob')];
     const client = createClient({ url: bff.redis.url });
@@ -115,10 +115,10 @@ function spellings(text: string): string[] {
 }
 
 /** Everything that needs sessions says so within two seconds, and leaves every cookie alone. */
-async function expectUnavailable(bff: TestBff, browser: LittleBrowser) {
+async function expectUnavailable(bff: TestBff, browser: TestBrowser) {
   const cookies = browser.cookieHeader();
   const began = performance.now();
-  const answers = await Promise.all([
+  const responses = await Promise.all([
     browser.fetch('/bff/user'),
     browser.fetch('/api/x'),
     browser.fetch('/bff/logout', { method: 'POST' }),
@@ -129,18 +129,18 @@ async function expectUnavailable(bff: TestBff, browser: LittleBrowser) {
   const pages = [login, callback].map(
     ({ status, headers, body }) => new Response(body, { status, headers }),
   );
-  for (const answer of [...answers, ...pages]) {
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.headers.getSetCookie()).toEqual([]);
-    expect(errorCode({ body: await answer.text() })).toBe('session_store_unavailable');
+  for (const response of [...responses, ...pages]) {
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.getSetCookie()).toEqual([]);
+    expect(errorCode({ body: await response.text() })).toBe('session_store_unavailable');
   }
   expect(browser.cookieHeader()).toBe(cookies);
   expect(bff.upstream.requests).toEqual([]);
 }
 
-async function expectUnavailableBriefly(browser: LittleBrowser) {
+async function expectUnavailableBriefly(browser: TestBrowser) {
   const responses = await Promise.all(Array.from({ length: 20 }, () => browser.fetch('/bff/user')));
   expect(responses.map(({ status }) => status)).toEqual(Array(20).fill(503));
   for (const response of responses) expect(response.headers.getSetCookie()).toEqual([]);
@@ -215,7 +215,7 @@ describe('a Redis in trouble', () => {
     await waitFor(async () => (await whoIs(browser, '?slide=false')) === 'alice');
   });
 
-  it('that stops while somebody signs in gives neither a session nor a cookie, and keeps the one that was there', async () => {
+  it('that stops while a user signs in gives neither a session nor a cookie, and keeps the one that was there', async () => {
     await using bff = await start();
     using _ = resumedAtTheEnd();
     const browser = await bff.signedIn('alice');

@@ -1,8 +1,9 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
-import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import { respondWith, inTurn, slowly, passOn } from '../support/upstream/responses.ts';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { refreshCount, startWithExpiredTokens } from '../support/bff/expired-tokens.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { frozenClock, testClock } from '../support/time/clock.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/server.ts';
@@ -11,21 +12,8 @@ import { keysOf } from './steps.ts';
 
 const second = 1000;
 
-/** A BFF whose user signed in so long ago that the access token has ended. */
-async function withExpiredToken(overrides: BffOverrides = {}) {
-  const clock = testClock();
-  const bff = await startBff({
-    clock: clock.now,
-    authorizationServer: { accessTokenSeconds: 60 },
-    ...overrides,
-  });
-  const browser = await bff.signedIn();
-  clock.advance(61 * second);
-  return { bff, browser, clock, [Symbol.asyncDispose]: () => bff.close() };
-}
-
 /** As many replicas of the same BFF, and the same user's browser at each of them. */
-async function replicasOf(bff: TestBff, browser: LittleBrowser, count: number) {
+async function replicasOf(bff: TestBff, browser: TestBrowser, count: number) {
   const cookie = browser.cookieHeader();
   const replicas = [
     bff,
@@ -38,42 +26,41 @@ async function replicasOf(bff: TestBff, browser: LittleBrowser, count: number) {
   });
 }
 
-const refreshes = (bff: TestBff) => bff.authorizationServer.tokenRequests('refresh_token').length;
 const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
 
 describe('an access token that has ended', () => {
   it('is refreshed once, however many calls on however many replicas need it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     const callers = await replicasOf(bff, browser, 3);
     const calls = Array.from({ length: 150 }, (_, n) => callers[n % callers.length]?.());
     const statuses = (await Promise.all(calls)).map((response) => response?.status);
     expect(new Set(statuses)).toEqual(new Set([200]));
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
     const tokens = new Set(bff.upstream.requests.map(({ headers }) => headers.authorization));
     expect(tokens.size).toBe(1);
   });
 
-  it('is refreshed for the next call although the one that asked hung up', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+  it('is refreshed for the next call although the first client hung up', async () => {
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     bff.authorizationServer.override('token', slowly(300, passOn()));
     const [call] = await replicasOf(bff, browser, 1);
     const abort = new AbortController();
     const gone = call?.(abort.signal);
-    await waitFor(() => refreshes(bff) === 1);
+    await waitFor(() => refreshCount(bff) === 1);
     abort.abort();
     await expect(gone).rejects.toThrow('aborted');
     expect((await browser.fetch('/api/x')).status).toBe(200);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('is refreshed again and again with the rotated refresh token', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser, clock } = setup;
     for (let round = 1; round <= 3; round += 1) {
       expect((await browser.fetch('/api/x')).status).toBe(200);
-      expect(refreshes(bff)).toBe(round);
+      expect(refreshCount(bff)).toBe(round);
       clock.advance(61 * second);
     }
     const spent = bff.authorizationServer
@@ -83,8 +70,8 @@ describe('an access token that has ended', () => {
   });
 
   it('is refreshed by the next call when the replica that was at it has died', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     const [key = ''] = await keysOf(bff, 'session');
     const { createClient } = await import('redis');
     const redis = await createClient({ url: bff.redis.url }).connect();
@@ -92,13 +79,13 @@ describe('an access token that has ended', () => {
       expiration: { type: 'PX', value: 700 },
     });
     expect((await browser.fetch('/api/x')).status).toBe(200);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
     redis.destroy();
   });
 
   it('ends the session when the provider says that the grant is over', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     bff.authorizationServer.revokeEverything();
     const refused = await browser.fetch('/api/x');
     expect([refused.status, await codeOf(refused)]).toEqual([401, 'not_signed_in']);
@@ -107,16 +94,16 @@ describe('an access token that has ended', () => {
   });
 
   it.each([
-    ['is down', answer(503, '')],
-    ['limits us', answer(429, '{}', { 'content-type': 'application/json' })],
+    ['is down', respondWith(503, '')],
+    ['limits us', respondWith(429, '{}', { 'content-type': 'application/json' })],
     [
       'refuses our credentials',
-      answer(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
+      respondWith(401, '{"error":"invalid_client"}', { 'content-type': 'application/json' }),
     ],
-    ['answers with a page', answer(200, '<html>', { 'content-type': 'text/html' })],
+    ['answers with a page', respondWith(200, '<html>', { 'content-type': 'text/html' })],
   ])('is 503 and no logout while the provider %s', async (_, handler) => {
-    await using party = await withExpiredToken();
-    const { bff, browser, clock } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser, clock } = setup;
     bff.authorizationServer.override('token', handler);
     const failed = await browser.fetch('/api/x');
     expect([failed.status, await codeOf(failed)]).toEqual([503, 'provider_unavailable']);
@@ -124,9 +111,9 @@ describe('an access token that has ended', () => {
     expect(failed.headers.get('set-cookie')).toBeNull();
 
     // Left alone for a moment, the provider is not asked for every call.
-    const asked = refreshes(bff);
+    const before = refreshCount(bff);
     expect((await browser.fetch('/api/x')).status).toBe(503);
-    expect(refreshes(bff)).toBe(asked);
+    expect(refreshCount(bff)).toBe(before);
 
     bff.authorizationServer.override('token', undefined);
     clock.advance(5 * second);
@@ -139,8 +126,8 @@ describe('an access token that has ended', () => {
     ['another audience is not used', { aud: 'another-client' }, 503],
     ['another nonce is not used', { nonce: 'another' }, 503],
   ])('with an ID token of %s', async (_, change, status) => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     const { authorizationServer } = bff;
     authorizationServer.transform('token', async (json) => {
       const [, payload = ''] = String(json['id_token']).split('.');
@@ -166,13 +153,15 @@ describe('an access token that has ended', () => {
     { what: 'for a moment', away: 0 },
     { what: 'for longer than its lock lives', away: 3500 },
   ])(
-    'is kept although Redis goes away $what just when the provider has answered',
+    'is kept although Redis goes away $what just when the provider has responded',
     async ({ away }) => {
       const redis = await startRedis();
       const network = await startNetwork(redis.port);
       {
-        await using party = await withExpiredToken({ redis: { url: network.url } });
-        const { bff, browser } = party;
+        await using setup = await startWithExpiredTokens(['alice'], {
+          redis: { url: network.url },
+        });
+        const { bff, browser } = setup;
         bff.authorizationServer.transform('token', async (json) => {
           await network.refuse();
           return json;
@@ -181,42 +170,42 @@ describe('an access token that has ended', () => {
         expect([call.status, await codeOf(call)]).toEqual([503, 'session_store_unavailable']);
         await delay(away);
         bff.authorizationServer.transform('token', undefined);
-        await network.mend();
+        await network.restore();
         await waitFor(async () => (await browser.fetch('/api/x')).status === 200);
-        expect(refreshes(bff)).toBe(1);
+        expect(refreshCount(bff)).toBe(1);
       }
       network.close();
       await redis.stop();
     },
   );
 
-  it('is kept although the replica that asked for it stops, and whoever called has gone', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+  it('is kept although the replica that requested it stops, and the client has gone', async () => {
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     const replica = await bff.replica();
     bff.authorizationServer.override('token', slowly(500, passOn()));
     const abort = new AbortController();
     const headers = { cookie: browser.cookieHeader(), 'x-csrf': '1' };
     const address = `http://127.0.0.1:${replica.port}/api/x`;
     const gone = fetch(address, { headers, signal: abort.signal }).catch(() => 'gone');
-    await waitFor(() => refreshes(bff) === 1);
+    await waitFor(() => refreshCount(bff) === 1);
     abort.abort();
     await expect(gone).resolves.toBe('gone');
     await replica.stop();
     expect((await browser.fetch('/api/x')).status).toBe(200);
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it('does not bring a session back that was signed out meanwhile, and revokes what came too late', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
     const signedOut = Promise.withResolvers<void>();
     bff.authorizationServer.transform('token', async (json) => {
       await signedOut.promise;
       return json;
     });
     const call = browser.fetch('/api/x');
-    await waitFor(() => refreshes(bff) === 1);
+    await waitFor(() => refreshCount(bff) === 1);
     expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
     signedOut.resolve();
     expect((await call).status).toBe(401);
@@ -242,7 +231,7 @@ describe('an access token that is about to end', () => {
       await browser.fetch('/api/x');
       return bff.upstream.last.headers.authorization !== authorization;
     });
-    expect(refreshes(bff)).toBe(1);
+    expect(refreshCount(bff)).toBe(1);
   });
 
   it.each([
@@ -261,8 +250,8 @@ describe('an access token that is about to end', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
     // Signing out revokes at the provider, so that what the call began has reached it by then.
     expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-    await waitFor(() => refreshes(bff) >= expected);
-    expect(refreshes(bff)).toBe(expected);
+    await waitFor(() => refreshCount(bff) >= expected);
+    expect(refreshCount(bff)).toBe(expected);
   });
 
   it('serves on while the provider is down', async () => {
@@ -272,16 +261,16 @@ describe('an access token that is about to end', () => {
       authorizationServer: { accessTokenSeconds: 600 },
     });
     const browser = await bff.signedIn();
-    bff.authorizationServer.override('token', answer(503, ''));
+    bff.authorizationServer.override('token', respondWith(503, ''));
     clock.advance(545 * second);
     expect((await browser.fetch('/api/x')).status).toBe(200);
-    await waitFor(() => refreshes(bff) === 1);
+    await waitFor(() => refreshCount(bff) === 1);
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 });
 
 describe('an access token the API refuses before its time', () => {
-  const refusal = answer(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
+  const refusal = respondWith(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' });
 
   it('is replaced once, and the call is made once more', async () => {
     await using bff = await startBff();
@@ -289,25 +278,27 @@ describe('an access token the API refuses before its time', () => {
     bff.upstream.handler = (request, response, recorded) =>
       bff.upstream.requests.length === 1
         ? refusal(request, response, recorded)
-        : answer(200, 'ok')(request, response, recorded);
+        : respondWith(200, 'ok')(request, response, recorded);
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
-    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 1]);
+    expect([bff.upstream.requests.length, refreshCount(bff)]).toEqual([2, 1]);
   });
 
   it('is replaced too when the call itself has refreshed it', async () => {
-    await using party = await withExpiredToken();
-    const { bff, browser } = party;
-    bff.upstream.handler = inTurn(refusal, answer(200, 'ok'));
+    await using setup = await startWithExpiredTokens();
+    const { bff, browser } = setup;
+    bff.upstream.handler = inTurn(refusal, respondWith(200, 'ok'));
     expect(await (await browser.fetch('/api/x')).text()).toBe('ok');
     const [first, next] = bff.upstream.requests.map(({ headers }) => headers.authorization);
     expect(next).not.toBe(first);
-    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 2]);
+    expect([bff.upstream.requests.length, refreshCount(bff)]).toEqual([2, 2]);
   });
 
   describe('and every other one as well', () => {
-    const refuseAll = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    const refuseAll = respondWith(401, 'no', {
+      'www-authenticate': 'Bearer error="invalid_token"',
+    });
     /** 30 calls of one session on three replicas, half of them at once. */
     const burst = async (callers: Awaited<ReturnType<typeof replicasOf>>) => {
       const calls = callers.flatMap((call) => Array.from({ length: 5 }, () => call));
@@ -327,10 +318,10 @@ describe('an access token the API refuses before its time', () => {
       const callers = await replicasOf(bff, await bff.signedIn(), 3);
       for (const expected of [1, 2, 3]) {
         await burst(callers);
-        expect(refreshes(bff)).toBe(expected);
+        expect(refreshCount(bff)).toBe(expected);
         clock.advance(29 * second);
         await burst(callers);
-        expect(refreshes(bff)).toBe(expected);
+        expect(refreshCount(bff)).toBe(expected);
         clock.advance(second);
       }
     });
@@ -347,7 +338,7 @@ describe('an access token the API refuses before its time', () => {
       });
       const callers = await replicasOf(bff, await bff.signedIn(), 3);
       await burst(callers);
-      expect(refreshes(bff)).toBe(1);
+      expect(refreshCount(bff)).toBe(1);
     });
 
     it('costs no more when its tokens end sooner than that', async () => {
@@ -359,16 +350,16 @@ describe('an access token the API refuses before its time', () => {
       });
       const callers = await replicasOf(bff, await bff.signedIn(), 2);
       await burst(callers);
-      expect(refreshes(bff)).toBe(1);
+      expect(refreshCount(bff)).toBe(1);
       for (const ordinary of [1, 2]) {
         clock.advance(11 * second);
         await burst(callers);
-        expect(refreshes(bff)).toBe(1 + ordinary);
+        expect(refreshCount(bff)).toBe(1 + ordinary);
       }
       clock.advance(11 * second);
       await burst(callers);
       // One refresh for the expired token, and one because 30 seconds have passed.
-      expect(refreshes(bff)).toBe(1 + 2 + 2);
+      expect(refreshCount(bff)).toBe(1 + 2 + 2);
     });
   });
 
@@ -376,8 +367,8 @@ describe('an access token the API refuses before its time', () => {
     await using bff = await startBff({ upstream: refusal });
     const browser = await bff.signedIn();
     expect((await browser.fetch('/api/x')).status).toBe(401);
-    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([2, 1]);
+    expect([bff.upstream.requests.length, refreshCount(bff)]).toEqual([2, 1]);
     expect((await browser.fetch('/api/x', { method: 'POST', body: 'paid' })).status).toBe(401);
-    expect([bff.upstream.requests.length, refreshes(bff)]).toEqual([3, 1]);
+    expect([bff.upstream.requests.length, refreshCount(bff)]).toEqual([3, 1]);
   });
 });

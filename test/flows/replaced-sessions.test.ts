@@ -1,5 +1,5 @@
 import type { Configuration } from 'oidc-provider';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -22,7 +22,7 @@ const oneGrant = {
   }),
 };
 
-async function startParty(overrides: BffOverrides = {}) {
+async function startSetup(overrides: BffOverrides = {}) {
   const clock = testClock();
   const bff = await startBff({ clock: clock.now, authorizationServer: oneGrant, ...overrides });
   return { bff, clock, issued: issuedBy(bff.authorizationServer) };
@@ -53,7 +53,7 @@ describe('a session that a new sign-in replaces', () => {
   };
 
   it('has its access token revoked when the same user signs in again, whose new tokens go on', async () => {
-    const { bff, clock, issued } = await startParty({
+    const { bff, clock, issued } = await startSetup({
       authorizationServer: { accessTokenSeconds: 60 },
     });
     await using _ = bff;
@@ -72,7 +72,7 @@ describe('a session that a new sign-in replaces', () => {
   });
 
   it('has its refresh token revoked when another user signs in', async () => {
-    const { bff, clock, issued } = await startParty();
+    const { bff, clock, issued } = await startSetup();
     await using _ = bff;
     const browser = await bff.signedIn('alice');
     await bff.signedIn('bob', browser);
@@ -85,7 +85,7 @@ describe('a session that a new sign-in replaces', () => {
   });
 
   it('has its refresh token revoked when the provider has another session for the user now', async () => {
-    const { bff, issued } = await startParty({
+    const { bff, issued } = await startSetup({
       authorizationServer: { ...oneGrant, backchannelLogout: true },
     });
     await using _ = bff;
@@ -105,7 +105,7 @@ describe('a session that a new sign-in replaces', () => {
 
   it('has the accounts revoked that do not go on', async () => {
     const partner = await startAuthorizationServer({ clientId: 'at-partner' });
-    const { bff } = await startParty({
+    const { bff } = await startSetup({
       providers: (usual) => [
         usual,
         {
@@ -137,10 +137,10 @@ describe('a session that a new sign-in replaces', () => {
   });
 
   it('delays no sign-in when the provider refuses the revocation', async () => {
-    const { bff } = await startParty();
+    const { bff } = await startSetup();
     await using _ = bff;
     const browser = await bff.signedIn('alice');
-    bff.authorizationServer.override('revocation', answer(500, ''));
+    bff.authorizationServer.override('revocation', respondWith(500, ''));
     await bff.signedIn('bob', browser);
     await expect(whoIs(browser)).resolves.toBe('bob');
     await waitFor(() => bff.logs.lines.some(({ msg }) => msg === 'revocation failed'));

@@ -13,10 +13,10 @@ function startAfter(before: TestBff, changes: BffOverrides): Promise<TestBff> {
   return startBff({ redis: { url, keyPrefix }, ...changes });
 }
 
-const asked = (server: AuthorizationServer) =>
+const requestsAt = (server: AuthorizationServer) =>
   [...server.requestsTo('token'), ...server.requestsTo('revocation')].map(({ form }) => [...form]);
 
-async function ask(bff: TestBff, cookie: string, path: string, method = 'GET') {
+async function statusOf(bff: TestBff, cookie: string, path: string, method = 'GET') {
   const headers = { cookie, 'x-csrf': '1' };
   const response = await fetch(`http://127.0.0.1:${bff.port}${path}`, { method, headers });
   return { status: response.status, body: await response.text() };
@@ -41,15 +41,15 @@ describe('a provider id that now means another issuer or client', () => {
     const cookie = browser.cookieHeader();
     clock.advance(61_000);
 
-    const called = await ask(after, cookie, '/api/x');
+    const called = await statusOf(after, cookie, '/api/x');
     expect([called.status, errorCode(called)]).toEqual([401, 'not_signed_in']);
     expect(await statusesAt(after, browser)).toEqual([401, 401]);
-    expect((await ask(after, cookie, '/bff/sessions')).status).toBe(401);
-    const out = await ask(after, cookie, '/bff/logout', 'POST');
+    expect((await statusOf(after, cookie, '/bff/sessions')).status).toBe(401);
+    const out = await statusOf(after, cookie, '/bff/logout', 'POST');
     expect(out).toEqual({ status: 200, body: '{"location":"/"}' });
     await after.signedIn('alice', browser);
     expect(after.authorizationServer.requestsTo('revocation')).toEqual([]);
-    expect(asked(after.authorizationServer)).toHaveLength(1);
+    expect(requestsAt(after.authorizationServer)).toHaveLength(1);
   });
 
   it('gets no token when it is another client of the same issuer', async () => {
@@ -62,9 +62,9 @@ describe('a provider id that now means another issuer or client', () => {
       provider: { clientId: 'other' },
     });
     clock.advance(61_000);
-    const requests = asked(authorizationServer).length;
+    const requests = requestsAt(authorizationServer).length;
     expect(await statusesAt(after, browser)).toEqual([401, 401]);
-    expect(asked(authorizationServer)).toHaveLength(requests);
+    expect(requestsAt(authorizationServer)).toHaveLength(requests);
   });
 
   it('is not one whose session goes on elsewhere', async () => {
@@ -79,9 +79,9 @@ describe('a provider id that now means another issuer or client', () => {
     const browser = before.browser();
     const callback = await untilCallback(before, browser);
     await using after = await startAfter(before, {});
-    const page = await ask(after, browser.cookieHeader(), callback.pathname + callback.search);
+    const page = await statusOf(after, browser.cookieHeader(), callback.pathname + callback.search);
     expect([page.status, errorCode(page)]).toEqual([400, 'login_expired']);
-    expect(asked(after.authorizationServer)).toEqual([]);
+    expect(requestsAt(after.authorizationServer)).toEqual([]);
   });
 
   it('is not connected any more, and the session goes on', async () => {
@@ -114,17 +114,17 @@ describe('a provider id that now means another issuer or client', () => {
     const browser = await first.signedIn();
     await browser.click('/bff/connect/partner');
     const cookie = browser.cookieHeader();
-    expect((await ask(first, cookie, '/partner/x')).status).toBe(200);
+    expect((await statusOf(first, cookie, '/partner/x')).status).toBe(200);
     clock.advance(61_000);
 
-    const refused = await ask(second, cookie, '/partner/x');
+    const refused = await statusOf(second, cookie, '/partner/x');
     expect([refused.status, errorCode(refused)]).toEqual([401, 'not_signed_in']);
-    const user = await ask(second, cookie, '/bff/user');
+    const user = await statusOf(second, cookie, '/bff/user');
     expect([user.status, JSON.parse(user.body)]).toEqual([
       200,
       expect.not.objectContaining({ connections: expect.anything() }),
     ]);
-    expect((await ask(second, cookie, '/bff/logout', 'POST')).status).toBe(200);
-    expect(asked(next)).toEqual([]);
+    expect((await statusOf(second, cookie, '/bff/logout', 'POST')).status).toBe(200);
+    expect(requestsAt(next)).toEqual([]);
   });
 });

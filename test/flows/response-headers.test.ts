@@ -1,35 +1,37 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { freePort } from '../support/network/ports.ts';
 import { startRedis } from '../support/redis/redis.ts';
 
 let directory: string;
 let bff: TestBff;
-let alice: LittleBrowser;
-let stranger: LittleBrowser;
+let alice: TestBrowser;
+let signedOut: TestBrowser;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'headers-'));
   writeFileSync(join(directory, 'index.html'), '<title>Shop</title>');
-  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   bff = await startBff({
     https: true,
     frontend: { directory },
     routes: (usual, { upstream: { url } }) => [
       usual,
-      { path: '/down', upstream: nobody, token: 'none' },
+      { path: '/down', upstream: unusedOrigin, token: 'none' },
       { path: '/small', upstream: url, token: 'none', maxBody: '1b' },
       { path: '/silent', upstream: url, token: 'none', timeout: '50ms' },
     ],
   });
   bff.upstream.handler = (request, response, recorded) =>
-    request.url?.startsWith('/silent') ? undefined : answer(200, 'ok')(request, response, recorded);
+    request.url?.startsWith('/silent')
+      ? undefined
+      : respondWith(200, 'ok')(request, response, recorded);
   alice = await bff.signedIn();
-  stranger = bff.browser();
+  signedOut = bff.browser();
 });
 
 afterAll(async () => {
@@ -40,30 +42,30 @@ afterAll(async () => {
 const manual = { redirect: 'manual' } as const;
 
 const kinds: readonly [string, number, () => Promise<{ status: number; headers: Headers }>][] = [
-  ['a page', 200, () => stranger.navigate('/')],
+  ['a page', 200, () => signedOut.navigate('/')],
   ['a proxied answer', 200, () => alice.fetch('/api/x')],
   ['an endpoint’s answer', 200, () => alice.fetch('/bff/user')],
-  ['a redirect', 302, () => stranger.navigate('/bff/login', manual)],
-  ['an odd path', 400, () => stranger.fetch('/api/%2fx')],
-  ['an odd path as a page', 400, () => stranger.navigate('/api/%2fx')],
-  ['an expired sign-in', 400, () => stranger.navigate('/bff/callback?state=x&code=y')],
-  ['a call signed out', 401, () => stranger.fetch('/api/x')],
-  ['nobody', 401, () => stranger.fetch('/bff/user')],
+  ['a redirect', 302, () => signedOut.navigate('/bff/login', manual)],
+  ['an odd path', 400, () => signedOut.fetch('/api/%2fx')],
+  ['an odd path as a page', 400, () => signedOut.navigate('/api/%2fx')],
+  ['an expired sign-in', 400, () => signedOut.navigate('/bff/callback?state=x&code=y')],
+  ['a call signed out', 401, () => signedOut.fetch('/api/x')],
+  ['nobody', 401, () => signedOut.fetch('/bff/user')],
   ['a forged call', 403, () => alice.fetch('/api/x', { csrf: false })],
-  ['a missing file', 404, () => stranger.fetch('/missing.js')],
-  ['an unknown endpoint', 404, () => stranger.fetch('/bff/unknown')],
-  ['another method', 405, () => stranger.fetch('/', { method: 'POST' })],
-  ['a body too large', 413, () => stranger.fetch('/small', { method: 'POST', body: 'xx' })],
-  ['an upstream that is down', 502, () => stranger.fetch('/down')],
-  ['an upstream that is down, as a page', 502, () => stranger.navigate('/down')],
-  ['an upstream that is silent', 504, () => stranger.fetch('/silent')],
+  ['a missing file', 404, () => signedOut.fetch('/missing.js')],
+  ['an unknown endpoint', 404, () => signedOut.fetch('/bff/unknown')],
+  ['another method', 405, () => signedOut.fetch('/', { method: 'POST' })],
+  ['a body too large', 413, () => signedOut.fetch('/small', { method: 'POST', body: 'xx' })],
+  ['an upstream that is down', 502, () => signedOut.fetch('/down')],
+  ['an upstream that is down, as a page', 502, () => signedOut.navigate('/down')],
+  ['an upstream that is silent', 504, () => signedOut.fetch('/silent')],
 ];
 
-describe('every answer', () => {
+describe('every response', () => {
   it.each(kinds)(
     'carries the security headers and a request id: %s, %d',
-    async (_kind, status, ask) => {
-      const response = await ask();
+    async (_kind, status, request) => {
+      const response = await request();
       expect(response.status).toBe(status);
       const headers = Object.fromEntries(response.headers);
       expect(headers).toMatchObject({
@@ -83,21 +85,21 @@ describe('every answer', () => {
 
   it('has a request id of its own', async () => {
     const ids = await Promise.all(
-      [1, 2, 3].map(async () => (await stranger.fetch('/')).headers.get('x-request-id')),
+      [1, 2, 3].map(async () => (await signedOut.fetch('/')).headers.get('x-request-id')),
     );
     expect(new Set(ids).size).toBe(3);
   });
 
   it('does not take its request id from the browser', async () => {
-    const response = await stranger.fetch('/api/x', { headers: { 'x-request-id': 'evil' } });
+    const response = await signedOut.fetch('/api/x', { headers: { 'x-request-id': 'evil' } });
     expect(await response.text()).not.toContain('evil');
     expect(response.headers.get('x-request-id')).not.toBe('evil');
   });
 
   it.each(kinds.filter(([, status]) => status >= 400))(
-    'that tells of a failure is stored by nobody: %s, %d',
-    async (_kind, _status, ask) => {
-      expect((await ask()).headers.get('cache-control')).toBe('no-store');
+    'that reports a failure is never stored: %s, %d',
+    async (_kind, _status, request) => {
+      expect((await request()).headers.get('cache-control')).toBe('no-store');
     },
   );
 });
@@ -112,7 +114,7 @@ describe('the policy', () => {
   );
 
   it.each(['/', '/orders', '/apix'])('of the page %s is the frontend’s', async (path) => {
-    const page = await stranger.navigate(path);
+    const page = await signedOut.navigate(path);
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'self'/);
   });
 });
@@ -125,7 +127,7 @@ describe('an upstream', () => {
       'cross-origin-resource-policy': 'cross-origin',
     };
     const { handler } = bff.upstream;
-    bff.upstream.handler = answer(200, 'ok', own);
+    bff.upstream.handler = respondWith(200, 'ok', own);
     const { headers } = await alice.fetch('/api/x');
     expect(Object.fromEntries(headers)).toMatchObject(own);
     bff.upstream.handler = handler;
@@ -133,7 +135,7 @@ describe('an upstream', () => {
 
   it('does not decide how browsers reach us', async () => {
     const { handler } = bff.upstream;
-    bff.upstream.handler = answer(200, 'ok', { 'strict-transport-security': 'max-age=0' });
+    bff.upstream.handler = respondWith(200, 'ok', { 'strict-transport-security': 'max-age=0' });
     const { headers } = await alice.fetch('/api/x');
     expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
     bff.upstream.handler = handler;
@@ -141,7 +143,7 @@ describe('an upstream', () => {
 });
 
 describe('without https', () => {
-  it('browsers are not told to insist on it', async () => {
+  it('browsers get no Strict-Transport-Security', async () => {
     await using plain = await startBff({ store: 'memory', route: { token: 'none' } });
     for (const path of ['/', '/api/x', '/bff/user']) {
       const { headers } = await plain.browser().fetch(path);
@@ -152,7 +154,7 @@ describe('without https', () => {
 });
 
 describe('while sessions cannot be read', () => {
-  it('the answer is 503 with the same headers', async () => {
+  it('the response is 503 with the same headers', async () => {
     const redis = await startRedis();
     try {
       await using own = await startBff({ https: true, redis: { url: redis.url } });

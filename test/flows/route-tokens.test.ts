@@ -1,5 +1,5 @@
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   type Handler,
@@ -11,7 +11,7 @@ import {
   type AuthorizationServer,
 } from '../support/authorization-server/authorization-server.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import {
   type CheckingUpstream,
   startCheckingUpstream,
@@ -35,7 +35,7 @@ const orders = 'https://orders.example.com';
  * An authorization server with all a route can ask for, an API that checks tokens, and a BFF with
  * this route to it.
  */
-async function party(
+async function startRoute(
   route: Record<string, unknown>,
   { audience = reports, scope, ...overrides }: BffOverrides & Checks = {},
 ) {
@@ -80,7 +80,7 @@ interface Checks {
 /** As many calls at once, spread over two replicas. */
 async function together(
   bff: TestBff,
-  browser: LittleBrowser | undefined,
+  browser: TestBrowser | undefined,
   count: number,
 ): Promise<number[]> {
   const ports = [bff.port, (await bff.replica()).port];
@@ -92,7 +92,7 @@ async function together(
 }
 
 const grants = (server: AuthorizationServer, type: string) => server.tokenRequests(type).length;
-const call = async (browser: LittleBrowser, path = '/own/x') => {
+const call = async (browser: TestBrowser, path = '/own/x') => {
   const response = await browser.fetch(path);
   const body = await response.text();
   return [response.status, errorCode({ body }) ?? body];
@@ -108,8 +108,8 @@ const kinds: [string, string, Record<string, unknown>][] = [
 ];
 
 describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, route) => {
-  it('asks for it once, however many calls on however many replicas need it', async () => {
-    await using all = await party(route);
+  it('requests it once, however many calls on however many replicas need it', async () => {
+    await using all = await startRoute(route);
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
     server.override('token', slowly(50, passOn()));
@@ -122,8 +122,8 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('asks once again when its time is over', async () => {
-    await using all = await party(route);
+  it('requests another when it has expired', async () => {
+    await using all = await startRoute(route);
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
     await call(browser);
@@ -135,7 +135,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   });
 
   it('replaces one that the API refuses before its time, and calls once more', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
     await call(browser);
@@ -143,14 +143,14 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     api.handler = (request, response, recorded) => {
       api.handler = handler;
       const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
-      return answer(401, '', challenge)(request, response, recorded);
+      return respondWith(401, '', challenge)(request, response, recorded);
     };
     expect(await call(browser)).toEqual([200, 'accepted']);
     expect([grants(server, grant), tokensAt(api)]).toEqual([2, 2]);
   });
 
   it('replaces it once for all whose calls are refused', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
     await call(browser);
@@ -159,7 +159,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     api.handler = (request, response, recorded) => {
       const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
       const isFirst = request.headers.authorization === first;
-      return (isFirst ? answer(401, '', challenge) : handler)(request, response, recorded);
+      return (isFirst ? respondWith(401, '', challenge) : handler)(request, response, recorded);
     };
     expect(new Set(await together(bff, browser, 40))).toEqual(new Set([200]));
     expect(grants(server, grant)).toBe(2);
@@ -167,10 +167,10 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
 
   it('replaces one in 30 seconds where the API refuses every token', async () => {
     const clock = frozenClock();
-    await using all = await party(route, { clock: clock.now });
+    await using all = await startRoute(route, { clock: clock.now });
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
-    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    api.handler = respondWith(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
     for (const expected of [2, 3]) {
       for (let round = 0; round < 3; round += 1) {
         expect(new Set(await together(bff, browser, 20))).toEqual(new Set([401]));
@@ -189,22 +189,22 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   });
 
   it('replaces it once although the provider issues the same access token again', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { server, api, bff } = all;
     const browser = await bff.signedIn();
     await call(browser);
     const [, same] = (api.last.headers.authorization ?? '').split(' ');
     server.transform('token', (json) => ({ ...json, access_token: same, id_token: undefined }));
-    api.handler = answer(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
+    api.handler = respondWith(401, 'no', { 'www-authenticate': 'Bearer error="invalid_token"' });
     for (let round = 0; round < 3; round += 1) await together(bff, browser, 20);
     expect(grants(server, grant)).toBe(2);
   });
 
   it('is 503 while the provider is down, keeps the session, and works when it is back', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { server, api, bff, clock } = all;
     const browser = await bff.signedIn();
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     const failed = await browser.fetch('/own/x');
     expect([failed.status, errorCode({ body: await failed.text() })]).toEqual([
       503,
@@ -213,9 +213,9 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(failed.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(failed.headers.get('set-cookie')).toBeNull();
     // Left alone for a moment, the provider is not asked for every call.
-    const asked = server.tokenRequests().length;
+    const before = server.tokenRequests().length;
     expect((await call(browser))[0]).toBe(503);
-    expect(server.tokenRequests()).toHaveLength(asked);
+    expect(server.tokenRequests()).toHaveLength(before);
     expect(api.requests).toEqual([]);
 
     server.override('token', undefined);
@@ -223,8 +223,8 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(await call(browser)).toEqual([200, 'accepted']);
   });
 
-  it('keeps nobody waiting while the provider hangs', async () => {
-    await using all = await party(route, { provider: { timeout: '3s' } });
+  it('keeps no call waiting while the provider hangs', async () => {
+    await using all = await startRoute(route, { provider: { timeout: '3s' } });
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
     server.override('*', hang());
@@ -241,12 +241,12 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   });
 
   it('serves on with a token that still holds while the provider is down', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
     await call(browser);
     const before = grants(server, grant);
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     clock.advance(56 * second);
     expect((await call(browser))[0]).toBe(200);
     await waitFor(() => grants(server, grant) === before + 1);
@@ -254,7 +254,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   });
 
   it('replaces it ahead of its end, while the call goes on', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { bff, api, clock } = all;
     const browser = await bff.signedIn();
     await call(browser);
@@ -266,8 +266,8 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(new Set(api.accepted.map(({ jti }) => jti)).size).toBe(2);
   });
 
-  it('gives nobody a token who is signed out, and asks for the CSRF header', async () => {
-    await using all = await party(route);
+  it('gives a signed-out user no token, and requires the CSRF header', async () => {
+    await using all = await startRoute(route);
     const { bff, api } = all;
     expect(await call(bff.browser())).toEqual([401, 'not_signed_in']);
     const browser = await bff.signedIn();
@@ -275,23 +275,23 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
     expect(forged.status).toBe(403);
     await call(browser);
     expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-    const asked = api.requests.length;
+    const before = api.requests.length;
     expect(await call(browser)).toEqual([401, 'not_signed_in']);
-    expect(api.requests).toHaveLength(asked);
+    expect(api.requests).toHaveLength(before);
     expect(await keysOf(bff, 'session')).toEqual([]);
   });
 
   it.each(['invalid_scope', 'invalid_target', 'unauthorized_client'])(
     'is 403 when the provider says %s, and no logout',
     async (error) => {
-      await using all = await party(route);
+      await using all = await startRoute(route);
       const { server, bff, api, clock } = all;
       const browser = await bff.signedIn();
-      server.override('token', answer(400, { error }));
+      server.override('token', respondWith(400, { error }));
       expect(await call(browser)).toEqual([403, 'token_refused']);
-      const asked = server.tokenRequests().length;
+      const before = server.tokenRequests().length;
       expect(await call(browser)).toEqual([403, 'token_refused']);
-      expect(server.tokenRequests()).toHaveLength(asked);
+      expect(server.tokenRequests()).toHaveLength(before);
       expect(api.requests).toEqual([]);
       server.override('token', undefined);
       expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -301,7 +301,7 @@ describe.each(kinds)('a route with a token of its own, for %s,', (_, grant, rout
   );
 
   it('keeps no token in Redis that could be read there', async () => {
-    await using all = await party(route);
+    await using all = await startRoute(route);
     const { bff, api } = all;
     await call(await bff.signedIn());
     const [, token = ''] = (api.last.headers.authorization ?? '').split(' ');
@@ -322,9 +322,9 @@ function onlyForRoutes(handler: Handler): Handler {
 }
 
 const failures: [string, Handler][] = [
-  ['is 503', answer(503, '')],
-  ['is 429 with Retry-After', answer(429, {}, { 'retry-after': '120' })],
-  ['is 401 invalid_client', answer(401, { error: 'invalid_client' })],
+  ['is 503', respondWith(503, '')],
+  ['is 429 with Retry-After', respondWith(429, {}, { 'retry-after': '120' })],
+  ['is 401 invalid_client', respondWith(401, { error: 'invalid_client' })],
   ['is cut off', hangUp()],
   ['does not come in time', hang()],
 ];
@@ -333,12 +333,12 @@ const attempts = kinds.flatMap(([what, , route]) =>
 );
 
 describe('backoff per kind of request', () => {
-  const api = async (browser: LittleBrowser) => (await browser.fetch('/api/x')).status;
+  const api = async (browser: TestBrowser) => (await browser.fetch('/api/x')).status;
 
   it.each(attempts)(
     'lets no request for %s whose response %s pause refreshes',
     async (_, __, route, handler) => {
-      await using all = await party(route, { provider: { timeout: '1s' } });
+      await using all = await startRoute(route, { provider: { timeout: '1s' } });
       const { server, bff, clock } = all;
       const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
       clock.advance(61 * second);
@@ -346,17 +346,17 @@ describe('backoff per kind of request', () => {
       expect(await call(alice)).toEqual([503, 'provider_unavailable']);
       expect([await api(alice), await api(bob)]).toEqual([200, 200]);
       // The request that failed is paused, and still fails when refreshes have worked.
-      const asked = server.tokenRequests().length;
+      const before = server.tokenRequests().length;
       expect((await call(alice))[0]).toBe(503);
-      expect(server.tokenRequests()).toHaveLength(asked);
+      expect(server.tokenRequests()).toHaveLength(before);
     },
   );
 
   it('pauses an exchange that the provider cannot serve for all sessions', async () => {
-    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    await using all = await startRoute({ exchange: { audience: reports, scope: 'read' } });
     const { server, bff, clock } = all;
     const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
-    server.override('token', answer(429, {}, { 'retry-after': '120' }));
+    server.override('token', respondWith(429, {}, { 'retry-after': '120' }));
     expect([(await call(alice))[0], (await call(bob))[0]]).toEqual([503, 503]);
     expect(grants(server, exchangeGrant)).toBe(1);
     server.override('token', undefined);
@@ -367,12 +367,12 @@ describe('backoff per kind of request', () => {
   });
 
   it('lets no refresh that fails pause exchanges', async () => {
-    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    await using all = await startRoute({ exchange: { audience: reports, scope: 'read' } });
     const { server, bff, clock } = all;
     const bob = await bff.signedIn('bob');
     clock.advance(61 * second);
     const alice = await bff.signedIn();
-    server.override('token', answer(503, ''));
+    server.override('token', respondWith(503, ''));
     expect(await api(bob)).toBe(503);
     server.override('token', undefined);
     expect([await api(bob), (await call(alice))[0]]).toEqual([503, 200]);
@@ -381,7 +381,7 @@ describe('backoff per kind of request', () => {
   });
 
   it('pauses every kind while the provider cannot be reached at all', async () => {
-    await using all = await party({ exchange: { audience: reports, scope: 'read' } });
+    await using all = await startRoute({ exchange: { audience: reports, scope: 'read' } });
     const { server, bff, clock } = all;
     const bob = await bff.signedIn('bob');
     clock.advance(61 * second);
@@ -389,9 +389,9 @@ describe('backoff per kind of request', () => {
     await server.goDown();
     expect((await call(alice))[0]).toBe(503);
     await server.comeBack();
-    const asked = server.tokenRequests().length;
+    const before = server.tokenRequests().length;
     expect(await api(bob)).toBe(503);
-    expect(server.tokenRequests()).toHaveLength(asked);
+    expect(server.tokenRequests()).toHaveLength(before);
     clock.advance(second);
     expect([await api(bob), (await call(alice))[0]]).toEqual([200, 200]);
   });
@@ -399,7 +399,7 @@ describe('backoff per kind of request', () => {
 
 describe('resource', () => {
   it('gives two routes two tokens, and neither to the other', async () => {
-    await using first = await party({ resource: reports, scope: 'read' }, { scope: 'read' });
+    await using first = await startRoute({ resource: reports, scope: 'read' }, { scope: 'read' });
     const { server, api } = first;
     const other = await startCheckingUpstream(server, orders, 'read');
     await using bff = await startBff({
@@ -419,15 +419,15 @@ describe('resource', () => {
     const calls = paths.flatMap((path) => Array.from({ length: 10 }, () => browser.fetch(path)));
     const statuses = (await Promise.all(calls)).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([200]));
-    const asked = server.tokenRequests('refresh_token').map(({ form }) => form.get('resource'));
-    expect(asked.toSorted()).toEqual([orders, reports]);
+    const resources = server.tokenRequests('refresh_token').map(({ form }) => form.get('resource'));
+    expect(resources.toSorted()).toEqual([orders, reports]);
     expect([tokensAt(api), tokensAt(other)]).toEqual([1, 1]);
     expect(new Set(bff.upstream.requests.map(({ headers }) => headers.authorization)).size).toBe(1);
     await other.close();
   });
 
   it('leaves the token of the sign-in as it is, though the refresh token is spent', async () => {
-    await using all = await party({ resource: reports });
+    await using all = await startRoute({ resource: reports });
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
     await browser.fetch('/api/x');
@@ -445,7 +445,7 @@ describe('resource', () => {
   });
 
   it('ends the session when the provider says that the grant is over', async () => {
-    await using all = await party({ resource: reports });
+    await using all = await startRoute({ resource: reports });
     const { server, bff } = all;
     const browser = await bff.signedIn();
     server.revokeEverything();
@@ -454,7 +454,7 @@ describe('resource', () => {
   });
 
   it('is 403 and no endless sign-in where there is no refresh token', async () => {
-    await using all = await party({ resource: reports });
+    await using all = await startRoute({ resource: reports });
     const { server, bff } = all;
     server.registerClient({ grant_types: ['authorization_code'] });
     const browser = await bff.signedIn();
@@ -462,11 +462,11 @@ describe('resource', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('loses nothing although Redis goes away just when the provider has answered', async () => {
+  it('loses nothing although Redis goes away just when the provider has responded', async () => {
     const redis = await startRedis();
     const network = await startNetwork(redis.port);
     {
-      await using all = await party({ resource: reports }, { redis: { url: network.url } });
+      await using all = await startRoute({ resource: reports }, { redis: { url: network.url } });
       const { server, bff } = all;
       const browser = await bff.signedIn();
       server.transform('token', async (json) => {
@@ -475,7 +475,7 @@ describe('resource', () => {
       });
       expect(await call(browser)).toEqual([503, 'session_store_unavailable']);
       server.transform('token', undefined);
-      await network.mend();
+      await network.restore();
       await waitFor(async () => (await call(browser))[0] === 200);
       expect(grants(server, 'refresh_token')).toBe(1);
       expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -485,7 +485,7 @@ describe('resource', () => {
   });
 
   it('does not bring a session back that was signed out meanwhile', async () => {
-    await using all = await party({ resource: reports });
+    await using all = await startRoute({ resource: reports });
     const { server, bff } = all;
     const browser = await bff.signedIn();
     const signedOut = Promise.withResolvers<void>();
@@ -505,7 +505,7 @@ describe('resource', () => {
 
 describe('scope', () => {
   it('narrows the token of the sign-in', async () => {
-    await using all = await party({ scope: 'read' });
+    await using all = await startRoute({ scope: 'read' });
     const { server, bff } = all;
     const browser = await bff.signedIn();
     await call(browser);
@@ -524,7 +524,7 @@ describe('exchange', () => {
   const exchange = { audience: reports, scope: 'read' };
 
   it('sends the API a token for its audience and scope, of the same user', async () => {
-    await using all = await party({ exchange }, { scope: 'read' });
+    await using all = await startRoute({ exchange }, { scope: 'read' });
     const { server, bff, api } = all;
     expect(await call(await bff.signedIn('bob'))).toEqual([200, 'accepted']);
     expect(api.accepted[0]).toMatchObject({ sub: 'bob', aud: reports, scope: 'read' });
@@ -543,7 +543,7 @@ describe('exchange', () => {
   });
 
   it('names the BFF as who acts for the user, where that is wanted', async () => {
-    await using all = await party({ exchange: { ...exchange, actor: 'client' } });
+    await using all = await startRoute({ exchange: { ...exchange, actor: 'client' } });
     const { server, bff, api } = all;
     const [alice, bob] = [await bff.signedIn(), await bff.signedIn('bob')];
     expect((await call(alice))[0]).toBe(200);
@@ -557,7 +557,7 @@ describe('exchange', () => {
   });
 
   it('exchanges a token that is valid: one whose time is over is refreshed before', async () => {
-    await using all = await party({ exchange });
+    await using all = await startRoute({ exchange });
     const { server, bff, clock } = all;
     const browser = await bff.signedIn();
     clock.advance(61 * second);
@@ -567,7 +567,7 @@ describe('exchange', () => {
   });
 
   it('is 403 for an audience that the provider refuses, and the session stays', async () => {
-    await using all = await party({ exchange: { audience: 'https://forbidden.example' } });
+    await using all = await startRoute({ exchange: { audience: 'https://forbidden.example' } });
     const { bff } = all;
     const browser = await bff.signedIn();
     expect(await call(browser)).toEqual([403, 'token_refused']);
@@ -581,7 +581,7 @@ describe('exchange', () => {
     ['a refresh token', 'urn:ietf:params:oauth:token-type:refresh_token'],
     ['nothing that it names', undefined],
   ])('never sends the API %s in the place of an access token', async (_, type) => {
-    await using all = await party({ exchange });
+    await using all = await startRoute({ exchange });
     const { server, bff, api } = all;
     const browser = await bff.signedIn();
     server.transform('token', (json) => ({ ...json, issued_token_type: type }));
@@ -591,8 +591,8 @@ describe('exchange', () => {
 });
 
 describe('token: client', () => {
-  it('sends whoever is signed in with the authority of the application', async () => {
-    await using all = await party({ token: 'client', resource: reports, scope: 'read' });
+  it('sends signed-in users’ calls with the authority of the application', async () => {
+    await using all = await startRoute({ token: 'client', resource: reports, scope: 'read' });
     const { server, bff, api } = all;
     for (const person of ['alice', 'bob'])
       expect(await call(await bff.signedIn(person))).toEqual([200, 'accepted']);
@@ -604,16 +604,16 @@ describe('token: client', () => {
     expect(server.authorizationRequests()[0]?.query.has('resource')).toBe(false);
   });
 
-  it('sends everybody with session: none, and no cookie is looked at', async () => {
-    await using all = await party({ token: 'client', session: 'none', resource: reports });
+  it('sends all calls with session: none, and reads no cookie', async () => {
+    await using all = await startRoute({ token: 'client', session: 'none', resource: reports });
     const { server, bff } = all;
     expect(new Set(await together(bff, undefined, 50))).toEqual(new Set([200]));
     expect(grants(server, 'client_credentials')).toBe(1);
     expect((await fetch(`http://127.0.0.1:${bff.port}/own/x`)).status).toBe(403);
   });
 
-  it('is asked for anew when the next process starts after its end, not before', async () => {
-    await using all = await party({ token: 'client', session: 'none', resource: reports });
+  it('is requested anew when a process starts after its end, not before', async () => {
+    await using all = await startRoute({ token: 'client', session: 'none', resource: reports });
     const { server, bff, clock } = all;
     await together(bff, undefined, 2);
     await bff.stop();

@@ -61,7 +61,7 @@ describe('a session', () => {
     expect((await browser.fetch('/api/x')).status).toBe(401);
   });
 
-  it('is read and renewed by the first of many calls, and the others ask Redis nothing', async () => {
+  it('is read and renewed by the first of many calls, and the others send Redis nothing', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url }, session: { idle: '10m' } });
     const browser = await bff.signedIn();
@@ -190,33 +190,30 @@ describe('a change of the session secret', () => {
         [secret(2), secret(1)],
       ],
     ],
-  ])(
-    'is noticed by nobody while replicas differ in whether the new one is %s yet',
-    async (_, rings) => {
-      const { before, later } = await restarted(rings);
-      await using stack = new AsyncDisposableStack();
-      const replicas = [before, ...later];
-      for (const bff of replicas) stack.use(bff);
-      for (const [here, there] of [replicas, replicas.toReversed()] as [
-        typeof before,
-        typeof before,
-      ][]) {
-        const browser = here.browser();
-        const callback = await untilCallback(here, browser);
-        browser.via(there.port);
-        expect((await visitCallback(there, browser, callback)).status).toBe(302);
-        for (const { port } of [here, there]) {
-          browser.via(port);
-          await expect(whoIs(browser)).resolves.toBe('alice');
-        }
-        browser.via(here.port);
-        await expect(signOut(here, { sub: 'alice' })).resolves.toBe(200);
-        await expect(whoIs(browser)).resolves.toBeUndefined();
+  ])('goes unnoticed while replicas differ in whether the new one is %s yet', async (_, rings) => {
+    const { before, later } = await restarted(rings);
+    await using stack = new AsyncDisposableStack();
+    const replicas = [before, ...later];
+    for (const bff of replicas) stack.use(bff);
+    for (const [here, there] of [replicas, replicas.toReversed()] as [
+      typeof before,
+      typeof before,
+    ][]) {
+      const browser = here.browser();
+      const callback = await untilCallback(here, browser);
+      browser.via(there.port);
+      expect((await visitCallback(there, browser, callback)).status).toBe(302);
+      for (const { port } of [here, there]) {
+        browser.via(port);
+        await expect(whoIs(browser)).resolves.toBe('alice');
       }
-    },
-  );
+      browser.via(here.port);
+      await expect(signOut(here, { sub: 'alice' })).resolves.toBe(200);
+      await expect(whoIs(browser)).resolves.toBeUndefined();
+    }
+  });
 
-  it('signs everybody out when the old one is taken away at once', async () => {
+  it('signs all users out when the old one is removed at once', async () => {
     const { before, later } = await restarted([[secret(1)], [secret(2)]]);
     await using stack = new AsyncDisposableStack();
     for (const bff of [before, ...later]) stack.use(bff);

@@ -1,7 +1,7 @@
 import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import type { SessionEntry } from '../../src/session/sessions/session-entry.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import type { FetchOptions, TestBrowser } from '../support/browser/browser.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { testClock } from '../support/time/clock.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -10,13 +10,13 @@ import { whoIs } from './steps.ts';
 
 const minute = 60_000;
 
-async function sessionsOf(browser: LittleBrowser): Promise<SessionEntry[]> {
+async function sessionsOf(browser: TestBrowser): Promise<SessionEntry[]> {
   const response = await browser.fetch('/bff/sessions');
   expect(response.status).toBe(200);
   return (await response.json()) as SessionEntry[];
 }
 
-async function idOf(browser: LittleBrowser): Promise<string> {
+async function idOf(browser: TestBrowser): Promise<string> {
   const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
   return user.session.id;
 }
@@ -29,14 +29,14 @@ async function outcomeOf(response: Response): Promise<(number | string | undefin
   return [response.status, code];
 }
 
-const remove = (browser: LittleBrowser, id = '') =>
+const remove = (browser: TestBrowser, id = '') =>
   browser.fetch(`/bff/sessions${id && `/${id}`}`, { method: 'DELETE' });
 
 /** The refresh tokens the provider was asked to revoke. */
 const revoked = ({ authorizationServer }: TestBff) =>
   authorizationServer.requestsTo('revocation').map(({ form }) => form.get('token'));
 
-async function refreshTokenOf(bff: TestBff, browser: LittleBrowser): Promise<string | undefined> {
+async function refreshTokenOf(bff: TestBff, browser: TestBrowser): Promise<string | undefined> {
   const session = await bff.app.get(SessionStore).read(await idOf(browser));
   return session?.tokens.refreshToken;
 }
@@ -57,9 +57,9 @@ const forgeries: readonly FetchOptions[] = [
 describe('the sessions of a user', () => {
   let bff: TestBff;
   let replica: TestBff;
-  let phone: LittleBrowser;
-  let laptop: LittleBrowser;
-  let bob: LittleBrowser;
+  let phone: TestBrowser;
+  let laptop: TestBrowser;
+  let bob: TestBrowser;
   beforeAll(async () => {
     bff = await startBff({ session: { idle: '10m', absolute: '1h' } });
     replica = await bff.replica();
@@ -74,15 +74,16 @@ describe('the sessions of a user', () => {
   });
 
   /** Whether a browser is still signed in, asked where its session was not begun as well. */
-  const isSignedIn = async (browser: LittleBrowser) => {
+  const isSignedIn = async (browser: TestBrowser) => {
     const headers = { cookie: browser.cookieHeader() };
-    const ask = async (on: TestBff) => (await on.browser().fetch('/bff/user', { headers })).status;
-    const [here, there] = await Promise.all([bff, replica].map(ask));
+    const statusAt = async (on: TestBff) =>
+      (await on.browser().fetch('/bff/user', { headers })).status;
+    const [here, there] = await Promise.all([bff, replica].map(statusAt));
     expect(here).toBe(there);
     return here === 200;
   };
 
-  it('are listed in exactly the promised shape, the newest first, and nobody else’s', async () => {
+  it('are listed in exactly the promised shape, the newest first, without those of others', async () => {
     const response = await phone.fetch('/bff/sessions');
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -103,7 +104,7 @@ describe('the sessions of a user', () => {
       expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(60 * minute);
   });
 
-  it('are asked for by HEAD as well', async () => {
+  it('are available by HEAD as well', async () => {
     const response = await phone.fetch('/bff/sessions', { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([200, '']);
     const forged = await phone.fetch('/bff/sessions', { method: 'HEAD', csrf: false });
@@ -152,7 +153,7 @@ describe('the sessions of a user', () => {
     expect(await isSignedIn(laptop)).toBe(true);
   });
 
-  it('of somebody else are unknown, like those that never were, and go on', async () => {
+  it('of another user are unknown, like those that never were, and go on', async () => {
     const foreign = await idOf(bob);
     const unknown = ['A'.repeat(43), 'x', '%7Bid%7D', '{id}', '..;', 'current', `${foreign}%20`];
     for (const id of [foreign, ...unknown]) {
@@ -166,7 +167,7 @@ describe('the sessions of a user', () => {
   });
 
   it.each(everyCall)(
-    '%s %s of nobody is 401, whatever user.anonymous says',
+    '%s %s without a session is 401, with every value of user.anonymous',
     async (method, path) => {
       const response = await bff.browser().fetch(path, { method });
       expect(response.status).toBe(401);
@@ -216,8 +217,8 @@ describe('the sessions of a user', () => {
     await remove(phone);
     await remove(phone, await idOf(phone));
     const lines = bff.logs.lines.slice(before);
-    const told = lines.filter(({ context }) => context === 'SessionsController');
-    expect(told).toEqual([
+    const logged = lines.filter(({ context }) => context === 'SessionsController');
+    expect(logged).toEqual([
       expect.objectContaining({ msg: 'session ended by its user', provider: 'corp' }),
       expect.objectContaining({ msg: 'other sessions ended by their user', ended: 0 }),
       expect.objectContaining({ msg: 'signed out', provider: 'corp' }),
@@ -298,7 +299,7 @@ describe('a list of sessions', () => {
     await partner.close();
   });
 
-  it('is 503 while Redis is away, and nobody is signed out', async () => {
+  it('is 503 while Redis is away, and no user is signed out', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     const browser = await bff.signedIn();

@@ -37,7 +37,7 @@ describe('two providers', () => {
   });
 
   it('have a callback address each; the first one is the default', async () => {
-    const asked = async (parameters: Record<string, string>) => {
+    const requestWith = async (parameters: Record<string, string>) => {
       const { request } = await beginLogin(bff, bff.browser(), parameters);
       return [
         request.origin,
@@ -46,9 +46,9 @@ describe('two providers', () => {
       ];
     };
     const corp = [bff.authorizationServer.issuer, `${bff.url}/bff/callback`, 'test-client'];
-    expect(await asked({})).toEqual(corp);
-    expect(await asked({ provider: 'corp' })).toEqual(corp);
-    expect(await asked({ provider: 'partner' })).toEqual([
+    expect(await requestWith({})).toEqual(corp);
+    expect(await requestWith({ provider: 'corp' })).toEqual(corp);
+    expect(await requestWith({ provider: 'partner' })).toEqual([
       partner.issuer,
       `${bff.url}/bff/callback/partner`,
       'at-partner',
@@ -91,7 +91,7 @@ describe('two providers', () => {
     await expect(whoIs(browser)).resolves.toBeUndefined();
   });
 
-  it('cannot answer for each other at the right address either', async () => {
+  it('cannot respond for each other at the right address either', async () => {
     const browser = bff.browser();
     const callback = await untilCallback(bff, browser, { provider: 'partner' });
     const page = await visitCallback(
@@ -111,7 +111,7 @@ describe('two providers', () => {
     expect(page.headers.get('refresh')).toBe('0;url=/bff/login?secondTry=1&provider=partner');
   });
 
-  it('are each asked to end what they began', async () => {
+  it('each get the request to end what they began', async () => {
     const browser = bff.browser();
     await bff.signIn(browser, { provider: 'partner' });
     const response = await browser.fetch('/bff/logout', { method: 'POST' });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { errorCode, keysOf, whoIs } from './steps.ts';
 
 /** What the frame tells the page around it, and whom. */
@@ -22,18 +22,18 @@ describe('a silent sign-in in a frame', () => {
   afterAll(() => bff.close());
   beforeEach(() => bff.redis.clear());
 
-  const inFrame = (browser: LittleBrowser, query = 'prompt=none') =>
+  const inFrame = (browser: TestBrowser, query = 'prompt=none') =>
     browser.navigate(`${bff.url}/bff/login?${query}`, { dest: 'iframe' });
 
   /** Somebody with a session at the authorization server and none here. */
-  async function knownThere(): Promise<LittleBrowser> {
+  async function knownThere(): Promise<TestBrowser> {
     const browser = await bff.signedIn();
     await bff.redis.clear();
     await expect(whoIs(browser)).resolves.toBeUndefined();
     return browser;
   }
 
-  it('signs in whom the provider knows, and tells our own page', async () => {
+  it('signs in a user whom the provider knows, and notifies the page of the same origin', async () => {
     const browser = await knownThere();
     const page = await inFrame(browser);
     expect(messageIn(page.body)).toEqual({
@@ -43,7 +43,7 @@ describe('a silent sign-in in a frame', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('says that nobody is signed in whom the provider does not know', async () => {
+  it('reports signed out for a user whom the provider does not know', async () => {
     const browser = bff.browser();
     const page = await inFrame(browser);
     expect(messageIn(page.body)?.message).toEqual({
@@ -61,7 +61,7 @@ describe('a silent sign-in in a frame', () => {
     await expect(whoIs(browser)).resolves.toBe('alice');
   });
 
-  it('answers a page that only our own pages may frame, and that runs nothing but its one line', async () => {
+  it('responds with a page that only pages of the same origin may frame, and that runs only its one line', async () => {
     const page = await inFrame(await knownThere());
     const [, script = ''] = /<script>(.*)<\/script>/.exec(page.body) ?? [];
     const hash = createHash('sha256').update(script).digest('base64');
@@ -72,7 +72,7 @@ describe('a silent sign-in in a frame', () => {
     expect(page.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('tells of a provider that is away', async () => {
+  it('reports a provider that is down', async () => {
     await using other = await startBff({ host: '127.0.0.1', store: 'memory' });
     await other.authorizationServer.goDown();
     const page = await other
@@ -85,7 +85,7 @@ describe('a silent sign-in in a frame', () => {
     });
   });
 
-  it('is known by its signed answer too, whether or not that holds', async () => {
+  it('is recognised by its signed response too, valid or not', async () => {
     const client = { authorization_signed_response_alg: 'ES256', response_modes: ['jwt'] };
     await using other = await startBff({
       host: '127.0.0.1',
@@ -109,7 +109,7 @@ describe('a silent sign-in in a frame', () => {
     expect(messageIn(page.body)).toBeDefined();
   });
 
-  it('that comes back twice is one sign-in, and both answers are true', async () => {
+  it('that comes back twice is one sign-in, and both responses are right', async () => {
     const browser = await knownThere();
     const page = await inFrame(browser);
     const again = await browser.navigate(page.url, { dest: 'iframe' });
@@ -117,7 +117,7 @@ describe('a silent sign-in in a frame', () => {
     expect(await keysOf(bff, 'session')).toHaveLength(1);
   });
 
-  it('is answered also where the browser sent no cookie along', async () => {
+  it('gets a response also where the browser sent no cookie', async () => {
     const page = await bff.browser().navigate(`${bff.url}/bff/callback?state=x.s&code=y`, {
       dest: 'iframe',
     });

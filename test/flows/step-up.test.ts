@@ -1,7 +1,7 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { FetchOptions, LittleBrowser } from '../support/browser/browser.ts';
+import type { FetchOptions, TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { openWebSocket, refusalOf } from '../support/network/web-sockets.ts';
 import { errorCode, whoIs } from './steps.ts';
@@ -9,7 +9,7 @@ import { errorCode, whoIs } from './steps.ts';
 const mfa = 'urn:test:mfa';
 const minute = 60_000;
 
-const challenge = answer(401, 'not enough', {
+const challenge = respondWith(401, 'not enough', {
   'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="no, error=\\"invalid_token\\"", acr_values="${mfa} urn:test:phr", max_age="300"`,
 });
 
@@ -20,7 +20,7 @@ interface Problem {
 }
 
 async function problemAt(
-  browser: LittleBrowser,
+  browser: TestBrowser,
   path: string,
   options: FetchOptions = {},
 ): Promise<Problem> {
@@ -43,7 +43,7 @@ function changeIdToken({ authorizationServer }: TestBff, change: object): void {
   });
 }
 
-describe('an upstream that asks for a stronger sign-in', () => {
+describe('an upstream that requires a stronger sign-in', () => {
   it.each([
     ['GET', undefined],
     ['POST', 'a body that is sent once'],
@@ -72,7 +72,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     const [, request] = bff.authorizationServer.authorizationRequests();
     expect(request?.query.get('acr_values')).toBe(`${mfa} urn:test:phr`);
     expect(request?.query.get('max_age')).toBe('300');
-    bff.upstream.handler = answer(200, 'enough');
+    bff.upstream.handler = respondWith(200, 'enough');
     expect(await (await browser.fetch('/api/x')).text()).toBe('enough');
     const { claims } = (await (await browser.fetch('/bff/user')).json()) as {
       claims: Record<string, unknown>;
@@ -80,7 +80,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     expect(claims['acr']).toBe(mfa);
   });
 
-  it('is answered for a WebSocket in the same way', async () => {
+  it('is handled for a WebSocket in the same way', async () => {
     await using bff = await startBff();
     const browser = await bff.signedIn();
     bff.upstream.onUpgrade = (_, socket) => {
@@ -91,7 +91,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
     expect(await refusalOf(opened)).toEqual([401, 'step_up_required']);
   });
 
-  it('is passed on as it is where nobody is signed in, and where no token is sent', async () => {
+  it('is passed on as it is for signed-out users, and where no token is sent', async () => {
     await using bff = await startBff({
       upstream: challenge,
       routes: (usual) => [
@@ -109,7 +109,7 @@ describe('an upstream that asks for a stronger sign-in', () => {
 });
 
 describe('a route that demands a sign-in', () => {
-  it('with acr asks its upstream nothing before there is one', async () => {
+  it('with acr sends its upstream nothing before there is one', async () => {
     await using bff = await startBff({ route: { acr: `urn:test:phr ${mfa}` } });
     const browser = await bff.signedIn();
     const { loginUrl = '', ...problem } = await problemAt(browser, '/api/x');
@@ -123,7 +123,7 @@ describe('a route that demands a sign-in', () => {
     expect((await browser.fetch('/api/x')).status).toBe(200);
   });
 
-  it('with maxAge lets a recent one pass, and asks for another when that is over', async () => {
+  it('with maxAge accepts a recent one, and requires another after that time', async () => {
     const clock = testClock();
     await using bff = await startBff({ clock: clock.now, route: { maxAge: '5m' } });
     const browser = await bff.signedIn();
@@ -159,7 +159,7 @@ describe('a route that demands a sign-in', () => {
     expect(await problemAt(browser, '/recent/x')).toMatchObject({ code: 'step_up_required' });
   });
 
-  it('is 401 not_signed_in for nobody, and a page gets a link to the sign-in', async () => {
+  it('is 401 not_signed_in for a signed-out user, and a page gets a link to the sign-in', async () => {
     await using bff = await startBff({ route: { acr: mfa, csrf: false } });
     expect(await problemAt(bff.browser(), '/api/x')).toMatchObject({ code: 'not_signed_in' });
     const browser = await bff.signedIn();
@@ -169,7 +169,7 @@ describe('a route that demands a sign-in', () => {
   });
 });
 
-describe('a sign-in that came back with less than was asked for', () => {
+describe('a sign-in that came back with less than was requested', () => {
   it.each([
     ['another acr', { acr: 'urn:test:password' }, { acr_values: mfa }],
     ['no acr', { acr: undefined }, { acr_values: mfa }],
@@ -178,11 +178,11 @@ describe('a sign-in that came back with less than was asked for', () => {
     ['an old auth_time', { auth_time: 1_700_000_000 }, { max_age: '300' }],
     ['no auth_time', { auth_time: undefined }, { max_age: '300' }],
     ['an auth_time in words', { auth_time: 'now' }, { max_age: '300' }],
-  ])('is refused: %s', async (_, change, asked) => {
+  ])('is refused: %s', async (_, change, header) => {
     await using bff = await startBff();
     const browser = await bff.signedIn();
     changeIdToken(bff, change);
-    const page = await bff.signIn(browser, asked as unknown as Record<string, string>);
+    const page = await bff.signIn(browser, header as unknown as Record<string, string>);
     expect([page.status, errorCode(page)]).toEqual([502, 'login_failed']);
     // Whoever was signed in stays so, as weakly as before.
     await expect(whoIs(browser)).resolves.toBe('alice');

@@ -1,6 +1,6 @@
 import { createClient } from 'redis';
 import type { TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser, Page } from '../support/browser/browser.ts';
+import type { TestBrowser, Page } from '../support/browser/browser.ts';
 
 /** Headers of a client that is no browser and wants JSON. */
 export const asProgram = {
@@ -16,7 +16,7 @@ export const asProgram = {
  */
 export async function beginLogin(
   bff: TestBff,
-  browser: LittleBrowser,
+  browser: TestBrowser,
   parameters: Record<string, string> | string = {},
 ): Promise<{ readonly page: Page; readonly request: URL }> {
   const query = new URLSearchParams(parameters);
@@ -30,7 +30,7 @@ export async function beginLogin(
  */
 export async function untilCallback(
   bff: TestBff,
-  browser: LittleBrowser,
+  browser: TestBrowser,
   parameters: Record<string, string> = {},
 ): Promise<URL> {
   let next = (await beginLogin(bff, browser, parameters)).request;
@@ -44,7 +44,7 @@ export async function untilCallback(
 }
 
 /** Visits a callback address as a browser does that comes from the authorization server. */
-export function visitCallback(bff: TestBff, browser: LittleBrowser, callback: URL): Promise<Page> {
+export function visitCallback(bff: TestBff, browser: TestBrowser, callback: URL): Promise<Page> {
   const from = bff.authorizationServer.issuer;
   return browser.navigate(callback.href, { from, redirect: 'manual' });
 }
@@ -65,10 +65,10 @@ export function errorCode({ body }: { readonly body: string }): string | undefin
 }
 
 /** Who `/bff/user` says is signed in; undefined when it is nobody. */
-export async function whoIs(browser: LittleBrowser, query = ''): Promise<string | undefined> {
+export async function whoIs(browser: TestBrowser, query = ''): Promise<string | undefined> {
   const response = await browser.fetch(`/bff/user${query}`);
-  const answer = (await response.json()) as { sub?: string };
-  return response.status === 200 ? answer.sub : undefined;
+  const user = (await response.json()) as { sub?: string };
+  return response.status === 200 ? user.sub : undefined;
 }
 
 /** The keys in Redis of one kind, `session` or `login`. */
@@ -95,4 +95,9 @@ export function cookieLines(page: Page): string[] {
     const kept = attributes.filter((attribute) => !attribute.startsWith('Expires='));
     return [pair.split('=')[0], ...kept.toSorted()].join('; ');
   });
+}
+
+/** Signs out by a request of the page, and expects that it succeeds. */
+export async function logOut(browser: TestBrowser): Promise<void> {
+  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
 }

@@ -21,7 +21,7 @@ describe('/bff/user', () => {
   });
   afterAll(() => bff.close());
 
-  it('tells who is signed in, in exactly the promised shape', async () => {
+  it('shows who is signed in, in exactly the promised shape', async () => {
     const before = Date.now();
     const browser = await bff.signedIn();
     const response = await browser.fetch('/bff/user');
@@ -43,6 +43,7 @@ describe('/bff/user', () => {
         expiresAt: expect.any(String),
         idleExpiresAt: expect.any(String),
         expiresIn: expect.any(Number),
+        accessTokenExpiresAt: expect.any(String),
       },
       logoutUrl: `/bff/logout?sid=${user.session.id}`,
     });
@@ -77,7 +78,7 @@ describe('/bff/user', () => {
     }
   });
 
-  it('is 401 with a way to sign in for somebody who is not', async () => {
+  it('is 401 with a login URL for a signed-out user', async () => {
     const response = await bff.browser().fetch('/bff/user');
     expect(response.status).toBe(401);
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -165,7 +166,7 @@ describe('/bff/user', () => {
 });
 
 describe('/bff/user with other options', () => {
-  it('is null for nobody with user.anonymous: 200, and still needs the CSRF header', async () => {
+  it('is null for a signed-out user with user.anonymous: 200, and still needs the CSRF header', async () => {
     await using bff = await startBff({ store: 'memory', user: { anonymous: 200 } });
     const response = await bff.browser().fetch('/bff/user');
     expect([response.status, await response.text()]).toEqual([200, 'null']);
@@ -193,14 +194,14 @@ describe('/bff/user with other options', () => {
     expect((await browser.fetch('/bff/user')).status).toBe(401);
   });
 
-  it('asks for the header that the operator chose', async () => {
+  it('requires the header that the operator chose', async () => {
     await using bff = await startBff({ store: 'memory', csrf: { header: 'X-Own', value: 'yes' } });
     const browser = await bff.signedIn();
     expect((await browser.fetch('/bff/user')).status).toBe(403);
     expect((await browser.fetch('/bff/user', { headers: { 'x-own': 'yes' } })).status).toBe(200);
   });
 
-  it('has the claims that only UserInfo knows, and asks there only when they are missing', async () => {
+  it('has the claims that only UserInfo knows, and calls it only when they are missing', async () => {
     for (const claimsInIdToken of [true, false]) {
       await using bff = await startBff({
         store: 'memory',

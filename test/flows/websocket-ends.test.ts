@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventFeed } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startServer, plainOptions } from '../support/bff/built-server.ts';
 import { startNetwork } from '../support/redis/network.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -16,15 +16,12 @@ import {
   Refusal,
   refusalOf,
 } from '../support/network/web-sockets.ts';
+import { logOut } from './steps.ts';
 
 const overBySession = { code: 4401, reason: '' };
 
 /** Ends must be heard of within this time, in milliseconds. */
 const aSecond = 1000;
-
-async function logOut(browser: LittleBrowser): Promise<void> {
-  expect((await browser.fetch('/bff/logout', { method: 'POST' })).status).toBe(200);
-}
 
 /** How long after `end` a WebSocket was over, in milliseconds, and how. */
 async function timeOf(peer: Peer, end: () => Promise<unknown>) {
@@ -45,7 +42,7 @@ describe('the end of a session', () => {
 
   afterAll(() => bff.close());
 
-  it('closes its WebSockets with 4401, at both ends, and nobody else’s', async () => {
+  it('closes its WebSockets with 4401, at both ends, and no others', async () => {
     const accepted = acceptWebSockets(bff.upstream);
     const [alice, bob] = [await bff.signedIn('alice'), await bff.signedIn('bob')];
     const [hers, his] = [await openWebSocket(bff, alice), await openWebSocket(bff, bob)];
@@ -57,7 +54,7 @@ describe('the end of a session', () => {
     his.socket.close();
   });
 
-  it.each<[string, (browser: LittleBrowser) => Promise<unknown>]>([
+  it.each<[string, (browser: TestBrowser) => Promise<unknown>]>([
     ['a logout', logOut],
     ['the operator', endByOperator],
     ['another sign-in of the same browser', (browser) => bff.signedIn('bob', browser)],
@@ -102,7 +99,7 @@ describe('the end of a session', () => {
     expect(milliseconds).toBeLessThan(aSecond);
   });
 
-  it('breaks off event streams and long polls on every replica, and nobody else’s', async () => {
+  it('breaks off its event streams and long polls on every replica, and no others', async () => {
     const feed = eventFeed();
     bff.upstream.handler = feed.handler;
     const [alice, bob] = [await bff.signedIn('alice'), await bff.signedIn('bob')];
@@ -132,28 +129,28 @@ describe('the end of a session', () => {
     ['an order', () => undefined, 'POST'],
     ['a slow answer', () => undefined, 'GET'],
   ])('lets %s that is under way come to its end', async (_what, begin, method) => {
-    const asked = Promise.withResolvers<ServerResponse>();
+    const upstreamResponse = Promise.withResolvers<ServerResponse>();
     bff.upstream.handler = (_request, response) => {
       begin(response);
-      asked.resolve(response);
+      upstreamResponse.resolve(response);
     };
     const alice = await bff.signedIn('alice');
     const call = alice.fetch('/api/x', { method });
-    const answering = await asked.promise;
+    const response = await upstreamResponse.promise;
     await delay(1_200); // until it is a long one
     await logOut(alice);
     await delay(600); // and has been looked at since
-    answering.end('done');
+    response.end('done');
     expect(await (await call).text()).toBe('done');
   });
 
-  async function endByOperator(browser: LittleBrowser): Promise<void> {
+  async function endByOperator(browser: TestBrowser): Promise<void> {
     const user = (await (await browser.fetch('/bff/user')).json()) as { session: { id: string } };
-    const answer = await fetch(`${bff.managementUrl}/sessions/${user.session.id}`, {
+    const deletion = await fetch(`${bff.managementUrl}/sessions/${user.session.id}`, {
       method: 'DELETE',
       headers: { authorization: 'Bearer management-token-of-the-tests' },
     });
-    expect(answer.status).toBe(204);
+    expect(deletion.status).toBe(204);
   }
 });
 
@@ -194,7 +191,7 @@ describe('an outage of Redis', () => {
       page.socket.send('hello');
       expect(await page.hears(1)).toEqual(['hello']);
       await redis.command('FLUSHALL');
-      await network.mend();
+      await network.restore();
       expect(await page.ended).toEqual(overBySession);
       expect(accepted.all).toHaveLength(1);
     } finally {
@@ -215,7 +212,7 @@ describe('the number of WebSockets', () => {
       expect.objectContaining({ status: 429, code: 'rate_limited' }),
       expect.objectContaining({ status: 429, code: 'rate_limited' }),
     ]);
-    expect((refused[0] as Refusal).answer.headers['retry-after']).toMatch(/^\d+$/);
+    expect((refused[0] as Refusal).response.headers['retry-after']).toMatch(/^\d+$/);
     (await openWebSocket(bff, bob)).socket.close();
     const [first] = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     first?.socket.close();
@@ -262,7 +259,7 @@ describe('a drain', () => {
 });
 
 describe('the frontend’s server', () => {
-  it('gets WebSockets of everybody, without a session, a token or a cookie of ours', async () => {
+  it('gets WebSockets of all users, without a session, a token or a cookie of the BFF', async () => {
     const frontend = await startUpstream();
     await using bff = await startBff({ store: 'memory', frontend: { url: frontend.url } });
     acceptWebSockets(frontend);

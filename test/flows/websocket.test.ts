@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { testClock } from '../support/time/clock.ts';
 import { freePort } from '../support/network/ports.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
@@ -21,11 +21,11 @@ import {
 const mebibyte = 1024 * 1024;
 
 let bff: TestBff;
-let alice: LittleBrowser;
+let alice: TestBrowser;
 let accepted: AcceptedSockets;
 
 beforeAll(async () => {
-  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const unusedOrigin = `http://127.0.0.1:${await freePort()}`;
   bff = await startBff({
     store: 'memory',
     routes: (usual, { upstream: { url } }) => [
@@ -36,7 +36,7 @@ beforeAll(async () => {
       { path: '/without', upstream: url, websocket: false },
       { path: '/short', upstream: url, timeout: '100ms' },
       { path: '/quiet', upstream: url, idleTimeout: '100ms' },
-      { path: '/down', upstream: nobody },
+      { path: '/down', upstream: unusedOrigin },
     ],
   });
   alice = await bff.signedIn();
@@ -100,14 +100,14 @@ describe('a WebSocket of a page that is signed in', () => {
     const page = await openWebSocket(bff, alice);
     for (const length of [0, 1, 125, 126, 65_535, 65_536, 2 * mebibyte]) {
       const bytes = randomBytes(length);
-      const answered = once(page.socket, 'message');
+      const message = once(page.socket, 'message');
       page.socket.send(bytes);
-      const [data, isBinary] = (await answered) as [Buffer, boolean];
+      const [data, isBinary] = (await message) as [Buffer, boolean];
       expect([data.equals(bytes), isBinary]).toEqual([true, true]);
     }
-    const answered = once(page.socket, 'message');
+    const message = once(page.socket, 'message');
     page.socket.send('Grüße');
-    expect(String((await answered)[0])).toBe('Grüße');
+    expect(String((await message)[0])).toBe('Grüße');
     page.socket.close();
   });
 
@@ -144,7 +144,7 @@ describe('a WebSocket of a page that is signed in', () => {
     ]);
   });
 
-  it('answers pings end to end', async () => {
+  it('passes pings and pongs end to end', async () => {
     const page = await openWebSocket(bff, alice);
     const pong = once(page.socket, 'pong');
     page.socket.ping('are you there');
@@ -209,14 +209,14 @@ describe('a WebSocket over TLS', () => {
 });
 
 describe('other routes', () => {
-  it('without a token ask for neither a session nor an origin', async () => {
+  it('without a token require neither a session nor an origin', async () => {
     const page = await openWebSocket(bff, alice, { path: '/open', origin: 'https://else.test' });
     const { authorization, cookie } = bff.upstream.last.headers;
     expect([authorization, cookie]).toEqual([undefined, undefined]);
     page.socket.close();
   });
 
-  it('with an optional token send it if there is one, and ask for our origin', async () => {
+  it('with an optional token send it if there is one, and require our origin', async () => {
     const pages = [
       await openWebSocket(bff, undefined, { path: '/optional' }),
       await openWebSocket(bff, alice, { path: '/optional' }),
@@ -253,7 +253,7 @@ describe('a WebSocket is refused', () => {
     expect(bff.upstream.requests).toEqual([]);
   });
 
-  it('to somebody who is signed out, with the way to sign in', async () => {
+  it('to a signed-out user, with the login URL', async () => {
     const refusal = await openWebSocket(bff, undefined).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ status: 401, code: 'not_signed_in' });
     expect(JSON.parse((refusal as { body: string }).body)).toMatchObject({
@@ -262,7 +262,7 @@ describe('a WebSocket is refused', () => {
     expect(bff.upstream.requests).toEqual([]);
   });
 
-  it('with 504 when the upstream does not answer in time', async () => {
+  it('with 504 when the upstream does not respond in time', async () => {
     bff.upstream.onUpgrade = (_request, socket) => void hold(socket);
     const opened = openWebSocket(bff, alice, { path: '/short' });
     expect(await refusalOf(opened)).toEqual([504, 'upstream_timeout']);
@@ -276,35 +276,38 @@ describe('a WebSocket is refused', () => {
     ['without a key', { 'Sec-WebSocket-Key': null }],
     ['with a short key', { 'Sec-WebSocket-Key': 'AAAA' }],
     ['by POST', { method: 'POST' }],
-  ])('that is asked for %s, and what follows is nobody’s', async (_how, { method, ...changes }) => {
-    const bytes = handshake(changes, `${method ?? 'GET'} /api/x HTTP/1.1`);
-    const smuggled = 'GET /open/smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
-    const { statuses, closed } = await rawRequest(bff.port, bytes + smuggled);
-    expect([statuses, closed]).toEqual([[400], true]);
-    expect(bff.upstream.requests).toEqual([]);
-  });
+  ])(
+    'that is requested %s, and the bytes after it are ignored',
+    async (_how, { method, ...changes }) => {
+      const bytes = handshake(changes, `${method ?? 'GET'} /api/x HTTP/1.1`);
+      const smuggled = 'GET /open/smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
+      const { statuses, closed } = await rawRequest(bff.port, bytes + smuggled);
+      expect([statuses, closed]).toEqual([[400], true]);
+      expect(bff.upstream.requests).toEqual([]);
+    },
+  );
 
   it.each([
     ['one of two protocols', { Upgrade: 'websocket, h2c' }],
     ['a connection that is not to be upgraded', { Connection: 'close' }],
   ])('for %s', async (_what, changes) => {
-    const { statuses } = await rawRequest(bff.port, handshake(changes), { answers: 1 });
+    const { statuses } = await rawRequest(bff.port, handshake(changes), { responses: 1 });
     expect([statuses, bff.upstream.requests]).toEqual([[400], []]);
   });
 });
 
 describe('an upgrade to something else', () => {
-  it('is no upgrade: the request is answered as an ordinary one', async () => {
+  it('is no upgrade: the request gets an ordinary response', async () => {
     const changes = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'X-CSRF': '1' };
     const bytes = handshake({ ...changes, 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' });
-    const { statuses } = await rawRequest(bff.port, bytes, { answers: 1 });
+    const { statuses } = await rawRequest(bff.port, bytes, { responses: 1 });
     expect(statuses).toEqual([200]);
     expect(bff.upstream.last.headers).not.toHaveProperty('upgrade');
     expect(bff.upstream.last.headers).not.toHaveProperty('http2-settings');
   });
 });
 
-describe('an upstream’s answer', () => {
+describe('an upstream’s response', () => {
   it('other than 101 is relayed, and the connection ends with it', async () => {
     bff.upstream.onUpgrade = (_request, socket) =>
       socket.end(
@@ -345,7 +348,7 @@ describe('an upstream’s answer', () => {
     }
   });
 
-  it('of 401 to a token it does not know any more is asked for once more with another', async () => {
+  it('of 401 to an expired token causes one more try with another', async () => {
     let refusals = 0;
     const accept = bff.upstream.onUpgrade;
     bff.upstream.onUpgrade = (request, socket, head) => {

@@ -1,15 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { answer, slowly } from '../support/upstream/responses.ts';
+import { respondWith, slowly } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
-import { Command, plainOptions, run, writeConfig } from '../support/bff/built-server.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
+import {
+  Command,
+  plainOptions,
+  runWithTakenPort,
+  writeConfig,
+} from '../support/bff/built-server.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
 import { freePort } from '../support/network/ports.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
-import { listen } from '../support/upstream/upstream.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 
 const token = 'an-operator-token-for-tests';
@@ -40,7 +43,7 @@ async function optionsBeside(bff: TestBff) {
 
 type Line = Record<string, unknown>;
 
-const patiently = { timeout: 20_000 };
+const longTimeout = { timeout: 20_000 };
 
 describe('two workers', () => {
   let bff: TestBff;
@@ -48,9 +51,9 @@ describe('two workers', () => {
   let config: string;
   let port: number;
   let management: string;
-  let browser: LittleBrowser;
+  let browser: TestBrowser;
 
-  const told = (msg: string) => server.lines.filter((line) => line['msg'] === msg);
+  const linesWith = (msg: string) => server.lines.filter((line) => line['msg'] === msg);
   const workersOf = (lines: readonly Line[]) => new Set(lines.map(({ worker }) => worker));
   /** A call on a connection of its own: each worker gets the next one in turn. */
   const call = (path = '/open') =>
@@ -78,16 +81,16 @@ describe('two workers', () => {
     await bff.close();
   });
 
-  it('both answer, behind one port, and one line says that they listen', async () => {
+  it('both respond, behind one port, and one line says that they listen', async () => {
     for (let n = 0; n < 4; n += 1) expect((await call()).status).toBe(200);
-    await waitFor(() => workersOf(told('request completed')).size === 2);
-    expect(told('listening')).toEqual([
+    await waitFor(() => workersOf(linesWith('request completed')).size === 2);
+    expect(linesWith('listening')).toEqual([
       expect.objectContaining({ address: `127.0.0.1:${port}`, workers: 2 }),
     ]);
-    expect(told('listening')[0]).not.toHaveProperty('worker');
+    expect(linesWith('listening')[0]).not.toHaveProperty('worker');
   });
 
-  it('have one management listener: health, the sum of their figures, and everybody’s sessions', async () => {
+  it('have one management listener: health, the sum of their metrics, and the sessions of all', async () => {
     const ready = await fetch(`${management}/readyz`);
     expect([ready.status, await ready.json()]).toMatchObject([200, { status: 'ok' }]);
     expect((await fetch(`${management}/livez`)).status).toBe(200);
@@ -113,12 +116,12 @@ describe('two workers', () => {
     expect(await statusFor('ops')).toBe(421);
   });
 
-  it('replace one that is killed, and nobody is signed out', async () => {
+  it('replace one that is killed, and no user is signed out', async () => {
     const before = await openCalls();
-    const [victim] = told('a worker serves');
+    const [victim] = linesWith('a worker serves');
     process.kill(Number(victim?.['pid']), 'SIGKILL');
-    await waitFor(() => told('a worker serves').length === 3, patiently);
-    expect(told('a worker died')).toEqual([
+    await waitFor(() => linesWith('a worker serves').length === 3, longTimeout);
+    expect(linesWith('a worker died')).toEqual([
       expect.objectContaining({ level: 'error', worker: victim?.['worker'], signal: 'SIGKILL' }),
     ]);
     for (let n = 0; n < 4; n += 1) expect((await browser.fetch('/api/x')).status).toBe(200);
@@ -135,7 +138,7 @@ describe('two workers', () => {
     expect(JSON.stringify(line)).toContain('rutes');
     writeFileSync(config, right);
     expect((await call()).status).toBe(200);
-    expect(told('a worker serves')).toHaveLength(3);
+    expect(linesWith('a worker serves')).toHaveLength(3);
   });
 
   it('are replaced one after the other at SIGHUP, and no request is lost', async () => {
@@ -143,11 +146,11 @@ describe('two workers', () => {
     writeFileSync(config, before.replace('"token"', '"hosts":["ops"],"token"'));
     const load = startLoad();
     server.signal('SIGHUP');
-    await waitFor(() => told('configuration read again').length === 1, patiently);
-    await waitFor(() => workersOf(told('stopped')).size === 2, patiently);
-    const { answers, failures } = await load.stop();
+    await waitFor(() => linesWith('configuration read again').length === 1, longTimeout);
+    await waitFor(() => workersOf(linesWith('stopped')).size === 2, longTimeout);
+    const { responses, failures } = await load.stop();
     expect(failures).toEqual([]);
-    expect(answers).toBeGreaterThan(100);
+    expect(responses).toBeGreaterThan(100);
     expect((await call('/open')).status).toBe(404);
     expect((await call('/other')).status).toBe(200);
     expect([await statusFor('ops'), await statusFor('rebound.evil.example')]).toEqual([200, 421]);
@@ -155,14 +158,14 @@ describe('two workers', () => {
 
   it('finish what is under way at SIGTERM, and all exit with 0', async () => {
     bff.upstream.requests.length = 0;
-    bff.upstream.handler = slowly(1_000, answer(200, 'late but whole'));
+    bff.upstream.handler = slowly(1_000, respondWith(200, 'late but whole'));
     const slow = [call('/other/1'), call('/other/2')];
     await waitFor(() => bff.upstream.requests.length === 2);
     server.signal('SIGTERM');
     await server.line('draining');
     const ready = await fetch(`${management}/readyz`);
     expect(await ready.json()).toMatchObject({ checks: { server: { reason: 'draining' } } });
-    const texts = await Promise.all(slow.map(async (answered) => (await answered).text()));
+    const texts = await Promise.all(slow.map(async (response) => (await response).text()));
     expect(texts).toEqual(['late but whole', 'late but whole']);
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.lines.at(-1)).toMatchObject({ msg: 'stopped' });
@@ -184,14 +187,14 @@ describe('two workers', () => {
     const cookie = browser.cookieHeader();
     const over = new AbortController();
     const failures: string[] = [];
-    let answers = 0;
+    let responses = 0;
     const caller = async () => {
       while (!over.signal.aborted) {
         try {
           const options = { path: '/api/x', method: 'GET', headers: { cookie, 'x-csrf': '1' } };
           const { statusCode, body } = await pool.request(options as never);
           await body.dump();
-          answers += 1;
+          responses += 1;
           if (statusCode !== 200) failures.push(String(statusCode));
         } catch (error) {
           failures.push(String(error));
@@ -204,7 +207,7 @@ describe('two workers', () => {
       over.abort();
       await Promise.all(callers);
       await pool.destroy();
-      return { answers, failures };
+      return { responses, failures };
     };
     return { stop };
   }
@@ -215,12 +218,8 @@ describe('workers that cannot start', () => {
     'are one clear sentence for a taken %s.port, and exit code 1',
     async (block) => {
       await using bff = await startBff();
-      const occupied = createServer();
-      const { port } = await listen(occupied, 0);
       const options = await optionsBeside(bff);
-      const taken = { ...options, [block]: { ...options[block], port, host: '127.0.0.1' } };
-      const { code, stdout, stderr } = await run(['--config', writeConfig(taken as never)]);
-      occupied.close();
+      const { code, port, stdout, stderr } = await runWithTakenPort(options, block);
       expect(code).toBe(1);
       expect(stderr).toBe(
         `The configuration has a mistake:\n  ${block}.port: 127.0.0.1:${port} is taken; stop what listens there, or choose another\n`,

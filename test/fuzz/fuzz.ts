@@ -80,7 +80,7 @@ export async function fuzz(
 /** Runs an input and returns what it reaches for the first time. */
 async function reach(target: Target, input: string, coverage: Coverage) {
   coverage.forget();
-  const { tries } = await judge(target, input);
+  const { tries } = await check(target, input);
   // Retries to measure the time were counted as well, which makes the counts useless.
   return tries === 1 ? coverage.add() : undefined;
 }
@@ -91,7 +91,7 @@ function offspring({ words, most = 16 * 1024 }: Target, inputs: string[], random
   return mutated(inputs.at(-1 - back) ?? '', inputs, words, most, random);
 }
 
-async function judge(target: Target, input: string): Promise<{ readonly tries: number }> {
+async function check(target: Target, input: string): Promise<{ readonly tries: number }> {
   const most = budget * Math.max(1, input.length / (16 * 1024));
   try {
     let least = await timeOf(target, input);

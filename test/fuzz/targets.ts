@@ -15,7 +15,7 @@ import { FrameBoundary } from '../../src/proxy/forward/frames.ts';
 import { type HeaderList, RequestHeaders } from '../../src/proxy/headers/request-headers.ts';
 import { canonicalTarget } from '../../src/proxy/path.ts';
 import { Routes, upstreamPath } from '../../src/proxy/routes.ts';
-import { stepUpResponse } from '../../src/proxy/authorize/step-up.ts';
+import { stepUpReader } from '../../src/proxy/authorize/step-up.ts';
 import { plainAddress, TrustedPeers } from '../../src/proxy/headers/trusted-peers.ts';
 import { cookieFilter } from '../../src/session/cookie/cookies.ts';
 import { route } from '../support/bff/route.ts';
@@ -369,7 +369,7 @@ const challenges: Target = {
     const refusal = { 'www-authenticate': challenge };
     hold(!wantsNonce(refusal) || /use_dpop_nonce/i.test(challenge), 'saw a nonce');
     const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
-    const error = stepUpResponse(place, false)(refusal);
+    const error = stepUpReader(place, false)(refusal);
     if (!error) return;
     hold(error.code === 'step_up_required', `became ${error.code}`);
     const { loginUrl = '' } = error.extensions;

@@ -86,11 +86,11 @@ describe('the form of a request', () => {
     const head = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\n`;
     const bytes = [...Buffer.from('a=é')];
     const chunks = bytes.map((byte) => `1\r\n${String.fromCharCode(byte)}\r\n`).join('');
-    const answered = await rawRequest(
+    const response = await rawRequest(
       server.port,
       `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
     );
-    expect(answered.bytes.toString()).toContain('[["a","é"]]');
+    expect(response.bytes.toString()).toContain('[["a","é"]]');
   });
 
   it('may have 64 KB and not a byte more', async () => {
@@ -116,13 +116,13 @@ describe('the form of a request', () => {
     const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 60000`;
     socket.write(`${head}\r\n\r\na=`);
     const drip = setInterval(() => socket.write('1'), 20);
-    const answered: Buffer[] = [];
-    socket.on('data', (chunk) => answered.push(chunk));
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
     await new Promise((resolve) => void socket.once('close', resolve));
     clearInterval(drip);
-    const answer = Buffer.concat(answered).toString();
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toMatch(/^connection: close\r$/im);
+    const response = Buffer.concat(chunks).toString();
+    expect(response).toMatch(/^HTTP\/1\.1 400 /);
+    expect(response).toMatch(/^connection: close\r$/im);
     expect(failures).toEqual([expect.objectContaining({ code: 'invalid_request', status: 400 })]);
   });
 
@@ -146,7 +146,7 @@ describe('the form of a request', () => {
     expect(failures).toEqual([expect.objectContaining({ code: 'invalid_request', status: 400 })]);
   });
 
-  it('is empty, and nobody waits, when somebody else has read the body', async () => {
+  it('is empty without waiting when other code has read the body', async () => {
     before = (request) => text(request);
     expect(JSON.parse((await post('a=1')).text)).toEqual([]);
   });

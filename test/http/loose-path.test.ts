@@ -49,7 +49,7 @@ describe('the loose form of a path', () => {
     expect(folded.map((one) => looseForm(`/${one}`))).toEqual(['/s', '/k']);
   });
 
-  it('is read no further than asked', () => {
+  it('is read no further than requested', () => {
     expect(looseForm('/A/;/B/C/D', 2)).toBe('/a/b');
   });
 
@@ -140,7 +140,7 @@ function ownerOfReading(among: readonly string[], reading: string): string {
   return found[0]?.toLowerCase() ?? 'none';
 }
 
-describe('whatever a path is spelt like', () => {
+describe('every spelling of a path', () => {
   it.each([
     ['routes in capitals', routes, configured],
     ['plain routes', plainRoutes, ['/', '/api', '/api/admin']],

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { limitedQueryOf, parameter, queryOf } from '../../src/http/query.ts';
 
-const ask = (originalUrl: string) => queryOf({ originalUrl } as Request);
+const parse = (originalUrl: string) => queryOf({ originalUrl } as Request);
 
 describe('the query of a request', () => {
   it.each([
@@ -14,7 +14,7 @@ describe('the query of a request', () => {
     ['/bff/login?b=2&a=x%20y+z', 'x y z'],
     ['/bff/login?%61=1', '1'],
   ])('of %s has %j for a', (url, value) => {
-    expect(parameter(ask(url), 'a')).toBe(value);
+    expect(parameter(parse(url), 'a')).toBe(value);
   });
 
   it.each([
@@ -30,7 +30,7 @@ describe('the query of a request', () => {
     '?a=%7f',
     '?a=%0d%0a',
   ])('is refused as %s', (query) => {
-    expect(() => parameter(ask(`/bff/login${query}`), 'a')).toThrow(
+    expect(() => parameter(parse(`/bff/login${query}`), 'a')).toThrow(
       expect.objectContaining({ code: 'invalid_request' }),
     );
   });
@@ -45,18 +45,18 @@ describe('the query of a request', () => {
       expect(() => read(count)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
   });
 
-  it('is read once, however many parameters are asked for (work for each name)', () => {
+  it('is read once, however many parameters are requested (work for each name)', () => {
     const url = `/bff/login?${Array.from({ length: 512 }, (_, n) => `${n.toString(36)}`).join('&')}`;
     const names = Array.from({ length: 200 }, (_, n) => `name ${n}`);
     const before = process.cpuUsage();
-    const query = ask(url);
+    const query = parse(url);
     expect(names.map((name) => parameter(query, name)).filter(Boolean)).toEqual([]);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1000).toBeLessThan(20);
   });
 
   it('is not refused for what others repeat', () => {
-    expect(parameter(ask('/bff/login?utm=1&utm=2&aa[]=1&a=x'), 'a')).toBe('x');
+    expect(parameter(parse('/bff/login?utm=1&utm=2&aa[]=1&a=x'), 'a')).toBe('x');
   });
 });
 

@@ -1,5 +1,5 @@
 import type { OptionsInput } from '../../src/config/options.ts';
-import type { LittleBrowser, Page } from '../support/browser/browser.ts';
+import type { TestBrowser, Page } from '../support/browser/browser.ts';
 
 /** What `bff.yaml` says about the provider, as far as it is the server's to decide. */
 export type Registration = Partial<OptionsInput['providers'][number]>;
@@ -40,14 +40,14 @@ export interface Running extends AsyncDisposable {
   /** An access token outlives its refresh token that was revoked. */
   readonly sparesAccessTokens?: true;
   /** From the first page of the server to where it sends the browser back. */
-  signIn(browser: LittleBrowser, page: Page): Promise<Page>;
+  signIn(browser: TestBrowser, page: Page): Promise<Page>;
   /** Says yes to "Do you want to sign out?", and shows what comes after. Absent: nobody asks. */
-  confirmSignOut?(browser: LittleBrowser, page: Page): Promise<Page>;
+  confirmSignOut?(browser: TestBrowser, page: Page): Promise<Page>;
   /**
    * Signs out at the server without the BFF. Absent: `end_session_endpoint` does that for whoever
    * comes by.
    */
-  signOutThere?(browser: LittleBrowser): Promise<Page>;
+  signOutThere?(browser: TestBrowser): Promise<Page>;
 }
 
 /** Why a server cannot be had on this machine. */

@@ -10,13 +10,13 @@ import { startRedis } from '../support/redis/server.ts';
 import { endRun, runDirectory } from '../support/setup/run-directory.ts';
 import { startUpstream } from '../support/upstream/upstream.ts';
 import { type Candidate, NotHere, type Program } from './candidate.ts';
-import type { Ground } from './scene.ts';
+import type { Backends } from './setup.ts';
 import { dex } from './servers/dex.ts';
 import { glewlwyd } from './servers/glewlwyd.ts';
 import { hydra } from './servers/hydra.ts';
 import { keycloak } from './servers/keycloak.ts';
 import { oidcProvider } from './servers/oidc-provider.ts';
-import { play, playFrontchannel, type Step } from './story.ts';
+import { runSteps, runFrontchannelStep, type Step } from './steps.ts';
 import { type Absence, type Row, tableOf, writeTable } from './table.ts';
 
 const candidates = [keycloak, hydra, dex, glewlwyd, oidcProvider];
@@ -66,20 +66,20 @@ async function provide(candidate: Candidate): Promise<Program | undefined> {
 
 async function meet(name: string, program: Program): Promise<Row> {
   const outcomes = new Map<Step, 'held' | 'failed'>();
-  const tell = (step: Step, failure?: unknown) => {
+  const report = (step: Step, failure?: unknown) => {
     outcomes.set(step, failure === undefined ? 'held' : 'failed');
     console.log(`${name} ${program.version}: ${step} ${failure === undefined ? 'held' : 'FAILED'}`);
     if (failure !== undefined) console.error(failure);
   };
   await using redis = await disposableRedis();
-  const ground: Ground = { redis, upstream, publicUrl };
+  const backends: Backends = { redis, upstream, publicUrl };
   try {
     await using running = await program.start({ publicUrl, port: await freePort() });
-    await play(running, ground, tell);
-    await playFrontchannel(running, ground, tell);
+    await runSteps(running, backends, report);
+    await runFrontchannelStep(running, backends, report);
   } catch (error) {
     // It did not even come to the first step.
-    tell('sign-in', error);
+    report('sign-in', error);
   }
   return { name, version: program.version, outcomes };
 }

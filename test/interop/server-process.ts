@@ -47,7 +47,7 @@ export async function startProcess({ program, args, cwd, env, ready }: Start): P
     },
   };
   try {
-    await waitFor(() => hasEnded() || answers(ready), { timeout: startTime, interval: 200 });
+    await waitFor(() => hasEnded() || isReachable(ready), { timeout: startTime, interval: 200 });
     if (hasEnded()) throw new Error(`${program} ended at once`);
   } catch (error) {
     await started[Symbol.asyncDispose]();
@@ -62,7 +62,7 @@ export interface Process extends AsyncDisposable {
   readonly output: string;
 }
 
-async function answers(address: string): Promise<boolean> {
+async function isReachable(address: string): Promise<boolean> {
   const response = await fetch(address, { signal: AbortSignal.timeout(5_000) });
   await response.body?.cancel();
   return response.status === 200;

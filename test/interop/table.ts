@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type Step, steps } from './story.ts';
+import { type Step, steps } from './steps.ts';
 
 /** How it went with one server. */
 export interface Row {

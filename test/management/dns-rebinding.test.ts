@@ -4,7 +4,12 @@ import { rawRequest } from '../support/network/raw-request.ts';
 
 const token = 'a-management-token-for-tests';
 
-async function ask(bff: TestBff, host: readonly string[], path = '/metrics', version = '1.1') {
+async function statusFor(
+  bff: TestBff,
+  host: readonly string[],
+  path = '/metrics',
+  version = '1.1',
+) {
   const lines = [
     `GET ${path} HTTP/${version}`,
     ...host.map((value) => `Host: ${value}`),
@@ -26,7 +31,7 @@ describe('DNS rebinding: a web page whose name leads to the management listener'
   it.each(['/livez', '/readyz', '/metrics', '/sessions?sub=alice', '/nowhere'])(
     'gets 421 and a clear sentence at %s, and nothing else',
     async (path) => {
-      const { statuses, text } = await ask(bff, ['rebound.evil.example:9090'], path);
+      const { statuses, text } = await statusFor(bff, ['rebound.evil.example:9090'], path);
       expect(statuses).toEqual([421]);
       expect(text).toMatch(
         /\{"status":"misdirected request","reason":"[^"]*Add the name to management\.hosts[^"]*"\}/,
@@ -60,7 +65,7 @@ describe('DNS rebinding: a web page whose name leads to the management listener'
     '',
     ':9090',
   ])('is not served as "%s"', async (host) => {
-    expect((await ask(bff, [host])).statuses).toEqual([421]);
+    expect((await statusFor(bff, [host])).statuses).toEqual([421]);
   });
 
   it('is not served by a second Host header beside one that is', async () => {
@@ -68,7 +73,7 @@ describe('DNS rebinding: a web page whose name leads to the management listener'
       ['localhost', 'evil.example'],
       ['evil.example', 'localhost'],
     ])
-      expect([400, 421]).toContain((await ask(bff, hosts)).statuses[0]);
+      expect([400, 421]).toContain((await statusFor(bff, hosts)).statuses[0]);
   });
 
   it.each([
@@ -85,19 +90,19 @@ describe('DNS rebinding: a web page whose name leads to the management listener'
     'bff.',
     'ops.example.com',
     'OPS.example.com.:80',
-  ])('does not keep operators and probes from asking for "%s"', async (host) => {
-    expect((await ask(bff, [host])).statuses).toEqual([200]);
+  ])('does not keep operators and probes from requesting "%s"', async (host) => {
+    expect((await statusFor(bff, [host])).statuses).toEqual([200]);
   });
 
-  it('does not keep a health check of HTTP/1.0 from asking without Host, as HAProxy’s does', async () => {
-    expect((await ask(bff, [], '/livez', '1.0')).statuses).toEqual([200]);
-    expect((await ask(bff, [], '/livez')).statuses).toEqual([400]);
+  it('accepts a health check of HTTP/1.0 without Host, as HAProxy’s is', async () => {
+    expect((await statusFor(bff, [], '/livez', '1.0')).statuses).toEqual([200]);
+    expect((await statusFor(bff, [], '/livez')).statuses).toEqual([400]);
   });
 
   it('finds only addresses and localhost unless management.hosts names more', async () => {
     await using usual = await startBff({ store: 'memory' });
-    expect((await ask(usual, ['bff:9090'])).statuses).toEqual([421]);
-    expect((await ask(usual, ['localhost:9090'])).statuses).toEqual([200]);
+    expect((await statusFor(usual, ['bff:9090'])).statuses).toEqual([421]);
+    expect((await statusFor(usual, ['localhost:9090'])).statuses).toEqual([200]);
   });
 });
 

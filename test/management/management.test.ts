@@ -12,22 +12,22 @@ interface Readiness {
 
 async function ready(bff: TestBff): Promise<{ code: number; milliseconds: number } & Readiness> {
   const start = performance.now();
-  const answered = await fetch(`${bff.managementUrl}/readyz`);
+  const response = await fetch(`${bff.managementUrl}/readyz`);
   const milliseconds = performance.now() - start;
-  return { code: answered.status, milliseconds, ...((await answered.json()) as Readiness) };
+  return { code: response.status, milliseconds, ...((await response.json()) as Readiness) };
 }
 
 describe('/livez', () => {
-  it('is ok whatever the dependencies do', async () => {
+  it('is ok in every state of the dependencies', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     await bff.authorizationServer.goDown();
     await redis.stop();
-    const answered = await fetch(`${bff.managementUrl}/livez?probe=1`);
-    expect(answered.status).toBe(200);
-    expect(answered.headers.get('content-type')).toBe('application/json');
-    expect(answered.headers.get('cache-control')).toBe('no-store');
-    expect(await answered.json()).toEqual({ status: 'ok' });
+    const response = await fetch(`${bff.managementUrl}/livez?probe=1`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(await response.json()).toEqual({ status: 'ok' });
   });
 });
 
@@ -64,26 +64,26 @@ describe('/readyz', () => {
     expect((await ready(bff)).checks['provider:corp']).toEqual({ status: 'ok' });
   });
 
-  it('answers within two seconds while a provider hangs', async () => {
+  it('responds within two seconds while a provider hangs', async () => {
     await using bff = await startBff({ store: 'memory' });
     bff.authorizationServer.override('*', hang());
-    const answered = await ready(bff);
-    expect(answered.milliseconds).toBeLessThan(2_000);
-    expect(answered).toMatchObject({
+    const response = await ready(bff);
+    expect(response.milliseconds).toBeLessThan(2_000);
+    expect(response).toMatchObject({
       code: 200,
       status: 'degraded',
       checks: { 'provider:corp': { status: 'unavailable', reason: 'no answer within 1600 ms' } },
     });
   });
 
-  it('answers within two seconds while Redis hangs, and recovers by itself', async () => {
+  it('responds within two seconds while Redis hangs, and recovers by itself', async () => {
     const redis = await startRedis();
     await using bff = await startBff({ redis: { url: redis.url } });
     expect((await ready(bff)).status).toBe('ok');
     redis.pause();
-    const answered = await ready(bff);
-    expect(answered.milliseconds).toBeLessThan(2_000);
-    expect(answered).toMatchObject({
+    const response = await ready(bff);
+    expect(response.milliseconds).toBeLessThan(2_000);
+    expect(response).toMatchObject({
       code: 503,
       status: 'unavailable',
       checks: {
@@ -113,9 +113,9 @@ describe('the management port', () => {
     'knows no %s',
     async (path) => {
       for (const method of ['GET', 'POST']) {
-        const answered = await fetch(bff.managementUrl + path, { method });
-        expect([method, answered.status]).toEqual([method, 404]);
-        expect(await answered.json()).toEqual({ status: 'not found' });
+        const response = await fetch(bff.managementUrl + path, { method });
+        expect([method, response.status]).toEqual([method, 404]);
+        expect(await response.json()).toEqual({ status: 'not found' });
       }
     },
   );
@@ -124,20 +124,20 @@ describe('the management port', () => {
     'refuses %s and says what is allowed',
     async (method) => {
       for (const path of ['/livez', '/readyz']) {
-        const answered = await fetch(bff.managementUrl + path, { method });
-        expect(answered.status).toBe(405);
-        expect(answered.headers.get('allow')).toBe('GET, HEAD');
-        await answered.text();
+        const response = await fetch(bff.managementUrl + path, { method });
+        expect(response.status).toBe(405);
+        expect(response.headers.get('allow')).toBe('GET, HEAD');
+        await response.text();
       }
     },
   );
 
-  it.each(['/livez', '/readyz'])('answers HEAD %s without a body', async (path) => {
-    const answered = await fetch(bff.managementUrl + path, { method: 'HEAD' });
-    expect([answered.status, await answered.text()]).toEqual([200, '']);
+  it.each(['/livez', '/readyz'])('responds to HEAD %s without a body', async (path) => {
+    const response = await fetch(bff.managementUrl + path, { method: 'HEAD' });
+    expect([response.status, await response.text()]).toEqual([200, '']);
   });
 
-  it('tells nothing of its software', async () => {
+  it('does not reveal its software', async () => {
     const { headers } = await fetch(`${bff.managementUrl}/livez`);
     expect([headers.get('server'), headers.get('x-powered-by')]).toEqual([null, null]);
   });
@@ -162,9 +162,9 @@ describe('the management port', () => {
   it.each(['/livez', '/readyz', '/metrics', '/sessions'])(
     'is no part of the public port: %s',
     async (path) => {
-      const answered = await bff.browser().fetch(path);
-      expect(answered.status).toBe(404);
-      await answered.text();
+      const response = await bff.browser().fetch(path);
+      expect(response.status).toBe(404);
+      await response.text();
     },
   );
 });

@@ -1,4 +1,4 @@
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { testClock } from '../support/time/clock.ts';
 import { startRedis } from '../support/redis/redis.ts';
@@ -16,13 +16,13 @@ const asRoute = 'kind="route",route="/api"';
 const asEndpoint = (path: string) => `kind="endpoint",route="${path}"`;
 
 describe('/metrics', () => {
-  it('is the text format of Prometheus, for whoever reaches the private listener', async () => {
+  it('is the text format of Prometheus, without authentication on the private listener', async () => {
     await using bff = await startBff({ store: 'memory' });
-    const answered = await fetch(`${bff.managementUrl}/metrics?x=1`);
-    expect(answered.status).toBe(200);
-    expect(answered.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(answered.headers.get('cache-control')).toBe('no-store');
-    const lines = (await answered.text()).split('\n').filter(Boolean);
+    const response = await fetch(`${bff.managementUrl}/metrics?x=1`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const lines = (await response.text()).split('\n').filter(Boolean);
     for (const line of lines) expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{.*\})? \S+)$/);
     const posted = await fetch(`${bff.managementUrl}/metrics`, { method: 'POST' });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
@@ -56,7 +56,7 @@ describe('what is counted', () => {
     const browser = await bff.signedIn();
     await browser.fetch('/api/notes?a=1');
     await browser.fetch('/api/notes/2', { method: 'POST', body: 'x' });
-    bff.upstream.handler = answer(418, '');
+    bff.upstream.handler = respondWith(418, '');
     await browser.fetch('/api/teapot');
     await browser.fetch('/bff/user');
     await browser.fetch('/bff/nowhere');
@@ -83,7 +83,7 @@ describe('what is counted', () => {
     expect(all['pixie_session_cache_misses_total']).toBe(1);
   });
 
-  it('what the frontend of another server answers as frontend', async () => {
+  it('responses of a frontend server as frontend', async () => {
     await using bff = await startBff({
       store: 'memory',
       routes: [],
@@ -97,7 +97,7 @@ describe('what is counted', () => {
     });
   });
 
-  it('upstreams that do not answer', async () => {
+  it('upstreams that do not respond', async () => {
     await using bff = await startBff({
       store: 'memory',
       routes: [{ path: '/gone', upstream: 'http://127.0.0.1:9', token: 'none' }],
@@ -141,7 +141,7 @@ describe('what is counted', () => {
     await browser.fetch('/api/x');
     expect(await outcome('refreshed')).toBe(1);
     clock.advance(61_000);
-    bff.authorizationServer.override('token', answer(503, ''));
+    bff.authorizationServer.override('token', respondWith(503, ''));
     expect((await browser.fetch('/api/x')).status).toBe(503);
     expect(await outcome('failed')).toBe(1);
     bff.authorizationServer.override('token', undefined);
@@ -190,7 +190,7 @@ describe('what is counted', () => {
     expect(await figures(bff)).toMatchObject({ pixie_log_lines_dropped_total: 3 });
   });
 
-  it('nothing that is secret or about somebody', async () => {
+  it('nothing that is secret or personal', async () => {
     await using bff = await startBff({
       store: 'memory',
       session: { secrets: ['canary-secret-canary-secret-canary'] },
@@ -207,7 +207,18 @@ describe('what is counted', () => {
     for (const { value } of browser.cookies()) expect(text).not.toContain(value.slice(0, 12));
     expect(text).not.toContain('127.0.0.1');
     const labels = new Set([...text.matchAll(/([a-z]+)="/g)].map(([, name]) => name));
-    const ours = ['kind', 'route', 'method', 'status', 'code', 'provider', 'outcome', 'by', 'le'];
+    const ours = [
+      'kind',
+      'route',
+      'method',
+      'status',
+      'code',
+      'provider',
+      'outcome',
+      'event',
+      'by',
+      'le',
+    ];
     const ofNode = ['type', 'space', 'version', 'major', 'minor', 'patch'];
     expect([...labels].filter((name) => ![...ours, ...ofNode].includes(name ?? ''))).toEqual([]);
   });

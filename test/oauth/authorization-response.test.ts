@@ -31,7 +31,7 @@ describe('an authorization response', () => {
     [`code=abc&state=s&${ours}`, silent],
     [`code=abc&state=s&${ours}`, promising],
     ['code=abc&state=s&session_state=x&foo=bar', silent],
-  ])('is answered with a token request: %s', (query, configuration) => {
+  ])('leads to a token request: %s', (query, configuration) => {
     expect(check(query, configuration)).not.toThrow();
   });
 
@@ -66,7 +66,7 @@ describe('an authorization response', () => {
     );
   });
 
-  it('of somebody else is not believed when it says that the user refused', () => {
+  it('of another issuer is not believed when it says that the user refused', () => {
     expect(check('error=access_denied&iss=https%3A%2F%2Fevil.example')).toThrow(
       expect.objectContaining({ code: 'invalid_request' }),
     );

@@ -1,6 +1,6 @@
 import { allowInsecureRequests, Configuration } from 'openid-client';
 import { readClaims } from '../../src/oauth/login/claims.ts';
-import { answer } from '../support/upstream/responses.ts';
+import { respondWith } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const token = { iss: 'i', aud: 'client', iat: 1, exp: 2, sub: 'alice' };
@@ -12,13 +12,20 @@ describe('the claims of a user', () => {
   });
   afterAll(() => server.close());
 
-  function read(idToken: object, scopes: string[], userInfo?: object | false) {
+  async function read(
+    idToken: object,
+    scopes: string[],
+    userInfo?: object | false,
+    wanted: readonly string[] = [],
+  ) {
     server.requests.length = 0;
-    server.handler = answer(200, userInfo || {});
+    server.handler = respondWith(200, userInfo || {});
     const endpoint = userInfo === false ? {} : { userinfo_endpoint: `${server.url}/me` };
     const configuration = new Configuration({ issuer: 'http://i', ...endpoint }, 'client');
     allowInsecureRequests(configuration);
-    return readClaims(configuration, { ...token, ...idToken } as never, 'access-token', scopes);
+    const claims = { ...token, ...idToken } as never;
+    const found = await readClaims(configuration, claims, 'access-token', scopes, {}, wanted);
+    return found.claims;
   }
 
   it('are those of the ID token, without what is about the token', async () => {
@@ -53,7 +60,7 @@ describe('the claims of a user', () => {
   });
 
   it.each(['profile', 'email', 'address', 'phone'])(
-    'are asked for at UserInfo when the ID token leaves out %s',
+    'are requested at UserInfo when the ID token leaves out %s',
     async (scope) => {
       await expect(read({}, ['openid', scope], { sub: 'alice', extra: 1 })).resolves.toEqual({
         sub: 'alice',
@@ -77,6 +84,50 @@ describe('the claims of a user', () => {
       role: 'user',
       email: 'a@b',
     });
+  });
+
+  it.each<[object, string[]]>([
+    [{}, ['roles']],
+    [{ roles: ['a'] }, ['roles', 'groups']],
+    [{ realm_access: { other: 1 } }, ['realm_access.roles']],
+    [{ realm_access: ['roles'] }, ['realm_access.roles']],
+  ])('are asked for at UserInfo when %j lacks one of the wanted %j', async (idToken, wanted) => {
+    await read(idToken, ['openid'], { sub: 'alice' }, wanted);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each<[object, string[]]>([
+    [{ roles: [] }, ['roles']],
+    [{ flag: false, zero: 0 }, ['flag', 'zero']],
+    [{ realm_access: { roles: ['a'] } }, ['realm_access.roles']],
+    [{ 'https://example.com/roles': 'a' }, ['https://example.com/roles']],
+    [{}, []],
+  ])('need no UserInfo when %j has all of the wanted %j', async (idToken, wanted) => {
+    await read(idToken, ['openid'], { sub: 'alice' }, wanted);
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it('are found inside an object that both have, where the ID token still comes first', async () => {
+    const idToken = { realm_access: { level: 1, name: 'x' } };
+    const userInfo = { sub: 'alice', realm_access: { level: 2, roles: ['admin'], more: 3 } };
+    const claims = await read(idToken, [], userInfo, ['realm_access.roles', 'realm_access.level']);
+    expect(claims).toEqual({
+      sub: 'alice',
+      realm_access: { level: 1, name: 'x', roles: ['admin'] },
+    });
+  });
+
+  it.each<[object, object, unknown]>([
+    [{ email: 'a@x' }, { email: 'a@x', email_verified: true }, true],
+    [{ email: 'a@x' }, { email: 'b@x', email_verified: true }, undefined],
+    [{ email: 'a@x' }, { email_verified: true }, true],
+    [{ email: 'a@x', email_verified: false }, { email: 'a@x', email_verified: true }, false],
+    [{ email_verified: true }, { email: 'b@x', email_verified: false }, false],
+    [{ email_verified: true }, { email: 'b@x' }, true],
+  ])('with %j and %j of UserInfo: email_verified is %j', async (idToken, userInfo, verified) => {
+    const claims = await read(idToken, [], { sub: 'alice', ...userInfo }, ['missing']);
+    expect(claims['email_verified']).toBe(verified);
+    expect(Object.hasOwn(claims, 'email_verified')).toBe(verified !== undefined);
   });
 
   it('are what the ID token has where the provider has no UserInfo', async () => {
@@ -108,7 +159,7 @@ describe('the claims of a user', () => {
     await expect(read({ groups }, ['openid'])).rejects.toMatchObject({ code: 'login_failed' });
   });
 
-  it('are only data, whatever their names', async () => {
+  it('are only data, with any name', async () => {
     const odd = JSON.parse(
       '{"__proto__":{"isAdmin":true},"constructor":"x","hasOwnProperty":1}',
     ) as object;

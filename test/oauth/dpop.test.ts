@@ -8,7 +8,7 @@ import {
 } from '../../src/oauth/client/dpop.ts';
 
 describe('a DPoP key', () => {
-  it('makes proofs that anybody can verify', async () => {
+  it('makes proofs that other libraries can verify', async () => {
     const [key, now] = [newDpopKey(), Date.now()];
     const request = { method: 'GET', target: 'https://api.test/x', accessToken: 'abc', now };
     const proofs = [dpopProof(key, request), dpopProof(key, { ...request, nonce: 'n' })];

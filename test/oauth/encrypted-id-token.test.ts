@@ -7,9 +7,9 @@ const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 /** What becomes of a token endpoint's answer. */
 async function read(body: string, keys: readonly KeyObject[] = [other.privateKey, privateKey]) {
-  const answer = { status: 200, headers: new Headers(), body };
+  const response = { status: 200, headers: new Headers(), body };
   const reader = openingIdTokens(async () => keys);
-  return (await reader('https://login.example.com/token', answer)).body;
+  return (await reader('https://login.example.com/token', response)).body;
 }
 
 function encrypted(alg = 'RSA-OAEP', key: KeyObject | Uint8Array = publicKey): Promise<string> {
@@ -41,7 +41,7 @@ it.each<[string, () => unknown]>([
 });
 
 it.each(['', 'null', '[]', '{"id_token"', '{"access_token":"a"}'])(
-  'is looked for in answers that have one: %j',
+  'is looked for in responses that have one: %j',
   async (body) => {
     expect(await read(body)).toBe(body);
   },

@@ -11,7 +11,7 @@ function silent(signal: AbortSignal): Promise<never> {
   });
 }
 
-const answeredWith = (status: number) =>
+const outageWith = (status: number) =>
   new Outage('answered', { response: { status, headers: new Headers() } }).toBffError();
 
 async function timed(work: Promise<unknown>): Promise<number> {
@@ -32,7 +32,7 @@ function counted(probe: (signal: AbortSignal, nth: number) => Promise<void>) {
   return { liveness: new Liveness(counting), count };
 }
 
-describe('whoever waits for a provider', () => {
+describe('a caller that waits for a provider', () => {
   it('gets what comes, or fails with what fails, without a probe', async () => {
     const { liveness, count } = counted(silent);
     await expect(liveness.whileAlive(Promise.resolve(1))).resolves.toBe(1);
@@ -41,7 +41,7 @@ describe('whoever waits for a provider', () => {
     expect(count.calls).toBe(0);
   });
 
-  it('waits less than two seconds when it answers nothing at all, and shares one probe with all others', async () => {
+  it('waits less than two seconds when it does not respond at all, and shares one probe with all others', async () => {
     const { liveness, count } = counted(silent);
     const times = await Promise.all(
       Array.from({ length: 20 }, () => timed(liveness.whileAlive(never()))),
@@ -58,17 +58,17 @@ describe('whoever waits for a provider', () => {
     await expect(waiting).rejects.toEqual(unavailable);
   });
 
-  it('waits on while it answers anything, and asks again every second', async () => {
-    const answers = [
+  it('waits on while it responds in any way, and probes again every second', async () => {
+    const outages = [
       () => Promise.resolve(),
-      () => Promise.reject(answeredWith(500)),
-      () => Promise.reject(answeredWith(404)),
+      () => Promise.reject(outageWith(500)),
+      () => Promise.reject(outageWith(404)),
     ];
-    const outcomes = answers.map(async (answer) => {
+    const outcomes = outages.map(async (response) => {
       const { promise, resolve } = open<string>();
       const { liveness } = counted((_, nth) => {
         if (nth === 3) resolve('late');
-        return answer();
+        return response();
       });
       return liveness.whileAlive(promise);
     });
@@ -104,7 +104,7 @@ describe('whoever waits for a provider', () => {
   });
 });
 
-it('patience has an end, and a name for it', async () => {
+it('stops waiting at the deadline, with an error of its own', async () => {
   const began = performance.now();
   await expect(withDiscoveryTimeout(never())).rejects.toMatchObject({
     code: 'provider_unavailable',

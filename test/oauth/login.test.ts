@@ -13,7 +13,7 @@ const response = new URLSearchParams({ code: 'code', state: 'state' });
 async function signInWith(claims: Record<string, unknown>, members: object = {}) {
   await using issuer = await SmallIssuer.start();
   const idToken = await issuer.idToken({ nonce: 'nonce', ...claims });
-  issuer.answerTokens({ id_token: idToken, ...members });
+  issuer.respondWithTokens({ id_token: idToken, ...members });
   return await finishLogin(issuer.provider, secrets, response, Date.now());
 }
 

@@ -4,7 +4,7 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { reasonOf } from '../../src/errors.ts';
 import { partiesOf, verifyLogoutToken } from '../../src/oauth/logout/logout-token.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, hangUp, inTurn, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, inTurn, type Handler } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const event = 'http://schemas.openid.net/event/backchannel-logout';
@@ -15,7 +15,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ed = generateKeyPairSync('ed25519');
 const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
-const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const jwk = ({ publicKey }: { publicKey: KeyObject }, kid: string) => ({
   ...publicKey.export({ format: 'jwk' }),
   kid,
@@ -49,13 +49,13 @@ describe('a logout token', () => {
   beforeEach(() => {
     server.requests.length = 0;
     now = nowSeconds * 1000;
-    jwks = answer(200, { keys: published });
+    jwks = respondWith(200, { keys: published });
     metadata = {};
     server.handler = (...call) => {
       const [request] = call;
       if (request.url === '/jwks') return jwks(...call);
       const found = { issuer: server.url, jwks_uri: `${server.url}/jwks`, ...metadata };
-      return answer(200, found)(...call);
+      return respondWith(200, found)(...call);
     };
     provider = configured();
   });
@@ -295,10 +295,10 @@ describe('a logout token', () => {
 
   describe('is refused for its signature', () => {
     it.each<readonly [string, Forgery, string]>([
-      ['of a stranger', { key: stranger.privateKey }, 'signature does not hold'],
+      ['of a stranger', { key: unknownKey.privateKey }, 'signature does not hold'],
       [
         'of a stranger who brings a key',
-        { key: stranger.privateKey, header: { jwk: jwk(stranger, 'rsa') } },
+        { key: unknownKey.privateKey, header: { jwk: jwk(unknownKey, 'rsa') } },
         'signature does not hold',
       ],
       ['by another algorithm of ours', { header: { alg: 'PS256', kid: 'ec' } }, 'no key with its'],
@@ -310,9 +310,9 @@ describe('a logout token', () => {
     });
 
     it('that says where its keys are, without a look there', async () => {
-      const elsewhere = await startUpstream(answer(200, { keys: [jwk(stranger, 'rsa')] }));
+      const elsewhere = await startUpstream(respondWith(200, { keys: [jwk(unknownKey, 'rsa')] }));
       const header = { jku: elsewhere.url, x5u: elsewhere.url, kid: 'rsa' };
-      await whyRefused(make({ key: stranger.privateKey, header }));
+      await whyRefused(make({ key: unknownKey.privateKey, header }));
       expect(elsewhere.requests).toEqual([]);
       await elsewhere.close();
     });
@@ -352,7 +352,7 @@ describe('a logout token', () => {
       ]);
     });
 
-    it('are asked for once a minute, however many tokens name others', async () => {
+    it('are requested once a minute, however many tokens name others', async () => {
       const flood = () =>
         Promise.all(
           Array.from({ length: 500 }, (__, n) => whyRefused(make({ header: { kid: `k${n}` } }))),
@@ -369,10 +369,10 @@ describe('a logout token', () => {
       expect(jwksRequests()).toBe(2);
     });
 
-    it('are asked for at once when a token names a new one', async () => {
+    it('are requested at once when a token names a new one', async () => {
       await verify(await make());
-      jwks = answer(200, { keys: [jwk(stranger, 'new')] });
-      const signedAnew = { key: stranger.privateKey, claims: { exp: nowSeconds + 1000 } };
+      jwks = respondWith(200, { keys: [jwk(unknownKey, 'new')] });
+      const signedAnew = { key: unknownKey.privateKey, claims: { exp: nowSeconds + 1000 } };
       now += minute;
       await verify(await make({ ...signedAnew, header: { kid: 'new' } }));
       expect(jwksRequests()).toBe(2);
@@ -381,7 +381,7 @@ describe('a logout token', () => {
     it('are believed for five minutes', async () => {
       const claims = { exp: nowSeconds + 10_000 };
       await verify(await make({ claims }));
-      jwks = answer(200, { keys: [] });
+      jwks = respondWith(200, { keys: [] });
       now += 5 * minute - 1;
       await verify(await make({ claims }));
       now += 1;
@@ -391,7 +391,7 @@ describe('a logout token', () => {
     it('serve on for a day while others cannot be had', async () => {
       const claims = { exp: nowSeconds + 1e6 };
       await verify(await make({ claims }));
-      jwks = answer(503);
+      jwks = respondWith(503);
       for (now += 5 * minute; now < nowSeconds * 1000 + 24 * 60 * minute; now += 60 * minute) {
         await verify(await make({ claims }));
       }
@@ -400,13 +400,13 @@ describe('a logout token', () => {
     });
 
     it.each<readonly [string, Handler]>([
-      ['are not there', answer(404, {})],
-      ['come with a 503', answer(503)],
+      ['are not there', respondWith(404, {})],
+      ['come with a 503', respondWith(503)],
       ['come not at all', hangUp()],
-      ['are no keys', answer(200, { keys: 'none' })],
-      ['are HTML', answer(200, '<html>')],
+      ['are no keys', respondWith(200, { keys: 'none' })],
+      ['are HTML', respondWith(200, '<html>')],
     ])('%s: that is no fault of the token', async (_, broken) => {
-      jwks = inTurn(broken, answer(200, { keys: published }));
+      jwks = inTurn(broken, respondWith(200, { keys: published }));
       const refused = verify(await make());
       await expect(refused).rejects.toMatchObject({ code: 'provider_unavailable', status: 503 });
       // A provider in trouble is not asked for every token.
@@ -416,7 +416,7 @@ describe('a logout token', () => {
       await expect(verify(await make())).resolves.toBeDefined();
     });
 
-    it('hang together with the provider: the sender gets an answer in time', async () => {
+    it('hang together with the provider: the sender gets a response in time', async () => {
       server.handler = hang();
       const began = performance.now();
       const refused = verify(await make());
@@ -433,7 +433,7 @@ describe('a logout token', () => {
     ],
     [undefined, [undefined]],
   ])('names its issuer and its audience (%j) before it is believed', async (aud, audience) => {
-    const forged = { claims: { iss: 'https://a', aud }, key: stranger.privateKey };
+    const forged = { claims: { iss: 'https://a', aud }, key: unknownKey.privateKey };
     expect(partiesOf(await make(forged))).toEqual({ issuer: 'https://a', audience });
   });
 

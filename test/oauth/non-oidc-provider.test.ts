@@ -2,7 +2,7 @@ import { parseOptions } from '../../src/config/load.ts';
 import { diagnoseProvider } from '../../src/oauth/provider/diagnosis.ts';
 import { probeProvider } from '../../src/oauth/provider/probe.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hangUp } from '../support/upstream/responses.ts';
+import { respondWith, hangUp } from '../support/upstream/responses.ts';
 import { FakeDiscord } from '../support/non-oidc/fake-discord.ts';
 import { discordAt } from '../support/non-oidc/providers.ts';
 
@@ -28,7 +28,7 @@ describe('a provider without discovery', () => {
 
   const probe = () => probeProvider(provider, AbortSignal.timeout(2000));
 
-  it('is known from the configuration alone: nothing is asked', async () => {
+  it('is known from the configuration alone, without a request', async () => {
     const metadata = (await provider.configuration()).serverMetadata();
     expect(metadata).toMatchObject({
       issuer: discord.url,
@@ -44,10 +44,10 @@ describe('a provider without discovery', () => {
 
   it.each([
     ['what it usually says to that', undefined],
-    ['a page', answer(404, '<!doctype html>')],
-    ['a redirect', answer(302, undefined, { location: 'https://elsewhere.example/' })],
-    ['that there were too many requests', answer(429)],
-  ])('is there when it answers anything: %s', async (_, handler) => {
+    ['a page', respondWith(404, '<!doctype html>')],
+    ['a redirect', respondWith(302, undefined, { location: 'https://elsewhere.example/' })],
+    ['that there were too many requests', respondWith(429)],
+  ])('is available when it responds in any way: %s', async (_, handler) => {
     if (handler) discord.overrides.set(tokenPath, handler);
     await expect(probe()).resolves.toBeUndefined();
     await expect(diagnoseProvider(provider)).resolves.toEqual([]);
@@ -58,7 +58,7 @@ describe('a provider without discovery', () => {
   });
 
   it.each([
-    ['fails', answer(500)],
+    ['fails', respondWith(500)],
     ['hangs up', hangUp()],
   ])('is not there when it %s', async (_, handler) => {
     discord.overrides.set(tokenPath, handler);

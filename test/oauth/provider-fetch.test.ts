@@ -1,6 +1,6 @@
 import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
 import {
-  answer,
+  respondWith,
   download,
   hang,
   hangUp,
@@ -37,8 +37,8 @@ describe('a call to a provider', () => {
     } as never);
   }
 
-  it('is answered with status, headers and body', async () => {
-    const response = await call(answer(200, { a: 1 }, { 'x-own': ['1', '2'] }));
+  it('resolves with status, headers and body', async () => {
+    const response = await call(respondWith(200, { a: 1 }, { 'x-own': ['1', '2'] }));
     expect(response.status).toBe(200);
     expect(response.headers.get('x-own')).toBe('1, 2');
     await expect(response.json()).resolves.toEqual({ a: 1 });
@@ -51,29 +51,29 @@ describe('a call to a provider', () => {
       authorization: 'Basic abc',
       'content-type': 'application/x-www-form-urlencoded',
     };
-    await call(answer(200, {}), { init: { method: 'POST', body, headers } });
+    await call(respondWith(200, {}), { init: { method: 'POST', body, headers } });
     const { method, url, headers: sent, form } = upstream.last;
     expect([method, url, sent.authorization]).toEqual(['POST', '/token?x=1', 'Basic abc']);
     expect(form.get('code')).toBe('a b+c');
   });
 
   it.each([
-    ['500', answer(500, { error: 'server_error' })],
-    ['502 with HTML', answer(502, '<h1>Bad gateway</h1>')],
-    ['503', answer(503)],
-    ['429', answer(429, { error: 'slow_down' }, { 'retry-after': '60' })],
-    ['HTML with 200', answer(200, '<!doctype html>', { 'content-type': 'text/html' })],
-    ['HTML with 400', answer(400, '<!doctype html>', { 'content-type': 'text/html' })],
-    ['an empty answer', answer(200)],
-    ['nothing but a status of 404', answer(404)],
+    ['500', respondWith(500, { error: 'server_error' })],
+    ['502 with HTML', respondWith(502, '<h1>Bad gateway</h1>')],
+    ['503', respondWith(503)],
+    ['429', respondWith(429, { error: 'slow_down' }, { 'retry-after': '60' })],
+    ['HTML with 200', respondWith(200, '<!doctype html>', { 'content-type': 'text/html' })],
+    ['HTML with 400', respondWith(400, '<!doctype html>', { 'content-type': 'text/html' })],
+    ['an empty answer', respondWith(200)],
+    ['nothing but a status of 404', respondWith(404)],
     [
       'JSON that ends too early',
-      answer(200, '{"access_token":"abc', { 'content-type': 'application/json' }),
+      respondWith(200, '{"access_token":"abc', { 'content-type': 'application/json' }),
     ],
-    ['two JSON texts', answer(200, '{}{}', { 'content-type': 'application/json' })],
+    ['two JSON texts', respondWith(200, '{}{}', { 'content-type': 'application/json' })],
     [
       'more than is read',
-      answer(200, `"${'x'.repeat(1000)}"`, { 'content-type': 'application/json' }),
+      respondWith(200, `"${'x'.repeat(1000)}"`, { 'content-type': 'application/json' }),
     ],
     ['an endless stream', download(1e12)],
     ['a redirect to itself', redirectTo('/token')],
@@ -85,28 +85,28 @@ describe('a call to a provider', () => {
   });
 
   it.each([
-    ['a refusal in JSON', answer(400, { error: 'invalid_grant' }), 400],
+    ['a refusal in JSON', respondWith(400, { error: 'invalid_grant' }), 400],
     [
       'a refusal in a header alone',
-      answer(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' }),
+      respondWith(401, '', { 'www-authenticate': 'Bearer error="invalid_token"' }),
       401,
     ],
     [
       'a JSON text that is no object',
-      answer(200, '[]', { 'content-type': 'application/json' }),
+      respondWith(200, '[]', { 'content-type': 'application/json' }),
       200,
     ],
-    ['a signed answer', answer(200, 'a.b.c', { 'content-type': 'application/jwt' }), 200],
-    ['exactly as much as is read', answer(200, `"${'x'.repeat(998)}"`), 200],
+    ['a signed answer', respondWith(200, 'a.b.c', { 'content-type': 'application/jwt' }), 200],
+    ['exactly as much as is read', respondWith(200, `"${'x'.repeat(998)}"`), 200],
   ])('hands on %s', async (_, handler, status) => {
     await expect(call(handler)).resolves.toMatchObject({ status });
   });
 
   it.each([
-    ['an empty body', answer(200)],
-    ['text', answer(200, 'OK')],
-    ['no content', answer(204)],
-  ])('that asks for no JSON, as revocation does, may be answered with %s', async (_, handler) => {
+    ['an empty body', respondWith(200)],
+    ['text', respondWith(200, 'OK')],
+    ['no content', respondWith(204)],
+  ])('that expects no JSON, as revocation does, may get %s', async (_, handler) => {
     const response = await call(handler, { init: { headers: {} } });
     expect(response.ok).toBe(true);
   });
@@ -120,14 +120,14 @@ describe('a call to a provider', () => {
     [503, 'Fri, 31 Dec 2999 23:59:59 GMT', '5'],
     [500, '7', '5'],
     [200, '7', '5'],
-  ])('hands on when a %i wants to be asked again: %s', async (status, asked, told) => {
-    const refused = call(answer(status, '', { 'retry-after': asked }));
-    await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': told } });
+  ])('passes on when a %i may be retried: %s', async (status, retryAfter, expected) => {
+    const refused = call(respondWith(status, '', { 'retry-after': retryAfter }));
+    await expect(refused).rejects.toMatchObject({ headers: { 'Retry-After': expected } });
   });
 
-  it('to a port nobody listens on says that the provider is unavailable', async () => {
+  it('to a port without a listener says that the provider is unavailable', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    await expect(call(answer(200), { url })).rejects.toEqual(unavailable);
+    await expect(call(respondWith(200), { url })).rejects.toEqual(unavailable);
   });
 
   it.each([
@@ -150,21 +150,21 @@ describe('a call to a provider', () => {
     ['headers that never end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
   ])('survives %s', async (_, bytes) => {
     const raw = await startRawUpstream(bytes);
-    await expect(call(answer(200), { url: raw.url })).rejects.toEqual(unavailable);
+    await expect(call(respondWith(200), { url: raw.url })).rejects.toEqual(unavailable);
     await raw.close();
   });
 
-  it('does not unpack what it did not ask to be packed', async () => {
+  it('does not decompress a response for which it requested no compression', async () => {
     await expect(
-      call(answer(200, Buffer.alloc(500), { 'content-encoding': 'gzip' })),
+      call(respondWith(200, Buffer.alloc(500), { 'content-encoding': 'gzip' })),
     ).rejects.toEqual(unavailable);
     expect(upstream.last.headers['accept-encoding']).toBeUndefined();
   });
 
   it('goes to internalUrl under the public name when it is for the issuer', async () => {
-    const inside = await startUpstream(answer(200, { inside: true }));
+    const inside = await startUpstream(respondWith(200, { inside: true }));
     const internalUrl = inside.url;
-    const response = await call(answer(500), { internalUrl });
+    const response = await call(respondWith(500), { internalUrl });
     await expect(response.json()).resolves.toEqual({ inside: true });
     expect(upstream.requests).toHaveLength(0);
     expect(inside.last.url).toBe('/token?x=1');
@@ -174,10 +174,10 @@ describe('a call to a provider', () => {
 
   it('goes to another origin than the issuer without a detour', async () => {
     const [inside, elsewhere] = [
-      await startUpstream(answer(500)),
-      await startUpstream(answer(200, {})),
+      await startUpstream(respondWith(500)),
+      await startUpstream(respondWith(200, {})),
     ];
-    await call(answer(500), { url: elsewhere.url, internalUrl: inside.url });
+    await call(respondWith(500), { url: elsewhere.url, internalUrl: inside.url });
     expect(inside.requests).toHaveLength(0);
     expect(elsewhere.last.headers.host).toBe(new URL(elsewhere.url).host);
     await Promise.all([inside.close(), elsewhere.close()]);

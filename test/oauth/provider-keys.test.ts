@@ -3,7 +3,7 @@ import type { BffError } from '../../src/errors.ts';
 import { createProviderFetch } from '../../src/oauth/provider/fetch.ts';
 import { type KeySource, ProviderKeys } from '../../src/oauth/provider/keys.ts';
 import {
-  answer,
+  respondWith,
   hang,
   hangUp,
   inTurn,
@@ -20,7 +20,7 @@ async function newKey(kid: string): Promise<JWK> {
   return { ...(await exportJWK((await generateKeyPair('ES256')).publicKey)), kid, use: 'sig' };
 }
 
-const published = (...set: (JWK | undefined)[]): Handler => answer(200, { keys: set });
+const published = (...set: (JWK | undefined)[]): Handler => respondWith(200, { keys: set });
 
 describe('the keys of a provider', () => {
   const unavailable = expect.objectContaining({ code: 'provider_unavailable' });
@@ -53,14 +53,14 @@ describe('the keys of a provider', () => {
   const find = (kid: string, source: KeySource = 'anyone') =>
     keys.keyFor({ alg: 'ES256', kid }, {} as never, source);
 
-  it('are asked for whenever openid-client asks, and what else it asks goes its way', async () => {
-    server.handler = inTurn(published(first), published(second), answer(200, { other: true }));
+  it('are requested whenever openid-client requests them, and its other requests are passed on', async () => {
+    server.handler = inTurn(published(first), published(second), respondWith(200, { other: true }));
     await expect(kids()).resolves.toEqual(['first']);
     await expect(kids()).resolves.toEqual(['second']);
     await expect((await send(`${server.url}/other`)).json()).resolves.toEqual({ other: true });
   });
 
-  it('are asked for once by all who ask at the same time', async () => {
+  it('are requested once for all simultaneous callers', async () => {
     server.handler = published(first);
     await Promise.all([kids(), kids(), find('first'), find('first')]);
     expect(server.requests).toHaveLength(1);
@@ -68,10 +68,10 @@ describe('the keys of a provider', () => {
 
   it.each<readonly [string, Handler]>([
     ['the connection ends', hangUp()],
-    ['they are 503', answer(503)],
-    ['they are 404', answer(404, {})],
-    ['it is a page', answer(200, '<html>')],
-    ['they are no keys', answer(200, {})],
+    ['they are 503', respondWith(503)],
+    ['they are 404', respondWith(404, {})],
+    ['it is a page', respondWith(200, '<html>')],
+    ['they are no keys', respondWith(200, {})],
   ])('are the last good ones for a day when %s, which is said once', async (_, broken) => {
     server.handler = inTurn(published(first), broken);
     await kids();
@@ -85,8 +85,8 @@ describe('the keys of a provider', () => {
     expect(heard).toHaveLength(2);
   });
 
-  it('are none when there never were any, and nobody needs to be told twice', async () => {
-    server.handler = answer(503);
+  it('are none when there never were any, without a second request', async () => {
+    server.handler = respondWith(503);
     await expect(kids()).rejects.toEqual(unavailable);
     expect(heard).toEqual([]);
   });
@@ -107,7 +107,7 @@ describe('the keys of a provider', () => {
     await expect(kids()).resolves.toEqual([]);
   });
 
-  it('are asked for again for an unknown one, at once, but once a minute', async () => {
+  it('are requested again for an unknown one, at once, but once a minute', async () => {
     server.handler = inTurn(published(first), published(first, second));
     await kids();
     await expect(find('second')).resolves.toBeDefined();
@@ -120,7 +120,7 @@ describe('the keys of a provider', () => {
     expect(server.requests).toHaveLength(3);
   });
 
-  it('are asked for again for the provider itself though strangers made us ask a moment ago', async () => {
+  it('are requested again for the provider itself though forged tokens caused a request a moment ago', async () => {
     server.handler = inTurn(published(first), published(first), published(first, second));
     await kids();
     const unknown = expect.objectContaining({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
@@ -136,7 +136,7 @@ describe('the keys of a provider', () => {
     expect(server.requests).toHaveLength(4);
   });
 
-  it('are asked for once by all who need the new one at the same time, and all get it', async () => {
+  it('are requested once for all that need the new one at the same time, and all get it', async () => {
     server.handler = inTurn(published(first), slowly(50, published(second)), hang());
     await kids();
     const early = Array.from({ length: 20 }, () => find('second', 'provider'));
@@ -147,14 +147,14 @@ describe('the keys of a provider', () => {
   });
 
   it('are not known to lack one while they cannot be fetched', async () => {
-    server.handler = inTurn(published(first), answer(503));
+    server.handler = inTurn(published(first), respondWith(503));
     await kids();
     await expect(find('second')).rejects.toEqual(unavailable);
     await expect(find('first')).resolves.toBeDefined();
   });
 
-  it('are asked for once a second while they cannot be fetched', async () => {
-    server.handler = answer(503);
+  it('are requested once a second while they cannot be fetched', async () => {
+    server.handler = respondWith(503);
     await expect(find('first')).rejects.toEqual(unavailable);
     now = 999;
     await expect(find('first')).rejects.toEqual(unavailable);
@@ -165,7 +165,7 @@ describe('the keys of a provider', () => {
   });
 
   it('that are old serve on during that second', async () => {
-    server.handler = inTurn(published(first), answer(503));
+    server.handler = inTurn(published(first), respondWith(503));
     await find('first');
     now = 5 * minute;
     await find('first');

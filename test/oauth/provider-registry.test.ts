@@ -20,8 +20,8 @@ describe('the configured providers', () => {
 
   it.each(['', 'other', 'CORP', 'constructor', '__proto__', 'corp/'])('do not include %j', (id) => {
     expect(providers.find(id)).toBeUndefined();
-    for (const ask of [() => providers.get(id), () => providers.atCallback(id)]) {
-      expect(ask).toThrow(expect.objectContaining({ code: 'unknown_provider', status: 404 }));
+    for (const lookUp of [() => providers.get(id), () => providers.atCallback(id)]) {
+      expect(lookUp).toThrow(expect.objectContaining({ code: 'unknown_provider', status: 404 }));
     }
   });
 

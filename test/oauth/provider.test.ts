@@ -2,7 +2,7 @@ import type { ProviderOptions } from '../../src/config/options.ts';
 import { readClaims } from '../../src/oauth/login/claims.ts';
 import { finishLogin, startLogin } from '../../src/oauth/login/login.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, hang, inTurn, slowly, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, inTurn, slowly, type Handler } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const minute = 60_000;
@@ -25,7 +25,7 @@ describe('a provider', () => {
   afterEach(() => server.close());
 
   const metadata = (changes: object = {}): Handler =>
-    answer(200, {
+    respondWith(200, {
       issuer: server.url,
       authorization_endpoint: `${server.url}/auth`,
       token_endpoint: `${server.url}/token`,
@@ -49,7 +49,7 @@ describe('a provider', () => {
       () => now,
     );
 
-  it('is asked nothing before it is needed, and then once, however many ask', async () => {
+  it('gets no request before it is needed, and then one, however many callers there are', async () => {
     server.handler = metadata();
     const provider = configured();
     expect(server.requests).toHaveLength(0);
@@ -65,8 +65,8 @@ describe('a provider', () => {
     expect(server.last.url).toBe('/realms/one/.well-known/openid-configuration');
   });
 
-  it('is asked again after a failure, but not within a second of it', async () => {
-    server.handler = inTurn(answer(503), metadata());
+  it('gets another request after a failure, but not within a second of it', async () => {
+    server.handler = inTurn(respondWith(503), metadata());
     const provider = configured();
     await expect(provider.configuration()).rejects.toEqual(unavailable);
     now = 999;
@@ -77,8 +77,8 @@ describe('a provider', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('fails every waiting sign-in at once when discovery fails, and asks once', async () => {
-    server.handler = answer(500);
+  it('fails every waiting sign-in at once when discovery fails, after one request', async () => {
+    server.handler = respondWith(500);
     const provider = configured();
     const results = await Promise.allSettled(
       Array.from({ length: 20 }, () => provider.configuration()),
@@ -92,7 +92,7 @@ describe('a provider', () => {
     await expect(configured({ timeout: 50 }).configuration()).rejects.toEqual(unavailable);
   });
 
-  it('that hangs keeps nobody waiting, and is found by whoever comes next or by itself', async () => {
+  it('that hangs keeps no caller waiting, and is found by the next one or by itself', async () => {
     const lost = Promise.withResolvers<Handler>();
     server.handler = inTurn(
       async (...call) => (await lost.promise)(...call),
@@ -108,7 +108,7 @@ describe('a provider', () => {
     await settled(provider, `${server.url}/token`);
   });
 
-  it('that is slow to be discovered is waited for by work that nobody waits for', async () => {
+  it('that is slow to be discovered is waited for in the background', async () => {
     server.handler = slowly(2000, metadata());
     const provider = configured({ timeout: 10_000 });
     const detached = provider.discovered();
@@ -144,7 +144,7 @@ describe('a provider', () => {
   );
 
   it.each(['authorization_endpoint', 'token_endpoint', 'userinfo_endpoint'])(
-    'with https is not spoken to without it, whatever it says its %s is (DISC-02)',
+    'with https gets no plain HTTP request, even if its metadata name such a %s (DISC-02)',
     async (name) => {
       const issuer = 'https://login.example.com';
       const plain = await startUpstream();
@@ -171,7 +171,7 @@ describe('a provider', () => {
     },
   );
 
-  it('is asked for news after an hour, in the background', async () => {
+  it('is discovered again after an hour, in the background', async () => {
     server.handler = inTurn(metadata(), metadata({ token_endpoint: `${server.url}/new` }));
     const provider = configured();
     await provider.configuration();
@@ -185,11 +185,11 @@ describe('a provider', () => {
   });
 
   it.each([
-    ['is down', () => answer(500)],
+    ['is down', () => respondWith(500)],
     ['names another issuer', () => metadata({ issuer: 'https://evil.example' })],
     ['names no issuer', () => metadata({ issuer: undefined })],
     ['lists only none', () => metadata({ id_token_signing_alg_values_supported: ['none'] })],
-    ['sends HTML', () => answer(200, '<html>')],
+    ['sends HTML', () => respondWith(200, '<html>')],
   ])('keeps serving with what is known while it %s', async (_, broken) => {
     server.handler = inTurn(metadata(), broken());
     const provider = configured();
@@ -199,7 +199,7 @@ describe('a provider', () => {
     }
   });
 
-  it('is asked for news when its keys turn out to be others', async () => {
+  it('is discovered again when its keys have changed', async () => {
     server.handler = metadata();
     const provider = configured();
     const first = await provider.configuration();
@@ -209,7 +209,7 @@ describe('a provider', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('is asked for news once a minute, however often its keys turn out to be others (ID-19)', async () => {
+  it('is discovered again once a minute, however often its keys change (ID-19)', async () => {
     server.handler = metadata();
     const provider = configured();
     for (const expected of [2, 3]) {

@@ -1,7 +1,7 @@
 import { BffError } from '../../src/errors.ts';
 import { refreshTokens, requestedPause } from '../../src/oauth/tokens/refresh.ts';
 import type { TokenSet } from '../../src/oauth/tokens/token-set.ts';
-import { answer, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
 import { SmallIssuer } from './small-issuer.ts';
 
 const before: TokenSet = {
@@ -16,9 +16,9 @@ const before: TokenSet = {
 const subject = { sub: 'alice', tokens: before };
 
 describe('a refresh', () => {
-  it('keeps what the answer leaves out', async () => {
+  it('keeps what the response leaves out', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({});
+    issuer.respondWithTokens({});
     await expect(refreshTokens(issuer.provider, subject, 1000)).resolves.toEqual({
       kind: 'refreshed',
       tokens: { ...before, accessToken: 'fresh', obtainedAt: 1000 },
@@ -37,7 +37,9 @@ describe('a refresh', () => {
     [{}, undefined],
   ])('says when the provider’s session ends: session_expiry %j', async (claim, expiry) => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken({ session_expiry: claim as never }) });
+    issuer.respondWithTokens({
+      id_token: await issuer.idToken({ session_expiry: claim as never }),
+    });
     const outcome = await refreshTokens(issuer.provider, subject, Date.now());
     expect(outcome.kind).toBe('refreshed');
     expect('sessionExpiry' in outcome ? outcome.sessionExpiry : undefined).toBe(expiry);
@@ -46,46 +48,49 @@ describe('a refresh', () => {
   it.each<readonly [string, Handler, 'provider' | 'session', number | undefined]>([
     ['is cut off', hangUp(), 'provider', undefined],
     ['takes too long', hang(), 'provider', undefined],
-    ['is 500', answer(500), 'provider', undefined],
-    ['is 503', answer(503, '', { 'retry-after': '9' }), 'provider', 9],
-    ['is 429', answer(429, '', { 'retry-after': '9' }), 'provider', 9],
-    ['is 401 invalid_client', answer(401, { error: 'invalid_client' }), 'provider', undefined],
+    ['is 500', respondWith(500), 'provider', undefined],
+    ['is 503', respondWith(503, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 429', respondWith(429, '', { 'retry-after': '9' }), 'provider', 9],
+    ['is 401 invalid_client', respondWith(401, { error: 'invalid_client' }), 'provider', undefined],
     [
       'is 401 with a challenge',
-      answer(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
+      respondWith(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
       'provider',
       undefined,
     ],
-    ['is invalid_request', answer(400, { error: 'invalid_request' }), 'session', undefined],
-    ['is HTML', answer(200, '<html>'), 'session', undefined],
-    ['is an empty object', answer(200, {}), 'session', undefined],
-    ['is a redirect', answer(302, '', { location: '/' }), 'session', undefined],
-  ])('whose answer %s fails, and says whom that concerns', async (_, handler, concerns, pause) => {
-    await using issuer = await SmallIssuer.start();
-    issuer.token = handler;
-    const outcome = await refreshTokens(issuer.provider, subject, 0);
-    expect(outcome).toMatchObject({
-      kind: 'failed',
-      concerns,
-      error: { code: 'provider_unavailable' },
-    });
-    expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
-  });
+    ['is invalid_request', respondWith(400, { error: 'invalid_request' }), 'session', undefined],
+    ['is HTML', respondWith(200, '<html>'), 'session', undefined],
+    ['is an empty object', respondWith(200, {}), 'session', undefined],
+    ['is a redirect', respondWith(302, '', { location: '/' }), 'session', undefined],
+  ])(
+    'whose response %s fails, and names whom that concerns',
+    async (_, handler, concerns, pause) => {
+      await using issuer = await SmallIssuer.start();
+      issuer.token = handler;
+      const outcome = await refreshTokens(issuer.provider, subject, 0);
+      expect(outcome).toMatchObject({
+        kind: 'failed',
+        concerns,
+        error: { code: 'provider_unavailable' },
+      });
+      expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
+    },
+  );
 
-  it('waits for a provider that is slow to be discovered, as nobody else does', async () => {
+  it('waits for a provider that is slow to be discovered, as only it does', async () => {
     await using issuer = await SmallIssuer.start();
     const { handler } = issuer.server;
     const metadata = slowly(2000, handler);
     issuer.server.handler = (...call) =>
       (call[0].url?.startsWith('/.well-known') ? metadata : handler)(...call);
-    issuer.answerTokens({});
+    issuer.respondWithTokens({});
     const outcome = await refreshTokens(issuer.provider, subject, 0);
     expect(outcome.kind).toBe('refreshed');
   });
 
-  it('fails for everybody while the provider cannot be discovered', async () => {
+  it('fails for all callers while the provider cannot be discovered', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.server.handler = answer(503);
+    issuer.server.handler = respondWith(503);
     await expect(refreshTokens(issuer.provider, subject, 0)).resolves.toMatchObject({
       kind: 'failed',
       concerns: 'provider',
@@ -93,10 +98,10 @@ describe('a refresh', () => {
   });
 
   it.each([
-    ['the grant is over', answer(400, { error: 'invalid_grant' }), subject, 'invalid_grant'],
+    ['the grant is over', respondWith(400, { error: 'invalid_grant' }), subject, 'invalid_grant'],
     [
       'there is no refresh token',
-      answer(200, {}),
+      respondWith(200, {}),
       { ...subject, tokens: { accessToken: 'a', obtainedAt: 0 } },
       'there is no refresh token',
     ],
@@ -111,7 +116,7 @@ describe('a refresh', () => {
 
   it('ends the session when the tokens are of another user', async () => {
     await using issuer = await SmallIssuer.start();
-    issuer.answerTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
+    issuer.respondWithTokens({ id_token: await issuer.idToken({ sub: 'mallory' }) });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toEqual({
       kind: 'ended',
       reason: 'the user has changed',
@@ -122,14 +127,14 @@ describe('a refresh', () => {
     'may bring an ID token with any auth_time: %j',
     async (claims) => {
       await using issuer = await SmallIssuer.start();
-      issuer.answerTokens({ id_token: await issuer.idToken(claims) });
+      issuer.respondWithTokens({ id_token: await issuer.idToken(claims) });
       const whose = { ...subject, claims: { sub: 'alice', auth_time: 1000 } };
       const outcome = await refreshTokens(issuer.provider, whose, Date.now());
       expect(outcome.kind).toBe('refreshed');
     },
   );
 
-  it('does not believe an ID token that somebody else signed, whatever it says', async () => {
+  it('does not believe an ID token that another key signed', async () => {
     await using issuer = await SmallIssuer.start();
     const [header, , signature] = (await issuer.idToken()).split('.');
     const now = Math.floor(Date.now() / 1000);
@@ -141,7 +146,7 @@ describe('a refresh', () => {
       exp: now + 60,
     };
     const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
-    issuer.answerTokens({ id_token: `${header}.${payload}.${signature}` });
+    issuer.respondWithTokens({ id_token: `${header}.${payload}.${signature}` });
     await expect(refreshTokens(issuer.provider, subject, Date.now())).resolves.toMatchObject({
       kind: 'failed',
       concerns: 'session',

@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import type { ProviderOptions } from '../../src/config/options.ts';
 import { Provider } from '../../src/oauth/provider/provider.ts';
-import { answer, type Handler } from '../support/upstream/responses.ts';
+import { respondWith, type Handler } from '../support/upstream/responses.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 
 const keys = await generateKeyPair('ES256');
@@ -12,8 +12,8 @@ export class SmallIssuer {
   readonly server: Upstream;
   readonly provider: Provider;
   /** What the endpoints answer with. */
-  token: Handler = answer(500);
-  jwks: Handler = answer(200, { keys: [jwk] });
+  token: Handler = respondWith(500);
+  jwks: Handler = respondWith(200, { keys: [jwk] });
 
   private constructor(server: Upstream, clock: () => number) {
     this.server = server;
@@ -29,7 +29,7 @@ export class SmallIssuer {
       maxResponse: 100_000,
     };
     this.provider = new Provider(options as unknown as ProviderOptions, clock);
-    server.handler = (...call) => this.#answer(...call);
+    server.handler = (...call) => this.#respond(...call);
   }
 
   static async start(clock: () => number = Date.now): Promise<SmallIssuer> {
@@ -48,15 +48,15 @@ export class SmallIssuer {
   }
 
   /** Answers the next token requests with a token and these members. */
-  answerTokens(members: object): void {
-    this.token = answer(200, { access_token: 'fresh', token_type: 'Bearer', ...members });
+  respondWithTokens(members: object): void {
+    this.token = respondWith(200, { access_token: 'fresh', token_type: 'Bearer', ...members });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close();
   }
 
-  #answer(...call: Parameters<Handler>): unknown {
+  #respond(...call: Parameters<Handler>): unknown {
     const { url } = this.server;
     const endpoint = { '/token': this.token, '/jwks': this.jwks }[call[0].url ?? ''];
     const metadata = {
@@ -65,6 +65,6 @@ export class SmallIssuer {
       token_endpoint: `${url}/token`,
       jwks_uri: `${url}/jwks`,
     };
-    return (endpoint ?? answer(200, metadata))(...call);
+    return (endpoint ?? respondWith(200, metadata))(...call);
   }
 }

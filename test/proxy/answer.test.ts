@@ -12,13 +12,13 @@ it('holds any number of pieces until it begins, in time that grows as they do', 
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   response.assignSocket(wire as never);
   response.once('finish', () => wire.end());
-  const answer = new ResponseWriter(response);
+  const writer = new ResponseWriter(response);
   const pieces = Array.from({ length: 100_000 }, (_, index) => String(index % 10));
   const before = process.cpuUsage();
-  for (const piece of pieces) answer.take(controller, Buffer.from(piece));
+  for (const piece of pieces) writer.take(controller, Buffer.from(piece));
   expect(process.cpuUsage(before).user).toBeLessThan(500_000);
-  answer.begin(controller, 200, ['content-length', String(pieces.length)]);
-  answer.complete();
+  writer.begin(controller, 200, ['content-length', String(pieces.length)]);
+  writer.complete();
   const [, body] = (await text(wire)).split('\r\n\r\n');
   expect(body === pieces.join('')).toBe(true);
 });

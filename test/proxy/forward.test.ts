@@ -37,15 +37,15 @@ function to(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
   };
 }
 
-/** What `forward` comes to for one request, which `act` may end before it is forwarded. */
+/** What `forward` comes to for one request, which `prepare` may end before it is forwarded. */
 async function forwarded(
   rule: UpstreamRequest,
-  act: (response: ServerResponse) => Promise<unknown> = async () => undefined,
+  prepare: (response: ServerResponse) => Promise<unknown> = async () => undefined,
   requestLine = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n',
 ): Promise<unknown> {
   const outcome = Promise.withResolvers<unknown>();
   const server = createServer(async (request: IncomingMessage, response) => {
-    await act(response);
+    await prepare(response);
     forward(request, response, rule, (failure) => {
       outcome.resolve(failure);
       response.destroy();
@@ -65,7 +65,7 @@ async function forwarded(
 
 let browserSocket: ReturnType<typeof connect>;
 
-it('does not ask the upstream for a browser that has gone already', async () => {
+it('sends the upstream nothing for a browser that has gone already', async () => {
   upstream.requests.length = 0;
   const outcome = await forwarded(to(), async (response) => {
     browserSocket.destroy();
@@ -82,7 +82,7 @@ it('says nothing of a browser that goes while the upstream is thinking', async (
   expect(await upstream.last.ended).toBeDefined();
 });
 
-it('lets go of the upstream when its answer cannot be passed on', async () => {
+it('ends the upstream request when its response cannot be passed on', async () => {
   upstream.handler = (_request, response) => void response.writeHead(200).write('for ever');
   const outcome = await forwarded(to({ responseHeaders: () => ['x-broken', 'a\r\nb'] }));
   expect(outcome).toMatchObject({ code: 'upstream_unreachable' });

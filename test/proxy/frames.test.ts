@@ -40,7 +40,7 @@ function inPieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 const pieceSizes = fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 });
 
 describe('the boundary of frames', () => {
-  it('is reached at the end of each frame and nowhere else, however they are cut into pieces', () => {
+  it('is reached at the end of each frame only, however the frames are split', () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 8 }), pieceSizes, (frames, sizes) => {
         const boundary = new FrameBoundary();

@@ -183,7 +183,7 @@ describe('what a client says about itself', () => {
   });
 
   it.each(names.filter((name) => name.includes('-')))(
-    'in %s, spelt with underscores, does not reach the upstream from anybody',
+    'in %s, spelt with underscores, does not reach the upstream from any client',
     (name) => {
       const spellings = [name.replaceAll('-', '_'), name.replace('-', '_')];
       for (const isTrustedPeer of [false, true]) {
@@ -329,8 +329,8 @@ describe('what a trusted proxy says about the client', () => {
   });
 
   it('does not change our own address or request id', () => {
-    const lies = { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'http' };
-    expect(sent({ ...lies, 'x-request-id': 'evil' }, trusted)).toMatchObject({
+    const forged = { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'http' };
+    expect(sent({ ...forged, 'x-request-id': 'evil' }, trusted)).toMatchObject({
       'x-forwarded-host': 'app.example.com',
       'x-forwarded-proto': 'https',
       'x-request-id': 'request-1',
@@ -497,7 +497,7 @@ describe('headers.remove', () => {
     expect(headers).not.toHaveProperty(name);
   });
 
-  it('takes away Forwarded, whoever said it', () => {
+  it('removes Forwarded from every sender', () => {
     const rules = { remove: ['forwarded'], isTrustedPeer: true };
     expect(sent({ forwarded: 'for=_a' }, rules)).not.toHaveProperty('forwarded');
   });
@@ -622,7 +622,7 @@ describe('a browser receives', () => {
     },
   );
 
-  it('our own Origin-Agent-Cluster, whatever an API says', () => {
+  it('our own Origin-Agent-Cluster, not that of an API', () => {
     const ours = { 'origin-agent-cluster': '?1' };
     expect(received({ 'origin-agent-cluster': '?0' }, { defaults: ours })).toMatchObject(ours);
   });
@@ -662,7 +662,7 @@ describe('a browser receives', () => {
   });
 });
 
-describe('caching of an answer that was made for one user', () => {
+describe('caching of a response that was made for one user', () => {
   it.each([
     [undefined, 'no-store'],
     ['public, max-age=60', 'no-store'],
@@ -693,7 +693,7 @@ describe('caching of an answer that was made for one user', () => {
   });
 });
 
-it('leaves the caching of what is for everybody to the upstream', () => {
+it('leaves the caching of what is for all users to the upstream', () => {
   expect(received({}, { isPersonal: false })).toEqual({});
   const headers = { 'cache-control': 'public, max-age=60' };
   expect(received(headers, { isPersonal: false })).toEqual(headers);

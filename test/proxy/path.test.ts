@@ -222,8 +222,8 @@ const target = oneof(
   webPath().map((path) => `/${path.replace(/^\/+/, '')}`),
 );
 
-describe('whatever the request target is', () => {
-  it('its path is refused, or nobody can read it as another one', () => {
+describe('every request target', () => {
+  it('has a path that is refused, or that no server can read as another one', () => {
     let seen = 0;
     assert(
       property(target, (text) => {

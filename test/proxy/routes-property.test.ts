@@ -29,7 +29,9 @@ const target = record({
 }).map(({ prefix, path, query }) => `${prefix}/${path.join('/')}${query}`);
 
 /** What the upstream of a route is asked for. Absent: nothing is asked. */
-function asked(text: string): { options: RouteOptions; sent: string; path: string } | undefined {
+function requestFrom(
+  text: string,
+): { options: RouteOptions; sent: string; path: string } | undefined {
   try {
     const { path, query } = canonicalTarget(text);
     const options = routes.match(path);
@@ -55,16 +57,16 @@ function resolved(sent: string): string {
   return new URL(`http://u${decoded.replaceAll('?', '%3F').replaceAll('#', '%23')}`).pathname;
 }
 
-describe('whatever a client asks for', () => {
+describe('every path that a client requests', () => {
   it('reaches the upstream inside its route, or not at all', () => {
     let reached = 0;
     assert(
       property(target, (text) => {
-        const question = asked(text);
-        if (!question) return;
+        const request = requestFrom(text);
+        if (!request) return;
         reached += 1;
-        const inside = innermost(question.options);
-        const found = decodeURIComponent(resolved(question.sent));
+        const inside = innermost(request.options);
+        const found = decodeURIComponent(resolved(request.sent));
         expect(found === inside || found.startsWith(`${inside}/`)).toBe(true);
       }),
       { numRuns: 8_000 },
@@ -75,10 +77,10 @@ describe('whatever a client asks for', () => {
   it('belongs to a route by whole segments only, and never to our own endpoints', () => {
     assert(
       property(target, (text) => {
-        const question = asked(text);
-        if (!question) return;
-        const meaning = decodeURIComponent(question.path).split('/');
-        const prefix = question.options.path.split('/');
+        const request = requestFrom(text);
+        if (!request) return;
+        const meaning = decodeURIComponent(request.path).split('/');
+        const prefix = request.options.path.split('/');
         expect(meaning.slice(0, prefix.length)).toEqual(prefix);
         expect(meaning[1]).not.toBe('bff');
       }),
@@ -90,8 +92,8 @@ describe('whatever a client asks for', () => {
     assert(
       property(target, string({ maxLength: 20 }), (text, query) => {
         const [path = ''] = text.split(/[?#]/, 1);
-        const plain = asked(path);
-        const withQuery = asked(`${path}?${query}`);
+        const plain = requestFrom(path);
+        const withQuery = requestFrom(`${path}?${query}`);
         expect(withQuery?.options ?? plain?.options).toBe(plain?.options);
       }),
     );

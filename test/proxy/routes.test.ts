@@ -108,7 +108,7 @@ describe('the route of a path', () => {
   });
 
   it.each(['/bff', '/bff/', '/bff/login', '/bff/unknown', '/%62ff/login'])(
-    'is never asked for %s, which is ours, even where a route has everything',
+    'never matches %s, which is the BFF’s own, even where a route has everything',
     (target) => {
       const everything = new Routes([route('/'), route('/bff/login')], '/bff');
       expect(everything.match(canonicalTarget(target).path)).toBeUndefined();

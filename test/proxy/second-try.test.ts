@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { forward } from '../../src/proxy/forward/forward.ts';
 import type { AuthorizedRequest } from '../../src/proxy/upstream/upstream-request.ts';
 import { Upstream as Servers } from '../../src/proxy/upstream/upstream.ts';
-import { answer, inTurn } from '../support/upstream/responses.ts';
+import { respondWith, inTurn } from '../support/upstream/responses.ts';
 import { rawRequest } from '../support/network/raw-request.ts';
 import { route } from '../support/bff/route.ts';
 import { closeServer, listen, startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -32,14 +32,14 @@ async function forwarded(
   body = '',
 ): Promise<string> {
   const server = createServer((request, response) => {
-    const asked = {
+    const original = {
       upstream: servers,
       path: '/x',
       authorized: { headers: ['x-try', '1'], onUnauthorized },
       options: { timeout: 1_000, maxBody: 1_000, retry: 0 },
       responseHeaders: () => [],
     };
-    forward(request, response, asked, (failure) => void (failure && response.destroy()));
+    forward(request, response, original, (failure) => void (failure && response.destroy()));
   });
   const { port } = await listen(server, 0);
   const framing = body && `Content-Length: ${body.length}\r\n`;
@@ -51,13 +51,13 @@ async function forwarded(
 
 const tries = () => upstream.requests.map(({ headers }) => headers['x-try']);
 const another = async () => ({ headers: ['x-try', '2'] });
-const refused = answer(401, 'no', { 'www-authenticate': 'Bearer' });
+const refused = respondWith(401, 'no', { 'www-authenticate': 'Bearer' });
 
 describe('a refusal', () => {
   it.each(['GET /x', 'HEAD /x', 'DELETE /x', 'POST /x'])(
     'is followed by %s again',
     async (first) => {
-      upstream.handler = inTurn(refused, answer(200, 'yes'));
+      upstream.handler = inTurn(refused, respondWith(200, 'yes'));
       expect(await forwarded(another, first)).toMatch(/^HTTP\/1\.1 200/);
       expect(tries()).toEqual(['1', '2']);
     },
@@ -92,7 +92,7 @@ describe('a refusal', () => {
         response.writeHead(401).write(body);
         if (end === undefined) response.end();
       },
-      answer(200, 'yes'),
+      respondWith(200, 'yes'),
     );
     expect(await forwarded(another)).toMatch(/^HTTP\/1\.1 200/);
     expect(tries()).toEqual(['1', '2']);
@@ -115,7 +115,7 @@ describe('a refusal', () => {
         socket.once('close', reset);
         response.writeHead(401, { connection: 'close' }).end('no', () => socket.destroy());
       },
-      answer(200, 'yes'),
+      respondWith(200, 'yes'),
     );
     const text = await forwarded(async () => {
       await isReset;

@@ -1,8 +1,8 @@
-import { loginUrl, stepUpResponse } from '../../src/proxy/authorize/step-up.ts';
+import { loginUrl, stepUpReader } from '../../src/proxy/authorize/step-up.ts';
 
 const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
-const asked = (challenge: string | string[]) =>
-  stepUpResponse(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
+const requested = (challenge: string | string[]) =>
+  stepUpReader(place, false)({ 'www-authenticate': challenge } as never)?.extensions['loginUrl'];
 
 const code = 'insufficient_user_authentication';
 
@@ -20,8 +20,8 @@ describe('a challenge', () => {
     [`Bearer error="${code}", acr_values=""`, ''],
     [`Bearer error="${code}"`, ''],
     [[`Basic realm="x"`, `Bearer error="${code}", max_age=1`], '?max_age=1'],
-  ])('asks for a stronger sign-in: %s', (challenge, query) => {
-    expect(asked(challenge)).toBe(`/bff/login${query}`);
+  ])('requires a stronger sign-in: %s', (challenge, query) => {
+    expect(requested(challenge)).toBe(`/bff/login${query}`);
   });
 
   it.each([
@@ -36,14 +36,14 @@ describe('a challenge', () => {
     `Basic realm="${code}"`,
     `Bearer ${'x'.repeat(50)}="a, error=${code}"`,
     `Bearer ${'x'.repeat(50)}error=${code}`,
-  ])('asks for something else: %s', (challenge) => {
-    expect(asked(challenge)).toBeUndefined();
+  ])('requires something else: %s', (challenge) => {
+    expect(requested(challenge)).toBeUndefined();
   });
 
   it('of any length is read in no time', () => {
     const long = `Bearer ${'a'.repeat(60_000)} ${code} ${'a="'.repeat(20_000)}`;
     const begun = performance.now();
-    expect(asked(long)).toBeUndefined();
+    expect(requested(long)).toBeUndefined();
     expect(performance.now() - begun).toBeLessThan(500);
   });
 });

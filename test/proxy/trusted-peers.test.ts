@@ -17,7 +17,7 @@ describe('server.trustedProxies', () => {
     },
   );
 
-  it('trusts nobody when it is empty', () => {
+  it('trusts no peer when it is empty', () => {
     expect(new TrustedPeers([]).includes('127.0.0.1')).toBe(false);
   });
 });

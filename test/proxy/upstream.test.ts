@@ -12,12 +12,12 @@ function upstreamOf(...names: readonly string[]) {
 }
 
 describe('of several servers', () => {
-  it('equally busy ones are asked in turn', () => {
+  it('equally busy ones get calls in turn', () => {
     const { chosen } = upstreamOf('a', 'b', 'c');
     expect(chosen(0, 6)).toMatch(/^(abcabc|bcabca|cabcab)$/);
   });
 
-  it('the least busy one is asked', () => {
+  it('the least busy one gets the call', () => {
     const { named, chosen } = upstreamOf('a', 'b', 'c');
     Object.assign(named('a'), { busy: 2 });
     Object.assign(named('b'), { busy: 1 });
@@ -26,25 +26,25 @@ describe('of several servers', () => {
 
   it('one that refused is left out for a while, tried by one call, and left out for longer', () => {
     const { named, chosen } = upstreamOf('a', 'b');
-    named('a').refused(0);
+    named('a').recordRefusal(0);
     expect(chosen(999)).toBe('b'.repeat(12));
     expect([...chosen(1_001)].filter((name) => name === 'a')).toEqual(['a']);
-    named('a').refused(1_001);
+    named('a').recordRefusal(1_001);
     expect(chosen(2_900)).toBe('b'.repeat(12));
     expect(chosen(3_002)).toContain('a');
   });
 
-  it('one that answers again is asked like the others', () => {
+  it('one that responds again gets calls like the others', () => {
     const { named, chosen } = upstreamOf('a', 'b');
-    named('a').refused(0);
-    named('a').answered();
+    named('a').recordRefusal(0);
+    named('a').recordResponse();
     expect(chosen(1, 4)).toMatch(/^(abab|baba)$/);
   });
 
-  it('somebody is asked even if all refused: whose pause ends first', () => {
+  it('one gets the call even if all refused: the one whose pause ends first', () => {
     const { named, chosen } = upstreamOf('a', 'b');
-    named('a').refused(0);
-    named('b').refused(10);
+    named('a').recordRefusal(0);
+    named('b').recordRefusal(10);
     expect(chosen(20, 1)).toBe('a');
   });
 

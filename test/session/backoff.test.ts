@@ -11,14 +11,14 @@ describe('a pause', () => {
     pauses = new Backoff(() => now);
   });
 
-  const left = (name = 'corp') => pauses.at(name)?.headers['Retry-After'];
+  const left = (name = 'corp') => pauses.failureOf(name)?.headers['Retry-After'];
 
   it('is not there before a failure, and names the failure while it lasts', () => {
-    expect(pauses.at('corp')).toBeUndefined();
+    expect(pauses.failureOf('corp')).toBeUndefined();
     expect(pauses.hasFailed('corp')).toBe(false);
     pauses.begin('corp', error);
-    expect(pauses.at('corp')).toMatchObject({ code: 'provider_unavailable', cause: error });
-    expect(pauses.at('other')).toBeUndefined();
+    expect(pauses.failureOf('corp')).toMatchObject({ code: 'provider_unavailable', cause: error });
+    expect(pauses.failureOf('other')).toBeUndefined();
   });
 
   it('is twice as long each time, thirty seconds at most', () => {
@@ -33,7 +33,7 @@ describe('a pause', () => {
     }
   });
 
-  it('is as long as asked for, and the next is as long as it would have been', () => {
+  it('is as long as requested, and the next is as long as it would have been', () => {
     pauses.begin('corp', error, 60);
     expect(left()).toBe('60');
     now = 60_000;

@@ -31,7 +31,7 @@ describe('the CSRF rule', () => {
     );
   });
 
-  it('asks for the header and value of the configuration', () => {
+  it('requires the header and value of the configuration', () => {
     const custom = { header: 'X-Own', value: 'yes' };
     expect(() => refuseForgery({ 'x-own': 'yes' }, custom, ours)).not.toThrow();
     expect(() => refuseForgery({ 'x-csrf': '1' }, custom, ours)).toThrow(

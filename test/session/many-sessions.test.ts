@@ -58,7 +58,7 @@ function observed(store: KeyValueStore) {
 describe('a user with thousands of sessions', () => {
   let redis: TestRedis;
   let values: RedisKeyValueStore;
-  let house: ReturnType<typeof open>;
+  let setup: ReturnType<typeof open>;
   beforeAll(async () => {
     redis = await testRedis();
     values = new RedisKeyValueStore(redis);
@@ -68,7 +68,7 @@ describe('a user with thousands of sessions', () => {
     await redis.close();
   });
   beforeEach(() => {
-    house = open(0);
+    setup = open(0);
   });
   afterEach(() => redis.clear());
 
@@ -111,7 +111,7 @@ describe('a user with thousands of sessions', () => {
       ...more,
     };
     const cookie = { originalMaxAge: null };
-    await house.store.begin(secret, { cookie, signedIn } as never);
+    await setup.store.begin(secret, { cookie, signedIn } as never);
     return signedIn;
   }
 
@@ -122,42 +122,42 @@ describe('a user with thousands of sessions', () => {
       const numbers = Array.from({ length: Math.min(50, count - next) }, (_, n) => next + n);
       begun.push(...(await Promise.all(numbers.map((number) => begin(number)))));
     }
-    house.reset();
+    setup.reset();
     return begun;
   }
 
   const expectPortions = () => {
-    expect(house.seen.longest).toBeLessThanOrEqual(portion);
+    expect(setup.seen.longest).toBeLessThanOrEqual(portion);
     // Ending a session removes it from both of its lists.
-    expect(house.seen.most).toBeLessThanOrEqual(2 * portion);
+    expect(setup.seen.most).toBeLessThanOrEqual(2 * portion);
   };
 
   it('is listed in portions, every session once and the oldest first, without tokens or claims', async () => {
     const begun = await beginMany(many);
-    const listed = await house.sessions.list(alice);
+    const listed = await setup.sessions.list(alice);
     expectPortions();
-    expect(house.seen.most).toBeLessThanOrEqual(portion);
+    expect(setup.seen.most).toBeLessThanOrEqual(portion);
     expect(listed.map(({ session }) => session.id)).toEqual(begun.map(({ id }) => id));
     expect(JSON.stringify(listed)).not.toMatch(/access-|claims|tokens/);
   });
 
   it('is signed out by a logout token in portions, and none of the sessions is left', async () => {
     await beginMany(many);
-    await expect(house.sessions.subjectsOf(atOneProvider)).resolves.toEqual(['alice']);
-    await expect(house.sessions.endGroup(atOneProvider, 'withoutOfflineAccess')).resolves.toBe(
+    await expect(setup.sessions.subjectsOf(atOneProvider)).resolves.toEqual(['alice']);
+    await expect(setup.sessions.endGroup(atOneProvider, 'withoutOfflineAccess')).resolves.toBe(
       many,
     );
     expectPortions();
-    await expect(house.sessions.list(alice)).resolves.toEqual([]);
+    await expect(setup.sessions.list(alice)).resolves.toEqual([]);
     expect([...(await redis.dump()).keys()].filter((key) => !key.endsWith(':closed'))).toEqual([]);
   });
 
   it('ends all sessions but one in portions', async () => {
     const begun = await beginMany(many);
     const kept = begun[1234]?.id ?? '';
-    await expect(house.sessions.endAll(alice, kept)).resolves.toBe(many - 1);
+    await expect(setup.sessions.endAll(alice, kept)).resolves.toBe(many - 1);
     expectPortions();
-    const left = await house.sessions.list(alice);
+    const left = await setup.sessions.list(alice);
     expect(left.map(({ session }) => session.id)).toEqual([kept]);
   });
 
@@ -175,6 +175,6 @@ describe('a user with thousands of sessions', () => {
     const begun = await beginMany(100);
     const limited = open(100);
     await limited.sessions.keepWithinLimit(begun.at(-1) as Session);
-    expect(limited.seen.calls).toEqual(['countEnlisted']);
+    expect(limited.seen.calls).toEqual(['countMembers']);
   });
 });

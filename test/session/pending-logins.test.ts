@@ -20,7 +20,7 @@ function openPendingLogins(clock: () => number = () => 0, most = 100) {
 }
 
 async function begin(pending: PendingLogins, binding: string, { secrets, ...rest }: PendingLogin) {
-  const place = await pending.takePlace(binding, secrets.state);
+  const place = await pending.takeSlot(binding, secrets.state);
   await pending.put(place, { secrets, ...rest });
 }
 
@@ -93,11 +93,11 @@ describe('pending logins', () => {
     await begin(pending, 'browser', login('two'));
     await expect(begin(pending, 'browser', login('three'))).rejects.toEqual(full);
     await expect(pending.take('browser', 'three')).resolves.toBeUndefined();
-    await expect(pending.takePlace('browser', 'three')).rejects.toEqual(full);
+    await expect(pending.takeSlot('browser', 'three')).rejects.toEqual(full);
 
     await expect(pending.take('browser', 'one')).resolves.toBeDefined();
     await begin(pending, 'browser', login('three'));
-    await expect(pending.takePlace('browser', 'four')).rejects.toEqual(full);
+    await expect(pending.takeSlot('browser', 'four')).rejects.toEqual(full);
 
     now = 11 * minute;
     await begin(pending, 'browser', login('four'));
@@ -106,7 +106,7 @@ describe('pending logins', () => {
   it('end as if they had begun when their place was taken', async () => {
     let now = 0;
     const pending = openPendingLogins(() => now);
-    const place = await pending.takePlace('browser', 'slow');
+    const place = await pending.takeSlot('browser', 'slow');
     now = 2 * minute;
     await pending.put(place, login('slow'));
     now = 10 * minute;
@@ -115,7 +115,7 @@ describe('pending logins', () => {
 
   it('give back a place for which there is none', async () => {
     const pending = openPendingLogins(() => 0, 1);
-    await pending.freePlace(await pending.takePlace('browser', 'failed'));
+    await pending.freeSlot(await pending.takeSlot('browser', 'failed'));
     await begin(pending, 'browser', login('next'));
     await expect(pending.take('browser', 'next')).resolves.toEqual(login('next'));
   });

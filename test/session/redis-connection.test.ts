@@ -27,24 +27,24 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     await redis.stop();
   });
 
-  it('takes the answer that has come meanwhile', async () => {
-    const answer = connection.run((client) => {
+  it('takes the reply that has come meanwhile', async () => {
+    const result = connection.run((client) => {
       const sent = client.set('key', 'value');
       // The client writes its commands when the turn ends; this comes after that.
       setImmediate(() => beBusy(tooLong));
       return sent;
     });
-    await expect(answer).resolves.toBe('OK');
+    await expect(result).resolves.toBe('OK');
     expect(events).toEqual(['connected']);
   });
 
-  it('waits for the answer to a command that it could not send meanwhile', async () => {
-    const answer = connection.run((client) => {
+  it('waits for the reply to a command that it could not send meanwhile', async () => {
+    const result = connection.run((client) => {
       const sent = client.get('key');
       beBusy(tooLong);
       return sent;
     });
-    await expect(answer).resolves.toBe('value');
+    await expect(result).resolves.toBe('value');
     expect(events).toEqual(['connected']);
   });
 
@@ -52,8 +52,8 @@ describe('a process that was busy for longer than it waits for Redis', () => {
     const began = performance.now();
     redis.pause();
     try {
-      const answer = connection.run((client) => client.get('key'));
-      await expect(answer).rejects.toMatchObject({ code: 'session_store_unavailable' });
+      const result = connection.run((client) => client.get('key'));
+      await expect(result).rejects.toMatchObject({ code: 'session_store_unavailable' });
     } finally {
       redis.resume();
     }

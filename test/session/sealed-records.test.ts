@@ -44,7 +44,7 @@ describe('sealed records', () => {
     expect((await records.read('bob'))?.text).toBe('of bob');
   });
 
-  it('are written again only if nobody else did since they were read', async () => {
+  it('are written again only if no other process did since they were read', async () => {
     const { records } = openRecords();
     await records.create('secret', 'first', 1000);
     const [one, other] = [await records.read('secret'), await records.read('secret')];

@@ -37,7 +37,7 @@ describe('sealing', () => {
     expect(new Sealing([secret(2)]).open(sealing.seal('text', 'label'), 'label')).toBeUndefined();
   });
 
-  it('does not open a value of which a single bit was changed, wherever it is', () => {
+  it('does not open a value of which any single bit was changed', () => {
     const bytes = Buffer.from(sealing.seal('a text of some length', 'label'), 'base64url');
     for (let position = 0; position < bytes.length; position += 1) {
       const tampered = Buffer.from(bytes);

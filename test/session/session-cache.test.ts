@@ -18,7 +18,7 @@ const limits = { idle: 30 * minute, absolute: 8 * 60 * minute };
  * they are let go.
  */
 class WatchedStore extends MemoryKeyValueStore {
-  readonly asked: string[] = [];
+  readonly commands: string[] = [];
   readonly watchers: KeyWatcher[] = [];
   gate: Promise<void> = Promise.resolve();
   isDown = false;
@@ -28,19 +28,19 @@ class WatchedStore extends MemoryKeyValueStore {
   }
 
   override async get(key: string): Promise<string | undefined> {
-    return this.#answer('get', await super.get(key));
+    return this.#record('get', await super.get(key));
   }
 
   override async getAndTouch(key: string, ttl: number): Promise<string | undefined> {
     await this.touch(key, ttl);
-    return this.#answer('getAndTouch', await super.get(key));
+    return this.#record('getAndTouch', await super.get(key));
   }
 
-  async #answer<T>(question: string, answer: T): Promise<T> {
-    this.asked.push(question);
+  async #record<T>(command: string, value: T): Promise<T> {
+    this.commands.push(command);
     await this.gate;
     if (this.isDown) throw new Error('down');
-    return answer;
+    return value;
   }
 }
 
@@ -71,48 +71,48 @@ function openCache({ capacity = 1e6 } = {}) {
     await store.begin(secret, { cookie: { originalMaxAge: null }, signedIn } as never);
     return id;
   };
-  const questionsOf = async (act: () => unknown) => {
-    values.asked.length = 0;
-    await act();
-    return values.asked.splice(0);
+  const commandsOf = async (action: () => unknown) => {
+    values.commands.length = 0;
+    await action();
+    return values.commands.splice(0);
   };
   const at = (time: number) => void (now = time);
-  return { values, store, cache, begin, at, questionsOf };
+  return { values, store, cache, begin, at, commandsOf };
 }
 
 describe('the session cache', () => {
-  it('asks the store once, and then answers at once', async () => {
-    const { cache, begin, questionsOf } = openCache();
+  it('reads the store once, and then responds at once', async () => {
+    const { cache, begin, commandsOf } = openCache();
     const id = await begin();
-    expect(await questionsOf(() => cache.use(id))).toEqual(['getAndTouch']);
-    expect(await questionsOf(() => expect(cache.use(id)).toMatchObject({ id }))).toEqual([]);
+    expect(await commandsOf(() => cache.use(id))).toEqual(['getAndTouch']);
+    expect(await commandsOf(() => expect(cache.use(id)).toMatchObject({ id }))).toEqual([]);
   });
 
-  it('asks once for many who come at the same time', async () => {
-    const { cache, begin, questionsOf } = openCache();
+  it('reads once for many simultaneous callers', async () => {
+    const { cache, begin, commandsOf } = openCache();
     const id = await begin();
     const many = () => Promise.all(Array.from({ length: 50 }, () => cache.use(id)));
-    expect(await questionsOf(many)).toEqual(['getAndTouch']);
+    expect(await commandsOf(many)).toEqual(['getAndTouch']);
   });
 
   it('does not remember that there is no session', async () => {
-    const { cache, questionsOf } = openCache();
-    const ask = async () => expect(await cache.use('nobody')).toBeUndefined();
-    expect(await questionsOf(ask)).toEqual(['getAndTouch']);
-    expect(await questionsOf(ask)).toEqual(['getAndTouch']);
+    const { cache, commandsOf } = openCache();
+    const use = async () => expect(await cache.use('nobody')).toBeUndefined();
+    expect(await commandsOf(use)).toEqual(['getAndTouch']);
+    expect(await commandsOf(use)).toEqual(['getAndTouch']);
   });
 
   it('forgets a session that is ended here, and one that is changed elsewhere', async () => {
-    const { cache, store, values, begin, questionsOf } = openCache();
+    const { cache, store, values, begin, commandsOf } = openCache();
     const [ended, changed] = [await begin(), await begin()];
     await Promise.all([cache.use(ended), cache.use(changed)]);
     await store.end(ended);
     expect(await cache.use(ended)).toBeUndefined();
-    for (const { changed: tell } of values.watchers) tell(`session:{${changed}}`);
+    for (const { changed: notify } of values.watchers) notify(`session:{${changed}}`);
     // It was used a moment ago: a write now would make every other replica forget it.
-    expect(await questionsOf(() => cache.use(changed))).toEqual(['get']);
-    for (const { changed: tell } of values.watchers) tell(`session:{${changed}}:refresh`);
-    expect(await questionsOf(() => cache.use(changed))).toEqual([]);
+    expect(await commandsOf(() => cache.use(changed))).toEqual(['get']);
+    for (const { changed: notify } of values.watchers) notify(`session:{${changed}}:refresh`);
+    expect(await commandsOf(() => cache.use(changed))).toEqual([]);
   });
 
   it('forgets everything when it may have missed something', async () => {
@@ -136,39 +136,39 @@ describe('the session cache', () => {
       'among those that may have changed',
       (_: SessionStore, __: string, { missedChanges }: KeyWatcher) => missedChanges(),
     ],
-  ])('does not remember what it was told of a session that was %s meanwhile', async (_, change) => {
-    const { cache, store, values, begin, questionsOf } = openCache();
+  ])('does not remember what it read of a session that was %s meanwhile', async (_, change) => {
+    const { cache, store, values, begin, commandsOf } = openCache();
     const id = await begin();
     const { promise, resolve } = Promise.withResolvers<void>();
     values.gate = promise;
-    const asked = cache.use(id);
+    const pending = cache.use(id);
     await turn();
     for (const watcher of values.watchers) await change(store, id, watcher);
     // Who comes now is not given the answer to the earlier question.
     let again: unknown;
-    const questions = await questionsOf(async () => {
+    const commands = await commandsOf(async () => {
       again = cache.use(id);
       await turn();
     });
-    expect(questions).toHaveLength(1);
+    expect(commands).toHaveLength(1);
     resolve();
-    await Promise.all([asked, again]);
+    await Promise.all([pending, again]);
   });
 
   it('renews the idle time of a session in use, once in its sixtieth', async () => {
-    const { cache, store, begin, at, questionsOf } = openCache();
+    const { cache, store, begin, at, commandsOf } = openCache();
     const id = await begin();
     await cache.use(id);
     at(29_999);
-    expect(await questionsOf(() => cache.use(id))).toEqual([]);
+    expect(await commandsOf(() => cache.use(id))).toEqual([]);
     at(30_000);
-    const asked = await questionsOf(async () => {
+    const commands = await commandsOf(async () => {
       expect(cache.use(id)).toMatchObject({ id });
       await turn();
     });
-    expect(asked).toEqual(['getAndTouch']);
+    expect(commands).toEqual(['getAndTouch']);
     await expect(store.idleExpiry(id)).resolves.toBe(30_000 + limits.idle);
-    expect(await questionsOf(() => cache.use(id))).toEqual([]);
+    expect(await commandsOf(() => cache.use(id))).toEqual([]);
   });
 
   it('serves no session beyond its idle time, or beyond its end', async () => {
@@ -187,9 +187,9 @@ describe('the session cache', () => {
   });
 
   it('is no larger than it may be: a newcomer takes the place of one that is not used', async () => {
-    const { cache, begin, questionsOf } = openCache({ capacity: 1000 });
+    const { cache, begin, commandsOf } = openCache({ capacity: 1000 });
     const ids = [await begin(), await begin(), await begin(), await begin(), await begin()];
-    const isRemembered = async (id = '') => (await questionsOf(() => cache.use(id))).length === 0;
+    const isRemembered = async (id = '') => (await commandsOf(() => cache.use(id))).length === 0;
     for (const id of ids) await cache.use(id);
     const remembered: boolean[] = [];
     for (const id of ids.toReversed()) remembered.push(await isRemembered(id));
@@ -197,26 +197,26 @@ describe('the session cache', () => {
     expect(remembered.filter(Boolean).length).toBeLessThan(5);
   });
 
-  it('has some of many that are asked for in turn, however many there are', async () => {
-    const { cache, begin, questionsOf } = openCache({ capacity: 4000 });
+  it('has some of many that are requested in turn, however many there are', async () => {
+    const { cache, begin, commandsOf } = openCache({ capacity: 4000 });
     const ids: string[] = [];
     for (let n = 0; n < 40; n += 1) ids.push(await begin());
-    const ask = async () => {
+    const use = async () => {
       for (const id of ids) await cache.use(id);
     };
-    for (let round = 0; round < 5; round += 1) await ask();
-    const questions = await questionsOf(ask);
-    expect(questions.length).toBeLessThan(ids.length);
+    for (let round = 0; round < 5; round += 1) await use();
+    const commands = await commandsOf(use);
+    expect(commands.length).toBeLessThan(ids.length);
   });
 
   it('lets those in that are used again and again, when many pass once', async () => {
-    const { cache, begin, questionsOf } = openCache({ capacity: 2000 });
+    const { cache, begin, commandsOf } = openCache({ capacity: 2000 });
     const id = await begin();
     for (let n = 0; n < 50; n += 1) {
       await cache.use(await begin());
       await cache.use(id);
       await cache.use(id);
     }
-    expect(await questionsOf(() => cache.use(id))).toEqual([]);
+    expect(await commandsOf(() => cache.use(id))).toEqual([]);
   });
 });

@@ -28,8 +28,7 @@ const session = (id: string, more: object = {}): Session =>
 
 async function idsOf(index: SessionIndex, name: { sub: string } | { sid: string }) {
   const ids: string[] = [];
-  for await (const portion of index.portionsOf({ issuer, clientIds, ...name }))
-    ids.push(...portion);
+  for await (const portion of index.pagesOf({ issuer, clientIds, ...name })) ids.push(...portion);
   return ids;
 }
 
@@ -56,7 +55,7 @@ describe('the session index', () => {
     // As late as can be in each, counted from the beginning at 1000.
     for (const time of [10_999, 20_999, 30_998]) {
       at(time);
-      await index.seen(session('busy'));
+      await index.renew(session('busy'));
     }
     at(40_990);
     await expect(idsOf(index, { sub: 'alice' })).resolves.toEqual(['busy']);
@@ -77,8 +76,8 @@ describe('the session index', () => {
     const writesOf = async (index: SessionIndex, time: number) => {
       at(time);
       const before = writes;
-      await index.seen(session('one'));
-      await index.seen(session('one'));
+      await index.renew(session('one'));
+      await index.renew(session('one'));
       return writes - before;
     };
     await expect(writesOf(here, 9000)).resolves.toBe(0);
@@ -126,7 +125,7 @@ describe('the session index', () => {
     await after.add(session('new'));
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['new', 'old']);
     at(14_000);
-    await after.seen(session('old'));
+    await after.renew(session('old'));
     at(24_000);
     await expect(idsOf(after, { sub: 'alice' })).resolves.toEqual(['old']);
     await after.revokeBefore({ issuer, clientIds, sub: 'alice' });
@@ -135,7 +134,7 @@ describe('the session index', () => {
     await expect(idsOf(before, { sub: 'alice' })).resolves.toEqual([]);
   });
 
-  it('names nobody in the store', async () => {
+  it('names no user in the store', async () => {
     const { values, withSecrets } = openIndex();
     const names: string[] = [];
     const enlist = values.addMember.bind(values);

@@ -56,7 +56,7 @@ function save(store: SessionStore, secret: string, session: Session): Promise<un
 
 async function idsIn(index: SessionIndex): Promise<string[]> {
   const ids: string[] = [];
-  for await (const portion of index.portionsOf(alice)) ids.push(...portion);
+  for await (const portion of index.pagesOf(alice)) ids.push(...portion);
   return ids;
 }
 
@@ -212,14 +212,14 @@ describe('the session store', () => {
         asData({ ...complete, [name]: undefined }),
       ]),
     ['no cookie of express-session', { signedIn: complete }],
-  ])('takes a record with %s for nobody', async (_, data) => {
+  ])('takes a record with %s for signed out', async (_, data) => {
     const { store, records } = openStore();
     await records.create(id, JSON.stringify(data), minute);
     await expect(store.read(id)).resolves.toBeUndefined();
-    const answer = await new Promise((resolve) =>
+    const stored = await new Promise((resolve) =>
       store.get('secret', (error: unknown, found: unknown) => resolve([error, found])),
     );
-    expect(answer).toEqual([null, null]);
+    expect(stored).toEqual([null, null]);
   });
 
   it('takes a record with all that a session must have for one', async () => {
@@ -228,7 +228,7 @@ describe('the session store', () => {
     await expect(store.read(id)).resolves.toEqual(complete);
   });
 
-  it('takes a record that does not open for nobody', async () => {
+  it('takes a record that does not open for signed out', async () => {
     const { store, records } = openStore();
     const foreign = new SealedRecords(
       (records as unknown as { store: MemoryKeyValueStore }).store,

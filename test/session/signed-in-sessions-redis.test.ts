@@ -3,16 +3,16 @@ import { SessionStore } from '../../src/session/sessions/session-store.ts';
 import { recordNameOf } from '../../src/session/store/sealed-records.ts';
 import type { Session } from '../../src/session/sessions/session.ts';
 import { startBff, type BffOverrides, type TestBff } from '../support/bff/bff.ts';
-import type { LittleBrowser } from '../support/browser/browser.ts';
+import type { TestBrowser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { whoIs } from '../flows/steps.ts';
 
-async function sessionsOf(browser: LittleBrowser): Promise<{ id: string; current: boolean }[]> {
+async function sessionsOf(browser: TestBrowser): Promise<{ id: string; current: boolean }[]> {
   return (await (await browser.fetch('/bff/sessions')).json()) as never;
 }
 
-async function sessionOf(bff: TestBff, browser: LittleBrowser): Promise<Session> {
+async function sessionOf(bff: TestBff, browser: TestBrowser): Promise<Session> {
   const own = (await sessionsOf(browser)).find(({ current }) => current);
   const session = await bff.app.get(SessionStore).read(own?.id ?? '');
   if (!session) throw new Error('There is no such session.');
@@ -26,9 +26,9 @@ async function indexOf(bff: TestBff): Promise<Map<string, string>> {
 }
 
 /** What came of it, and after how many milliseconds. */
-async function timed<T>(act: () => Promise<T>): Promise<[T, number]> {
+async function timed<T>(action: () => Promise<T>): Promise<[T, number]> {
   const began = performance.now();
-  return [await act(), performance.now() - began];
+  return [await action(), performance.now() - began];
 }
 
 /**
@@ -48,7 +48,7 @@ function spellings(text: string): string[] {
 describe('session.maxPerUser', () => {
   const limited: BffOverrides = { session: { maxPerUser: 2 } };
 
-  it('ends the oldest session of whoever has too many, on every replica, and revokes its tokens', async () => {
+  it('ends the oldest session of a user with too many, on every replica, and revokes its tokens', async () => {
     await using bff = await startBff(limited);
     const replica = await bff.replica();
     const [first, second] = [await bff.signedIn(), await bff.signedIn()];
@@ -61,8 +61,8 @@ describe('session.maxPerUser', () => {
     expect(await on(bff.port)).toEqual([undefined, 'alice', 'alice', 'bob']);
     expect(await on(replica.port)).toEqual([undefined, 'alice', 'alice', 'bob']);
     await waitFor(() => {
-      const asked = bff.authorizationServer.requestsTo('revocation');
-      expect(asked.map(({ form }) => form.get('token'))).toEqual([token]);
+      const revocations = bff.authorizationServer.requestsTo('revocation');
+      expect(revocations.map(({ form }) => form.get('token'))).toEqual([token]);
     });
   });
 
@@ -81,8 +81,8 @@ describe('session.maxPerUser', () => {
     const browsers = await Promise.all(
       ports.map(async (port) => bff.signedIn('alice', bff.browser().via(port))),
     );
-    const answers = await Promise.all(browsers.map((browser) => whoIs(browser)));
-    expect(answers.filter(Boolean)).toHaveLength(2);
+    const users = await Promise.all(browsers.map((browser) => whoIs(browser)));
+    expect(users.filter(Boolean)).toHaveLength(2);
     await expect(bff.signedIn().then((browser) => whoIs(browser))).resolves.toBe('alice');
   });
 
@@ -111,7 +111,7 @@ describe('session.maxPerUser', () => {
 });
 
 describe('the index of sessions in Redis', () => {
-  it('tells nobody who has a session, with what, and at which session of the provider', async () => {
+  it('does not reveal who has a session, with which tokens, and at which session of the provider', async () => {
     const person = 'canary-subject-0123456789';
     const people = { [person]: { name: 'Canary' } };
     await using bff = await startBff({ authorizationServer: { people, backchannelLogout: true } });

@@ -30,7 +30,7 @@ const clients = ['spa', 'other'].map(
 const clock = () => 0;
 
 /** What several replicas share, each with its own `SignedInSessions`. */
-function openHouse({ maxPerUser = 0, providers = clients } = {}) {
+function openSessions({ maxPerUser = 0, providers = clients } = {}) {
   const secrets = ['a session secret for tests, long enough'];
   const values = new MemoryKeyValueStore(clock);
   const records = new SealedRecords(values, new Sealing(secrets), 'session:');
@@ -66,7 +66,7 @@ const idsIn = async (sessions: SignedInSessionsService) =>
 
 describe('the sessions of a subject', () => {
   it('are listed the oldest first, and only those that live', async () => {
-    const { sessions, store, begin } = openHouse();
+    const { sessions, store, begin } = openSessions();
     const [late, early, ended] = [
       await begin('late', { createdAt: 20 }),
       await begin('early', { createdAt: 10 }),
@@ -78,7 +78,7 @@ describe('the sessions of a subject', () => {
   });
 
   it('end only for their owner, if one is named', async () => {
-    const { sessions, begin } = openHouse();
+    const { sessions, begin } = openSessions();
     const { id } = await begin('one');
     for (const other of [
       { issuer, sub: 'bob' },
@@ -92,7 +92,7 @@ describe('the sessions of a subject', () => {
   });
 
   it('say what helps to recognise them, and nothing else', async () => {
-    const { begin } = openHouse();
+    const { begin } = openSessions();
     const tokens = { accessToken: 'a', refreshToken: 'r', obtainedAt: 0 };
     const secrets = { sid: 'sid', sessionState: 'state', claims: { name: 'Alice' }, tokens };
     const session = await begin('one', secrets);
@@ -112,7 +112,7 @@ describe('the sessions of a subject', () => {
   });
 
   it('end where the last token ends, if there will be no other', async () => {
-    const { begin } = openHouse();
+    const { begin } = openSessions();
     const tokens = { accessToken: 'a', obtainedAt: 0, expiresAt: 1000, refreshExpiresAt: 2000 };
     const session = await begin('one', { tokens });
     expect(sessionEntry(seenSession(session, 0)).expiresAt).toBe('1970-01-01T00:00:02.000Z');
@@ -124,7 +124,7 @@ describe('a group of sessions at one of two clients of an issuer', () => {
     ['sub', { sub: 'alice' }],
     ['sid', { sid: 'shared' }],
   ])('ends without those of the other, though both have its %s', async (_, names) => {
-    const { sessions, begin } = openHouse();
+    const { sessions, begin } = openSessions();
     await begin('one', { sid: 'shared' });
     const other = await begin('two', { sid: 'shared', clientId: 'other' });
     const group = { issuer, clientIds: ['spa'], ...names };
@@ -138,7 +138,7 @@ describe('a group of sessions at one of two clients of an issuer', () => {
   });
 
   it('is one user’s, and each session is in it once', async () => {
-    const { sessions, begin } = openHouse({ maxPerUser: 2 });
+    const { sessions, begin } = openSessions({ maxPerUser: 2 });
     const account = { issuer, clientId: 'other', sub: 'alice', claims: {} };
     const connection = { ...account, tokens: { accessToken: 'a', obtainedAt: 0 } };
     const one = await begin('one', { createdAt: 1, connections: { other: connection } });
@@ -154,7 +154,7 @@ describe('a group of sessions at one of two clients of an issuer', () => {
 
 describe('session.maxPerUser', () => {
   it('keeps as many as it says when sign-ins look at each other at the same moment', async () => {
-    const { values, replica, sessions, begin } = openHouse({ maxPerUser: 2 });
+    const { values, replica, sessions, begin } = openSessions({ maxPerUser: 2 });
     const created = [30, 10, 50, 20, 40].map(async (createdAt) =>
       begin(`secret-${createdAt}`, { createdAt }),
     );
@@ -177,7 +177,7 @@ describe('session.maxPerUser', () => {
   });
 
   it('keeps as many as it says when they begin in the same millisecond', async () => {
-    const { replica, sessions, begin } = openHouse({ maxPerUser: 2 });
+    const { replica, sessions, begin } = openSessions({ maxPerUser: 2 });
     const begun = await Promise.all(['a', 'b', 'c', 'd'].map(async (secret) => begin(secret)));
     await Promise.all(begun.map(async (one) => replica().sessions.keepWithinLimit(one)));
     expect(await idsIn(sessions)).toHaveLength(2);
@@ -190,7 +190,7 @@ describe('session.maxPerUser', () => {
     [3, 3],
     [1_000_000, 3],
   ])('of %i leaves %i of three', async (maxPerUser, left) => {
-    const { sessions, begin } = openHouse({ maxPerUser });
+    const { sessions, begin } = openSessions({ maxPerUser });
     const begun = await Promise.all(
       [1, 2, 3].map(async (createdAt) => begin(String(createdAt), { createdAt })),
     );
@@ -203,7 +203,7 @@ describe('session.maxPerUser', () => {
 
 describe('a session that is ended', () => {
   it('is known to have been, though its entries could not be removed', async () => {
-    const { values, sessions, begin } = openHouse();
+    const { values, sessions, begin } = openSessions();
     const { id } = await begin('one');
     values.removeMember = async () => Promise.reject(new Error('down'));
     await expect(sessions.end(id)).resolves.toMatchObject({ id });
@@ -212,9 +212,9 @@ describe('a session that is ended', () => {
 });
 
 /** A provider that hands over each revocation it is asked for, to be answered whenever. */
-async function startProvider(onRevocation: (answer: () => void) => void) {
-  const server = createServer((asked, response) => {
-    if (!asked.url?.includes('well-known')) return onRevocation(() => void response.end());
+async function startProvider(onRevocation: (respond: () => void) => void) {
+  const server = createServer((request, response) => {
+    if (!request.url?.includes('well-known')) return onRevocation(() => void response.end());
     response.setHeader('content-type', 'application/json');
     const endpoints = { revocation_endpoint: `${issuer}/revoke`, jwks_uri: `${issuer}/jwks` };
     return void response.end(JSON.stringify({ issuer, ...endpoints }));
@@ -238,40 +238,40 @@ async function startProvider(onRevocation: (answer: () => void) => void) {
 }
 
 describe('revocation', () => {
-  it('asks the provider for a few at a time, and nobody waits for it', async () => {
+  it('sends the provider a few at a time, and no request waits for it', async () => {
     let [most, open, revoked] = [0, 0, 0];
-    let mayAnswer = false;
+    let mayRespond = false;
     const waiting: (() => void)[] = [];
-    const { providers, server } = await startProvider((answer) => {
+    const { providers, server } = await startProvider((respond) => {
       open += 1;
       most = Math.max(most, open);
       const finish = () => {
         open -= 1;
         revoked += 1;
-        answer();
+        respond();
       };
-      if (mayAnswer) finish();
+      if (mayRespond) finish();
       else waiting.push(finish);
     });
-    const { sessions, begin } = openHouse({ providers });
+    const { sessions, begin } = openSessions({ providers });
     for (let count = 0; count < 35; count += 1) await begin(String(count));
     await expect(sessions.endAll(alice)).resolves.toBe(35);
     expect(await idsIn(sessions)).toEqual([]);
     await waitFor(() => waiting.length === 10);
-    mayAnswer = true;
+    mayRespond = true;
     for (const finish of waiting) finish();
     await waitFor(() => revoked === 35);
     expect(most).toBe(10);
     await closeServer(server);
   });
 
-  it('is asked for what has ended, though not all could be', async () => {
+  it('is requested for what has ended, though not all could be', async () => {
     let revoked = 0;
-    const { providers, server } = await startProvider((answer) => {
+    const { providers, server } = await startProvider((respond) => {
       revoked += 1;
-      answer();
+      respond();
     });
-    const { values, sessions, begin } = openHouse({ providers });
+    const { values, sessions, begin } = openSessions({ providers });
     const [kept] = [await begin('kept'), await begin('ended', { createdAt: 1 })];
     const take = values.take.bind(values);
     values.take = async (key) => {

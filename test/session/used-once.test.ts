@@ -9,10 +9,10 @@ describe('what may be used once', () => {
   let store: MemoryKeyValueStore;
   let keys: Map<string, number>;
   let used: UsedOnce;
-  let acts: number;
+  let actions: number;
   beforeEach(() => {
     now = 1_800_000_000_000;
-    acts = 0;
+    actions = 0;
     keys = new Map();
     store = new (class extends MemoryKeyValueStore {
       override async create(key: string, value: string, ttl: number): Promise<boolean> {
@@ -22,12 +22,12 @@ describe('what may be used once', () => {
     })(() => now);
     used = new UsedOnce(store, 'used:', () => now);
   });
-  const act = async () => void (acts += 1);
-  const use = (id = 'a', expiresAt = now + 2 * minute) => used.use(id, expiresAt, act);
+  const action = async () => void (actions += 1);
+  const use = (id = 'a', expiresAt = now + 2 * minute) => used.use(id, expiresAt, action);
 
   it('is used once', async () => {
     expect([await use(), await use(), await use()]).toEqual([true, false, false]);
-    expect(acts).toBe(1);
+    expect(actions).toBe(1);
   });
 
   it('is known by its whole name', async () => {
@@ -35,8 +35,8 @@ describe('what may be used once', () => {
   });
 
   it('has one user among many at the same time', async () => {
-    const told = await Promise.all(Array.from({ length: 20 }, () => use()));
-    expect(told.filter(Boolean)).toHaveLength(1);
+    const results = await Promise.all(Array.from({ length: 20 }, () => use()));
+    expect(results.filter(Boolean)).toHaveLength(1);
   });
 
   it('is not used up by what fails', async () => {
@@ -73,7 +73,7 @@ describe('what may be used once', () => {
     await expect(use()).resolves.toBe(true);
   });
 
-  it('has a key of one hash tag that tells nothing of it', async () => {
+  it('has a key of one hash tag that reveals nothing of it', async () => {
     await use('https://login.example.com alice');
     expect([...keys.keys()]).toEqual([expect.stringMatching(/^used:\{[\w-]{22,43}\}$/)]);
   });

@@ -52,13 +52,13 @@ export async function persistentCall(
  * A call whose client hangs up at some moment within its patience, in milliseconds, if it has no
  * answer by then.
  */
-export async function impatientCall(
+export async function callWithTimeout(
   replica: Replica,
   cookie: string,
-  { path, patience }: { readonly path: string; readonly patience: number },
+  { path, timeoutMilliseconds }: { readonly path: string; readonly timeoutMilliseconds: number },
 ): Promise<number | 'hung up'> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), Math.random() * patience);
+  const timer = setTimeout(() => abort.abort(), Math.random() * timeoutMilliseconds);
   try {
     return await call(replica, cookie, { path, signal: abort.signal });
   } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { call } from './calls.ts';
-import { type Field, calls as tries } from './field.ts';
-import { believing, forget } from './ground.ts';
+import { type ScenarioContext, calls as tries } from './scenario-context.ts';
+import { acceptingPath, forget } from './backends.ts';
 import { quantile, spread } from './report.ts';
 import { browserAt, signIn } from './sessions.ts';
 
@@ -22,7 +22,7 @@ export interface HotSession {
 /** Until when an ended session was served, in milliseconds; 0 if it was refused before. */
 export interface Refusal {
   /** Since the answer to the logout, from when on nobody may be served. */
-  readonly sinceAnswer: number;
+  readonly sinceResponse: number;
   /** Since the logout was sent: what the provider did before the answer hides nothing here. */
   readonly sinceRequest: number;
 }
@@ -43,23 +43,26 @@ export async function refusalOf(session: HotSession): Promise<Refusal> {
     return performance.now();
   });
   const sentAt = performance.now();
-  const answered = session.signOut().then((status) => {
+  const response = session.signOut().then((status) => {
     assert.equal(status, 200, `the logout was answered ${status}`);
     return performance.now();
   });
-  const [answeredAt, ...refusedAt] = await Promise.all([answered, ...refused]);
+  const [respondedAt, ...refusedAt] = await Promise.all([response, ...refused]);
   assert.equal(await isServed(), false, 'a session that had been refused was served again');
   const lastRefusal = Math.max(...refusedAt);
-  return { sinceAnswer: Math.max(0, lastRefusal - answeredAt), sinceRequest: lastRefusal - sentAt };
+  return {
+    sinceResponse: Math.max(0, lastRefusal - respondedAt),
+    sinceRequest: lastRefusal - sentAt,
+  };
 }
 
 /** The figures that are promised something about, and all of them in words. */
 export function figuresOf(refusals: readonly Refusal[]): { p99: number; text: string } {
-  const sinceAnswer = refusals.map((refusal) => refusal.sinceAnswer);
+  const sinceResponse = refusals.map((refusal) => refusal.sinceResponse);
   const sinceRequest = refusals.map((refusal) => refusal.sinceRequest);
   return {
-    p99: quantile(sinceAnswer, 0.99),
-    text: `since the answer to the logout ${spread(sinceAnswer)}; since it was sent ${spread(sinceRequest)}`,
+    p99: quantile(sinceResponse, 0.99),
+    text: `since the answer to the logout ${spread(sinceResponse)}; since it was sent ${spread(sinceRequest)}`,
   };
 }
 
@@ -67,20 +70,23 @@ export function figuresOf(refusals: readonly Refusal[]): { p99: number; text: st
 export const mostMilliseconds = 100;
 
 /** A session that is hot on one replica and ended on another is refused at once. */
-export async function endedElsewhere(field: Field): Promise<void> {
-  const { fleet, ground, report } = field;
+export async function endedElsewhere(context: ScenarioContext): Promise<void> {
+  const { fleet, backends, report } = context;
   report.heading('6. A session in use on one replica that is ended on another');
-  ground.lifetimeSeconds = 60;
+  backends.lifetimeSeconds = 60;
   const browser = browserAt(fleet);
   await report.check(`${tries} times`, async () => {
     const refusals: Refusal[] = [];
     while (refusals.length < tries) {
-      const { cookie } = await signIn(fleet, ground, browser);
+      const { cookie } = await signIn(fleet, backends, browser);
       const signOut = async () => (await browser.fetch('/bff/logout', { method: 'POST' })).status;
       refusals.push(
-        await refusalOf({ call: () => call(fleet.at(1), cookie, { path: believing }), signOut }),
+        await refusalOf({
+          call: () => call(fleet.at(1), cookie, { path: acceptingPath }),
+          signOut,
+        }),
       );
-      forget(ground);
+      forget(backends);
     }
     const { p99, text } = figuresOf(refusals);
     assert(p99 <= mostMilliseconds, text);

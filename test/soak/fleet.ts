@@ -5,7 +5,7 @@ import { Command, writeConfig } from '../support/bff/built-server.ts';
 import { freePort } from '../support/network/ports.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { type Forwarder, startForwarder } from './forwarder.ts';
-import type { Ground } from './ground.ts';
+import type { Backends } from './backends.ts';
 
 /** Connections of the clients to one replica: together they are as many as the calls of a round. */
 const connections = 250;
@@ -125,20 +125,20 @@ export async function startProcess(options: OptionsInput): Promise<Command> {
 }
 
 /** Starts so many processes of the built server. */
-export async function startFleet(ground: Ground, count: number): Promise<Fleet> {
+export async function startFleet(backends: Backends, count: number): Promise<Fleet> {
   const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
   const publicUrl = `http://localhost:${ports[0]}`;
-  ground.authorizationServer.registerClient({
+  backends.authorizationServer.registerClient({
     redirect_uris: [`${publicUrl}/bff/callback`],
     post_logout_redirect_uris: [`${publicUrl}/bff/logout/callback`],
   });
-  const replicas = await Promise.all(ports.map((port) => replicaAt(port, publicUrl, ground)));
+  const replicas = await Promise.all(ports.map((port) => replicaAt(port, publicUrl, backends)));
   await Promise.all(replicas.map((replica) => replica.start()));
   return new Fleet(publicUrl, replicas);
 }
 
-async function replicaAt(port: number, publicUrl: string, ground: Ground): Promise<Replica> {
-  const { authorizationServer, upstream, redis } = ground;
+async function replicaAt(port: number, publicUrl: string, backends: Backends): Promise<Replica> {
+  const { authorizationServer, upstream, redis } = backends;
   const forwarder = await startForwarder(authorizationServer.port);
   const options = bffOptions(
     {

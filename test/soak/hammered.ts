@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setInterval } from 'node:timers/promises';
 import { call } from './calls.ts';
-import { beginRound, type Field } from './field.ts';
-import { refreshes } from './ground.ts';
+import { beginRound, type ScenarioContext } from './scenario-context.ts';
+import { refreshes } from './backends.ts';
 import { quantile } from './report.ts';
 import { browserAt, signIn } from './sessions.ts';
 
@@ -15,26 +15,26 @@ const lifetimeSeconds = 3;
  * where the provider's clock is a little ahead of ours, when the API refuses one. Nobody ever
  * notices, and no refresh token is spent twice.
  */
-export async function hammered(field: Field): Promise<void> {
-  const { fleet, ground, report } = field;
+export async function hammered(context: ScenarioContext): Promise<void> {
+  const { fleet, backends, report } = context;
   report.heading(
     `5. ${callsPerSecond} calls a second for ${seconds} s, access tokens of ${lifetimeSeconds} s`,
   );
   await report.check('every call, and one token request a lifetime', async () => {
-    ground.lifetimeSeconds = lifetimeSeconds;
-    const { cookie } = await signIn(fleet, ground, browserAt(fleet));
-    beginRound(field);
+    backends.lifetimeSeconds = lifetimeSeconds;
+    const { cookie } = await signIn(fleet, backends, browserAt(fleet));
+    beginRound(context);
     const outcomes = await keepCalling((number) => call(fleet.at(number), cookie));
     assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], [200]);
-    const { length } = refreshes(ground);
+    const { length } = refreshes(backends);
     // One is replaced in the last tenth of its life, or up to a second before its end: the provider
     // counts whole seconds.
     const [fewest, most] = [seconds / lifetimeSeconds - 1, seconds / (lifetimeSeconds - 1) + 1];
     assert(fewest <= length && length <= most, `${length} token requests`);
-    assert.deepEqual(ground.refusals, []);
-    const spent = new Set(refreshes(ground).map(({ form }) => form.get('refresh_token')));
+    assert.deepEqual(backends.refusals, []);
+    const spent = new Set(refreshes(backends).map(({ form }) => form.get('refresh_token')));
     assert.equal(spent.size, length, 'a refresh token was spent twice');
-    const refused = ground.upstream.requests.length - outcomes.length;
+    const refused = backends.upstream.requests.length - outcomes.length;
     const times = outcomes.map(({ milliseconds }) => milliseconds);
     return (
       `${outcomes.length} × 200, ${length} token requests (${fewest} to ${most} were expected), ${refused} calls tried twice, ` +
@@ -61,8 +61,8 @@ async function keepCalling(make: (number: number) => Promise<number>): Promise<O
   return Promise.all(under);
 }
 
-async function timed(answer: Promise<number>): Promise<Outcome> {
+async function timed(response: Promise<number>): Promise<Outcome> {
   const start = performance.now();
-  const status = await answer.catch((error: Error) => error.message);
+  const status = await response.catch((error: Error) => error.message);
   return { status, milliseconds: performance.now() - start };
 }

@@ -1,13 +1,17 @@
-import { type Extent, playInterleavings } from '../support/interleavings/interleavings.ts';
+import { type Extent, runInterleavings } from '../support/interleavings/interleavings.ts';
 import { counts } from '../support/interleavings/commands.ts';
-import { type Cast, openTheatre, type Script } from '../support/interleavings/environment.ts';
+import {
+  type RunningReplicas,
+  startEnvironment,
+  type ReplicaOptions,
+} from '../support/interleavings/environment.ts';
 import { freePort } from '../support/network/ports.ts';
 import { startProcess } from './fleet.ts';
 import type { Report } from './report.ts';
 
 /**
  * So many runs are one check, with a seed of its own: what is found in one does not keep the others
- * from being played.
+ * from running.
  */
 const runsInACheck = 1000;
 
@@ -19,20 +23,25 @@ const keyPrefix = 'interleavings:';
  */
 export async function interleavings(report: Report, { runs, seed }: Extent): Promise<void> {
   report.heading(`7. ${runs} random interleavings at ${counts.replicas} replicas, seed ${seed}`);
-  await using theatre = await openTheatre(startReplicas);
+  await using environment = await startEnvironment(startReplicas);
   for (let first = 0; first < runs; first += runsInACheck) {
     const last = Math.min(first + runsInACheck, runs);
     await report.check(`runs ${first + 1} to ${last}`, async () => {
       const part = { runs: last - first, seed: seed + first / runsInACheck };
-      const { figures, failure } = await playInterleavings(theatre.stage, part);
-      if (failure !== undefined) throw new Error(`${figures}\n${failure}`);
-      return figures;
+      const { summary, failure } = await runInterleavings(environment.system, part);
+      if (failure !== undefined) throw new Error(`${summary}\n${failure}`);
+      return summary;
     });
   }
 }
 
 /** A process for each replica. */
-async function startReplicas({ upstream, provider, redis, logLevel }: Script): Promise<Cast> {
+async function startReplicas({
+  upstream,
+  provider,
+  redis,
+  logLevel,
+}: ReplicaOptions): Promise<RunningReplicas> {
   const ports = await Promise.all(Array.from({ length: counts.replicas }, () => freePort()));
   const processes = await Promise.all(
     ports.map(async (port) =>

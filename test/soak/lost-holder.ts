@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { assertAll, burst, call, describe, persistentCall, type Tally } from './calls.ts';
-import { assertOneRefresh, beginRound, calls, type Field } from './field.ts';
+import { assertOneRefresh, beginRound, calls, type ScenarioContext } from './scenario-context.ts';
 import type { Replica } from './fleet.ts';
-import { type Ground, refreshes } from './ground.ts';
+import { type Backends, refreshes } from './backends.ts';
 import { spread } from './report.ts';
 import { browserAt, signIn, type SignedIn, signInMany, untilExpired } from './sessions.ts';
 import { waitFor } from '../support/time/wait-for.ts';
@@ -17,22 +17,22 @@ const mostMilliseconds = 6000;
  * The replica at the token endpoint dies before the provider has looked at its request: the others
  * go on without it.
  */
-export async function holderKilled(field: Field): Promise<void> {
-  field.report.heading(
+export async function holderKilled(context: ScenarioContext): Promise<void> {
+  context.report.heading(
     '3. The same, and SIGKILL for the replica whose token request is on its way',
   );
   const times: number[] = [];
-  await repeat(field, Math.ceil(field.rounds / 5), async (session) => {
-    const { holder, tally, milliseconds } = await killHolder(field, session, 'unread');
+  await repeat(context, Math.ceil(context.rounds / 5), async (session) => {
+    const { holder, tally, milliseconds } = await killHolder(context, session, 'unread');
     assertAll(tally, 200);
     assert(milliseconds < mostMilliseconds, `${milliseconds} ms after the kill`);
-    const sent = refreshes(field.ground).length;
+    const sent = refreshes(context.backends).length;
     assert.equal(sent, 2, `${sent} token requests, and not the lost one and another`);
-    assert.deepEqual(field.ground.refusals, []);
+    assert.deepEqual(context.backends.refusals, []);
     times.push(milliseconds);
     return `${describe(tally.outcomes)}, ${milliseconds.toFixed(0)} ms after the end of ${holder.port}`;
   });
-  if (times.length > 0) field.report.note(`from the kill to the last answer: ${spread(times)}`);
+  if (times.length > 0) context.report.note(`from the kill to the last answer: ${spread(times)}`);
 }
 
 /**
@@ -41,16 +41,16 @@ export async function holderKilled(field: Field): Promise<void> {
  * could do keeps the user signed in. What happens is told; it must be clean, and the user can sign
  * in again.
  */
-export async function answerLost(field: Field): Promise<void> {
-  const { fleet, ground, report } = field;
+export async function responseLost(context: ScenarioContext): Promise<void> {
+  const { fleet, backends, report } = context;
   report.heading('3b. The same, and the provider has rotated the refresh token by then (observed)');
-  await repeat(field, Math.ceil(field.rounds / 25), async (session) => {
-    const { tally, milliseconds } = await killHolder(field, session, 'answered');
+  await repeat(context, Math.ceil(context.rounds / 25), async (session) => {
+    const { tally, milliseconds } = await killHolder(context, session, 'answered');
     assertAll(tally, 200, 401);
-    const told = `${describe(tally.outcomes)}, ${milliseconds.toFixed(0)} ms after the kill; the provider: ${ground.refusals.join(', ') || 'no objection'}`;
-    const { cookie } = await signIn(fleet, ground, browserAt(fleet));
+    const summary = `${describe(tally.outcomes)}, ${milliseconds.toFixed(0)} ms after the kill; the provider: ${backends.refusals.join(', ') || 'no objection'}`;
+    const { cookie } = await signIn(fleet, backends, browserAt(fleet));
     assert.equal(await call(fleet.at(0), cookie), 200);
-    return `${told}; a new sign-in works`;
+    return `${summary}; a new sign-in works`;
   });
 }
 
@@ -58,13 +58,13 @@ export async function answerLost(field: Field): Promise<void> {
  * A replica that is asked to stop, as every deployment does, while it refreshes for clients who
  * have hung up meanwhile. It must not go before the new refresh token is stored.
  */
-export async function holderStopped(field: Field): Promise<void> {
-  const { fleet, ground, report } = field;
+export async function holderStopped(context: ScenarioContext): Promise<void> {
+  const { fleet, backends, report } = context;
   report.heading(
     '3c. SIGTERM for the replica whose token request is at the provider; its client is gone',
   );
-  await repeat(field, Math.ceil(field.rounds / 10), async ({ cookie }, path) => {
-    const held = holdRefresh(ground, 'answered');
+  await repeat(context, Math.ceil(context.rounds / 10), async ({ cookie }, path) => {
+    const held = holdRefresh(backends, 'answered');
     const abort = new AbortController();
     const gone = call(fleet.at(1), cookie, { signal: abort.signal }).catch(() => 'hung up');
     const holder = fleet.makerOf(await held.before(gone));
@@ -77,10 +77,10 @@ export async function holderStopped(field: Field): Promise<void> {
     await holder.start();
     assert.equal(code, 0, `exit code ${code}`);
     const tally = await burst(4, (number) => call(fleet.at(number), cookie, { path }));
-    const [lost] = ground.refusals;
+    const [lost] = backends.refusals;
     assert(!lost, `a refresh token was lost: ${describe(tally.outcomes)}, ${lost}`);
     assertAll(tally, 200);
-    assertOneRefresh(field, path);
+    assertOneRefresh(context, path);
     return describe(tally.outcomes);
   });
 }
@@ -88,14 +88,14 @@ export async function holderStopped(field: Field): Promise<void> {
 type Round = (session: SignedIn, path: string) => Promise<string>;
 
 /** So many rounds, each with an expired session of its own. */
-async function repeat(field: Field, rounds: number, round: Round): Promise<void> {
-  const { fleet, ground, report } = field;
-  ground.lifetimeSeconds = 1;
-  const sessions = await signInMany(fleet, ground, rounds);
-  ground.lifetimeSeconds = 60;
+async function repeat(context: ScenarioContext, rounds: number, round: Round): Promise<void> {
+  const { fleet, backends, report } = context;
+  backends.lifetimeSeconds = 1;
+  const sessions = await signInMany(fleet, backends, rounds);
+  backends.lifetimeSeconds = 60;
   for (const [index, session] of sessions.entries()) {
     await untilExpired(session);
-    const path = beginRound(field);
+    const path = beginRound(context);
     await report.check(`round ${index + 1}`, () => round(session, path));
   }
 }
@@ -112,16 +112,16 @@ interface Loss {
  * one takes its place.
  */
 async function killHolder(
-  { fleet, ground }: Field,
+  { fleet, backends }: ScenarioContext,
   { cookie }: SignedIn,
   when: 'unread' | 'answered',
 ): Promise<Loss> {
-  const held = holdRefresh(ground, when);
-  const answered = burst(calls, (number) => persistentCall(fleet, fleet.at(number), cookie));
-  const holder = fleet.makerOf(await held.before(answered));
+  const held = holdRefresh(backends, when);
+  const calling = burst(calls, (number) => persistentCall(fleet, fleet.at(number), cookie));
+  const holder = fleet.makerOf(await held.before(calling));
   const killedAt = performance.now();
   await holder.kill();
-  const tally = await answered;
+  const tally = await calling;
   const milliseconds = performance.now() - killedAt;
   await holder.start();
   return { holder, tally, milliseconds };
@@ -131,7 +131,7 @@ interface Held {
   /**
    * Where the refresh came from, once it is there. Throws if these calls have an answer without it.
    */
-  before(answered: Promise<unknown>): Promise<number | undefined>;
+  before(calling: Promise<unknown>): Promise<number | undefined>;
   release(): void;
 }
 
@@ -139,7 +139,7 @@ interface Held {
  * Keeps the answer to the next refresh, before the provider looks at it or after. Later ones are
  * answered as usual.
  */
-function holdRefresh({ authorizationServer }: Ground, when: 'unread' | 'answered'): Held {
+function holdRefresh({ authorizationServer }: Backends, when: 'unread' | 'answered'): Held {
   const arrived = Promise.withResolvers<number | undefined>();
   const released = Promise.withResolvers<void>();
   authorizationServer.override('token', (request, _response, { form }) => {
@@ -155,12 +155,12 @@ function holdRefresh({ authorizationServer }: Ground, when: 'unread' | 'answered
     return 'continue';
   });
   return {
-    before: (answered) => Promise.race([arrived.promise, answered.then(refuseAnswer)]),
+    before: (calling) => Promise.race([arrived.promise, calling.then(failOnResponse)]),
     release: released.resolve,
   };
 }
 
-function refuseAnswer(): never {
+function failOnResponse(): never {
   throw new Error('The calls were answered without a token request.');
 }
 

@@ -1,18 +1,18 @@
 /**
  * `npm run soak`: what no short test can prove, against four processes of the built server.
  * `--rounds 50` says how often, `--runs 10000` how many interleavings, `--seed` which; `--only
- * holderKilled` plays one scenario, and may be said again for others. The last line counts what
+ * holderKilled` runs one scenario, and may be repeated for others. The last line counts what
  * held and what did not.
  */
 import { parseArgs } from 'node:util';
 import { extentFrom } from '../support/interleavings/interleavings.ts';
 import { endRun, runDirectory } from '../support/setup/run-directory.ts';
-import { takeComplaints } from './complaints.ts';
+import { takeWarnings } from './warnings.ts';
 import { endedElsewhere } from './ended-elsewhere.ts';
 import { clientsHangUp, expiredEverywhere, refusedEverywhere, slowProvider } from './expired.ts';
-import { closeField, startField } from './field.ts';
+import { closeContext, startContext } from './scenario-context.ts';
 import { hammered } from './hammered.ts';
-import { answerLost, holderKilled, holderStopped } from './lost-holder.ts';
+import { responseLost, holderKilled, holderStopped } from './lost-holder.ts';
 import { interleavings } from './interleavings.ts';
 import { Report } from './report.ts';
 
@@ -21,7 +21,7 @@ const scenarios = [
   refusedEverywhere,
   clientsHangUp,
   holderKilled,
-  answerLost,
+  responseLost,
   holderStopped,
   slowProvider,
   hammered,
@@ -45,12 +45,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const report = new Report();
 const start = performance.now();
 if (scenarios.some(isChosen)) {
-  const field = await startField(report, Number(values.rounds));
+  const context = await startContext(report, Number(values.rounds));
   for (const scenario of scenarios.filter(isChosen)) {
-    await scenario(field).catch((error: unknown) => report.fail(scenario.name, error));
-    for (const complaint of takeComplaints(field.fleet)) report.note(`logged: ${complaint}`);
+    await scenario(context).catch((error: unknown) => report.fail(scenario.name, error));
+    for (const warning of takeWarnings(context.fleet)) report.note(`logged: ${warning}`);
   }
-  await closeField(field);
+  await closeContext(context);
 }
 if (isChosen(interleavings)) {
   const { runs, seed } = values;

@@ -1,7 +1,7 @@
-import { LittleBrowser } from '../support/browser/browser.ts';
+import { TestBrowser } from '../support/browser/browser.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import type { Fleet } from './fleet.ts';
-import { type Ground, refreshes } from './ground.ts';
+import { type Backends, refreshes } from './backends.ts';
 
 /** A signed-in browser's cookie. */
 export interface SignedIn {
@@ -11,35 +11,35 @@ export interface SignedIn {
 }
 
 /** A browser at one of the replicas. */
-export function browserAt({ publicUrl, replicas }: Fleet, number = 0): LittleBrowser {
+export function browserAt({ publicUrl, replicas }: Fleet, number = 0): TestBrowser {
   const replica = replicas[number % replicas.length];
-  return new LittleBrowser({ origin: publicUrl }).via(replica?.port ?? 0);
+  return new TestBrowser({ origin: publicUrl }).via(replica?.port ?? 0);
 }
 
 /** Goes through a sign-in. Throws when nobody is signed in after it. */
 export async function signIn(
   { publicUrl }: Fleet,
-  ground: Ground,
-  browser: LittleBrowser,
+  backends: Backends,
+  browser: TestBrowser,
 ): Promise<SignedIn> {
   const page = await browser.navigate(`${publicUrl}/bff/login`);
   const cookie = browser.cookies().find(({ name }) => name === 'bff');
   if (!cookie) throw new Error(`Nobody is signed in: ${page.status} ${page.url}\n${page.body}`);
   return {
     cookie: `${cookie.name}=${cookie.value}`,
-    expiredAt: Date.now() + ground.lifetimeSeconds * 1000,
+    expiredAt: Date.now() + backends.lifetimeSeconds * 1000,
   };
 }
 
 /** So many sessions, each of a browser of its own. */
 export async function signInMany(
   fleet: Fleet,
-  ground: Ground,
+  backends: Backends,
   count: number,
 ): Promise<readonly SignedIn[]> {
   const sessions: SignedIn[] = [];
   for (let number = 0; number < count; number += 1) {
-    sessions.push(await signIn(fleet, ground, browserAt(fleet, number)));
+    sessions.push(await signIn(fleet, backends, browserAt(fleet, number)));
   }
   return sessions;
 }
@@ -53,7 +53,7 @@ export async function untilExpired({ expiredAt }: SignedIn): Promise<void> {
  * Takes note of the session's last refresh: the lifetime counts from no later than its arrival at
  * the provider.
  */
-export function noteRefresh(session: SignedIn, ground: Ground): void {
-  const last = refreshes(ground).at(-1);
-  if (last) session.expiredAt = last.time + ground.lifetimeSeconds * 1000;
+export function noteRefresh(session: SignedIn, backends: Backends): void {
+  const last = refreshes(backends).at(-1);
+  if (last) session.expiredAt = last.time + backends.lifetimeSeconds * 1000;
 }

@@ -72,7 +72,7 @@ describe('standard output', () => {
     expect(written.split('\n')).toEqual([...numbers, 'last', '']);
   });
 
-  it('that takes nothing any more, as a full disk, holds up nobody', () => {
+  it('that takes nothing any more, as a full disk, delays no request', () => {
     const { status } = run(
       `output.write('lost\\n'); output.flushSync(); output.write('lost too\\n');
       await output.end(); output.write('and this\\n'); process.exit(5);`,

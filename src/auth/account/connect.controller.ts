@@ -55,7 +55,7 @@ export class ConnectController {
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
     refuseOtherSites(request.headers);
-    const connects = this.#sessionBeside(provider, request).id;
+    const connects = this.#sessionOfOtherProvider(provider, request).id;
 
     const login = { parameters, mark: connectMark, returnUrl, connects };
     const url = await this.outgoing.begin(request, response, provider, login);
@@ -68,7 +68,7 @@ export class ConnectController {
   @HttpCode(204)
   async disconnect(@Req() request: Request, @Param('provider') providerId: string): Promise<void> {
     const provider = this.providers.get(providerId);
-    const { id } = this.#sessionBeside(provider, request);
+    const { id } = this.#sessionOfOtherProvider(provider, request);
     const isDone = await this.connections.disconnect(id, provider.id);
     if (isDone) this.#logger.log({ msg: 'account disconnected', provider: provider.id });
   }
@@ -77,7 +77,7 @@ export class ConnectController {
    * Returns the session of the request. Throws `not_signed_in`, or `invalid_request` if the session
    * itself comes from this provider: `login` and `logout` begin and end that one.
    */
-  #sessionBeside(provider: Provider, { session: { signedIn } }: Request): Session {
+  #sessionOfOtherProvider(provider: Provider, { session: { signedIn } }: Request): Session {
     if (!signedIn) throw new BffError('not_signed_in');
     if (signedIn.provider !== provider.id) return signedIn;
     const cause = new Error(`the session is one of ${provider.id} itself`);

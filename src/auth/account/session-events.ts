@@ -1,39 +1,42 @@
 import type { Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
+import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 import type { SessionStore } from '../../session/sessions/session-store.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
 /**
- * How long before the end a page is warned, in milliseconds. With a short idle time it is a quarter
- * of that.
+ * The maximum time before the end of a session at which its pages are warned, in milliseconds. The
+ * warning is sent at most a quarter of the idle time before the end.
  */
-const longestWarning = 60_000;
+const maxWarning = 60_000;
 
 /**
- * Milliseconds until a session that is about to end is checked again. Its user may have become
- * active.
+ * The interval at which a session that is about to end is checked, in milliseconds, because its
+ * user may become active.
  */
 const intervalNearEnd = 2000;
 
 /** Milliseconds between two comments, which keep proxies from closing an idle connection. */
 const commentInterval = 15_000;
 
-/** Milliseconds after which a browser reconnects when the connection is lost. */
+/** Milliseconds after which a browser reconnects if the connection is lost. */
 const reconnectDelay = 2000;
 
 /** Added to the time of the warning, in milliseconds, so that the check does not run too early. */
 const margin = 20;
 
-/** Milliseconds. A session that ends at most this long before its expected end has expired. */
+/**
+ * A session that ends less than this before its expected end has expired, in milliseconds. One that
+ * ends earlier was signed out.
+ */
 const tolerance = 1000;
 
 /** The longest delay of a timer, in milliseconds. */
-const longestDelay = 2 ** 31 - 1;
+const maxTimerDelay = 2 ** 31 - 1;
 
 /** The maximum number of concurrent streams per session in this process. */
-const mostStreams = 20;
+const maxStreams = 20;
 
 /** The state of a session, as an event reports it. */
 export type SessionState = 'active' | 'expiring' | 'ended';
@@ -44,7 +47,7 @@ export type EndReason = 'expired' | 'signed_out';
 /** What `SessionEvents` depends on. */
 export interface SessionSources {
   readonly store: SessionStore;
-  readonly ends: EndNotifier;
+  readonly ends: SessionNotifier;
   readonly clock: Clock;
   /** The idle time of a session, in milliseconds. */
   readonly idle: number;
@@ -67,8 +70,8 @@ export class SessionEvents {
     // The client may have disconnected while the session was read; `close` would not fire again.
     if (response.closed || response.destroyed) return;
     const streams = this.#streams.get(session.id) ?? new Set<SessionStream>();
-    if (streams.size >= mostStreams) {
-      const cause = new Error(`the session has ${mostStreams} event streams here`);
+    if (streams.size >= maxStreams) {
+      const cause = new Error(`the session has ${maxStreams} event streams here`);
       throw new BffError('rate_limited', { cause });
     }
     const stream = new SessionStream(session, response, this.sources);
@@ -95,7 +98,7 @@ class SessionStream {
   #state: SessionState | undefined;
   /** Epoch milliseconds at which the session ends if it is not used, as of the last check. */
   #endsAt: number;
-  #forget: (() => void) | undefined;
+  #unsubscribe: (() => void) | undefined;
   #nextCheck: NodeJS.Timeout | undefined;
   #comments: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -116,31 +119,31 @@ class SessionStream {
     });
     this.response.write(`retry: ${reconnectDelay}\n\n`);
     this.#comments = setInterval(() => this.response.write(':\n\n'), commentInterval);
-    this.#forget = this.sources.ends.onEnd(this.session.id, () => this.#end());
+    this.#unsubscribe = this.sources.ends.onEnd(this.session.id, () => this.#end());
     void this.#check();
   }
 
   stop(): void {
     this.#isOver = true;
-    this.#forget?.();
+    this.#unsubscribe?.();
     clearTimeout(this.#nextCheck);
     clearInterval(this.#comments);
   }
 
   async #check(): Promise<void> {
     const { store, clock, idle } = this.sources;
-    const warning = Math.min(longestWarning, idle / 4);
-    // A failure of the store does not end the session. `EndNotifier` reports an end once the store
-    // is back.
+    const warning = Math.min(maxWarning, idle / 4);
+    // A failure of the store does not end the session. `SessionNotifier` reports an end once the
+    // store is back.
     const left = await store.timeLeft(this.session.id).catch(() => undefined);
     if (this.#isOver) return;
     if (left !== undefined) {
       this.#endsAt = clock() + left;
       this.#send(left <= warning ? 'expiring' : 'active');
     }
-    const untilThen = (left ?? 0) - warning + margin;
-    const delay = untilThen > 0 ? untilThen : intervalNearEnd;
-    this.#nextCheck = setTimeout(() => void this.#check(), Math.min(delay, longestDelay));
+    const untilWarning = (left ?? 0) - warning + margin;
+    const delay = untilWarning > 0 ? untilWarning : intervalNearEnd;
+    this.#nextCheck = setTimeout(() => void this.#check(), Math.min(delay, maxTimerDelay));
   }
 
   #end(): void {

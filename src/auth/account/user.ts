@@ -1,4 +1,4 @@
-import { everywhere } from '../../session/sessions/linked-accounts.ts';
+import { allAccounts } from '../../session/sessions/linked-accounts.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
 /** The input of the user views. */
@@ -12,6 +12,7 @@ export interface UserView {
 
 /** Returns the signed-in user for `user.format: object`. */
 export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView) {
+  const { expiresAt: accessTokenExpiresAt } = session.tokens;
   return {
     sub: session.sub,
     provider: session.provider,
@@ -22,15 +23,18 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
       expiresAt: new Date(endOf(session)).toISOString(),
       idleExpiresAt: new Date(idleExpiresAt).toISOString(),
       expiresIn: secondsLeft(session, idleExpiresAt, now),
+      ...(accessTokenExpiresAt !== undefined && {
+        accessTokenExpiresAt: new Date(accessTokenExpiresAt).toISOString(),
+      }),
     },
     logoutUrl,
     ...(session.connections && { connections: connectedAccounts(session) }),
   };
 }
 
-/** The user's accounts at further providers, by claims. Tokens are never included. */
+/** The user's accounts at further providers, without their tokens. */
 function connectedAccounts(session: Session) {
-  return everywhere(session)
+  return allAccounts(session)
     .slice(1)
     .map(({ provider, sub, claims }) => ({ provider, sub, claims }));
 }
@@ -47,11 +51,11 @@ export interface ClaimRecord {
 
 /** Returns the signed-in user for `user.format: claims-array`. */
 export function claimRecords({ session, idleExpiresAt, now, logoutUrl }: UserView): ClaimRecord[] {
-  const ofTheUser = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
+  const userClaims = Object.entries({ sub: session.sub, ...session.claims }).flatMap(
     ([type, value]) => [value].flat().map((single) => claimRecord(type, single)),
   );
   return [
-    ...ofTheUser,
+    ...userClaims,
     claimRecord('bff:logout_url', logoutUrl),
     claimRecord('bff:session_expires_in', secondsLeft(session, idleExpiresAt, now)),
     ...(session.sessionState ? [claimRecord('bff:session_state', session.sessionState)] : []),

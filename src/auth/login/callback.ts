@@ -11,7 +11,9 @@ export interface Callback {
   readonly received: URLSearchParams;
   /** The `state` parameter, not yet verified. `undefined` if there is none. */
   readonly state: string | undefined;
-  /** Whether it was loaded in a hidden frame. The result then goes to the page around the frame. */
+  /**
+   * Whether it was loaded in a hidden frame. The result is then sent to the page around the frame.
+   */
   readonly isInFrame: boolean;
 }
 

@@ -1,13 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
-import { longestLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
+import { maxLoginParameter, type LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
+import { silentMark } from './silent-login.ts';
 import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
-const longestTogether = 4096;
+const maxTotalOctets = 4096;
 
 /** Parameters that every login may send to the provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
@@ -17,6 +18,15 @@ export const noSecondTry = '.2';
 
 /** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
 export const connectMark = '.c';
+
+/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
+export const secondTry = 'secondTry';
+
+/** Whether the login with this `state` may be retried automatically. */
+export function isFirstTry(state: string | undefined): boolean {
+  const marks = [noSecondTry, connectMark, silentMark];
+  return Boolean(state) && !marks.some((mark) => state?.endsWith(mark));
+}
 
 /**
  * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a
@@ -38,14 +48,15 @@ export function loginParameters(query: Query, furtherAllowed: readonly string[])
 }
 
 /**
- * Limits what a client without a session can store: some parameters are kept until the callback.
+ * Throws `invalid_request` for parameters that are too long. Some are stored until the callback,
+ * and a client without a session must not fill the store.
  */
 function refuseLong(parameters: readonly (readonly [name: string, value: string])[]): void {
-  let together = 0;
+  let totalOctets = 0;
   for (const [name, value] of parameters) {
     const octets = Buffer.byteLength(value);
-    together += octets;
-    if (octets <= longestLoginParameter && together <= longestTogether) continue;
+    totalOctets += octets;
+    if (octets <= maxLoginParameter && totalOctets <= maxTotalOctets) continue;
     throw new BffError('invalid_request', { cause: new Error(`${name} is too long`) });
   }
 }

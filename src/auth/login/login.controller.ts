@@ -20,8 +20,10 @@ import { CLOCK, type Clock } from '../../clock.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
+import { SignInAdmissionService } from './sign-in-admission.service.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
@@ -30,23 +32,19 @@ import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
 import {
   connectMark,
+  isFirstTry,
   loginParameters,
   namedProvider,
   noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
+  secondTry,
 } from './login-request.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { storedReturnUrl } from './return-url.ts';
 import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
-
-/** Suffixes of `state` values whose login is not retried automatically. */
-const withoutSecondTry = [noSecondTry, connectMark, silentMark];
-
-/** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
-const secondTry = 'secondTry';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -66,6 +64,8 @@ export class LoginController {
     private readonly sessions: SessionReaderService,
     private readonly sessionCookie: SessionCookieService,
     private readonly connections: LinkedAccountsService,
+    private readonly navigations: SignedOutNavigationService,
+    private readonly admission: SignInAdmissionService,
   ) {}
 
   /** `GET /bff/login` */
@@ -169,7 +169,8 @@ export class LoginController {
     if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
 
     const now = this.clock();
-    const signIn = await finishLogin(provider, pending.secrets, authorizationResponse, now);
+    const finished = await finishLogin(provider, pending.secrets, authorizationResponse, now);
+    const signIn = await this.admission.admit(callback, pending, finished);
     if (pending.connects !== undefined) {
       const connecting = { id: pending.connects, provider: provider.id, begunAt };
       await this.connections.connect(connecting, signIn);
@@ -187,8 +188,10 @@ export class LoginController {
   }
 
   #redirect({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) sendToParentPage(response, this.options.returnUrl.publicUrl, true);
-    else redirectAfter(request, response, storedReturnUrl(returnUrl, this.options.returnUrl));
+    if (isInFrame) return sendToParentPage(response, this.options.returnUrl.publicUrl, true);
+    const location = storedReturnUrl(returnUrl, this.options.returnUrl);
+    this.navigations.returnsTo(location, request, response);
+    redirectAfter(request, response, location);
   }
 
   /** Runs a step of a sign-in and notifies the listener if it fails. */
@@ -236,8 +239,7 @@ export class LoginController {
     if (request.session.signedIn) {
       return this.#redirect(callback, this.options.returnUrl.defaultReturnUrl);
     }
-    const isFirstTry = state && !withoutSecondTry.some((mark) => state.endsWith(mark));
-    const mayTryAgain = isFirstTry && this.loginCookie.read(request);
+    const mayTryAgain = isFirstTry(state) && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
     const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
     throw new BffError(

@@ -5,7 +5,7 @@ import type { Provider } from '../../oauth/provider/provider.ts';
 import { type AccountProvider, ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
 import {
-  type LoginPlace,
+  type LoginSlot,
   type PendingLogin,
   PendingLogins,
 } from '../../session/store/pending-logins.ts';
@@ -42,24 +42,24 @@ export class OutgoingLoginsService {
     const isConnect = login.connects !== undefined;
     const bound = this.loginCookie[isConnect ? 'forConnect' : 'forLogin'](request);
     const state = newState(mark);
-    const admitted = this.pendingLogins.takePlace(bound.binding, state);
+    const admitted = this.pendingLogins.takeSlot(bound.binding, state);
     const start = startLogin(provider, redirectUri, parameters, { state, admitted });
-    const { url, secrets } = await this.#freeingPlaceOnFailure(admitted, start);
+    const { url, secrets } = await this.#freeingSlotOnFailure(admitted, start);
     const { issuer, clientId } = provider.options;
     const at: AccountProvider = { provider: provider.id, issuer, clientId };
-    // If this fails, Redis may have stored the record anyway, so its place is not freed.
+    // If this fails, Redis may have stored the record anyway, so its slot is not freed.
     await this.pendingLogins.put(await admitted, { ...at, secrets, ...login });
     this.loginCookie.set(response, bound);
     return url;
   }
 
-  /** Frees the place of a login that fails to start. */
-  async #freeingPlaceOnFailure<T>(place: Promise<LoginPlace>, start: Promise<T>): Promise<T> {
+  /** Frees the slot of a login that fails to start. */
+  async #freeingSlotOnFailure<T>(slot: Promise<LoginSlot>, start: Promise<T>): Promise<T> {
     try {
       return await start;
     } catch (error) {
-      const free = (taken: LoginPlace) => this.pendingLogins.freePlace(taken);
-      await place.then(free, () => undefined);
+      const free = (taken: LoginSlot) => this.pendingLogins.freeSlot(taken);
+      await slot.then(free, () => undefined);
       throw error;
     }
   }

@@ -2,12 +2,12 @@ import { isBelow } from '../../http/path-prefix.ts';
 import { BffError } from '../../errors.ts';
 
 /** The maximum length of a return URL, in octets of UTF-8. */
-const longestReturnUrl = 2048;
+const maxReturnUrl = 2048;
 
 /**
  * How often a return URL is percent-decoded for validation. A URL that is still encoded is refused.
  */
-const mostDecodings = 8;
+const maxDecodings = 8;
 
 /** The rules for return URLs. */
 export interface ReturnUrlRules {
@@ -28,8 +28,8 @@ export interface ReturnUrlRules {
  */
 export function safeReturnUrl(value: string | undefined, rules: ReturnUrlRules): string {
   if (!value) return rules.defaultReturnUrl;
-  if (Buffer.byteLength(value) > longestReturnUrl) throw new BffError('invalid_return_url');
-  if (isAllowedElsewhere(value, rules)) return new URL(value).href;
+  if (Buffer.byteLength(value) > maxReturnUrl) throw new BffError('invalid_return_url');
+  if (hasAllowedOrigin(value, rules)) return new URL(value).href;
   if (!isLocalPath(value)) throw new BffError('invalid_return_url');
   const url = new URL(value, rules.publicUrl);
   const path = url.pathname + url.search + url.hash;
@@ -61,14 +61,32 @@ export function storedReturnUrl(value: string, rules: ReturnUrlRules): string {
 }
 
 /**
+ * Returns an address of ours as the return URL of a sign-in, or the default if a sign-in would not
+ * accept it, for example because it has more than 2,048 octets.
+ */
+export function returnUrlFor(address: string, rules: ReturnUrlRules): string {
+  return isAccepted(address, rules) ? address : rules.defaultReturnUrl;
+}
+
+function isAccepted(address: string, rules: ReturnUrlRules): boolean {
+  try {
+    safeReturnUrl(address, rules);
+    return true;
+  } catch {
+    return false; // the default is the answer
+  }
+}
+
+/**
  * Whether the value starts with exactly one slash, however often it is decoded, and has no
  * character that browsers drop or turn into a slash.
  */
 function isLocalPath(value: string): boolean {
   let text = value;
-  for (let decodings = 0; decodings <= mostDecodings; decodings += 1) {
+  for (let decodings = 0; decodings <= maxDecodings; decodings += 1) {
     if (!/^\/(?![/\\])/.test(text) || /[\\\p{Cc}]/u.test(text)) return false;
     const decoded = decodeOnce(text);
+    // The value itself must be decodable. Later, a literal `%` may be left that was sent as `%25`.
     if (decoded === undefined) return text !== value;
     if (decoded === text) return true;
     text = decoded;
@@ -76,7 +94,7 @@ function isLocalPath(value: string): boolean {
   return false;
 }
 
-function isAllowedElsewhere(value: string, rules: ReturnUrlRules): boolean {
+function hasAllowedOrigin(value: string, rules: ReturnUrlRules): boolean {
   return (
     !/[\\\p{Cc}\s]/u.test(value) &&
     rules.allowedReturnOrigins.some((origin) => value === origin || value.startsWith(`${origin}/`))

@@ -11,8 +11,8 @@ import type { LoginParameters } from '../../oauth/login/login.ts';
 export const silentMark = '.s';
 
 /**
- * Whether a page checks in a hidden frame if the provider still has a session for its user (OIDC
- * Core §3.1.2.1, `prompt=none`). This requires a browser that sends `Sec-Fetch-Dest`.
+ * Whether a login is silent: in a hidden frame, to check if the provider still has a session for
+ * the user (OIDC Core §3.1.2.1, `prompt=none`). Requires a browser that sends `Sec-Fetch-Dest`.
  */
 export function isSilent(headers: IncomingHttpHeaders, { prompt }: LoginParameters): boolean {
   return headers['sec-fetch-dest'] === 'iframe' && prompt === 'none';

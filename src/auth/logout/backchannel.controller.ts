@@ -51,9 +51,9 @@ export class BackchannelController {
   }
 
   /**
-   * Returns the token and the clients in its audience whose rules it satisfies. Throws
-   * `invalid_logout_token` if it is valid for no client, and `provider_unavailable` if the keys of
-   * a provider cannot be fetched, so that the sender retries.
+   * Returns the token and the clients in its audience for which it is valid. Throws
+   * `invalid_logout_token` if it is valid for none, and `provider_unavailable` if the keys of a
+   * provider cannot be fetched, so that the sender retries.
    */
   async #verify(encoded: string): Promise<VerifiedLogout> {
     const now = this.clock();

@@ -26,7 +26,7 @@ export class FrontchannelController {
 
   /**
    * `GET /bff/frontchannel?iss=&sid=`. If the parameters match no session, nothing changes and the
-   * response does not reveal it.
+   * response is the same.
    */
   @Get('frontchannel')
   async logout(@Req() request: Request, @Res() response: Response): Promise<void> {

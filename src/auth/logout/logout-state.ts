@@ -9,6 +9,7 @@ const label = 'logout state';
 export class LogoutState {
   constructor(private readonly sealing: Sealing) {}
 
+  /** Encrypts the return URL. */
   seal(returnUrl: string): string {
     return this.sealing.seal(returnUrl, label);
   }

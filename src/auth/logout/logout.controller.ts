@@ -13,7 +13,7 @@ import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import { endSessionUrl, revokeTokens } from '../../oauth/logout/end-session.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
-import { everywhere } from '../../session/sessions/linked-accounts.ts';
+import { allAccounts } from '../../session/sessions/linked-accounts.ts';
 import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
@@ -74,12 +74,12 @@ export class LogoutController {
     const sid = parameter(query, 'sid');
     const session = request.session.signedIn;
     if (!session) {
-      const inCookie = this.sessions.idIn(request.headers.cookie);
-      const presented = sidIs === 'optional' ? (sid ?? inCookie) : sid;
-      // Providers may have changed on this replica only. Ending the session here also ends it on
-      // replicas with the old configuration.
-      if (inCookie !== undefined && presented === inCookie)
-        await this.sessionCookie.end(request, response, inCookie);
+      const idInCookie = this.sessions.idIn(request.headers.cookie);
+      const presented = sidIs === 'optional' ? (sid ?? idInCookie) : sid;
+      // The session may exist although its provider is no longer configured on this replica. Ending
+      // it here also ends it on replicas with the old configuration.
+      if (idInCookie !== undefined && presented === idInCookie)
+        await this.sessionCookie.end(request, response, idInCookie);
       return returnUrl;
     }
     const isMismatch = sid === undefined ? sidIs === 'required' : sid !== session.id;
@@ -100,7 +100,7 @@ export class LogoutController {
   async #signOutAtProvider(session: Session, requested: string): Promise<string | undefined> {
     const provider = this.providers.ofAccount(session);
     if (!provider) return undefined; // no longer configured
-    const revoked = Promise.all(everywhere(session).map((account) => this.#revoke(account)));
+    const revoked = Promise.all(allAccounts(session).map((account) => this.#revoke(account)));
     const location = endSessionUrl(provider, {
       idToken: session.tokens.idToken,
       postLogoutRedirectUri: this.options.postLogoutRedirectUri,

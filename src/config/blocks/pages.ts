@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { signInRules } from './access-rules.ts';
 import { browserOrigin, serverAddress } from '../values/addresses.ts';
+import { loginHook } from './login-hook.ts';
 import { readName, readValue } from './route-headers.ts';
-import { builtFrontend, localPath } from '../values/paths.ts';
+import { builtFrontend, localPath, requestPath } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
-import { flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
+import { duration, flag, listOf, oneOf, refuse, scalar, text } from '../values/scalar.ts';
 
 /** The single-page application. It serves every path that is neither an endpoint nor a route. */
 export const frontend = z
@@ -19,6 +21,16 @@ export const frontend = z
       .describe(
         'Address of a development or web server that serves the application instead of ' +
           '`frontend.directory`.',
+      ),
+    signIn: oneOf(['optional', 'required'])
+      .prefault('optional')
+      .describe(
+        '`required`: the application is delivered to signed-in users only. A page navigation of a signed-out user goes to the sign-in and comes back, any other request gets `401`.',
+      ),
+    public: listOf(requestPath())
+      .prefault([])
+      .describe(
+        'With `signIn: required`: paths that need no sign-in, with everything below them, like `/robots.txt` or `/assets`. The page of `errorUrl` never needs one.',
       ),
     contentSecurityPolicy: text(readPolicy)
       .optional()
@@ -38,11 +50,29 @@ export const frontend = z
       if (directory === undefined && url === undefined)
         report([], 'needs either directory (a built frontend) or url (a server for it)');
     }),
+    rule(['signIn', 'public'], ({ signIn, public: paths }, report) => {
+      if (paths.length > 0 && signIn === 'optional')
+        report(
+          ['public'],
+          'is set, but signIn is optional, so every path is public; remove it or set signIn to required',
+        );
+      for (const [index, path] of paths.entries())
+        if (isMainPage(path))
+          report(
+            ['public', index],
+            `is ${path}, the application itself; remove it, or remove signIn: required`,
+          );
+    }),
   )
   .optional()
   .describe('The single-page application: everything that is neither an endpoint nor a route.');
 
-/** The return URLs that are allowed after a sign-in. */
+/** Whether `index.html` of the built application is at this path. */
+export function isMainPage(path: string): boolean {
+  return ['/', '/index', '/index.html'].includes(path.toLowerCase());
+}
+
+/** Who may sign in, and the return URLs that are allowed after a sign-in. */
 export const login = z
   .strictObject({
     defaultReturnUrl: localPath()
@@ -59,6 +89,13 @@ export const login = z
       .describe(
         'With several providers: whether `/bff/login` without a provider shows a page to ' +
           'choose one. Otherwise it uses the first provider.',
+      ),
+    hook: loginHook,
+    require: signInRules
+      .optional()
+      .describe(
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
+          'everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})
@@ -101,6 +138,19 @@ export const user = z
       .describe(
         'Shape of the response. `claims-array` is the shape that frontends written for Duende ' +
           'BFF expect.',
+      ),
+    claims: listOf(text())
+      .min(1, 'needs at least one claim')
+      .optional()
+      .describe(
+        'Names of the claims that a session keeps, after the hook. Without it, all but those about ' +
+          'the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one stops the start.',
+      ),
+    refresh: duration({ atMost: '24d' })
+      .optional()
+      .describe(
+        'Age at which a call lets UserInfo be read again; the call itself does not wait. Without ' +
+          'it, claims change with the ID tokens of refreshes and by `POST /bff/refresh` alone.',
       ),
   })
   .prefault({})

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { authorizationParameters, loginParameter } from './authorization-parameters.ts';
 import { endpointAddress, internalOrigin, issuerIdentifier } from '../values/addresses.ts';
 import { profileIsKept, underProfile, usualAlgorithms } from './fapi2-profile.ts';
 import { presetNames } from '../presets/presets.ts';
@@ -7,12 +8,6 @@ import { providerSecurityOptions } from './provider-security.ts';
 import { providerSecurityRules } from './provider-security-rules.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/scalar.ts';
 import { userFields } from '../values/user-fields.ts';
-
-/** Parameters of an authorization request that only the BFF sets. */
-const protocolParameters = new Set(
-  `client_id redirect_uri response_type response_mode scope state nonce code_challenge
-  code_challenge_method request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
-);
 
 const signatureAlgorithms =
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
@@ -102,11 +97,18 @@ export const provider = z
           'tokens only on request. Without a refresh token, API calls need a new sign-in when ' +
           'the access token expires.',
       ),
-    loginParams: listOf(text(readLoginParameter))
+    loginParams: listOf(loginParameter())
       .prefault([])
       .describe(
         'Further query parameters of `/bff/login` that are handed to the provider ' +
           '(`kc_idp_hint`, `organization`, …). All others are ignored.',
+      ),
+    authorizationParams: authorizationParameters()
+      .prefault({})
+      .describe(
+        'Fixed parameters of every authorization request to this provider, by name, as in ' +
+          '`audience: https://api.example.com`. A link cannot override them. Parameters that ' +
+          'another option or the protocol controls (`scope`, `state`, `prompt`, …) are refused.',
       ),
     par: oneOf(['auto', 'required', 'never'])
       .prefault('auto')
@@ -181,11 +183,6 @@ function readScope(scope: string): string {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
     ? scope
     : refuse('must be one scope: no space, no quote, no backslash (RFC 6749 §3.3)');
-}
-
-function readLoginParameter(name: string): string {
-  if (protocolParameters.has(name)) refuse(`${name} belongs to the BFF itself; remove it`);
-  return /^[\w.:-]+$/.test(name) ? name : refuse('must be the name of a query parameter');
 }
 
 function readAlgorithm(name: string): string {

@@ -5,10 +5,12 @@ interface RuledOptions {
   readonly upstream: readonly string[];
   readonly token: string;
   readonly session: string;
+  readonly signedOut: string;
   readonly resource?: string | undefined;
   readonly exchange?:
     { readonly audience?: string | undefined; readonly scope?: string | undefined } | undefined;
   readonly scope?: string | undefined;
+  readonly require?: readonly unknown[] | undefined;
   readonly acr?: string | undefined;
   readonly maxAge?: number | undefined;
   readonly stripPrefix: boolean;
@@ -49,6 +51,19 @@ const claimsNeedUser = rule<RuledOptions>(
   },
 );
 
+const accessRulesNeedUser = rule<RuledOptions>(
+  ['token', 'session'],
+  ({ token, session, require: rules }, report) => {
+    if (rules === undefined || (token !== 'none' && session !== 'none')) return;
+    const [option, remedy] =
+      token === 'none' ? ['token', 'set token to user'] : ['session', 'set session to required'];
+    report(
+      ['require'],
+      `is set, but ${option} is none, so no one is signed in to judge; remove it or ${remedy}`,
+    );
+  },
+);
+
 const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, session }, report) => {
   if (session === 'none' && token !== 'client')
     report(
@@ -57,6 +72,24 @@ const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, sess
         `session, so remove it${token === 'user' ? ' or set token to optional or none' : ''}`,
     );
 });
+
+const signInForPages = rule<RuledOptions>(
+  ['token', 'session', 'signedOut'],
+  ({ token, session, signedOut }, report) => {
+    if (signedOut === 'problem') return;
+    const remedy = 'remove it, or set token to user';
+    if (token === 'none' || token === 'optional')
+      report(
+        ['signedOut'],
+        `is login, but token is ${token}, so the route serves signed-out users; ${remedy}`,
+      );
+    else if (session === 'none')
+      report(
+        ['signedOut'],
+        'is login, but session is none, so the route serves signed-out users; remove it, or set session to required',
+      );
+  },
+);
 
 const tokenOfItsOwn = rule<RuledOptions>(
   ['token', 'resource', 'exchange', 'scope'],
@@ -124,7 +157,9 @@ const tlsWhereThereIsTls = rule<RuledOptions>(['upstream', ...tlsOptions], (rout
 export const routeRules = [
   ownAuthorization,
   claimsNeedUser,
+  accessRulesNeedUser,
   sessionForClient,
+  signInForPages,
   tokenOfItsOwn,
   signedInHow,
   oneNewPath,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeAccessRules } from './access-rules.ts';
 import { upstreamAddresses } from '../values/addresses.ts';
 import { headers } from './route-headers.ts';
 import { readableFile, requestPath } from '../values/paths.ts';
@@ -25,6 +26,11 @@ export const route = z
         '`user`: only for signed-in users, with their access token; others get `401`. ' +
           '`optional`: with the token if there is a session. `none`: for all requests, without ' +
           'a token. `client`: with a token of this application (client credentials).',
+      ),
+    signedOut: oneOf(['problem', 'login'])
+      .prefault('problem')
+      .describe(
+        'What page navigations of signed-out users get. `problem`: `401` like any other request. `login`: they go to the sign-in and come back. With `login`, page navigations (`GET`) need no CSRF header; those of signed-in users that come from another site are refused.',
       ),
     provider: text()
       .optional()
@@ -94,6 +100,13 @@ export const route = z
       .optional()
       .describe('PEM file with the private key of that certificate.'),
     ...routeTokenOptions,
+    require: routeAccessRules
+      .optional()
+      .describe(
+        'Who may call: every entry must hold for the claims of the signed-in user. Others get ' +
+          '`403 not_allowed`. With `token: optional` it concerns signed-in callers only. See ' +
+          '[access.md](access.md).',
+      ),
   })
   .check(...routeRules)
   .describe('One part of the address space that is forwarded to an upstream.');

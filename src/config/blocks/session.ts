@@ -122,8 +122,8 @@ export const session = z
       .prefault('bff')
       .describe(
         'Last part of the cookie names. Applications on the same host, such as `localhost`, ' +
-          'need different ones. It must not end in `-login` or `-device`. Changing it signs all ' +
-          'users out.',
+          'need different ones. It must not end in `-login`, `-device` or `-arrival`. Changing ' +
+          'it signs all users out.',
       ),
     persistent: flag()
       .prefault(false)
@@ -179,8 +179,10 @@ function sessionSecret() {
 }
 
 function readCookieName(name: string): string {
-  if (/-(?:login|device)$/.test(name))
-    refuse('must not end in -login or -device, like the other cookies of another application');
+  if (/-(?:login|device|arrival)$/.test(name))
+    refuse(
+      'must not end in -login, -device or -arrival, like the other cookies of another application',
+    );
   return /^[A-Za-z0-9_-]+$/.test(name)
     ? name
     : refuse('may contain only letters, digits, - and _, like bff');

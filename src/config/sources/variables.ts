@@ -12,7 +12,8 @@ const shortNames: Readonly<Record<string, string>> = {
 /**
  * The environment variables of an option, the recommended one first. Names follow the path:
  * `server.port` is `BFF_SERVER_PORT`. The provider `default` uses `BFF_OIDC_`, the route
- * `BFF_API_`. The variable of a block that can be replaced by `false` accepts only that.
+ * `BFF_API_`. The variable of a block that can be replaced by `false` accepts only that. Entries of
+ * other lists of blocks, such as rules, have no variables.
  */
 export function variablesOf(
   option: Pick<Option, 'path' | 'kind' | 'mayBeFalse'>,
@@ -20,6 +21,7 @@ export function variablesOf(
   const { path, kind, mayBeFalse } = option;
   if (kind !== 'scalar' && kind !== 'list' && !mayBeFalse) return [];
   const [block = '', entry, ...rest] = path;
+  if (rest.includes('*')) return [];
   if (entry === '*')
     return block === 'providers' && rest[0] === 'id'
       ? []

@@ -12,6 +12,8 @@ export interface OptionNotes {
   readonly isPath?: true;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
+  /** Set if the option exists elsewhere only. It is refused, and listed nowhere. */
+  readonly misplaced?: true;
 }
 
 class Refusal extends Error {}
@@ -120,6 +122,17 @@ export function listOf<Item extends z.ZodType>(
 ) {
   const error: z.core.$ZodErrorMap = ({ input }) => (input === undefined ? missing : undefined);
   return z.array(item, { error }).meta({ separator });
+}
+
+/** An option that exists elsewhere only. `sentence` tells the operator what to change. */
+export function misplaced(sentence: string) {
+  return z
+    .custom<undefined>()
+    .transform((value, context): undefined => {
+      if (value !== undefined) context.addIssue(sentence);
+    })
+    .optional()
+    .meta({ misplaced: true });
 }
 
 /**

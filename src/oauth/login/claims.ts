@@ -1,9 +1,34 @@
 import { type Configuration, type DPoPOptions, fetchUserInfo, type IDToken } from 'openid-client';
+import { decodeJwt } from 'jose';
+import { isProtocolClaim } from '../../config/values/protocol-claims.ts';
 import { BffError } from '../../errors.ts';
+import { claimReader } from './claim-reader.ts';
+import { mergeClaims } from './merge-claims.ts';
 import { verifying } from '../provider/metadata.ts';
 
 /** The claims about a user, with the names that the provider uses (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
+
+/** The claims of a sign-in, and those of UserInfo alone if it was requested. */
+export interface ReadClaims {
+  readonly claims: Claims;
+  readonly userInfo?: Claims;
+}
+
+/**
+ * What is known about the sources of an account's claims. The ID token itself is among the tokens.
+ * Records of releases before 0.4 have no sources.
+ */
+export interface ClaimSources {
+  /** When the account signed in or UserInfo was last read, in epoch milliseconds. */
+  readonly readAt: number;
+  /** When the tokens or, without a refresh token, the claims were last refreshed. */
+  readonly refreshedAt?: number;
+  /** The claims of UserInfo. `undefined` if it was never read. */
+  readonly userInfo?: Claims;
+  /** Whether UserInfo was read after the ID token was issued. Its claims then take precedence. */
+  readonly isUserInfoNewer?: boolean;
+}
 
 /**
  * The claims of each scope (OIDC Core §5.4). If the ID token has any one of them, the provider is
@@ -16,23 +41,13 @@ const promisedBy: Readonly<Record<string, readonly string[]>> = {
   phone: ['phone_number'],
 };
 
-/** Claims about the token, not about the user. */
-const protocolClaims = new Set(
-  ['iss', 'aud', 'azp', 'exp', 'iat', 'nbf', 'jti', 'nonce'].concat([
-    'at_hash',
-    'c_hash',
-    's_hash',
-    'sid',
-    'session_expiry',
-  ]),
-);
-
-const maxClaimsLength = 64 * 1024;
+/** The maximum length of a user's claims as JSON, in characters. */
+export const longestClaims = 64 * 1024;
 
 /**
  * The user's claims from the ID token. UserInfo is requested only if the ID token lacks the claims
- * of a scope. The ID token takes precedence. Throws `login_failed`, also if UserInfo has another
- * subject (OIDC Core §5.3.2).
+ * of a scope or a `wanted` claim. The ID token takes precedence. Throws `login_failed`, also if
+ * UserInfo has another subject (OIDC Core §5.3.2).
  */
 export async function readClaims(
   configuration: Configuration,
@@ -40,21 +55,29 @@ export async function readClaims(
   accessToken: string,
   scopes: readonly string[],
   proving: DPoPOptions = {},
-): Promise<Claims> {
+  wanted: readonly string[] = [],
+): Promise<ReadClaims> {
   checkSubject(idToken.sub);
   const asksUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
-    scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((name) => name in idToken));
-  const userInfo = asksUserInfo
-    ? await fetchUserInfo(verifying(configuration), accessToken, idToken.sub, proving)
-    : {};
-  return aboutTheUser(withinLimits({ ...userInfo, ...idToken }));
+    (scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((c) => c in idToken)) ||
+      wanted.some((name) => claimReader(name)(idToken) === undefined));
+  if (!asksUserInfo) return { claims: aboutTheUser(withinLimits(idToken)) };
+  const strict = verifying(configuration);
+  const userInfo = await fetchUserInfo(strict, accessToken, idToken.sub, proving);
+  const claims = aboutTheUser(withinLimits(mergeClaims(userInfo, idToken, wanted)));
+  return { claims, userInfo };
+}
+
+/** The claims of an account's ID token, which was verified before it was stored. */
+export function claimsInIdToken({ idToken }: { readonly idToken?: string }): Claims {
+  return idToken === undefined ? {} : decodeJwt(idToken);
 }
 
 /** Returns the claims if they fit into a session. Throws `login_failed` if they do not. */
 export function withinLimits(claims: Claims): Claims {
-  if (JSON.stringify(claims).length > maxClaimsLength) {
-    throw refused(`claims of more than ${maxClaimsLength} characters`);
+  if (JSON.stringify(claims).length > longestClaims) {
+    throw refused(`claims of more than ${longestClaims} characters`);
   }
   return claims;
 }
@@ -65,8 +88,9 @@ export function checkSubject(sub: string): void {
     throw refused('a subject that is not 1 to 255 ASCII characters');
 }
 
-function aboutTheUser(claims: Claims): Claims {
-  return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocolClaims.has(name)));
+/** Returns the claims without those about the token. */
+export function aboutTheUser(claims: Claims): Claims {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !isProtocolClaim(name)));
 }
 
 function refused(what: string): BffError {

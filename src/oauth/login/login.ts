@@ -27,7 +27,7 @@ import { readTokenSet } from '../tokens/token-set.ts';
 export type LoginParameters = Readonly<Record<string, string>>;
 
 /** The maximum size of one login parameter, in octets. */
-export const longestLoginParameter = 1024;
+export const maxLoginParameter = 1024;
 
 /** Generates a `state`. `mark` is appended and can be read before the response is verified. */
 export function newState(mark = ''): string {
@@ -143,14 +143,17 @@ async function redeemCode(
   const authentication = readAuthentication(idToken);
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
+  const { wantedClaims } = provider;
+  const read = await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {
     issuer: idToken.iss,
     clientId: provider.options.clientId,
     sub: idToken.sub,
-    claims: await readClaims(configuration, idToken, accessToken, scopes, proving),
+    claims: read.claims,
     tokens: tokenSet,
+    sources: { readAt: now, ...(read.userInfo && { userInfo: read.userInfo }) },
     ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
     ...(sessionExpiry !== undefined && { sessionExpiry }),
     ...(sessionState && { sessionState }),

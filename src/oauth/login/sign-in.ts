@@ -1,5 +1,5 @@
 import type { TokenSet } from '../tokens/token-set.ts';
-import type { Claims } from './claims.ts';
+import type { Claims, ClaimSources } from './claims.ts';
 
 /** The result of a successful sign-in. */
 export interface SignIn {
@@ -9,6 +9,8 @@ export interface SignIn {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
+  /** Where the claims come from. */
+  readonly sources?: ClaimSources;
   /**
    * The provider's session identifier, which its logout tokens contain. `undefined` if the provider
    * sent none.

@@ -24,7 +24,7 @@ export async function redeemNonOidcCode(
   const tokens = readTokenSet(tokenResponse, now);
   const { sub, claims } = await readNonOidcUser(configuration, options, tokens);
   const { issuer, clientId } = options;
-  return { issuer, clientId, sub, claims, tokens };
+  return { issuer, clientId, sub, claims, tokens, sources: { readAt: now, userInfo: claims } };
 }
 
 /**

@@ -96,7 +96,8 @@ function routeInternally(url: string, { issuer, internalUrl }: ProviderFetchOpti
     : url;
 }
 
-async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+/** Reads a body as UTF-8. Throws if it has more than `maxBytes`. */
+export async function readAtMost(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   // Leaving the loop early destroys the stream and its connection.

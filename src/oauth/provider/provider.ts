@@ -47,6 +47,8 @@ export class Provider {
     badFileListener: BadFileListener = () => undefined,
     /** The resources and scopes that routes need in addition to `scopes`. */
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
+    /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
+    readonly wantedClaims: readonly string[] = [],
   ) {
     const nonces = this.#nonces;
     const { clientKey, profile } = options;

@@ -2,8 +2,8 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
 
 /**
- * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes` and the
- * login parameters.
+ * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes`, the login
+ * parameters and the fixed parameters of the configuration, which take precedence.
  */
 export function requestParameters(
   options: ProviderOptions,
@@ -20,6 +20,7 @@ export function requestParameters(
     ...(isWithoutScope && offlineAccess),
     ...others,
     ...(hint !== undefined && { [loginHint]: hint }),
+    ...options.authorizationParams,
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
   };
 }

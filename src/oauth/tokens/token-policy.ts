@@ -37,6 +37,20 @@ export function tokenPolicyOf(
   return named({ kind: 'resource', provider: whose, resource, scope });
 }
 
+/**
+ * The policy of a user token that a host application requests, or `undefined` for the token of the
+ * sign-in. It equals that of a route with these options. An `audience` means a token exchange.
+ */
+export function tokenPolicyFor(
+  { resource, audience, scope }: Pick<TokenPolicy, 'resource' | 'audience' | 'scope'>,
+  provider: string,
+): TokenPolicy | undefined {
+  if (audience !== undefined)
+    return named({ kind: 'exchange', provider, resource, audience, scope });
+  if (resource === undefined && scope === undefined) return undefined;
+  return named({ kind: 'resource', provider, resource, scope });
+}
+
 /** The policy for the client's own `actor_token` (RFC 8693 §2.1). */
 export function ownTokenPolicy(provider: string): TokenPolicy {
   return named({ kind: 'client', provider });

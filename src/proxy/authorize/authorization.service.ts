@@ -3,10 +3,13 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
+import { satisfies } from '../../oauth/login/acr.ts';
 import { wantsNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import type { Session } from '../../session/sessions/session.ts';
+import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
+import { RouteTokenService } from '../../session/tokens/route-token.service.ts';
 import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
@@ -16,10 +19,9 @@ import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
 import { DpopSigners } from './dpop-signer.ts';
-import { loginUrl } from './step-up.ts';
-import { UpstreamTokenService } from './upstream-token.service.ts';
+import { loginUrl, stepUpError } from './step-up.ts';
 
-/** Who sends a request. */
+/** The user of a request. */
 export interface Caller {
   /**
    * The session of the request. `undefined` if the client is not signed in or the route does not
@@ -27,8 +29,8 @@ export interface Caller {
    */
   readonly session: Session | undefined;
   /**
-   * What the upstream may know of it: the session itself or a connected account. `undefined` if
-   * there is none at the provider of the route.
+   * The part of the session that the upstream may receive: the session itself or a connected
+   * account. `undefined` if there is none at the provider of the route.
    */
   readonly account: Session | undefined;
 }
@@ -38,14 +40,15 @@ export interface Caller {
 export class AuthorizationService {
   readonly #logger = new Logger(AuthorizationService.name);
   /** Routes and header names that were logged in a warning. Bounded by the configuration. */
-  readonly #leftOut = new Set<string>();
+  readonly #warned = new Set<string>();
   readonly #trustedPeers: TrustedPeers;
   readonly #signers: DpopSigners;
 
   constructor(
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
-    @Inject(CLOCK) clock: Clock,
-    private readonly tokens: UpstreamTokenService,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly tokens: RouteTokenService,
+    private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
     this.#trustedPeers = new TrustedPeers(options.trustedProxies);
@@ -54,14 +57,38 @@ export class AuthorizationService {
   /**
    * Creates the headers of a request. Returns a promise only if a token must be requested. Throws
    * `not_signed_in` or `step_up_required` if the sign-in does not meet the requirements of the
-   * route, and the errors of the token services.
+   * route, `csrf` for a signed-in page navigation from another site, and the errors of the token
+   * services.
    */
   authorize(admitted: AdmittedRequest, caller: Caller): MaybePromise<AuthorizedRequest> {
-    const { route } = admitted;
-    return after(this.tokens.tokensFor(route, caller.account), (tokens) => {
-      if (!tokens && route.requiresToken) throw notSignedIn(route, caller);
+    const { request, route, isPage } = admitted;
+    if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
+    if (isPage && caller.session) this.navigations.refuseOtherSites(request);
+    return after(this.#tokensFor(route, caller.account), (tokens) => {
+      if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
       return this.#authorizedBy(tokens, admitted, caller.account);
     });
+  }
+
+  /** Throws `step_up_required` before a token is requested. */
+  #tokensFor(
+    { requirements, signInTarget, isAnonymous }: ProxyRoute,
+    account: Session | undefined,
+  ): MaybePromise<TokenSet | undefined> {
+    if (!account && !isAnonymous) return undefined;
+    const demand = requirements?.demand;
+    if (account && demand && !satisfies(account, demand, this.clock()))
+      throw stepUpError(signInTarget, account, demand);
+    return this.tokens.tokensFor(requirements?.policy, account);
+  }
+
+  /** The error for a request that only a sign-in can help. */
+  #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
+    // A user who is signed in at another provider connects an account to the existing session.
+    const connects = account ? isConnection(account) : session !== undefined;
+    const url = loginUrl(route.signInTarget, connects);
+    if (route.sendsToSignIn && !handshake) return this.navigations.notSignedIn(request, url);
+    return new BffError('not_signed_in', { extensions: { loginUrl: url } });
   }
 
   #authorizedBy(
@@ -110,8 +137,8 @@ export class AuthorizationService {
   /** Does not log the value, which is personal data. */
   #warnOnce(route: string, header: string): void {
     const key = `${route} ${header}`;
-    if (this.#leftOut.has(key)) return;
-    this.#leftOut.add(key);
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
     const msg = 'a header of headers.set is left out: its claims take more than 8 KB';
     this.#logger.warn({ msg, route, header });
   }
@@ -128,19 +155,11 @@ export class AuthorizationService {
   ): Promise<TokenSet | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const others = await this.tokens.replacementFor(route, account, refused);
+      const others = await this.tokens.replacementFor(route.requirements?.policy, account, refused);
       return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });
       return undefined;
     }
   }
-}
-
-/** The error for a route whose token only a sign-in can provide. */
-function notSignedIn({ signInPlace }: ProxyRoute, { session, account }: Caller): BffError {
-  // A user who is signed in at another provider connects an account to the existing session.
-  const connects = account ? isConnection(account) : session !== undefined;
-  const extensions = { loginUrl: loginUrl(signInPlace, connects) };
-  return new BffError('not_signed_in', { extensions });
 }

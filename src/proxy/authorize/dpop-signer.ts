@@ -6,7 +6,7 @@ import { type HeaderList, without } from '../headers/request-headers.ts';
 
 /** Signs DPoP proofs for one access token (RFC 9449 §7). */
 export interface DpopSigner {
-  /** Returns the headers with a new proof. Each proof is for one attempt at one server. */
+  /** Returns the headers with a new proof, which is valid for one attempt at one server. */
   prove(headers: HeaderList, origin: string, pathAndQuery: string): HeaderList;
   /** Remembers the nonce of the response, if it has one, for the next proof. */
   updateNonce(response: IncomingHttpHeaders, origin: string): void;

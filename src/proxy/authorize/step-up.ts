@@ -2,11 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
 import type { Demand } from '../../oauth/login/acr.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
-import { longestLoginParameter } from '../../oauth/login/login.ts';
+import { maxLoginParameter } from '../../oauth/login/login.ts';
 import type { Session } from '../../session/sessions/session.ts';
 
-/** Where the users of a route sign in. */
-export interface SignInPlace {
+/** Where users sign in for a route. */
+export interface SignInTarget {
   readonly basePath: string;
   /** The provider whose token the route carries. */
   readonly provider: string | undefined;
@@ -22,7 +22,7 @@ type StepUpParameters = Readonly<Record<'acr_values' | 'max_age', string | undef
  * the connection of an account to the existing session.
  */
 export function loginUrl(
-  { basePath, provider = '', defaultProvider }: SignInPlace,
+  { basePath, provider = '', defaultProvider }: SignInTarget,
   isConnected: boolean,
   parameters?: StepUpParameters,
 ): string {
@@ -34,46 +34,50 @@ export function loginUrl(
 }
 
 /**
- * Creates the `step_up_required` error for a session that does not meet the demand of a route (like
- * RFC 9470 §3, but from the BFF).
+ * Creates the `step_up_required` error for a session that does not meet the demand of a route. Its
+ * parameters are those of a step-up challenge (RFC 9470 §3).
  */
-export function stepUpFor(signInPlace: SignInPlace, session: Session, demand: Demand): BffError {
+export function stepUpError(
+  signInTarget: SignInTarget,
+  session: Session,
+  demand: Demand,
+): BffError {
   const { acr, maxAge } = demand;
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
-  return stepUp(signInPlace, isConnection(session), { acr_values: acr, max_age: seconds });
+  return stepUp(signInTarget, isConnection(session), { acr_values: acr, max_age: seconds });
 }
 
 /**
  * Translates an upstream's step-up challenge to an error. Returns `undefined` if the response
  * contains no such challenge.
  */
-export type StepUpResponse = (refusal: IncomingHttpHeaders) => BffError | undefined;
+export type StepUpReader = (refusal: IncomingHttpHeaders) => BffError | undefined;
 
 /**
  * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
  * the token is that of a connected account.
  */
-export function stepUpResponse(signInPlace: SignInPlace, isConnected: boolean): StepUpResponse {
+export function stepUpReader(signInTarget: SignInTarget, isConnected: boolean): StepUpReader {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
     const attributes = attributesOf(challenge);
     if (attributes.get('error') !== 'insufficient_user_authentication') return undefined;
     const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
-    return stepUp(signInPlace, isConnected, {
+    return stepUp(signInTarget, isConnected, {
       // The login endpoint would refuse longer values.
-      acr_values: Buffer.byteLength(acr) <= longestLoginParameter ? acr : undefined,
+      acr_values: Buffer.byteLength(acr) <= maxLoginParameter ? acr : undefined,
       max_age: maxAge !== undefined && /^\d{1,9}$/.test(maxAge) ? maxAge : undefined,
     });
   };
 }
 
 function stepUp(
-  signInPlace: SignInPlace,
+  signInTarget: SignInTarget,
   isConnected: boolean,
   parameters: StepUpParameters,
 ): BffError {
-  const extensions = { loginUrl: loginUrl(signInPlace, isConnected, parameters) };
+  const extensions = { loginUrl: loginUrl(signInTarget, isConnected, parameters) };
   return new BffError('step_up_required', { extensions });
 }
 

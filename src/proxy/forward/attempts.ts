@@ -1,15 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BffError } from '../../errors.ts';
-import { isBroken, isOurs } from '../upstream/failure.ts';
+import { isBroken, isRequestError } from '../upstream/failure.ts';
 import type { HeaderList } from '../headers/request-headers.ts';
 import type { AttemptHeaders, UpstreamRequest } from '../upstream/upstream-request.ts';
 import type { UpstreamServer } from '../upstream/upstream.ts';
 
-/** What the client's request allows. */
+/** Whether the client's request may be sent to the upstream again. */
 export interface Repeatability {
-  /** Whether it can be sent again after a response: its body is empty or buffered. */
+  /** Whether it can be sent again after a `401`: its body is empty or buffered. */
   readonly canSendAgain: boolean;
-  /** Whether executing it twice has the effect of executing it once (RFC 9110 §9.2.2). */
+  /**
+   * Whether executing it twice has the same effect as executing it once (RFC 9110 §9.2.2), so that
+   * it can be sent again after a broken connection.
+   */
   readonly isIdempotent: boolean;
 }
 
@@ -18,8 +21,8 @@ export interface Repeatability {
  * next attempt, with which headers, and whether there is another attempt at all.
  *
  * - A server that refuses the connection has received nothing, so the next server is tried.
- * - A connection that breaks before the response is tried again up to `routes[].retry` times, if the
- *   request is idempotent.
+ * - After a connection that breaks before the response, an idempotent request is sent again, up to
+ *   `routes[].retry` times.
  * - A `401` leads to one more attempt if there are other headers for it.
  */
 export class Attempts {
@@ -58,7 +61,7 @@ export class Attempts {
 
   /** Records that the server has responded, and the nonce for the next DPoP proof. */
   noteResponse(headers: IncomingHttpHeaders): void {
-    this.server?.answered();
+    this.server?.recordResponse();
     this.#current.proof?.updateNonce(headers, this.server?.address.origin ?? '');
   }
 
@@ -67,10 +70,10 @@ export class Attempts {
    * that no connection was made. Returns `false` if the failure is final.
    */
   afterFailure(error: Error, isUnsent: boolean): boolean {
-    if (isOurs(error)) return false;
+    if (isRequestError(error)) return false;
     const { upstream } = this.#request;
     if (isUnsent && this.server) {
-      this.server.refused();
+      this.server.recordRefusal();
       this.#refusing = [...(this.#refusing ?? []), this.server];
       return this.#use(upstream.choose(this.#refusing));
     }
@@ -84,8 +87,8 @@ export class Attempts {
     return status === 401 ? this.#request.authorized.stepUp?.(headers) : undefined;
   }
 
-  /** Whether a response with this status may lead to another attempt: see `afterUnauthorized`. */
-  canFollow(status: number): boolean {
+  /** Whether `afterUnauthorized` must decide if a response with this status is relayed. */
+  mayReauthorize(status: number): boolean {
     return status === 401 && this.#canReauthorize;
   }
 

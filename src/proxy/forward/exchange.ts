@@ -5,7 +5,7 @@ import { BffError } from '../../errors.ts';
 import { asBffError } from '../upstream/failure.ts';
 import type { UpstreamRequest } from '../upstream/upstream-request.ts';
 import { Attempts } from './attempts.ts';
-import { hasBody, letFinish, limitedBody } from './request-body.ts';
+import { hasBody, discardBody, limitedBody } from './request-body.ts';
 import { ResponseWriter } from './response.ts';
 
 /** Idempotent methods (RFC 9110 §9.2.2). */
@@ -14,16 +14,16 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /** How much of a discarded response is read to keep its connection, in bytes. */
 const maxDiscarded = 64 * 1024;
 
-/** What happened to the connection of a `401` while another token was looked for. */
+/** What happened to the connection of a `401` response while another token was requested. */
 interface PausedResponse {
   hasEnded?: true;
   failure?: Error;
 }
 
 /**
- * Forwards one request and its response over HTTP. It is undici's handler, so no stream stands
- * between undici's parser and the response. `settle` is called once, with a `BffError` on failure.
- * A browser that disconnects is not a failure.
+ * Forwards one request and its response over HTTP. It implements undici's handler interface, so
+ * there is no stream between undici's parser and the response. `settle` is called once, with a
+ * `BffError` on failure. A browser that disconnects is not a failure.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: IncomingMessage;
@@ -37,7 +37,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   /** The discarded response to an earlier attempt, until it has ended. */
   #discarded: { readonly controller: Dispatcher.DispatchController; size: number } | undefined;
-  /** Set while another token is looked for. */
+  /** Set while another token is requested. */
   #paused: PausedResponse | undefined;
   #isOver = false;
 
@@ -82,7 +82,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#attempts.noteResponse(headers);
     const stepUp = this.#attempts.stepUpError(status, headers);
     if (stepUp) return this.#end(stepUp);
-    if (!this.#attempts.canFollow(status)) return this.#begin(controller, status, headers);
+    if (!this.#attempts.mayReauthorize(status)) return this.#begin(controller, status, headers);
     controller.pause();
     void this.#reauthorize(controller, status, headers);
   }
@@ -133,7 +133,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Tries again with another token if there is one. Keeps the `401` until that is known. */
+  /** Sends the request again with another token if there is one. Otherwise relays the `401`. */
   async #reauthorize(
     controller: Dispatcher.DispatchController,
     status: number,
@@ -174,7 +174,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Ends the exchange: complete, broken off, without a response, or after the browser disconnected.
+   * Ends the exchange: after a complete response, a failure, or when the browser has disconnected.
    */
   #end(failure?: Error): void {
     if (this.#isOver) return;
@@ -186,7 +186,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#controller?.abort(new errors.RequestAbortedError());
     }
     this.#discarded?.controller.abort(new errors.RequestAbortedError());
-    if (this.#body) letFinish(this.#request);
+    if (this.#body) discardBody(this.#request);
     this.#settle(failure && asBffError(failure));
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BffError } from '../../errors.ts';
 import type { UpstreamRequest } from '../upstream/upstream-request.ts';
 import { Exchange } from './exchange.ts';
-import { declaredSize, isSmall, letFinish, wholeBody } from './request-body.ts';
+import { declaredSize, isSmall, discardBody, wholeBody } from './request-body.ts';
 
 /**
  * Forwards a request over HTTP and streams the response. Calls `settle` once, possibly before it
@@ -24,11 +24,11 @@ export function forward(
   };
   const { authorized, options } = upstreamRequest;
   if (declaredSize(request) > options.maxBody && !response.closed) {
-    letFinish(request);
+    discardBody(request);
     settle(new BffError('body_too_large'));
   } else if (authorized.proof && isSmall(request)) {
-    // The upstream may refuse a proof to provide its first nonce. The body is buffered, so that the
-    // request can be sent again.
+    // The upstream may respond with `401` only to provide its first nonce (RFC 9449 §9). The body
+    // is buffered, so that the request can be sent again.
     void wholeBody(request).then(exchange);
   } else {
     exchange();

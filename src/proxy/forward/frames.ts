@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** Status codes of the close frames that the BFF sends (RFC 6455 §7.4). */
-export type CloseCode = 1001 | 4401;
+export type CloseCode = 1001 | 4401 | 4403;
 
 const closeOpcode = 0x8;
 
@@ -12,10 +12,13 @@ const closeOpcode = 0x8;
 export class FrameBoundary {
   /** Payload bytes left in the current frame. */
   #payload = 0;
-  /** Header bytes read so far, and the header size. */
+  /** Header bytes read so far. */
   #seen = 0;
+  /** The size of the header. */
   #size = 2;
+  /** The position in the header after the extended payload length. */
   #extendedUntil = 2;
+  /** The payload length, as far as it has been read. */
   #length = 0;
   #hasClosed = false;
 

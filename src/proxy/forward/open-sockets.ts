@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import { BffError } from '../../errors.ts';
-import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
+import type { SessionBinding } from './session-binding.ts';
+import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
 const goingAway = 1001;
 
-/** Our own code: the session has ended. */
+/** Our own codes: the session has ended, and the rules of the route no longer admit the user. */
 const signedOut = 4401;
+const notAllowed = 4403;
 
 /**
  * One of the WebSockets that a session may open, reserved before the handshake goes to the
@@ -15,20 +17,23 @@ const signedOut = 4401;
  */
 export interface Slot {
   /** `undefined` if the WebSocket belongs to no session. */
-  readonly sessionId: string | undefined;
+  readonly binding: SessionBinding | undefined;
   /** Frees the slot. Further calls have no effect. */
   readonly release: () => void;
 }
 
-/** The two connections of a WebSocket. */
-export interface Joined {
+/** The two connections of a WebSocket, and its idle timeout. */
+export interface SocketPair {
   readonly browser: Socket;
   readonly upstream: Socket;
   /** Closes the WebSocket after this time without data, in milliseconds. 0 means no limit. */
   readonly idleTimeout: number;
 }
 
-/** The open WebSockets. They close when their session ends or the server stops. */
+/**
+ * The open WebSockets. It closes them when their session ends, when the rules of their route no
+ * longer admit the user, or when the server stops.
+ */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
   /** Number of slots that each session has taken. */
@@ -36,17 +41,18 @@ export class OpenSockets {
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  /** `mostPerSession` 0 means no limit. */
+  /** `maxPerSession` 0 means no limit. */
   constructor(
-    private readonly ends: EndNotifier,
-    private readonly mostPerSession: number,
+    private readonly sessions: SessionNotifier,
+    private readonly maxPerSession: number,
   ) {}
 
   /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
-  take(sessionId: string | undefined): Slot {
-    if (sessionId === undefined) return { sessionId, release: () => {} };
+  take(binding: SessionBinding | undefined): Slot {
+    if (!binding) return { binding, release: () => {} };
+    const { sessionId } = binding;
     const count = this.#counts.get(sessionId) ?? 0;
-    if (this.mostPerSession > 0 && count >= this.mostPerSession) {
+    if (this.maxPerSession > 0 && count >= this.maxPerSession) {
       const cause = new Error(`the session has ${count} WebSockets open already`);
       throw new BffError('rate_limited', { cause });
     }
@@ -56,29 +62,37 @@ export class OpenSockets {
       if (isTaken) this.#release(sessionId);
       isTaken = false;
     };
-    return { sessionId, release };
+    return { binding, release };
   }
 
   /** Joins both connections until one of them, the session or the server ends. */
-  join({ browser, upstream, idleTimeout }: Joined, { sessionId, release }: Slot): void {
-    let forget: (() => void) | undefined;
+  join({ browser, upstream, idleTimeout }: SocketPair, { binding, release }: Slot): void {
+    let unsubscribe: (() => void) | undefined;
     const tunnel = new Tunnel(browser, upstream, () => {
-      forget?.();
+      unsubscribe?.();
       release();
       this.#tunnels.delete(tunnel);
       if (this.#tunnels.size === 0) this.#onEmpty?.();
     });
     this.#tunnels.add(tunnel);
-    if (sessionId !== undefined) {
-      forget = this.ends.onEnd(sessionId, () => tunnel.close(signedOut));
-    }
+    if (binding) unsubscribe = this.#watch(binding, tunnel);
     if (idleTimeout > 0) browser.setTimeout(idleTimeout, () => tunnel.close(goingAway));
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
+  #watch({ sessionId, isStillAllowed }: SessionBinding, tunnel: Tunnel): () => void {
+    const recheck = async () => {
+      if (!(await isStillAllowed?.())) tunnel.close(notAllowed);
+    };
+    return this.sessions.subscribe(sessionId, {
+      onEnd: () => tunnel.close(signedOut),
+      onChange: isStillAllowed && (() => void recheck()),
+    });
+  }
+
   /**
-   * Closes all WebSockets, also those that are opened later, and resolves when the current ones are
-   * closed, which takes a few seconds at most.
+   * Closes all current and future WebSockets. Resolves when the current ones are closed, after a
+   * few seconds at most.
    */
   async drain(): Promise<void> {
     this.#isDraining = true;

@@ -3,7 +3,7 @@ import { Transform } from 'node:stream';
 import { BffError } from '../../errors.ts';
 
 /** How long an upload may continue after its response, in milliseconds. */
-const uploadAfterAnswer = 5000;
+const maxUploadTime = 5000;
 
 /**
  * Whether a request has a body: without `Content-Length` or `Transfer-Encoding` it has none (RFC
@@ -18,13 +18,13 @@ export function declaredSize({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-/** Maximum size of a body that is buffered in memory, in bytes. */
-const smallBody = 64 * 1024;
+/** The maximum size of a small body, in bytes. */
+const maxSmallBody = 64 * 1024;
 
 /** Whether `Content-Length` declares a body of at most 64 KB. */
 export function isSmall(request: IncomingMessage): boolean {
   const size = declaredSize(request);
-  return size > 0 && size <= smallBody;
+  return size > 0 && size <= maxSmallBody;
 }
 
 /** Reads the whole body. Resolves to `undefined` if the client disconnects before its end. */
@@ -45,7 +45,7 @@ export function limitedBody(request: IncomingMessage, maxBody: number): Transfor
       done(size > maxBody ? new BffError('body_too_large') : null, chunk);
     },
   });
-  // `pipeline` would destroy the connection for a body that is too large, before the response is
+  // For a body that is too large, `pipeline` would destroy the connection before the response is
   // sent.
   return request.pipe(meter);
 }
@@ -54,9 +54,9 @@ export function limitedBody(request: IncomingMessage, maxBody: number): Transfor
  * Discards the rest of a request body, for 5 seconds at most, then closes the connection. A browser
  * reads an early response only after it has sent the whole body.
  */
-export function letFinish(request: IncomingMessage): void {
+export function discardBody(request: IncomingMessage): void {
   request.unpipe().resume();
   if (request.complete) return;
-  const deadline = setTimeout(() => request.socket.destroy(), uploadAfterAnswer).unref();
+  const deadline = setTimeout(() => request.socket.destroy(), maxUploadTime).unref();
   request.once('end', () => clearTimeout(deadline));
 }

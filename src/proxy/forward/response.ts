@@ -3,10 +3,10 @@ import type { Dispatcher } from 'undici';
 import { type HeaderList, without } from '../headers/request-headers.ts';
 
 /**
- * Maximum size of a response that is copied to be sent in one write, in bytes. Beyond it a second
- * write is cheaper.
+ * The maximum size of a response that is copied in order to send it in one write, in bytes. For
+ * larger ones a second write is cheaper.
  */
-const smallAnswer = 8 * 1024;
+const maxSmallResponse = 8 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
@@ -17,8 +17,8 @@ export class ResponseWriter {
   /** The first bytes, held until `#flush`, so that a small response needs only one write. */
   #first: Buffer | undefined;
   /**
-   * Further chunks received before the response began. Joined once, because joining at each chunk
-   * takes quadratic time.
+   * Further chunks received before the response began. They are joined only once, because joining
+   * them at each chunk takes quadratic time.
    */
   #more: Buffer[] | undefined;
   #isFlushed = false;
@@ -41,8 +41,8 @@ export class ResponseWriter {
   }
 
   /**
-   * Writes body bytes, or holds them if the response has not begun: undici drains a connection that
-   * ends, even while paused.
+   * Writes body bytes, or holds them if the response has not begun: when a connection ends, undici
+   * delivers the rest even while it is paused.
    */
   take(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#first && !this.#isFlushed) this.#first = chunk;
@@ -65,7 +65,8 @@ export class ResponseWriter {
     this.#isFlushed = true;
     if (!first) this.#response.end();
     // Node sends a string in one write with the head.
-    else if (first.length <= smallAnswer) this.#response.end(first.toString('latin1'), 'latin1');
+    else if (first.length <= maxSmallResponse)
+      this.#response.end(first.toString('latin1'), 'latin1');
     else this.#response.end(first);
   }
 

@@ -1,33 +1,36 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { EndNotifier } from '../../session/sessions/end-notifier.ts';
+import type { SessionBinding } from './session-binding.ts';
+import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 
 /**
- * Time between two sweeps, in milliseconds. A response that is still running in the second sweep is
- * watched.
+ * The interval of sweeps, in milliseconds. From its second sweep on, a running response is notified
+ * of the end of its session.
  */
-const sweepTime = 500;
+const sweepInterval = 500;
 
-/** A request without a response after this time is a long poll, in milliseconds. */
-const longPoll = 10_000;
+/** Milliseconds after which a request without a response counts as a long poll. */
+const longPollTime = 10_000;
 
 /** A running response that belongs to a session. */
 export interface StreamingResponse {
-  readonly sessionId: string;
+  readonly binding: SessionBinding;
   readonly response: ServerResponse;
   /** Time of the first sweep that saw it, by `performance.now()`. */
   seenAt: number | undefined;
   /** The upstream's headers. `undefined` until the response begins. */
   headers: IncomingHttpHeaders | undefined;
-  sessionHasEnded: boolean;
-  forget: (() => void) | undefined;
+  /** Whether the session has ended, or the rules of the route no longer admit the user. */
+  isRevoked: boolean;
+  unsubscribe: (() => void) | undefined;
   /** Its index in the list of running responses. */
   index: number;
 }
 
 /**
- * Ends endless responses with their session: event streams, bodies without a length, long polls.
- * Finite responses are completed, so that the client knows the result of a write. Short responses
- * are only recorded, because watching their session would cost more than serving them.
+ * Ends endless responses with their session, or when the rules of their route no longer admit the
+ * user: event streams, bodies without a length, long polls. Finite responses are completed, so that
+ * the client knows the result of a write. Short responses are only recorded, because a listener for
+ * the end of their session would cost more than serving them.
  */
 export class StreamingResponses {
   /**
@@ -37,21 +40,21 @@ export class StreamingResponses {
   readonly #running: StreamingResponse[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly ends: EndNotifier) {}
+  constructor(private readonly sessions: SessionNotifier) {}
 
   /**
    * Registers a response, which is destroyed when the session ends if it is endless. The caller
    * sets `headers` when the response begins, and calls `end` when it is over.
    */
-  begin(sessionId: string, response: ServerResponse): StreamingResponse {
-    this.#timer ??= setInterval(() => this.#sweep(), sweepTime).unref();
+  begin(binding: SessionBinding, response: ServerResponse): StreamingResponse {
+    this.#timer ??= setInterval(() => this.#sweep(), sweepInterval).unref();
     const running: StreamingResponse = {
-      sessionId,
+      binding,
       response,
       seenAt: undefined,
       headers: undefined,
-      sessionHasEnded: false,
-      forget: undefined,
+      isRevoked: false,
+      unsubscribe: undefined,
       index: this.#running.length,
     };
     this.#running.push(running);
@@ -65,7 +68,7 @@ export class StreamingResponses {
       this.#running[running.index] = last;
       last.index = running.index;
     }
-    running.forget?.();
+    running.unsubscribe?.();
   }
 
   /** Stops the sweeps, before the process exits. */
@@ -76,16 +79,24 @@ export class StreamingResponses {
   #sweep(): void {
     const now = performance.now();
     for (const running of this.#running.slice()) {
-      if (running.sessionHasEnded) endIfEndless(running);
+      if (running.isRevoked) endIfEndless(running);
       else if (running.seenAt === undefined) running.seenAt = now;
-      else if (!running.forget) this.#listen(running);
+      else if (!running.unsubscribe) this.#listen(running);
     }
   }
 
   #listen(running: StreamingResponse): void {
-    running.forget = this.ends.onEnd(running.sessionId, () => {
-      running.sessionHasEnded = true;
+    const { sessionId, isStillAllowed } = running.binding;
+    const revoke = () => {
+      running.isRevoked = true;
       endIfEndless(running);
+    };
+    const recheck = async () => {
+      if (!(await isStillAllowed?.())) revoke();
+    };
+    running.unsubscribe = this.sessions.subscribe(sessionId, {
+      onEnd: revoke,
+      onChange: isStillAllowed && (() => void recheck()),
     });
   }
 }
@@ -98,7 +109,7 @@ function endIfEndless({ response, seenAt, headers }: StreamingResponse): void {
   const isReading = response.req.method === 'GET';
   const isEndless = headers
     ? isEventStream(headers) || (isReading && headers['content-length'] === undefined)
-    : isReading && seenAt !== undefined && performance.now() - seenAt >= longPoll;
+    : isReading && seenAt !== undefined && performance.now() - seenAt >= longPollTime;
   if (isEndless) response.destroy();
 }
 

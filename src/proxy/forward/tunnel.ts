@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { type CloseCode, closeFrame, FrameBoundary } from './frames.ts';
 
-/** How long our close frame waits for the end of the current frame, in milliseconds. */
-const restOfFrameTime = 200;
+/** The maximum time that our close frame waits for the end of a frame, in milliseconds. */
+const frameEndTimeout = 200;
 
-/** How long both ends have to close once one of them has closed, in milliseconds. */
+/** The time until both connections are destroyed once one of them has ended, in milliseconds. */
 const closeTimeout = 2000;
 
 /**
@@ -28,16 +28,16 @@ export class Tunnel {
     private readonly upstream: Socket,
     onClosed: () => void,
   ) {
-    let left = 2;
+    let openCount = 2;
     const onClose = () => {
-      left -= 1;
-      if (left > 0) return this.#hangUpSoon();
+      openCount -= 1;
+      if (openCount > 0) return this.#destroySoon();
       clearTimeout(this.#deadline);
       onClosed();
     };
     for (const socket of [browser, upstream]) {
       socket.setTimeout(0).setNoDelay(true).setKeepAlive(true, keepAliveDelay);
-      socket.on('end', () => this.#hangUpSoon());
+      socket.on('end', () => this.#destroySoon());
       // The browser may have disconnected before the upstream was connected. There is no second
       // `close` event.
       if (socket.closed) queueMicrotask(onClose);
@@ -57,8 +57,8 @@ export class Tunnel {
     setTimeout(() => {
       this.#toBrowser.cutOff();
       this.#toUpstream.cutOff();
-    }, restOfFrameTime).unref();
-    this.#hangUpSoon();
+    }, frameEndTimeout).unref();
+    this.#destroySoon();
   }
 
   /** Closes both connections at once. */
@@ -67,7 +67,7 @@ export class Tunnel {
     this.upstream.destroy();
   }
 
-  #hangUpSoon(): void {
+  #destroySoon(): void {
     this.#deadline ??= setTimeout(() => this.destroy(), closeTimeout);
   }
 }

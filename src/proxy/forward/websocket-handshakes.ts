@@ -12,8 +12,8 @@ export interface Handshake {
 }
 
 /**
- * Since Node 24.9, `shouldUpgradeCallback` decides which requests are upgraded. Before that, all of
- * them are if there is an `upgrade` listener.
+ * Since Node 24.9, `shouldUpgradeCallback` decides which requests are upgraded. Older versions
+ * upgrade all of them if there is an `upgrade` listener.
  */
 type UpgradingServer = Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
 
@@ -21,7 +21,7 @@ type UpgradingServer = Server & { shouldUpgradeCallback?: (request: IncomingMess
  * Sends opening handshakes (RFC 6455 §4.1) through the request pipeline, so that its rules apply to
  * them too, and keeps their connections for the upgrade.
  */
-export class Handshakes {
+export class WebSocketHandshakes {
   readonly #waiting = new WeakMap<IncomingMessage, Handshake>();
 
   constructor(private readonly routes: ProxyRoutes) {}

@@ -16,7 +16,7 @@ import { Attempts } from './attempts.ts';
 import type { OpenSockets, Slot } from './open-sockets.ts';
 import type { Handshake } from './websocket-handshakes.ts';
 
-/** The browser's side. */
+/** The browser's connection, and its response until the connection becomes a WebSocket. */
 interface Client {
   readonly handshake: Handshake;
   readonly response: ServerResponse;
@@ -33,9 +33,10 @@ interface HandshakeResponse {
 const agents = { 'http:': new HttpAgent(), 'https:': new HttpsAgent() };
 
 /**
- * Opens a WebSocket at the upstream and joins it with the browser's connection. Relays any response
- * but `101` as an ordinary response. Throws `upstream_unreachable` or `upstream_timeout`. Resolves
- * without an error if the browser disconnects. Releases `slot` when the WebSocket is over.
+ * Opens a WebSocket at the upstream and joins it with the browser's connection. Any response other
+ * than `101` is relayed as an ordinary response. Throws `upstream_unreachable` or
+ * `upstream_timeout`. Resolves without an error if the browser disconnects. Releases `slot` when
+ * the WebSocket is over.
  */
 export async function openWebSocket(
   client: Client,
@@ -46,7 +47,7 @@ export async function openWebSocket(
   const { response } = client;
   let accepted: HandshakeResponse | undefined;
   try {
-    accepted = await shakeHands(request, response);
+    accepted = await sendHandshake(request, response);
     if (!accepted.socket) {
       await relay(accepted.message, response, request);
       return slot.release();
@@ -64,7 +65,7 @@ export async function openWebSocket(
 }
 
 /** Sends the handshake, with the same retry policy as HTTP requests: see `Attempts`. */
-async function shakeHands(
+async function sendHandshake(
   request: UpstreamRequest,
   response: ServerResponse,
 ): Promise<HandshakeResponse> {
@@ -77,7 +78,7 @@ async function shakeHands(
       const { headers, statusCode = 0 } = received.message;
       attempts.noteResponse(headers);
       const stepUp = attempts.stepUpError(statusCode, headers);
-      if (!stepUp && !attempts.canFollow(statusCode)) return received;
+      if (!stepUp && !attempts.mayReauthorize(statusCode)) return received;
       if (!stepUp && !(await attempts.afterUnauthorized(headers))) return received;
       received.message.destroy();
       if (stepUp) throw stepUp;
@@ -153,8 +154,8 @@ function send(
 function ignored(): void {}
 
 /**
- * Throws `upstream_unreachable` if the upstream has not accepted this handshake. Otherwise both
- * sides would interpret the following bytes differently (RFC 6455 §4.1).
+ * Throws `upstream_unreachable` if the upstream has not accepted exactly this handshake (RFC 6455
+ * §4.1). Otherwise browser and upstream would interpret the following bytes differently.
  */
 function requireAcceptance(
   { message, socket }: HandshakeResponse,

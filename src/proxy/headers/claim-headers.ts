@@ -3,20 +3,20 @@ import type { Claims } from '../../oauth/login/claims.ts';
 import type { HeaderList } from './request-headers.ts';
 
 /** The maximum size of a value made of claims, in octets. Many servers refuse longer headers. */
-const longestValue = 8 * 1024;
+const maxValueLength = 8 * 1024;
 
 /** The maximum depth of nested lists. A claim that is nested deeper counts as too long. */
-const deepestList = 32;
+const maxListDepth = 32;
 
 /** Marks a value that exceeds a limit. */
 const tooLong = Symbol('too long');
 
-/** `undefined` if the claim is missing or empty. */
-type Printed = string | typeof tooLong | undefined;
+/** A claim as a header value. `undefined` if the claim is missing or empty. */
+type Formatted = string | typeof tooLong | undefined;
 
 /**
  * Returns the headers of `headers.set`, with claims filled in. Omits a header whose claim is
- * missing, because an empty value would be a statement too. Also omits a value of more than 8 KB,
+ * missing: an upstream could give an empty value a meaning. Also omits a value of more than 8 KB,
  * and passes the name of its header to `onTooLong`.
  */
 export function headersFrom(
@@ -26,24 +26,24 @@ export function headersFrom(
 ): HeaderList {
   const headers: HeaderList = [];
   for (const [name, template] of Object.entries(set)) {
-    const value = template.includes('${') ? filled(template, claims) : template;
+    const value = template.includes('${') ? fillTemplate(template, claims) : template;
     if (value === tooLong) onTooLong?.(name);
     else if (value) headers.push(name, value);
   }
   return headers;
 }
 
-function filled(template: string, claims: Claims = {}): Printed {
+function fillTemplate(template: string, claims: Claims = {}): Formatted {
   let isComplete = true;
   let isTooLong = false;
   const value = template.replaceAll(claimReference, (_reference, name: string) => {
-    const claim = printed(claimNamed(claims, name));
+    const claim = formatClaim(claimNamed(claims, name));
     isTooLong ||= claim === tooLong;
     isComplete &&= Boolean(claim);
     return typeof claim === 'string' ? claim : '';
   });
   if (!isComplete) return undefined;
-  return isTooLong || value.length > longestValue ? tooLong : value;
+  return isTooLong || value.length > maxValueLength ? tooLong : value;
 }
 
 /** Finds a claim of exactly this name (`https://example.com/roles`), or a nested one (`a.b`). */
@@ -54,26 +54,26 @@ function claimNamed(claims: object, name: string): unknown {
   return typeof outer === 'object' && outer ? claimNamed(outer, name.slice(dot + 1)) : undefined;
 }
 
-function printed(claim: unknown): Printed {
-  if (Array.isArray(claim)) return listed(claim, ',', 1);
-  if (typeof claim === 'object') return claim ? encoded(JSON.stringify(claim)) : undefined;
-  return claim === undefined ? undefined : encoded(String(claim));
+function formatClaim(claim: unknown): Formatted {
+  if (Array.isArray(claim)) return formatList(claim, ',', 1);
+  if (typeof claim === 'object') return claim ? encode(JSON.stringify(claim)) : undefined;
+  return claim === undefined ? undefined : encode(String(claim));
 }
 
 /**
  * Joins the entries of a list. A comma within an entry is percent-encoded, and so is the separator
  * of a nested list, so that one entry is never read as two.
  */
-function listed(entries: readonly unknown[], separator: string, depth: number): Printed {
-  if (depth > deepestList) return tooLong;
+function formatList(entries: readonly unknown[], separator: string, depth: number): Formatted {
+  if (depth > maxListDepth) return tooLong;
   let text = '';
   for (const [index, entry] of entries.entries()) {
     const isList = Array.isArray(entry);
-    const value = isList ? listed(entry, '%2C', depth + 1) : printed(entry);
+    const value = isList ? formatList(entry, '%2C', depth + 1) : formatClaim(entry);
     if (value === tooLong) return tooLong;
     if (index > 0) text += separator;
     text += value?.replaceAll(',', '%2C') ?? '';
-    if (text.length > longestValue) return tooLong;
+    if (text.length > maxValueLength) return tooLong;
   }
   return text;
 }
@@ -83,9 +83,9 @@ function listed(entries: readonly unknown[], separator: string, depth: number): 
  * encodes surrounding blanks, which servers remove (RFC 9110 §5.5), so that two different claims
  * never look the same to an upstream.
  */
-function encoded(text: string): string | typeof tooLong {
+function encode(text: string): string | typeof tooLong {
   // Percent-encoding never shortens a text.
-  if (text.length > longestValue) return tooLong;
+  if (text.length > maxValueLength) return tooLong;
   const [start, end] = withoutBlanks(text);
   const value =
     '%20'.repeat(start) +
@@ -94,7 +94,7 @@ function encoded(text: string): string | typeof tooLong {
       .toWellFormed()
       .replace(/[^\x20-\x24\x26-\x7e]+/g, percentEncoded) +
     '%20'.repeat(text.length - end);
-  return value.length > longestValue ? tooLong : value;
+  return value.length > maxValueLength ? tooLong : value;
 }
 
 /**

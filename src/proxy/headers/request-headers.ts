@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../../http/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../../session/cookie/cookies.ts';
-import { namedByConnection, remembered, spelling } from './header-names.ts';
+import { connectionOptions, cachedByName, normalizedName } from './header-names.ts';
 import { isIdentityHeader } from './identity-headers.ts';
 import { isContinued, nextSpan } from './trace.ts';
 
@@ -22,7 +22,7 @@ export function valueOf(name: string, headers: HeaderList): string | string[] | 
 }
 
 /** Headers about the client or the original request, which only the BFF may set. */
-const aboutTheClient = new RegExp(
+const clientInformation = new RegExp(
   `^(${[
     'forwarded',
     'x-forwarded(-.*)?',
@@ -43,7 +43,7 @@ const aboutTheClient = new RegExp(
 
 /**
  * Headers for the BFF itself (`expect`), headers that it creates (`host`, `cookie`), and
- * credentials other than the session.
+ * credentials. `routes[].headers.pass` may name some of them.
  */
 const notForwarded = new Set([
   ...hopByHop,
@@ -70,8 +70,8 @@ const neverPassed = new Set([
 ]);
 
 /**
- * Forwarded unchanged from a trusted proxy only. The proxy's forwarding chains and trace context
- * become part of the headers that the BFF sets.
+ * Headers that are forwarded unchanged, but only from a trusted proxy. Its other headers, such as
+ * `x-forwarded-for`, become part of those that the BFF sets.
  */
 const trustedPeerOnly = new Set(['x-forwarded-port', 'tracestate']);
 
@@ -94,7 +94,9 @@ export interface RequestHeaderRules {
   /** Names of headers that the operator sets. */
   readonly set: readonly string[];
   readonly remove: readonly string[];
-  /** Names, in exactly this spelling, that are forwarded although the rules would drop them. */
+  /**
+   * Names that are forwarded although the rules would drop them. Other spellings of them are not.
+   */
   readonly pass: readonly string[];
 }
 
@@ -131,27 +133,27 @@ export class RequestHeaders {
     this.#publicHost = host;
     this.#publicScheme = protocol.slice(0, -1);
     this.#withoutOwnCookies = cookieFilter(rules.ourCookies);
-    this.#removed = new Set(rules.remove.map(spelling));
-    const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(spelling));
+    this.#removed = new Set(rules.remove.map(normalizedName));
+    const replaced = new Set([rules.csrfHeader, ...rules.set, ...rules.remove].map(normalizedName));
     this.#removedOwn = [...ownHeaderNames, 'forwarded'].filter((name) => this.#removed.has(name));
     this.#overridable = ownHeaderNames.filter((name) => rules.set.includes(name));
     const passed = new Set(rules.pass.map((name) => name.toLowerCase()));
-    this.#decisionFor = remembered((name) => decide(name, replaced, passed));
+    this.#decisionFor = cachedByName((name) => decide(name, replaced, passed));
   }
 
   /**
    * Returns the headers for the upstream, without `host`: the permitted headers of the client, and
-   * our own. `authorization` is the value of the only such header; without it, the client's is
-   * forwarded only if the route passes it.
+   * our own. `authorization` is the value of that header and replaces the client's, which is
+   * forwarded only without it and if the route passes it.
    */
   of(incoming: IncomingHttpHeaders, facts: RequestFacts, authorization?: string): HeaderList {
     const { isTrustedPeer, set } = facts;
-    const named = namedByConnection(incoming.connection);
+    const named = connectionOptions(incoming.connection);
     const headers = this.#ownHeaders(incoming, facts);
     if (authorization !== undefined) headers.push('authorization', authorization);
     for (const name of Object.keys(incoming)) {
       const decision = this.#decisionFor(name);
-      if (decision === 'dropped' || named?.has(spelling(name))) continue;
+      if (decision === 'dropped' || named?.has(normalizedName(name))) continue;
       if (decision === 'passed from a trusted peer' && !isTrustedPeer) continue;
       if (name === 'tracestate' && isTrustedPeer && !isContinued(incoming['traceparent'])) continue;
       if (name === 'authorization' && authorization !== undefined) continue;
@@ -214,7 +216,7 @@ function decide(
   replaced: ReadonlySet<string>,
   passed: ReadonlySet<string>,
 ): Decision {
-  const plain = spelling(name);
+  const plain = normalizedName(name);
   if (replaced.has(plain) || neverPassed.has(plain) || ownHeaderNames.includes(name))
     return 'dropped';
   // A server that reads `content_length` as `Content-Length` would see another end of the body.
@@ -222,6 +224,6 @@ function decide(
   if (passed.has(name)) return 'passed';
   if (trustedPeerOnly.has(name)) return 'passed from a trusted peer';
   const isDropped =
-    notForwarded.has(plain) || aboutTheClient.test(plain) || isIdentityHeader(plain);
+    notForwarded.has(plain) || clientInformation.test(plain) || isIdentityHeader(plain);
   return isDropped ? 'dropped' : 'passed';
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { hopByHop } from '../../http/hop-by-hop.ts';
 import { type CookieFilter, cookieFilter } from '../../session/cookie/cookies.ts';
-import { namedByConnection, remembered, spelling } from './header-names.ts';
+import { connectionOptions, cachedByName, normalizedName } from './header-names.ts';
 import type { HeaderList } from './request-headers.ts';
 
 /**
@@ -57,16 +57,21 @@ export interface UpstreamResponseHeaderRules {
   readonly isPersonal: boolean;
   /** Whether the upstream serves the frontend. */
   readonly isFrontend: boolean;
+  /** Whether it serves the frontend to signed-in users only. By default it does not. */
+  readonly isProtected?: boolean;
 }
 
 /**
  * Response headers that a route with a token does not relay: directives for shared caches, DPoP
  * nonces (RFC 9449 §9) and CORS permissions, which the CSRF rules refuse anyway.
  */
-const isNotPersonal = (name: string) =>
+const isDroppedIfPersonal = (name: string) =>
   forSharedCaches.test(name) || name === 'dpop-nonce' || name.startsWith('access-control-');
 
-/** What happens to a header of the upstream. A `considered` header may override one of our own. */
+/**
+ * What happens to a header of the upstream. A `considered` header is `set-cookie` or overrides one
+ * of our defaults; its value is checked.
+ */
 type Decision = 'passed' | 'considered' | 'dropped';
 
 /** Creates the response headers of one route. The decision for each header name is cached. */
@@ -76,31 +81,38 @@ export class UpstreamResponseHeaders {
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #isPersonal: boolean;
   readonly #isFrontend: boolean;
+  readonly #isProtected: boolean;
   readonly #withoutOurs: CookieFilter;
   readonly #decisionFor: (name: string) => Decision;
 
-  constructor({ defaults, ourCookies, isPersonal, isFrontend }: UpstreamResponseHeaderRules) {
+  constructor(rules: UpstreamResponseHeaderRules) {
+    const { defaults, ourCookies, isPersonal, isFrontend, isProtected = false } = rules;
     // A shared cache in front of the BFF sees a cookie, not the `Authorization` header that the
     // upstream received (RFC 9111 §3.5).
-    const all = { ...defaults, ...(isPersonal && { 'cache-control': 'no-store' }) };
+    const all = {
+      ...defaults,
+      ...(isPersonal && { 'cache-control': 'no-store' }),
+      ...(isProtected && { 'cache-control': 'private, no-cache', vary: 'Cookie' }),
+    };
     this.#defaults = Object.entries(all).flat();
     this.#indexes = new Map(Object.keys(all).map((name, index) => [name, 2 * index + 1]));
     this.#isPersonal = isPersonal;
     this.#isFrontend = isFrontend;
+    this.#isProtected = isProtected;
     this.#withoutOurs = cookieFilter(ourCookies);
-    this.#decisionFor = remembered((name) => this.#decide(name));
+    this.#decisionFor = cachedByName((name) => this.#decide(name));
   }
 
   /**
    * Returns the headers for the browser: our defaults, and the headers that the upstream may set.
    */
   of(upstream: IncomingHttpHeaders, requestId: string): HeaderList {
-    const named = namedByConnection(upstream.connection);
+    const named = connectionOptions(upstream.connection);
     const headers = this.#defaults.slice();
     headers.push('x-request-id', requestId);
     for (const name of Object.keys(upstream)) {
       const decision = this.#decisionFor(name);
-      if (decision === 'dropped' || named?.has(spelling(name))) continue;
+      if (decision === 'dropped' || named?.has(normalizedName(name))) continue;
       const value =
         decision === 'passed' ? upstream[name] : this.#considered(name, upstream[name] ?? []);
       if (value === undefined) continue;
@@ -115,7 +127,8 @@ export class UpstreamResponseHeaders {
     if (hopByHop.has(name) || neverRelayed.has(name)) return 'dropped';
     if (neverRelayedPrefixes.some((prefix) => name.startsWith(prefix))) return 'dropped';
     if (!this.#isFrontend && fromApplicationOnly.has(name)) return 'dropped';
-    if (this.#isPersonal && isNotPersonal(name)) return 'dropped';
+    if (this.#isPersonal && isDroppedIfPersonal(name)) return 'dropped';
+    if (this.#isProtected && forSharedCaches.test(name)) return 'dropped';
     return name === 'set-cookie' || this.#indexes.has(name) ? 'considered' : 'passed';
   }
 
@@ -125,6 +138,7 @@ export class UpstreamResponseHeaders {
   #considered(name: string, value: string | string[]): string | string[] | undefined {
     if (name === 'set-cookie') return this.#foreignCookies([value].flat());
     if (name === 'cache-control' && this.#isPersonal && !isPrivate(value)) return undefined;
+    if (this.#isProtected) return protectedValue(name, String(value));
     return value;
   }
 
@@ -138,6 +152,15 @@ export class UpstreamResponseHeaders {
     const [pair = ''] = setCookie.split(';', 1);
     return this.#withoutOurs(pair) === undefined;
   }
+}
+
+/** Makes the caching rules of a protected frontend private. Other headers stay as they are. */
+function protectedValue(name: string, value: string): string {
+  if (name === 'vary') return `${value}, Cookie`;
+  if (name !== 'cache-control' || isPrivate(value)) return value;
+  const rules = value.split(',').map((rule) => rule.trim());
+  const others = rules.filter((rule) => rule && !/^(public|private|s-maxage)\b/i.test(rule));
+  return ['private', ...others].join(', ');
 }
 
 /**

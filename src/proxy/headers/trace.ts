@@ -1,10 +1,11 @@
 import { randomFillSync } from 'node:crypto';
 
+/** Matches a valid `traceparent`: version 00, trace id, parent id, flags. */
 const span = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 
 /**
  * Returns a `traceparent` value that continues the trace of `parent`, or starts a new trace if it
- * is invalid or has an id of zeros (W3C Trace Context §3.2).
+ * is missing or invalid (W3C Trace Context §3.2).
  */
 export function nextSpan(parent: string | string[] | undefined): string {
   const ids = randomHex(24);

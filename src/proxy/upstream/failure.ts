@@ -1,8 +1,8 @@
 import { errors } from 'undici';
 import { BffError } from '../../errors.ts';
 
-/** Whether the request itself caused the error, which then says nothing about the server. */
-export function isOurs(error: Error): boolean {
+/** Whether the request itself caused the error, so that it is no failure of the server. */
+export function isRequestError(error: Error): boolean {
   return error instanceof BffError || error instanceof errors.InvalidArgumentError;
 }
 

@@ -8,7 +8,7 @@ import type { UpstreamTls } from './tls.ts';
  * Connects to an upstream address, over TLS for `https:`, and disconnects without sending a
  * request. Throws the connection error or the signal's reason.
  */
-export async function reach(
+export async function checkReachable(
   address: string,
   signal: AbortSignal,
   tls: UpstreamTls = {},

@@ -4,8 +4,8 @@ import type { ProviderOptions, RouteOptions } from '../../config/options.ts';
 import { readPrivateKeyPem } from '../../oauth/client/key.ts';
 
 /**
- * TLS options of connections to an upstream, in PEM. By default they trust Node's authorities and
- * present no client certificate.
+ * TLS options of connections to an upstream, in PEM. By default, connections trust Node's
+ * certificate authorities and present no client certificate.
  */
 export interface UpstreamTls {
   readonly ca?: string;

@@ -4,12 +4,17 @@ import { buildConnector, type DiagnosticsChannel } from 'undici';
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** Index of the status in `HTTP/1.1 200`, and the first digit of interim responses. */
+/** Index of the status in `HTTP/1.1 200`. */
 const statusAt = 9;
-const one = 0x31;
 
-/** Limit for interim responses, in bytes. Longer ones go to undici's parser, which refuses them. */
-const longestInterim = 16 * 1024;
+/** The first digit of the status of an interim response, as a character code. */
+const interimDigit = 0x31;
+
+/**
+ * The maximum size of an interim response, in bytes. A longer one is left to undici's parser, which
+ * refuses it.
+ */
+const maxInterimSize = 16 * 1024;
 
 /** Called for a connection when a request is about to be written to it. */
 const requestListeners = new WeakMap<Socket, () => void>();
@@ -51,13 +56,13 @@ function ignoreInterim(socket: Socket): void {
     const chunk = awaitsResponse ? (socket.read() as Buffer | null) : null;
     if (chunk === null) return;
     const rest = withoutInterim(held.length > 0 ? Buffer.concat([held, chunk]) : chunk);
-    const isUndecided = rest.length <= longestInterim && mayBeInterim(rest);
+    const isUndecided = rest.length <= maxInterimSize && mayBeInterim(rest);
     held = isUndecided ? rest : noBytes;
     if (isUndecided) return;
     awaitsResponse = false;
     // After a `101` the connection is a tunnel, which a listener for `readable` would keep from
     // flowing.
-    if (rest[statusAt] === one) socket.off('readable', filter);
+    if (rest[statusAt] === interimDigit) socket.off('readable', filter);
     socket.unshift(rest);
   };
   socket.on('readable', filter);
@@ -78,7 +83,7 @@ function withoutInterim(bytes: Buffer): Buffer {
  * bytes after it are not HTTP.
  */
 function mayBeInterim(bytes: Buffer): boolean {
-  if (bytes.length > statusAt && bytes[statusAt] !== one) return false;
+  if (bytes.length > statusAt && bytes[statusAt] !== interimDigit) return false;
   const status = bytes.toString('latin1', 0, statusAt + 3);
   return 'HTTP/1.1 '.startsWith(status) || /^HTTP\/1\.1 1(?!01)\d{0,2}$/.test(status);
 }

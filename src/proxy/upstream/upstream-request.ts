@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteOptions } from '../../config/options.ts';
 import type { DpopSigner } from '../authorize/dpop-signer.ts';
-import type { StepUpResponse } from '../authorize/step-up.ts';
+import type { StepUpReader } from '../authorize/step-up.ts';
 import type { HeaderList } from '../headers/request-headers.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -13,7 +13,10 @@ export interface AttemptHeaders {
   readonly proof?: DpopSigner | undefined;
 }
 
-/** The headers of a request with the user's authorization, and what to do after a `401`. */
+/**
+ * The headers of a request, with an access token if the route requires one, and the reactions to a
+ * `401` response.
+ */
 export interface AuthorizedRequest extends AttemptHeaders {
   /**
    * Called on a `401` response. Resolves to the headers for one more attempt, or to `undefined` to
@@ -24,10 +27,13 @@ export interface AuthorizedRequest extends AttemptHeaders {
    * Called on every `401` response, before `onUnauthorized`. Returns the error to send instead of
    * it, if any.
    */
-  readonly stepUp?: StepUpResponse | undefined;
+  readonly stepUp?: StepUpReader | undefined;
 }
 
-/** See `AuthorizedRequest.onUnauthorized`. */
+/**
+ * Reacts to a `401` response with these headers. Resolves to the headers for one more attempt, or
+ * to `undefined` to relay the response.
+ */
 export type OnUnauthorized = (refusal: IncomingHttpHeaders) => Promise<AttemptHeaders | undefined>;
 
 /** A request to an upstream, over HTTP or as a WebSocket handshake. No server is chosen yet. */

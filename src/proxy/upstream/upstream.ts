@@ -8,9 +8,9 @@ import { readUpstreamTls, type UpstreamTls } from './tls.ts';
 /** Maximum time to connect, in milliseconds. A shorter timeout of the route takes precedence. */
 const connectTimeout = 10_000;
 
-/** The first and the longest backoff after a refused connection, in milliseconds. */
-const shortestPause = 1_000;
-const longestPause = 30_000;
+/** The initial and the maximum backoff after a refused connection, in milliseconds. */
+const initialBackoff = 1_000;
+const maxBackoff = 30_000;
 
 /** One server of an upstream and its connection pool. */
 export class UpstreamServer {
@@ -29,14 +29,14 @@ export class UpstreamServer {
   }
 
   /** Records a failed connection attempt and starts a backoff, which doubles with each failure. */
-  refused(now = performance.now()): void {
-    const pause = Math.min(shortestPause * 2 ** this.#failures, longestPause);
+  recordRefusal(now = performance.now()): void {
+    const backoff = Math.min(initialBackoff * 2 ** this.#failures, maxBackoff);
     this.#failures += 1;
-    this.avoidedUntil = now + pause;
+    this.avoidedUntil = now + backoff;
   }
 
-  /** Records a response and ends the backoff. */
-  answered(): void {
+  /** Records a response, which ends the backoff. */
+  recordResponse(): void {
     this.#failures = 0;
     this.avoidedUntil = 0;
   }
@@ -67,7 +67,8 @@ export class Upstream {
 
   /**
    * Chooses the server with the fewest active requests; equally busy servers take turns. A server
-   * in backoff is chosen only if all others are too. After the backoff one request tries it first.
+   * in backoff is chosen only if all others are too. After the backoff, one request tries it while
+   * others still avoid it.
    * Returns `undefined` if all servers are in `tried`.
    */
   choose(tried: readonly UpstreamServer[] = [], at?: number): UpstreamServer | undefined {
@@ -83,7 +84,7 @@ export class Upstream {
         best = server;
     }
     // Other requests avoid this server until the outcome is known.
-    if (best && best.avoidedUntil > 0) best.avoidedUntil = now + shortestPause;
+    if (best && best.avoidedUntil > 0) best.avoidedUntil = now + initialBackoff;
     return best;
   }
 
@@ -100,7 +101,9 @@ export function openUpstream(options: RouteOptions, index: number): Upstream {
   try {
     return new Upstream(options);
   } catch (error) {
-    const message = `ca, clientCert and clientKey cannot be used together (${(error as Error).message}); give PEM files, and the key that belongs to the certificate`;
+    const message =
+      `ca, clientCert and clientKey cannot be used together (${(error as Error).message}); ` +
+      'give PEM files, and the key that belongs to the certificate';
     throw new ConfigurationError([{ path: ['routes', index], message }]);
   }
 }

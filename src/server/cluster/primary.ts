@@ -13,7 +13,7 @@ import {
 } from '../../management/management-request.ts';
 import { ManagementListener } from '../../management/management-listener.ts';
 import { metricsResponse } from '../../telemetry/metrics.ts';
-import { type Exit, exitAfter, logStrayErrors, stopper } from '../shutdown.ts';
+import { type Exit, exitAfter, logUnexpectedErrors, stopper } from '../shutdown.ts';
 import { listenAddresses } from '../listen-addresses.ts';
 import { v8Flags } from '../v8-flags.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -30,7 +30,7 @@ export async function serveByWorkers(
   const output = new StandardOutput();
   const log = plainLog(options.logLevel, 'Server', output);
   const exit = (code: number) => void exitAfter(output, code);
-  logStrayErrors(log, exit);
+  logUnexpectedErrors(log, exit);
   for (const warning of warnings) log.warn(warning);
   // Of two values of a flag, V8 uses the last one.
   const execArgv = [...v8Flags, ...process.execArgv];
@@ -48,7 +48,7 @@ export async function serveByWorkers(
   log.info({ msg: 'listening', ...listenAddresses(options), configuration: source, workers });
 }
 
-/** The process that the operator and the process supervisor deal with. */
+/** The state of the primary process. */
 class Primary {
   readonly #workers: WorkerGroup;
   readonly #listener: ManagementListener;
@@ -104,7 +104,7 @@ class Primary {
       const { options, warnings } = loadOptions({ file: this.file });
       for (const warning of [...warnings, ...this.#staying(options)]) this.log.warn(warning);
       await this.#workers.replaceAll(options);
-      this.#listener.serve(options.management.hosts);
+      this.#listener.setHosts(options.management.hosts);
       this.log.info({ msg: 'configuration read again', workers: options.server.workers });
     } catch (error) {
       if (this.#isDraining) return;

@@ -1,5 +1,5 @@
 import type { PlainLog } from '../../telemetry/log-lines.ts';
-import { setTimeout as passed } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Options } from '../../config/options.ts';
 import { type ProcessMetrics, totalsOf } from '../../telemetry/metrics.ts';
 import type { LineStream } from '../../telemetry/standard-output.ts';
@@ -7,13 +7,14 @@ import { WorkerMetrics } from '../../telemetry/worker-metrics.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** Milliseconds after which the end of a worker no longer counts as a failed start. */
-const longEnough = 10_000;
+const startupTime = 10_000;
 
 /**
- * Initial delay between restarts of workers that fail early, in milliseconds. It doubles each time.
+ * The initial and the maximum delay between restarts of workers that fail early, in milliseconds.
+ * The delay doubles each time.
  */
-const firstPause = 250;
-const longestPause = 30_000;
+const initialDelay = 250;
+const maxDelay = 30_000;
 
 /**
  * Keeps the configured number of workers running. It replaces workers that die, and can replace all
@@ -131,8 +132,8 @@ export class WorkerGroup {
     this.log.error({ msg: 'a worker died', worker: id, code, signal });
     let lived = performance.now() - begunAt;
     for (;;) {
-      this.#earlyDeaths = lived < longEnough ? this.#earlyDeaths + 1 : 0;
-      await passed(pauseAfter(this.#earlyDeaths));
+      this.#earlyDeaths = lived < startupTime ? this.#earlyDeaths + 1 : 0;
+      await setTimeout(restartDelay(this.#earlyDeaths));
       if (this.#isStopping) return;
       try {
         return await this.#add(this.#options);
@@ -145,6 +146,6 @@ export class WorkerGroup {
   }
 }
 
-function pauseAfter(earlyDeaths: number): number {
-  return earlyDeaths === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** (earlyDeaths - 1));
+function restartDelay(earlyDeaths: number): number {
+  return earlyDeaths === 0 ? 0 : Math.min(maxDelay, initialDelay * 2 ** (earlyDeaths - 1));
 }

@@ -20,8 +20,8 @@ type Reply = (answer: ManagementResponse | ProcessMetrics) => void;
  */
 const responseTimeout = 2500;
 
-/** Milliseconds after which a worker that was told to stop is considered hung. */
-const longestEnd = 40_000;
+/** Milliseconds after which a worker that should stop is considered hung. */
+const stopTimeout = 40_000;
 
 /** A worker process, seen from the primary. */
 export class WorkerProcess {
@@ -34,7 +34,7 @@ export class WorkerProcess {
   readonly gone: Promise<Ending>;
   isListening = false;
   hasServed = false;
-  /** Whether the worker was told to end. */
+  /** Whether a stop of the worker was requested. */
   isLeaving = false;
   /** The start time, by `performance.now`. */
   readonly begunAt = performance.now();
@@ -111,7 +111,7 @@ export class WorkerProcess {
   #leave(kind: 'stop' | 'retire'): void {
     this.isLeaving = true;
     this.#tell({ kind });
-    setTimeout(() => this.kill(), longestEnd).unref();
+    setTimeout(() => this.kill(), stopTimeout).unref();
   }
 
   #hear(message: FromWorker): void {

@@ -33,10 +33,11 @@ async function start(options: Options): Promise<RunningServer | undefined> {
     tell({ kind: 'listening' });
     return server;
   } catch (error) {
-    // The primary logs it once for all workers.
-    const isMistaken = error instanceof ConfigurationError;
-    const { mistakes } = isMistaken ? error : { mistakes: [] };
-    const failure = isMistaken ? { kind: 'mistakes' as const, mistakes } : failed(error);
+    // The primary logs the error, once for all workers.
+    const failure: FromWorker =
+      error instanceof ConfigurationError
+        ? { kind: 'mistakes', mistakes: error.mistakes }
+        : failed(error);
     tell(failure, () => process.exit(1));
     return undefined;
   }

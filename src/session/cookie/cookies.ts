@@ -15,6 +15,11 @@ export function cookieNames(publicUrl: string, cookieName: string): CookieNames 
   return { session: prefix + cookieName, login: `${prefix}${cookieName}-login` };
 }
 
+/** Returns the name of the cookie that counts how often a navigation arrived without a session. */
+export function arrivalCookieName(publicUrl: string, cookieName: string): string {
+  return `${cookieNames(publicUrl, cookieName).session}-arrival`;
+}
+
 /**
  * Returns the attributes that both cookies share. `secure` follows from `publicUrl`, which browsers
  * use, and not from our own socket.
@@ -66,7 +71,7 @@ export type CookieFilter = (header: string | undefined) => string | undefined;
 export function cookieFilter(names: readonly string[]): CookieFilter {
   const removed = new Set([...names, ...names.map((name) => name.toLowerCase())]);
   const shortest = Math.min(...names.map(({ length }) => length));
-  // Most names have one spelling alone, and seeing that takes less time than making the others.
+  // Most names are canonical, and testing for that is faster than listing other spellings.
   const isRemoved = (name: string) =>
     removed.has(name) ||
     (name.length >= shortest &&
@@ -116,7 +121,7 @@ function isWhiteSpace(octet: number): boolean {
   return octet === 0x20 || octet === 0x09;
 }
 
-/** Matches names that all servers read alike. */
+/** Matches lower-case names that all servers read the same way. */
 const isCanonical = /^[!#$&'*+\-.^_`|~0-9a-z]*$/;
 
 /**
@@ -134,7 +139,7 @@ function spellingsOf(name: string): string[] {
   });
 }
 
-/** An octet that is no `tchar` (RFC 9110 §5.6.2). */
+/** An octet that a token cannot contain: not a `tchar` (RFC 9110 §5.6.2). */
 const oddOctet = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
 const oddOctets = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g;
 

@@ -32,11 +32,33 @@ export function refuseForeignPage(
 }
 
 /**
+ * Refuses a page navigation from another site, on which no page can set a header. Unlike a call, it
+ * may come from a sibling subdomain or from outside any page. Throws `csrf`.
+ */
+export function refuseForeignNavigation(
+  { origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
+  publicUrl: string,
+): void {
+  if (site === 'cross-site') throw forged(`Sec-Fetch-Site is ${site}`);
+  if (origin !== undefined && origin !== publicUrl) throw forged(`Origin is ${origin}`);
+}
+
+/**
  * Requires our own `Origin` on the opening handshake of a WebSocket. A page cannot set headers
  * there, but browsers always send `Origin` (RFC 6455 §10.2). Throws `csrf`.
  */
 export function refuseForeignOrigin({ origin }: IncomingHttpHeaders, publicUrl: string): void {
   if (origin !== publicUrl) throw forged(`Origin is ${origin ?? 'missing'}`);
+}
+
+/**
+ * Requires that the opening handshake of a WebSocket comes from our own page, for transports that
+ * may open it with requests of the same origin, on which browsers send no `Origin` but
+ * `Sec-Fetch-Site`. Throws `csrf`.
+ */
+export function refuseForeignHandshake(headers: IncomingHttpHeaders, publicUrl: string): void {
+  const isOurs = headers.origin === undefined && headers['sec-fetch-site'] === 'same-origin';
+  if (!isOurs) refuseForeignOrigin(headers, publicUrl);
 }
 
 function forged(what: string): BffError {

@@ -17,7 +17,7 @@ export interface LoginBinding {
   readonly connect: string | undefined;
 }
 
-/** A binding and the cookie that gives it to the browser. */
+/** A binding for a login, and the cookie value that stores it in the browser. */
 export interface NewBinding {
   readonly binding: string;
   /** The whole value of the login cookie. */
@@ -44,16 +44,16 @@ export class LoginCookieService {
     return login ? { login, connect: attempt && value } : undefined;
   }
 
-  /** A binding for another login. Existing bindings remain valid. */
+  /** Returns the binding for another login. Existing bindings remain valid. */
   forLogin(request: Request): NewBinding {
-    const shown = this.read(request);
-    const binding = shown?.login ?? newSecret();
-    return { binding, cookieValue: shown?.connect ?? binding };
+    const current = this.read(request);
+    const binding = current?.login ?? newSecret();
+    return { binding, cookieValue: current?.connect ?? binding };
   }
 
   /**
-   * A binding for a new attempt to connect an account. It replaces that of an earlier attempt;
-   * pending logins stay bound.
+   * Returns the binding for a new attempt to connect an account. It replaces that of an earlier
+   * attempt; pending logins stay bound.
    */
   forConnect(request: Request): NewBinding {
     const login = this.read(request)?.login ?? newSecret();

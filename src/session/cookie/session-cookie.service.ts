@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { LinkedAccountsService } from '../sessions/linked-accounts.service.ts';
 import { sessionCookieAttributes } from './cookies.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
+import { SignedOutNavigationService } from '../navigation/signed-out-navigation.service.ts';
 import { SignedInSessionsService } from '../sessions/signed-in-sessions.service.ts';
 import { SessionStore } from '../sessions/session-store.ts';
 import { recordNameOf } from '../store/sealed-records.ts';
@@ -19,6 +20,7 @@ export class SessionCookieService {
     private readonly store: SessionStore,
     private readonly sessions: SignedInSessionsService,
     private readonly connections: LinkedAccountsService,
+    private readonly navigations: SignedOutNavigationService,
   ) {
     const { cookies, session } = options;
     this.#cookie = new SignedCookie(cookies.session, session.secrets);
@@ -37,11 +39,11 @@ export class SessionCookieService {
     replaces: string | undefined,
   ): Promise<void> {
     const { publicUrl, session: options } = this.options;
-    const shown = request.sessionID;
+    const previousSecret = request.sessionID;
     const secret = await storeNewSession(request, session);
     const begun = { ...session, id: recordNameOf(secret) };
     const ended: Session[] = [];
-    for (const id of [recordNameOf(shown), replaces]) {
+    for (const id of [recordNameOf(previousSecret), replaces]) {
       const old = id === undefined ? undefined : await this.store.end(id);
       if (old) ended.push(old);
     }
@@ -64,6 +66,7 @@ export class SessionCookieService {
     const ended = await this.store.end(id);
     const { publicUrl, session, cookies } = this.options;
     response.clearCookie(cookies.session, sessionCookieAttributes(publicUrl, session));
+    this.navigations.forget(request, response);
     forgetSession(request);
     return ended;
   }

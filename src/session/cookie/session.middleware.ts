@@ -35,7 +35,7 @@ export class SessionMiddleware implements NestMiddleware {
 
   use(request: Request, response: Response, next: NextFunction): void {
     const { cookie } = request.headers;
-    request.headers.cookie = this.#ours(cookie);
+    request.headers.cookie = this.#sessionCookieIn(cookie);
     this.#session(request, response, (error?: unknown) => {
       request.headers.cookie = cookie;
       if (error) return next(error);
@@ -45,12 +45,12 @@ export class SessionMiddleware implements NestMiddleware {
   }
 
   /**
-   * The `Cookie` header reduced to the valid session cookie, or `undefined` if there is none. Given
-   * the whole header, express-session would read the first cookie of the name and decode all
-   * others. The value is signed and encoded anew: whatever the encoding that the client sent,
-   * express-session's parser cannot read another value than ours did.
+   * Returns a `Cookie` header with the valid session cookie only, or `undefined` if there is none.
+   * Given the whole header, express-session would use the first cookie of this name, valid or not,
+   * and decode all others. The value is signed and encoded again, so that express-session's parser
+   * reads the same value as ours, however the client encoded it.
    */
-  #ours(header: string | undefined): string | undefined {
+  #sessionCookieIn(header: string | undefined): string | undefined {
     const value = this.#cookie.read(header);
     return value && `${this.#cookie.name}=${encodeURIComponent(this.#cookie.sign(value))}`;
   }

@@ -9,7 +9,7 @@ const maxLength = 512;
  * One or two 256-bit secrets and a signature. This cheap check limits how many signatures are
  * verified: a header of 16 KB has room for more than a thousand.
  */
-const form = /^s:[\w-]{43}(?:\.[\w-]{43})?\.[A-Za-z0-9+/]{43}$/;
+const format = /^s:[\w-]{43}(?:\.[\w-]{43})?\.[A-Za-z0-9+/]{43}$/;
 
 /**
  * Signs and verifies one of our cookies, in the `s:value.signature` form of express-session. Keys
@@ -37,8 +37,8 @@ export class SignedCookie {
 
   /**
    * The value of the cookie in a `Cookie` header, or `undefined` if none has a valid signature.
-   * Cookies with an invalid signature are ignored, so planting one signs no user out. Two different
-   * valid values also yield `undefined`: the header does not say which is the browser's own.
+   * Cookies with an invalid signature are ignored, so an attacker who sets one signs no user out.
+   * Two different valid values also yield `undefined`: either could be the attacker's.
    */
   read(header: string | undefined): string | undefined {
     if (!header) return undefined;
@@ -48,7 +48,7 @@ export class SignedCookie {
   /** The value in an encoded cookie value, or `undefined` if its signature is invalid. */
   verify(encoded: string): string | undefined {
     const decoded = encoded.length > maxLength ? undefined : decodeCookieValue(encoded);
-    if (decoded === undefined || !form.test(decoded)) return undefined;
+    if (decoded === undefined || !format.test(decoded)) return undefined;
     for (const key of this.keys) {
       const value = unsign(decoded.slice(2), key);
       if (value !== false) return value;

@@ -28,7 +28,7 @@ export class VerifiedCookies {
 
   constructor(private readonly cookie: SignedCookie) {}
 
-  /** The session id in a `Cookie` header, by the rules of `SignedCookie.read`. */
+  /** Returns the session id in a `Cookie` header, by the rules of `SignedCookie.read`. */
   idIn(header: string | undefined): string | undefined {
     if (!header) return undefined;
     const values = cookieValues(header, this.cookie.name);

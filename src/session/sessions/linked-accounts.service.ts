@@ -6,9 +6,9 @@ import {
   addConnection,
   type NewConnection,
   removeConnection,
-  type SessionPlaces,
+  type SessionStorage,
 } from './linking.ts';
-import { connectionOf, everywhere, type Granted, mayShareGrant } from './linked-accounts.ts';
+import { connectionOf, allAccounts, type Granted, mayShareGrant } from './linked-accounts.ts';
 import { SessionIndex } from './session-index.ts';
 import { SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
@@ -27,14 +27,14 @@ export interface LinkRequest {
 @Injectable()
 export class LinkedAccountsService {
   readonly #logger = new Logger(LinkedAccountsService.name);
-  readonly #places: SessionPlaces;
+  readonly #storage: SessionStorage;
 
   constructor(
     store: SessionStore,
     index: SessionIndex,
     private readonly providers: ProviderRegistry,
   ) {
-    this.#places = { store, index };
+    this.#storage = { store, index };
   }
 
   /**
@@ -44,7 +44,7 @@ export class LinkedAccountsService {
   async connect({ id, provider, begunAt }: LinkRequest, signIn: SignIn): Promise<void> {
     const connection = connectionOf(signIn);
     try {
-      const replaced = await addConnection(this.#places, { id, provider, connection, begunAt });
+      const replaced = await addConnection(this.#storage, { id, provider, connection, begunAt });
       if (replaced) void this.#revoke(replaced, [{ ...connection, provider }]);
     } catch (error) {
       void this.#revoke({ ...connection, provider });
@@ -57,7 +57,7 @@ export class LinkedAccountsService {
    * none.
    */
   async disconnect(id: string, provider: string): Promise<boolean> {
-    const removed = await removeConnection(this.#places, id, provider);
+    const removed = await removeConnection(this.#storage, id, provider);
     if (removed) void this.#revoke(removed);
     return removed !== undefined;
   }
@@ -71,7 +71,7 @@ export class LinkedAccountsService {
     const kept: Granted[] = [to];
     const lost: Granted[] = [];
     for (const session of ended) {
-      const [own = session, ...connected] = everywhere(session);
+      const [own = session, ...connected] = allAccounts(session);
       const isSameUser = session.issuer === to.issuer && session.sub === to.sub;
       lost.push(own, ...(isSameUser ? [] : connected));
       for (const { provider } of isSameUser ? connected : []) {
@@ -85,12 +85,32 @@ export class LinkedAccountsService {
   }
 
   /**
+   * Revokes the tokens of a sign-in that is refused, in the background. Accounts of the sessions
+   * with the ids in `beside` keep theirs: revoking a shared grant would end them.
+   */
+  discard(signIn: SignIn, provider: string, beside: ReadonlySet<string>): void {
+    void this.#discard({ ...connectionOf(signIn), provider }, beside);
+  }
+
+  async #discard(account: Granted, beside: ReadonlySet<string>): Promise<void> {
+    try {
+      const found = await Promise.all([...beside].map((id) => this.#storage.store.read(id)));
+      await this.#revoke(
+        account,
+        found.flatMap((session) => (session ? allAccounts(session) : [])),
+      );
+    } catch (error) {
+      this.#logger.warn({ msg: 'revocation failed', provider: account.provider, err: error });
+    }
+  }
+
+  /**
    * Returns whether the account was moved. A failure does not fail the sign-in: a route that needs
    * the account asks the user to connect it again.
    */
   async #carry(connection: NewConnection): Promise<boolean> {
     try {
-      const replaced = await addConnection(this.#places, connection);
+      const replaced = await addConnection(this.#storage, connection);
       const { provider } = connection;
       if (replaced) void this.#revoke(replaced, [{ ...connection.connection, provider }]);
       return true;
@@ -104,7 +124,10 @@ export class LinkedAccountsService {
     }
   }
 
-  /** Revokes only the access token if revoking more would end the tokens of a `kept` account. */
+  /**
+   * Revokes the tokens of an account. Revokes only the access token if revoking more would end the
+   * tokens of a `kept` account. Failures are logged.
+   */
   async #revoke(account: Granted, kept: readonly Granted[] = []): Promise<void> {
     const provider = this.providers.ofAccount(account);
     if (!provider) return; // no longer configured

@@ -20,17 +20,17 @@ export function sessionAt(session: Session, provider: string): Session | undefin
   if (session.provider === provider) return session;
   const connection = session.connections?.[provider];
   if (!connection) return undefined;
-  const { sid: _, sessionState: __, acr: ___, authTime: ____, ...rest } = session;
+  const { sid: _, sessionState: __, acr: ___, authTime: ____, sources: _____, ...rest } = session;
   return { ...rest, ...connection, provider };
 }
 
-/** Checks that a session is the `sessionAt` view of a connected account. */
+/** Whether a session is the `sessionAt` view of a connected account. */
 export function isConnection({ connections, provider }: Session): boolean {
   return connections?.[provider] !== undefined;
 }
 
 /** Returns `sessionAt` views of all accounts in a session, that of the sign-in first. */
-export function everywhere(session: Session): Session[] {
+export function allAccounts(session: Session): Session[] {
   const others = Object.keys(session.connections ?? {});
   return [session, ...others.flatMap((provider) => sessionAt(session, provider) ?? [])];
 }

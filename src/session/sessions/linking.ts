@@ -5,7 +5,7 @@ import type { SessionStore } from './session-store.ts';
 import type { Connection, Session } from './session.ts';
 
 /** The store of sessions and their index. */
-export interface SessionPlaces {
+export interface SessionStorage {
   readonly store: SessionStore;
   readonly index: SessionIndex;
 }
@@ -18,7 +18,7 @@ export interface NewConnection {
   readonly connection: Connection;
   /**
    * When the sign-in began, read from the store's clock before the code was redeemed, in epoch
-   * milliseconds. A later logout also ends this connection.
+   * milliseconds. A logout after it ends this connection.
    */
   readonly begunAt: number;
 }
@@ -30,7 +30,7 @@ export interface NewConnection {
  * provider itself, and `login_expired` if the provider ended the account's session in the meantime.
  */
 export async function addConnection(
-  { store, index }: SessionPlaces,
+  { store, index }: SessionStorage,
   { id, provider, connection, begunAt }: NewConnection,
 ): Promise<Session | undefined> {
   const { issuer, clientId, sub, sid } = connection;
@@ -55,7 +55,7 @@ export async function addConnection(
 
 /** Removes a connected account from a session and returns it, `undefined` if there is none. */
 export async function removeConnection(
-  { store, index }: SessionPlaces,
+  { store, index }: SessionStorage,
   id: string,
   provider: string,
 ): Promise<Session | undefined> {

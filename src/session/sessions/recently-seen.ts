@@ -2,10 +2,10 @@ import type { Clock } from '../../clock.ts';
 import { remember } from '../store/remember.ts';
 
 /**
- * Enough for the sessions that one process serves in an interval. Evicting an entry early costs one
- * more renewal.
+ * The maximum number of sessions. Enough for those that one process serves in an interval. Evicting
+ * an entry early costs one more renewal.
  */
-const mostRemembered = 100_000;
+const maxRemembered = 100_000;
 
 /** Remembers when sessions were last seen, so that not every request renews the idle time. */
 export class RecentlySeen {
@@ -17,13 +17,13 @@ export class RecentlySeen {
     private readonly clock: Clock,
   ) {}
 
-  /** When the session was last seen, in epoch milliseconds. `undefined` if not recently. */
-  at(id: string): number | undefined {
+  /** Returns when the session was last seen, in epoch milliseconds. `undefined` if not recently. */
+  lastSeen(id: string): number | undefined {
     const seenAt = this.#seenAt.get(id);
     return seenAt !== undefined && this.clock() - seenAt < this.interval ? seenAt : undefined;
   }
 
-  note(id: string, at: number): void {
-    remember(this.#seenAt, id, at, mostRemembered);
+  record(id: string, at: number): void {
+    remember(this.#seenAt, id, at, maxRemembered);
   }
 }

@@ -9,7 +9,8 @@ export type Revocation = 'always' | 'withoutOfflineAccess';
 /** Revokes the tokens of one session. Never rejects. */
 export type Revoke = (session: Session, revocation: Revocation) => Promise<void>;
 
-const revocationsAtOnce = 10;
+/** The maximum number of concurrent revocations. */
+const maxConcurrentRevocations = 10;
 
 /**
  * Revokes the tokens of the sessions that one request ends, in the background and ten at a time, to
@@ -23,19 +24,19 @@ export class Revocations {
   /** Queues the sessions behind all that were added before. */
   add(sessions: readonly Session[], revocation: Revocation): void {
     if (sessions.length === 0) return;
-    const waiting = sessions.map(withTokensAlone);
+    const waiting = sessions.map(withTokensOnly);
     this.#done = this.#done.then(() => this.#revokeEach(waiting, revocation));
   }
 
   async #revokeEach(sessions: readonly Session[], revocation: Revocation): Promise<void> {
-    for (let next = 0; next < sessions.length; next += revocationsAtOnce) {
-      const few = sessions.slice(next, next + revocationsAtOnce);
-      await Promise.all(few.map((session) => this.revoke(session, revocation)));
+    for (let next = 0; next < sessions.length; next += maxConcurrentRevocations) {
+      const batch = sessions.slice(next, next + maxConcurrentRevocations);
+      await Promise.all(batch.map((session) => this.revoke(session, revocation)));
     }
   }
 }
 
-function withTokensAlone(session: Session): Session {
+function withTokensOnly(session: Session): Session {
   const { connections: _, routeTokens: __, ...rest } = session;
   return { ...rest, claims: {} };
 }

@@ -4,16 +4,16 @@ import type { SessionInUse, SessionStore } from './session-store.ts';
 import type { Session } from './session.ts';
 
 /** The default capacity, in bytes of records. */
-const usualCapacity = 64 * 1024 * 1024;
+const defaultCapacity = 64 * 1024 * 1024;
 
 /**
- * Of this many sessions that do not fit, one is admitted and evicts another. Admitting all would
- * evict each before it is used again.
+ * While the cache is full, one in this many new sessions is admitted and evicts another. Admitting
+ * all would evict each before it is used again.
  */
-const newcomers = 8;
+const admissionInterval = 8;
 
 /** The longest interval between two renewals of the idle time, in milliseconds. */
-const longestUnnoticed = 60_000;
+const maxRenewalInterval = 60_000;
 
 interface Entry extends SessionInUse {
   /** When the next use must be written to the store, in epoch milliseconds. */
@@ -31,12 +31,12 @@ interface Entry extends SessionInUse {
 export class SessionCache {
   /** The next candidate for eviction comes first. */
   readonly #entries = new Map<string, Entry>();
-  /** Store reads whose results may be cached. */
+  /** Store reads in progress whose results may be cached: the session has not changed since. */
   readonly #readings = new Map<string, Promise<Session | undefined>>();
   readonly #recentlySeen: RecentlySeen;
   readonly #interval: number;
   #size = 0;
-  #turnedAway = 0;
+  #refused = 0;
   #hits = 0;
   #misses = 0;
 
@@ -45,15 +45,15 @@ export class SessionCache {
     private readonly store: SessionStore,
     idle: number,
     private readonly clock: Clock,
-    private readonly capacity = usualCapacity,
+    private readonly capacity = defaultCapacity,
   ) {
-    this.#interval = Math.min(idle / 60, longestUnnoticed);
+    this.#interval = Math.min(idle / 60, maxRenewalInterval);
     this.#recentlySeen = new RecentlySeen(this.#interval, clock);
     store.watch((id) => (id === undefined ? this.#forgetAll() : this.#forget(id)));
   }
 
   /**
-   * Returns a session and renews its idle time if due. `undefined` if it has ended. Returns a
+   * Returns a session and renews its idle time if it is due. `undefined` if it has ended. Returns a
    * promise only if the store must be read; it rejects with `session_store_unavailable`.
    */
   use(id: string): Session | undefined | Promise<Session | undefined> {
@@ -93,7 +93,7 @@ export class SessionCache {
   #read(id: string): Promise<Session | undefined> {
     const running = this.#readings.get(id);
     if (running) return running;
-    const reading = this.#ask(id).then(
+    const reading = this.#load(id).then(
       (found) => {
         if (this.#endReading(id, reading)) this.#remember(id, found);
         return found?.session;
@@ -108,12 +108,12 @@ export class SessionCache {
   }
 
   /** Only reads a session that was seen recently: a write would evict it on every other replica. */
-  async #ask(id: string): Promise<SessionInUse | undefined> {
-    const usedAt = this.#recentlySeen.at(id);
+  async #load(id: string): Promise<SessionInUse | undefined> {
+    const usedAt = this.#recentlySeen.lastSeen(id);
     if (usedAt !== undefined) return this.store.readInUse(id, usedAt);
     const now = this.clock();
     const found = await this.store.use(id);
-    if (found) this.#recentlySeen.note(id, now);
+    if (found) this.#recentlySeen.record(id, now);
     return found;
   }
 
@@ -125,15 +125,15 @@ export class SessionCache {
   #remember(id: string, found: SessionInUse | undefined): void {
     this.#remove(id);
     if (!found || !this.#makeRoom(found.size)) return;
-    const seenAt = this.#recentlySeen.at(id) ?? this.clock();
+    const seenAt = this.#recentlySeen.lastSeen(id) ?? this.clock();
     this.#entries.set(id, { ...found, renewAt: seenAt + this.#interval, isUsed: false });
     this.#size += found.size;
   }
 
   #makeRoom(size: number): boolean {
     if (this.#size + size <= this.capacity) return true;
-    this.#turnedAway += 1;
-    if (this.#turnedAway % newcomers !== 0) return false;
+    this.#refused += 1;
+    if (this.#refused % admissionInterval !== 0) return false;
     const now = this.clock();
     for (const [id, entry] of this.#entries) {
       if (this.#size + size <= this.capacity) break;

@@ -4,14 +4,12 @@ import type { KeyValueStore, ListEntry } from '../store/key-value-store.ts';
 import { remember } from '../store/remember.ts';
 import type { Session } from './session.ts';
 
-/**
- * The fields of a session that select its lists: those of its subject and of its connected
- * accounts.
- */
-type Listed = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> & Listing;
+/** The fields of a session that determine its lists: its own and those of connected accounts. */
+type IndexedSession = Pick<Session, 'id' | 'createdAt' | 'begunAt' | 'connections'> &
+  IndexedAccount;
 
-/** The fields that name the lists of an account. */
-type Listing = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
+/** The fields that determine the lists of an account. */
+type IndexedAccount = Pick<Session, 'issuer' | 'clientId' | 'sub' | 'sid'>;
 
 /**
  * Selects sessions at some clients of one issuer, either of a subject or of one session at the
@@ -23,19 +21,22 @@ export type SessionGroup = { readonly issuer: string; readonly clientIds: readon
 );
 
 /**
- * An entry outlives its session by this time, in milliseconds. It covers slow Redis responses, so
- * that every session has an entry.
+ * How much longer than its session an entry lives, in milliseconds. Redis may execute the commands
+ * for the two at different times, but every session must have an entry.
  */
 const slack = 2000;
 
-/** Enough for the sessions that one process serves. Evicting one early costs one more renewal. */
-const mostRemembered = 100_000;
+/**
+ * The maximum number of sessions in `#renewedIn`. Enough for one process. Evicting one early costs
+ * one more renewal.
+ */
+const maxRemembered = 100_000;
 
 /** The maximum number of ids per page. */
-const mostAtOnce = 100;
+const pageSize = 100;
 
 /** The longest time from the authorization code to the session, in milliseconds. */
-const longestSignIn = 5 * 60 * 1000;
+const maxSignInTime = 5 * 60 * 1000;
 
 /**
  * Indexes sessions by subject and by session at the provider, so that they can be listed and ended.
@@ -68,7 +69,7 @@ export class SessionIndex {
    * Adds a session that is about to begin. Returns `false` if one of its groups was ended after the
    * sign-in began.
    */
-  async add(session: Listed): Promise<boolean> {
+  async add(session: IndexedSession): Promise<boolean> {
     const times = { ...this.#times(this.clock()), since: session.begunAt };
     return this.#inAllGroups(session, (list) => this.store.addMember(list, session.id, times));
   }
@@ -76,7 +77,7 @@ export class SessionIndex {
   /**
    * Checks that neither an added session nor one of its groups was ended since the sign-in began.
    */
-  async isStillValid(session: Listed): Promise<boolean> {
+  async isStillValid(session: IndexedSession): Promise<boolean> {
     const { id, begunAt } = session;
     return this.#inAllGroups(session, (list) => this.store.hasMember(list, id, begunAt));
   }
@@ -86,18 +87,18 @@ export class SessionIndex {
    * idle time is enough. Periods are counted from the session's creation. Its first period needs no
    * renewal if this process was already running then.
    */
-  async seen(session: Listed): Promise<void> {
+  async renew(session: IndexedSession): Promise<void> {
     const { id, createdAt } = session;
     const period = Math.floor((this.clock() - createdAt) / this.options.idle);
     const isNew = period === 0 && createdAt >= this.#openedAt;
     if (isNew || this.#renewedIn.get(id) === period) return;
     const times = this.#times(this.clock());
-    await this.#everywhere(session, (list) => this.store.renewMember(list, id, times));
-    remember(this.#renewedIn, id, period, mostRemembered);
+    await this.#inEveryList(session, (list) => this.store.renewMember(list, id, times));
+    remember(this.#renewedIn, id, period, maxRemembered);
   }
 
-  async remove(session: Listed): Promise<void> {
-    await this.#everywhere(session, (list) => this.store.removeMember(list, session.id));
+  async remove(session: IndexedSession): Promise<void> {
+    await this.#inEveryList(session, (list) => this.store.removeMember(list, session.id));
   }
 
   /**
@@ -105,25 +106,25 @@ export class SessionIndex {
    * that lives throughout. May include ids of ended sessions, and repeat a session that is used
    * during the iteration.
    */
-  async *portionsOf(group: SessionGroup): AsyncGenerator<readonly string[]> {
-    for (const list of this.#lists(group)) yield* this.#portions(list);
+  async *pagesOf(group: SessionGroup): AsyncGenerator<readonly string[]> {
+    for (const list of this.#lists(group)) yield* this.#pages(list);
   }
 
-  async *#portions(list: string): AsyncGenerator<readonly string[]> {
+  async *#pages(list: string): AsyncGenerator<readonly string[]> {
     const { staleBefore } = this.#times(this.clock());
     let after: ListEntry | undefined;
     let entries: readonly ListEntry[];
     do {
-      entries = await this.store.members(list, staleBefore, { after, atMost: mostAtOnce });
+      entries = await this.store.members(list, staleBefore, { after, atMost: pageSize });
       if (entries.length > 0) yield entries.map(({ member }) => member);
       after = entries.at(-1);
-    } while (entries.length === mostAtOnce);
+    } while (entries.length === pageSize);
   }
 
   /** Returns an upper bound of the number of sessions in a group: ended ones may be counted. */
   async countOf(group: SessionGroup): Promise<number> {
     const { staleBefore } = this.#times(this.clock());
-    const counts = this.#lists(group).map((list) => this.store.countEnlisted(list, staleBefore));
+    const counts = this.#lists(group).map((list) => this.store.countMembers(list, staleBefore));
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
@@ -131,19 +132,26 @@ export class SessionIndex {
   async revokeBefore(group: SessionGroup): Promise<void> {
     const now = await this.store.time();
     await Promise.all(
-      this.#lists(group).map((list) => this.store.revokeBefore(list, now, longestSignIn)),
+      this.#lists(group).map((list) => this.store.revokeBefore(list, now, maxSignInTime)),
     );
   }
 
   /**
-   * Uses the newest list of each group only. Ending a group also reads the lists of older secrets.
+   * Runs `check` on the list that new sessions are added to, the one of the newest secret, of each
+   * group.
    */
-  async #inAllGroups(session: Listed, ask: (list: string) => Promise<boolean>): Promise<boolean> {
+  async #inAllGroups(
+    session: IndexedSession,
+    check: (list: string) => Promise<boolean>,
+  ): Promise<boolean> {
     const newest = groupsOf(session).flatMap((group) => this.#lists(group).slice(0, 1));
-    return (await Promise.all(newest.map(ask))).every(Boolean);
+    return (await Promise.all(newest.map(check))).every(Boolean);
   }
 
-  async #everywhere(session: Listed, act: (list: string) => Promise<unknown>): Promise<void> {
+  async #inEveryList(
+    session: IndexedSession,
+    act: (list: string) => Promise<unknown>,
+  ): Promise<void> {
     await Promise.all(groupsOf(session).flatMap((group) => this.#lists(group).map(act)));
   }
 
@@ -168,8 +176,8 @@ export class SessionIndex {
   }
 }
 
-function groupsOf(session: Listed): SessionGroup[] {
-  const accounts: Listing[] = [session, ...Object.values(session.connections ?? {})];
+function groupsOf(session: IndexedSession): SessionGroup[] {
+  const accounts: IndexedAccount[] = [session, ...Object.values(session.connections ?? {})];
   return accounts.flatMap(({ issuer, clientId, sub, sid }) => {
     const at = { issuer, clientIds: [clientId] };
     return [{ ...at, sub }, ...(sid === undefined ? [] : [{ ...at, sid }])];

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { VerifiedCookies } from '../cookie/verified-cookies.ts';
+import { ClaimsRefresher } from '../claims/claims-refresher.ts';
 import { SessionCache } from './session-cache.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import type { Session } from './session.ts';
@@ -12,6 +13,7 @@ export class SessionReaderService {
 
   constructor(
     private readonly cache: SessionCache,
+    private readonly claims: ClaimsRefresher,
     @Inject(SESSION_OPTIONS) { cookies, session }: SessionRoomOptions,
   ) {
     this.#cookies = new VerifiedCookies(new SignedCookie(cookies.session, session.secrets));
@@ -24,7 +26,10 @@ export class SessionReaderService {
    */
   read(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);
-    return id === undefined ? undefined : this.cache.use(id);
+    const found = id === undefined ? undefined : this.cache.use(id);
+    return found instanceof Promise
+      ? found.then((session) => this.#noted(session))
+      : this.#noted(found);
   }
 
   /** Returns the session of a `Cookie` header like `read`, but does not renew its idle period. */
@@ -33,8 +38,22 @@ export class SessionReaderService {
     return id === undefined ? undefined : this.cache.peek(id);
   }
 
+  /**
+   * Returns the session with this id like `peek`, `undefined` if it has ended. Rejects with
+   * `session_store_unavailable`.
+   */
+  async find(id: string): Promise<Session | undefined> {
+    return this.cache.peek(id);
+  }
+
   /** Returns the session id in a validly signed cookie, even if the session no longer exists. */
   idIn(cookieHeader: string | undefined): string | undefined {
     return this.#cookies.idIn(cookieHeader);
+  }
+
+  /** A call of a session may begin to read its claims again. It does not wait for them. */
+  #noted(session: Session | undefined): Session | undefined {
+    if (session) this.claims.noteCall(session);
+    return session;
   }
 }

@@ -60,8 +60,8 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Stores a new session under the secret that its cookie will hold. Throws `login_expired` if a
-   * logout has ended it: it is in the index before it exists, so no logout can miss it.
+   * Stores a new session under the secret of its cookie. It is added to the index first, so that no
+   * logout can miss it. Throws `login_expired` if a logout has ended it in the meantime.
    */
   async begin(secret: string, data: SessionData): Promise<void> {
     const session = data.signedIn;
@@ -76,7 +76,7 @@ export class SessionStore extends RedisStore {
     throw new BffError('login_expired');
   }
 
-  /** Calls `begin`, in the form that express-session expects. Never overwrites a session. */
+  /** Implements `begin` as the method that express-session calls. Never overwrites a session. */
   override async set(
     secret: string,
     data: SessionData,
@@ -97,11 +97,11 @@ export class SessionStore extends RedisStore {
   /** Reads a session with the record that a later write compares with. */
   async readStored(id: string): Promise<StoredSession | undefined> {
     const record = await this.records.read(id);
-    const data = record && this.#living(record.text);
+    const data = record && this.#parseLive(record.text);
     return data && { session: data.signedIn, data, record };
   }
 
-  /** Reads the session with this id and begins a new idle period. `undefined` as in `read`. */
+  /** Reads a session and begins a new idle period. `undefined` if there is none or it expired. */
   async use(id: string): Promise<SessionInUse | undefined> {
     const now = this.clock();
     const record = await this.records.readAndTouch(id, this.limits.idle);
@@ -110,7 +110,7 @@ export class SessionStore extends RedisStore {
     const left = found.idleUntil - now;
     // If this fails, the record outlives the session, but is never returned.
     if (left < this.limits.idle) await this.records.touch(id, left).catch(() => false);
-    await this.#noteInIndex(found.session);
+    await this.#renewInIndex(found.session);
     return found;
   }
 
@@ -146,7 +146,7 @@ export class SessionStore extends RedisStore {
     return isWritten ? signedIn : undefined;
   }
 
-  /** Writes a change, again after each concurrent one. `undefined` if the session has ended. */
+  /** Writes a change, and repeats it after concurrent ones. `undefined` if there is no session. */
   async changeNow(id: string, change: Change): Promise<Session | undefined> {
     for (;;) {
       const stored = await this.readStored(id);
@@ -155,7 +155,10 @@ export class SessionStore extends RedisStore {
     }
   }
 
-  /** Writes a change of tokens. `undefined` as in `change`, and if the lock was lost. */
+  /**
+   * Writes a change of tokens. Returns `undefined` if the session has ended, was changed since it
+   * was read, or the lock was lost.
+   */
   async replaceTokens(
     stored: StoredSession,
     change: Change,
@@ -171,7 +174,7 @@ export class SessionStore extends RedisStore {
   async slide(session: Session): Promise<number | undefined> {
     const now = this.clock();
     const left = idleTimeLeft(session, this.limits, now);
-    await this.#noteInIndex(session);
+    await this.#renewInIndex(session);
     return (await this.records.touch(session.id, left)) ? now + left : undefined;
   }
 
@@ -210,15 +213,15 @@ export class SessionStore extends RedisStore {
   }
 
   /**
-   * Ignores errors: a full Redis refuses the write but keeps its sessions. Entries live long enough
-   * for the next use to try again.
+   * Renews the index entries of a session. Ignores errors: a full Redis refuses the write but keeps
+   * its sessions, and entries live long enough for the next use to try again.
    */
-  async #noteInIndex(session: Session): Promise<void> {
-    await this.index.seen(session).catch(() => undefined);
+  async #renewInIndex(session: Session): Promise<void> {
+    await this.index.renew(session).catch(() => undefined);
   }
 
   #inUse(record: SealedRecord | undefined, usedAt: number): SessionInUse | undefined {
-    const session = record && this.#living(record.text)?.signedIn;
+    const session = record && this.#parseLive(record.text)?.signedIn;
     if (!session) return undefined;
     const idleUntil = usedAt + idleTimeLeft(session, this.limits, usedAt);
     return { session, idleUntil, size: record.stored.length };
@@ -229,10 +232,10 @@ export class SessionStore extends RedisStore {
    * or its provider has changed. Providers are fixed while the process runs, so cached sessions are
    * not checked again.
    */
-  #living(text: string): SignedInData | undefined {
+  #parseLive(text: string): SignedInData | undefined {
     const data = parseRecord(text);
-    const isLiving = data && endOf(data.signedIn) > this.clock();
-    const signedIn = isLiving ? atKnownProviders(data.signedIn, this.isKnown) : undefined;
+    const isLive = data && endOf(data.signedIn) > this.clock();
+    const signedIn = isLive ? atKnownProviders(data.signedIn, this.isKnown) : undefined;
     return data && signedIn && { ...data, signedIn };
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Claims } from '../../oauth/login/claims.ts';
+import type { Claims, ClaimSources } from '../../oauth/login/claims.ts';
 import type { SignIn } from '../../oauth/login/sign-in.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 
@@ -21,8 +21,10 @@ export interface Session {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
+  /** Where the claims come from. Records of earlier releases have none. */
+  readonly sources?: ClaimSources;
   readonly createdAt: number;
-  /** When the callback arrived, by the store's clock. A later logout also ends this session. */
+  /** When the callback arrived, by the store's clock. A logout after it ends this session. */
   readonly begunAt: number;
   /**
    * The absolute end: `session.absolute` after the sign-in, or earlier if the provider's session
@@ -61,7 +63,7 @@ export function newSecret(): string {
 export type NewSession = Omit<Session, 'id'>;
 
 /** The start times of a session, in epoch milliseconds. */
-export interface BeginningTimes {
+export interface StartTimes {
   readonly now: number;
   /** By the store's clock, read before the code is redeemed. */
   readonly begunAt: number;
@@ -73,14 +75,14 @@ export function beginSession(
   provider: string,
   userAgent: string | undefined,
   limits: SessionLimits,
-  { now, begunAt }: BeginningTimes,
+  { now, begunAt }: StartTimes,
 ): NewSession {
   return {
     ...signIn,
     provider,
     createdAt: now,
     begunAt,
-    expiresAt: ceilingOf(now, limits, sessionExpiry),
+    expiresAt: absoluteEnd(now, limits, sessionExpiry),
     ...(userAgent && { userAgent: userAgent.slice(0, 512) }),
   };
 }
@@ -113,7 +115,7 @@ export function withTokens(
   sessionExpiry?: number,
 ): Session {
   const { createdAt, expiresAt } = session;
-  const ceiling = ceilingOf(createdAt, limits, sessionExpiry);
+  const ceiling = absoluteEnd(createdAt, limits, sessionExpiry);
   return { ...session, tokens, expiresAt: sessionExpiry === undefined ? expiresAt : ceiling };
 }
 
@@ -131,7 +133,7 @@ export function idleTimeLeft(session: Session, limits: SessionLimits, now: numbe
   return Math.min(limits.idle, endOf(session) - now);
 }
 
-function ceilingOf(
+function absoluteEnd(
   createdAt: number,
   { absolute }: SessionLimits,
   sessionExpiry = Infinity,

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { revokeTokens } from '../../oauth/logout/end-session.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { removeConnection } from './linking.ts';
-import { everywhere } from './linked-accounts.ts';
+import { allAccounts } from './linked-accounts.ts';
 import { type Revocation, Revocations } from './revocations.ts';
 import { type SeenSession, seenSession } from './session-entry.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
@@ -23,7 +23,7 @@ export interface Subject {
 }
 
 /** The maximum number of sessions that are ended concurrently. */
-const endsAtOnce = 100;
+const maxConcurrentEnds = 100;
 
 /**
  * Lists and ends all sessions of a user, on all devices. When a promise resolves, the ended
@@ -44,8 +44,8 @@ export class SignedInSessionsService {
   async list(subject: Subject): Promise<SeenSession[]> {
     const group = this.#groupOf(subject);
     const found = new Map<string, SeenSession>();
-    for await (const members of this.#portionsOf(group)) {
-      const own = members.filter(({ session }) => isIn(session, group));
+    for await (const members of this.#pagesOf(group)) {
+      const own = members.filter(({ session }) => belongsTo(session, group));
       for (const { session, lastSeenAt } of own)
         found.set(session.id, seenSession(session, lastSeenAt));
     }
@@ -55,7 +55,7 @@ export class SignedInSessionsService {
   /** The distinct `sub` values of the sessions and connected accounts in a group. */
   async subjectsOf(group: SessionGroup): Promise<string[]> {
     const subjects = new Set<string>();
-    for await (const members of this.#portionsOf(group))
+    for await (const members of this.#pagesOf(group))
       for (const { session } of members)
         for (const { sub } of accountsIn(session, group)) subjects.add(sub);
     return [...subjects];
@@ -64,8 +64,8 @@ export class SignedInSessionsService {
   /**
    * Iterates over the sessions of a group, and those connected to an account in it, page by page.
    */
-  async *#portionsOf(group: SessionGroup): AsyncGenerator<readonly ReadSession[]> {
-    for await (const ids of this.index.portionsOf(group)) {
+  async *#pagesOf(group: SessionGroup): AsyncGenerator<readonly ReadSession[]> {
+    for await (const ids of this.index.pagesOf(group)) {
       const read = await Promise.all(ids.map((id) => this.#read(id)));
       yield read.filter((member) => member !== undefined);
     }
@@ -83,9 +83,9 @@ export class SignedInSessionsService {
    */
   async end(id: string, owner?: Subject): Promise<Session | undefined> {
     const session = await this.store.read(id);
-    if (!session || (owner && !isOf(session, owner))) return undefined;
+    if (!session || (owner && !isOwnedBy(session, owner))) return undefined;
     const ended = await this.store.end(id);
-    if (ended) this.#revocations().add(everywhere(ended), 'always');
+    if (ended) this.#revocations().add(allAccounts(ended), 'always');
     return ended;
   }
 
@@ -97,8 +97,8 @@ export class SignedInSessionsService {
     const group = this.#groupOf(subject);
     const revocations = this.#revocations();
     let ended = 0;
-    for await (const members of this.#portionsOf(group)) {
-      const ids = members.filter(({ session }) => isIn(session, group)).map(idOf);
+    for await (const members of this.#pagesOf(group)) {
+      const ids = members.filter(({ session }) => belongsTo(session, group)).map(idOf);
       ended += await this.#endEach(
         ids.filter((id) => id !== except),
         'always',
@@ -117,8 +117,8 @@ export class SignedInSessionsService {
     await this.index.revokeBefore(group);
     const revocations = this.#revocations();
     let ended = 0;
-    for await (const members of this.#portionsOf(group)) {
-      const own = members.filter(({ session }) => isIn(session, group));
+    for await (const members of this.#pagesOf(group)) {
+      const own = members.filter(({ session }) => belongsTo(session, group));
       ended += await this.#endEach(own.map(idOf), revocation, revocations);
       const others = members.filter((seen) => !own.includes(seen));
       await this.#disconnectEach(others, group, revocation, revocations);
@@ -128,8 +128,8 @@ export class SignedInSessionsService {
 
   /**
    * Ends the oldest sessions of a subject that has more than `session.maxPerUser`, after a sign-in.
-   * Concurrent sign-ins on any replica choose the same sessions, so that the permitted number
-   * stays. The newest sessions stay, even if `newest` is not among them.
+   * Concurrent sign-ins on any replica end the same sessions, so that the permitted number remains:
+   * the most recent ones, even if `newest` is not among them.
    */
   async keepWithinLimit(newest: Session): Promise<void> {
     const { maxPerUser } = this.options.session;
@@ -139,11 +139,14 @@ export class SignedInSessionsService {
     const sessions = await this.list(newest);
     const oldest = sessions.slice(0, Math.max(0, sessions.length - maxPerUser)).map(idOf);
     const revocations = this.#revocations();
-    for (let next = 0; next < oldest.length; next += endsAtOnce)
-      await this.#endEach(oldest.slice(next, next + endsAtOnce), 'always', revocations);
+    for (let next = 0; next < oldest.length; next += maxConcurrentEnds)
+      await this.#endEach(oldest.slice(next, next + maxConcurrentEnds), 'always', revocations);
   }
 
-  /** Copies only these fields: `subject` may be a whole session, which also has a `sid`. */
+  /**
+   * Returns the group of a subject. Copies only these fields: `subject` may be a whole session,
+   * which also has a `sid`.
+   */
   #groupOf({ issuer, sub }: Subject): SessionGroup {
     return { issuer, clientIds: this.providers.clientIdsOf(issuer), sub };
   }
@@ -173,9 +176,9 @@ export class SignedInSessionsService {
     const ended = results.flatMap((result) => ('value' in result ? (result.value ?? []) : []));
     // Revocation runs in the background: these sessions are over even if others could not be ended.
     revocations.add(ended, revocation);
-    // The tokens of other providers have no user any more, so they are always revoked.
+    // No session uses the tokens of the connected accounts any more: they are always revoked.
     revocations.add(
-      ended.flatMap((session) => everywhere(session).slice(1)),
+      ended.flatMap((session) => allAccounts(session).slice(1)),
       'always',
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -210,7 +213,7 @@ function byAge({ session: one }: SeenSession, { session: other }: SeenSession): 
 }
 
 /** Checks that the account itself belongs to the group. */
-function isIn(account: Session, group: SessionGroup): boolean {
+function belongsTo(account: Session, group: SessionGroup): boolean {
   const { issuer, clientId } = account;
   if (issuer !== group.issuer || !group.clientIds.includes(clientId)) return false;
   return 'sub' in group ? account.sub === group.sub : account.sid === group.sid;
@@ -218,9 +221,9 @@ function isIn(account: Session, group: SessionGroup): boolean {
 
 /** The accounts of a session that belong to the group. */
 function accountsIn(session: Session, group: SessionGroup): Session[] {
-  return everywhere(session).filter((account) => isIn(account, group));
+  return allAccounts(session).filter((account) => belongsTo(account, group));
 }
 
-function isOf({ issuer, sub }: Session, subject: Subject): boolean {
+function isOwnedBy({ issuer, sub }: Session, subject: Subject): boolean {
   return issuer === subject.issuer && sub === subject.sub;
 }

@@ -1,6 +1,6 @@
 /**
- * A condition for a write: this key must still have this value. Protects against a lock that its
- * holder has lost.
+ * A condition for a write: this key must still have this value. Prevents writes by a process that
+ * has lost its lock.
  */
 export interface Fence {
   readonly key: string;
@@ -13,8 +13,8 @@ export interface ListEntry {
   readonly at: number;
 }
 
-/** Selects a page of a list. */
-export interface Portion {
+/** Selects a page of a list of members. */
+export interface PageRequest {
   /**
    * The last entry of the previous page, which may have been removed. Omit it to read from the
    * start.
@@ -25,10 +25,10 @@ export interface Portion {
 }
 
 /**
- * The times of an added or renewed member. `ttl` is a duration in milliseconds, the others are
- * epoch milliseconds.
+ * The times for adding or renewing a list member. `ttl` is a duration in milliseconds, the others
+ * are epoch milliseconds.
  */
-export interface SeenAt {
+export interface MemberTimes {
   readonly at: number;
   /** Members not seen since then have expired. */
   readonly staleBefore: number;
@@ -99,7 +99,7 @@ export interface KeyValueStore {
   addMember(
     list: string,
     member: string,
-    times: SeenAt & { readonly since: number },
+    times: MemberTimes & { readonly since: number },
   ): Promise<boolean>;
   /**
    * Checks that a list has a member and that members were not revoked at or after `since`, a `time`
@@ -107,29 +107,29 @@ export interface KeyValueStore {
    */
   hasMember(list: string, member: string, since: number): Promise<boolean>;
   /** Renews a member. Does not restore a removed one. */
-  renewMember(list: string, member: string, times: SeenAt): Promise<void>;
+  renewMember(list: string, member: string, times: MemberTimes): Promise<void>;
   removeMember(list: string, member: string): Promise<void>;
   /**
    * Returns a page of the members seen since `staleBefore` (epoch milliseconds), least recently
    * seen first. Consecutive pages include every member that stays in the list. A member that is
    * renewed in between may appear twice.
    */
-  members(list: string, staleBefore: number, portion: Portion): Promise<ListEntry[]>;
+  members(list: string, staleBefore: number, page: PageRequest): Promise<ListEntry[]>;
   /** Counts the members seen since `staleBefore`, in epoch milliseconds. */
-  countEnlisted(list: string, staleBefore: number): Promise<number>;
+  countMembers(list: string, staleBefore: number): Promise<number>;
   /**
    * Refuses members whose `since` is not after `at`, a `time` of the store. Applies for `ttl`
    * milliseconds. Existing members stay in the list.
    */
   revokeBefore(list: string, at: number, ttl: number): Promise<void>;
   /**
-   * Atomically takes one of `most` places for `ttl` milliseconds by the store's clock. Returns
-   * `false` if all are taken. Expired places are free again. All members of one key must have the
+   * Atomically takes one of `most` slots for `ttl` milliseconds by the store's clock. Returns
+   * `false` if all are taken. Expired slots are free again. All members of one key must have the
    * same `ttl`.
    */
-  takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean>;
-  /** Frees the place of a member before it expires. Does nothing if the member has none. */
-  freePlace(places: string, member: string): Promise<void>;
+  takeSlot(slots: string, member: string, most: number, ttl: number): Promise<boolean>;
+  /** Frees the slot of a member before it expires. Does nothing if the member has none. */
+  freeSlot(slots: string, member: string): Promise<void>;
   /**
    * Notifies the watcher of changes to session keys. Changes made through this store are omitted.
    */

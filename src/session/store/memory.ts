@@ -1,5 +1,11 @@
 import type { Clock } from '../../clock.ts';
-import type { Fence, KeyValueStore, ListEntry, Portion, SeenAt } from './key-value-store.ts';
+import type {
+  Fence,
+  KeyValueStore,
+  ListEntry,
+  PageRequest,
+  MemberTimes,
+} from './key-value-store.ts';
 
 interface Entry {
   readonly value: string;
@@ -22,38 +28,38 @@ const writesBetweenSweeps = 1000;
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #lists = new Map<string, List>();
-  /** The expiry times of members with a place, by key. Ordered by expiry. */
-  readonly #places = new Map<string, Map<string, number>>();
+  /** By key: the members that have a slot and their expiry times, in order of expiry. */
+  readonly #slots = new Map<string, Map<string, number>>();
   #writes = 0;
 
   constructor(private readonly clock: Clock = Date.now) {}
 
   async get(key: string): Promise<string | undefined> {
-    return this.#living(key)?.value;
+    return this.#live(key)?.value;
   }
 
   async create(key: string, value: string, ttlMilliseconds: number): Promise<boolean> {
-    if (this.#living(key)) return false;
+    if (this.#live(key)) return false;
     this.#write(key, { value, expiresAt: this.clock() + ttlMilliseconds });
     return true;
   }
 
   async replace(key: string, expected: string, value: string, fence?: Fence): Promise<boolean> {
-    const entry = this.#living(key);
+    const entry = this.#live(key);
     if (entry?.value !== expected) return false;
-    if (fence && this.#living(fence.key)?.value !== fence.value) return false;
+    if (fence && this.#live(fence.key)?.value !== fence.value) return false;
     this.#write(key, { value, expiresAt: entry.expiresAt });
     return true;
   }
 
   async take(key: string): Promise<string | undefined> {
-    const value = this.#living(key)?.value;
+    const value = this.#live(key)?.value;
     this.#entries.delete(key);
     return value;
   }
 
   async touch(key: string, ttlMilliseconds: number): Promise<boolean> {
-    const entry = this.#living(key);
+    const entry = this.#live(key);
     if (!entry) return false;
     this.#write(key, { value: entry.value, expiresAt: this.clock() + ttlMilliseconds });
     return true;
@@ -65,22 +71,22 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 
   async extend(key: string, expected: string, ttlMilliseconds: number): Promise<boolean> {
-    return this.#living(key)?.value === expected && this.touch(key, ttlMilliseconds);
+    return this.#live(key)?.value === expected && this.touch(key, ttlMilliseconds);
   }
 
   async timeToLive(key: string): Promise<number | undefined> {
-    const entry = this.#living(key);
+    const entry = this.#live(key);
     return entry && entry.expiresAt - this.clock();
   }
 
   async remove(key: string): Promise<boolean> {
-    const existed = this.#living(key) !== undefined;
+    const existed = this.#live(key) !== undefined;
     this.#entries.delete(key);
     return existed;
   }
 
   async removeIf(key: string, expected: string): Promise<boolean> {
-    return this.#living(key)?.value === expected && this.#entries.delete(key);
+    return this.#live(key)?.value === expected && this.#entries.delete(key);
   }
 
   async time(): Promise<number> {
@@ -90,18 +96,18 @@ export class MemoryKeyValueStore implements KeyValueStore {
   async addMember(
     list: string,
     member: string,
-    { since, ...times }: SeenAt & { readonly since: number },
+    { since, ...times }: MemberTimes & { readonly since: number },
   ): Promise<boolean> {
-    if (this.#isClosed(list, since)) return false;
+    if (this.#isRevoked(list, since)) return false;
     this.#renew(list, member, times);
     return true;
   }
 
   async hasMember(list: string, member: string, since: number): Promise<boolean> {
-    return !this.#isClosed(list, since) && this.#membersOf(list).has(member);
+    return !this.#isRevoked(list, since) && this.#membersOf(list).has(member);
   }
 
-  async renewMember(list: string, member: string, times: SeenAt): Promise<void> {
+  async renewMember(list: string, member: string, times: MemberTimes): Promise<void> {
     if (this.#membersOf(list).has(member)) this.#renew(list, member, times);
   }
 
@@ -114,34 +120,34 @@ export class MemoryKeyValueStore implements KeyValueStore {
   async members(
     list: string,
     staleBefore: number,
-    { after, atMost }: Portion,
+    { after, atMost }: PageRequest,
   ): Promise<ListEntry[]> {
-    const living = this.#seenSince(list, staleBefore).toSorted(inOrder);
-    const rest = after ? living.filter((entry) => inOrder(entry, after) > 0) : living;
+    const live = this.#seenSince(list, staleBefore).toSorted(compareEntries);
+    const rest = after ? live.filter((entry) => compareEntries(entry, after) > 0) : live;
     return rest.slice(0, atMost);
   }
 
-  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+  async countMembers(list: string, staleBefore: number): Promise<number> {
     return this.#seenSince(list, staleBefore).length;
   }
 
   async revokeBefore(list: string, at: number, ttl: number): Promise<void> {
-    this.#write(closedKey(list), { value: String(at), expiresAt: this.clock() + ttl });
+    this.#write(revocationKey(list), { value: String(at), expiresAt: this.clock() + ttl });
   }
 
-  async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
-    const taken = this.#places.get(places) ?? new Map<string, number>();
+  async takeSlot(slots: string, member: string, most: number, ttl: number): Promise<boolean> {
+    const taken = this.#slots.get(slots) ?? new Map<string, number>();
     for (const [each, expiresAt] of taken) {
       if (expiresAt > this.clock()) break;
       taken.delete(each);
     }
     if (taken.size >= most) return false;
-    this.#places.set(places, taken.set(member, this.clock() + ttl));
+    this.#slots.set(slots, taken.set(member, this.clock() + ttl));
     return true;
   }
 
-  async freePlace(places: string, member: string): Promise<void> {
-    this.#places.get(places)?.delete(member);
+  async freeSlot(slots: string, member: string): Promise<void> {
+    this.#slots.get(slots)?.delete(member);
   }
 
   /** Does nothing: no other process changes this store. */
@@ -152,17 +158,17 @@ export class MemoryKeyValueStore implements KeyValueStore {
   async close(): Promise<void> {
     this.#entries.clear();
     this.#lists.clear();
-    this.#places.clear();
+    this.#slots.clear();
   }
 
-  #living(key: string): Entry | undefined {
+  #live(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
     return entry && entry.expiresAt > this.clock() ? entry : undefined;
   }
 
-  #isClosed(list: string, since: number): boolean {
-    const closedAt = this.#living(closedKey(list))?.value;
-    return closedAt !== undefined && Number(closedAt) >= since;
+  #isRevoked(list: string, since: number): boolean {
+    const revokedAt = this.#live(revocationKey(list))?.value;
+    return revokedAt !== undefined && Number(revokedAt) >= since;
   }
 
   #membersOf(name: string): Map<string, number> {
@@ -175,9 +181,9 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return entries.filter(({ at }) => at >= staleBefore);
   }
 
-  #renew(list: string, member: string, { at, staleBefore, ttl }: SeenAt): void {
-    const living = [...this.#membersOf(list)].filter(([, seenAt]) => seenAt >= staleBefore);
-    const members = new Map(living).set(member, at);
+  #renew(list: string, member: string, { at, staleBefore, ttl }: MemberTimes): void {
+    const live = [...this.#membersOf(list)].filter(([, seenAt]) => seenAt >= staleBefore);
+    const members = new Map(live).set(member, at);
     const expiresAt = Math.max(this.#lists.get(list)?.expiresAt ?? 0, this.clock() + ttl);
     this.#lists.set(list, { members, expiresAt });
     this.#sweepSometimes();
@@ -192,7 +198,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
     this.#writes += 1;
     if (this.#writes % writesBetweenSweeps !== 0) return;
     for (const candidate of this.#entries.keys()) {
-      if (!this.#living(candidate)) this.#entries.delete(candidate);
+      if (!this.#live(candidate)) this.#entries.delete(candidate);
     }
     for (const [name, { expiresAt }] of this.#lists) {
       if (expiresAt <= this.clock()) this.#lists.delete(name);
@@ -201,10 +207,10 @@ export class MemoryKeyValueStore implements KeyValueStore {
 }
 
 /** Orders by time, then by member, so that the order is total. */
-function inOrder(one: ListEntry, other: ListEntry): number {
+function compareEntries(one: ListEntry, other: ListEntry): number {
   return one.at - other.at || Number(one.member > other.member) - Number(one.member < other.member);
 }
 
-function closedKey(list: string): string {
+function revocationKey(list: string): string {
   return `${list}:closed`;
 }

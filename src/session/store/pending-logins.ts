@@ -9,8 +9,8 @@ import { recordNameOf, type SealedRecords } from './sealed-records.ts';
 export const pendingLoginLifetime = 10 * 60 * 1000;
 
 /**
- * A place outlives its record by this time, in milliseconds. It covers slow Redis responses, so
- * that every record has a place.
+ * How much longer than its record a slot lives, in milliseconds. Redis may execute the commands for
+ * the two at different times, but every record must have a slot.
  */
 const slack = 2000;
 
@@ -30,16 +30,16 @@ export interface PendingLogin extends AccountProvider {
   readonly connects?: string;
 }
 
-/** A place for one record. Places limit the pending logins of all replicas. */
-export interface LoginPlace {
+/** A slot for one record. Slots limit the pending logins of all replicas. */
+export interface LoginSlot {
   /** The name of the record. */
   readonly name: string;
-  /** When the place was taken, in epoch milliseconds. The lifetime of the record starts here. */
+  /** When the slot was taken, in epoch milliseconds. The lifetime of the record starts here. */
   readonly takenAt: number;
 }
 
 /** The key under which pending logins are counted, and their maximum number on all replicas. */
-export interface LoginPlaces {
+export interface LoginSlots {
   readonly store: KeyValueStore;
   readonly key: string;
   readonly most: number;
@@ -48,32 +48,32 @@ export interface LoginPlaces {
 /**
  * Stores one record for each pending login, so that any number of tabs can sign in at once. The
  * name of a record contains its state *and* the binding in the login cookie: another browser can
- * neither find it nor use it up (RFC 9700 §4.7). The number of records is limited by places, so
+ * neither find it nor use it up (RFC 9700 §4.7). The number of records is limited by slots, so
  * that requests without a session cannot fill Redis.
  */
 export class PendingLogins {
   constructor(
     private readonly records: SealedRecords,
-    private readonly places: LoginPlaces,
+    private readonly slots: LoginSlots,
     private readonly clock: Clock,
   ) {}
 
-  /** Takes a place for a login that is about to start. Throws `rate_limited` if none is free. */
-  async takePlace(binding: string, state: string): Promise<LoginPlace> {
-    const { store, key, most } = this.places;
-    const place = { name: recordName(state, binding), takenAt: this.clock() };
-    if (await store.takePlace(key, place.name, most, pendingLoginLifetime + slack)) return place;
+  /** Takes a slot for a login that is about to start. Throws `rate_limited` if none is free. */
+  async takeSlot(binding: string, state: string): Promise<LoginSlot> {
+    const { store, key, most } = this.slots;
+    const slot = { name: nameOfRecord(state, binding), takenAt: this.clock() };
+    if (await store.takeSlot(key, slot.name, most, pendingLoginLifetime + slack)) return slot;
     throw new BffError('rate_limited', { cause: new Error(`${most} logins are pending`) });
   }
 
-  /** Frees a place that has no record. If that fails, the place expires after ten minutes. */
-  async freePlace({ name }: Pick<LoginPlace, 'name'>): Promise<void> {
-    const { store, key } = this.places;
-    await store.freePlace(key, name).catch(() => undefined);
+  /** Frees a slot that has no record. If that fails, the slot expires after ten minutes. */
+  async freeSlot({ name }: Pick<LoginSlot, 'name'>): Promise<void> {
+    const { store, key } = this.slots;
+    await store.freeSlot(key, name).catch(() => undefined);
   }
 
-  /** Stores a login in its place. */
-  async put({ name, takenAt }: LoginPlace, login: PendingLogin): Promise<void> {
+  /** Stores a login in its slot. */
+  async put({ name, takenAt }: LoginSlot, login: PendingLogin): Promise<void> {
     // A request to the provider may have taken time since.
     const lifetime = pendingLoginLifetime - (this.clock() - takenAt);
     await this.records.create(name, JSON.stringify(login), lifetime);
@@ -81,11 +81,11 @@ export class PendingLogins {
 
   /**
    * Returns the login and removes it, so that only one of several callbacks gets it. Frees its
-   * place.
+   * slot.
    */
   async take(binding: string, state: string): Promise<PendingLogin | undefined> {
-    const name = recordName(state, binding);
-    const [text] = await Promise.all([this.records.take(name), this.freePlace({ name })]);
+    const name = nameOfRecord(state, binding);
+    const [text] = await Promise.all([this.records.take(name), this.freeSlot({ name })]);
     return text === undefined ? undefined : (JSON.parse(text) as PendingLogin);
   }
 
@@ -95,6 +95,6 @@ export class PendingLogins {
   }
 }
 
-function recordName(state: string, binding: string): string {
+function nameOfRecord(state: string, binding: string): string {
   return recordNameOf(JSON.stringify([state, binding]));
 }

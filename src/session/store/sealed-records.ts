@@ -24,7 +24,8 @@ export type RecordWatcher = (name?: string) => void;
 
 /**
  * Stores records of one kind. The store holds neither the secret of a record, only a hash of it,
- * nor the plain text, only the sealed text. A dump of Redis opens no session and reveals none.
+ * nor the plain text, only the sealed text. A copy of the database neither gives access to a
+ * session nor reveals its content.
  */
 export class SealedRecords {
   readonly #watchers: RecordWatcher[] = [];
@@ -36,15 +37,19 @@ export class SealedRecords {
     private readonly prefix: string,
   ) {}
 
+  /** Reads a record. `undefined` if it does not exist or cannot be opened. */
   async read(name: string): Promise<SealedRecord | undefined> {
     const key = this.#key(name);
-    return this.#opened(await this.store.get(key), key);
+    return this.#open(await this.store.get(key), key);
   }
 
-  /** Reads a record and sets a new time to live, in milliseconds. `undefined` as in `get`. */
+  /**
+   * Reads a record and sets a new time to live, in milliseconds. `undefined` if it does not exist
+   * or cannot be opened.
+   */
   async readAndTouch(name: string, ttlMilliseconds: number): Promise<SealedRecord | undefined> {
     const key = this.#key(name);
-    return this.#opened(await this.store.getAndTouch(key, ttlMilliseconds), key);
+    return this.#open(await this.store.getAndTouch(key, ttlMilliseconds), key);
   }
 
   /** Calls the watcher for every change of a record, by this process or another. */
@@ -77,7 +82,7 @@ export class SealedRecords {
   async replace(name: string, read: SealedRecord, text: string, fence?: Fence): Promise<boolean> {
     const key = this.#key(name);
     const sealed = this.sealing.seal(text, key);
-    return this.#changing(name, this.store.replace(key, read.stored, sealed, fence));
+    return this.#notifyingWatchers(name, this.store.replace(key, read.stored, sealed, fence));
   }
 
   /** Returns the key of a lock on a record or a part of it, in the record's hash slot. */
@@ -85,10 +90,10 @@ export class SealedRecords {
     return `${this.#key(name)}:refresh${part === undefined ? '' : `:${part}`}`;
   }
 
-  /** Reads and removes a record atomically. */
+  /** Reads and removes a record atomically: of several concurrent callers, one gets the text. */
   async take(name: string): Promise<string | undefined> {
     const key = this.#key(name);
-    const stored = await this.#changing(name, this.store.take(key));
+    const stored = await this.#notifyingWatchers(name, this.store.take(key));
     return stored && this.sealing.open(stored, key);
   }
 
@@ -101,14 +106,14 @@ export class SealedRecords {
   }
 
   async remove(name: string): Promise<boolean> {
-    return this.#changing(name, this.store.remove(this.#key(name)));
+    return this.#notifyingWatchers(name, this.store.remove(this.#key(name)));
   }
 
   /**
    * Notifies the watchers even after an error: the change may be done although the response was
    * lost.
    */
-  async #changing<T>(name: string, change: Promise<T>): Promise<T> {
+  async #notifyingWatchers<T>(name: string, change: Promise<T>): Promise<T> {
     try {
       return await change;
     } finally {
@@ -116,7 +121,7 @@ export class SealedRecords {
     }
   }
 
-  #opened(stored: string | undefined, key: string): SealedRecord | undefined {
+  #open(stored: string | undefined, key: string): SealedRecord | undefined {
     const text = stored && this.sealing.open(stored, key);
     return stored && text ? { text, stored } : undefined;
   }

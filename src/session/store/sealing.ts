@@ -13,17 +13,17 @@ interface SealingKey {
 
 /**
  * Authenticated encryption with keys derived from `session.secrets`. The newest key seals, all keys
- * open. Sealed text is bound to a label, the name of its Redis key: a value moved to another key
- * does not open.
+ * open. Sealed text is bound to a label, such as the name of its Redis key: it cannot be opened
+ * with another label.
  */
 export class Sealing {
   readonly #newest: SealingKey;
-  readonly #ring: readonly SealingKey[];
+  readonly #keys: readonly SealingKey[];
 
   /** `secrets` are newest first, as configured. Throws if there are none. */
   constructor(secrets: readonly string[]) {
-    this.#ring = secrets.map(deriveKey);
-    const [newest] = this.#ring;
+    this.#keys = secrets.map(deriveKey);
+    const [newest] = this.#keys;
     if (!newest) throw new Error('sealing needs at least one secret');
     this.#newest = newest;
   }
@@ -48,7 +48,7 @@ export class Sealing {
     const bytes = Buffer.from(sealed, 'base64url');
     if (bytes.length < keyIdBytes + ivBytes + tagBytes) return undefined;
     const id = bytes.subarray(0, keyIdBytes);
-    const key = this.#ring.find((candidate) => candidate.id.equals(id))?.key;
+    const key = this.#keys.find((candidate) => candidate.id.equals(id))?.key;
     return key && decrypt(key, bytes.subarray(keyIdBytes), label);
   }
 }

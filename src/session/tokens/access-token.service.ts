@@ -28,9 +28,9 @@ export class AccessTokenService implements OnApplicationShutdown {
    */
   tokensFor(session: Session): TokenSet | undefined | Promise<TokenSet | undefined> {
     const state = this.#stateOf(session.tokens);
-    if (state === 'over') return this.#replaced({ session });
-    if (state === 'ending') {
-      // In the background: provider errors are logged. Store errors also reach the next request.
+    if (state === 'expired') return this.#refresh({ session });
+    if (state === 'expiring') {
+      // In the background: provider errors are logged. A store error fails the next request too.
       void this.refresher.refresh({ session }).catch(() => undefined);
     }
     return session.tokens;
@@ -42,13 +42,13 @@ export class AccessTokenService implements OnApplicationShutdown {
    * errors of `tokensFor`.
    */
   async replacementFor(session: Session, refused: TokenSet): Promise<TokenSet | undefined> {
-    const isOver = this.#stateOf(refused) === 'over';
-    return this.#replaced(isOver ? { session } : { session, refused });
+    const isExpired = this.#stateOf(refused) === 'expired';
+    return this.#refresh(isExpired ? { session } : { session, refused });
   }
 
-  async #replaced(wanted: TokenRequest): Promise<TokenSet | undefined> {
-    if (!wanted.session.tokens.refreshToken) return undefined;
-    const outcome = await this.refresher.refresh(wanted);
+  async #refresh(request: TokenRequest): Promise<TokenSet | undefined> {
+    if (!request.session.tokens.refreshToken) return undefined;
+    const outcome = await this.refresher.refresh(request);
     switch (outcome.kind) {
       case 'refreshed':
         return outcome.session.tokens;
@@ -60,12 +60,12 @@ export class AccessTokenService implements OnApplicationShutdown {
     }
   }
 
-  #stateOf(tokens: TokenSet): 'good' | 'ending' | 'over' {
+  #stateOf(tokens: TokenSet): 'valid' | 'expiring' | 'expired' {
     const now = this.clock();
     const { expiresAt, refreshToken } = tokens;
-    if (expiresAt !== undefined && expiresAt <= now) return 'over';
-    const isEnding = refreshToken && endsSoon(tokens, this.options.session.refreshAhead, now);
-    return isEnding ? 'ending' : 'good';
+    if (expiresAt !== undefined && expiresAt <= now) return 'expired';
+    const isExpiring = refreshToken && expiresSoon(tokens, this.options.session.refreshAhead, now);
+    return isExpiring ? 'expiring' : 'valid';
   }
 }
 
@@ -73,7 +73,7 @@ export class AccessTokenService implements OnApplicationShutdown {
  * Whether a token is within `refreshAhead` (milliseconds) of its expiry, or in the last tenth of
  * its lifetime, whichever begins later.
  */
-export function endsSoon(
+export function expiresSoon(
   { expiresAt, obtainedAt }: TokenSet,
   refreshAhead: number,
   now: number,

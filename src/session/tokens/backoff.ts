@@ -3,13 +3,17 @@ import type { Clock } from '../../clock.ts';
 import { remember } from '../store/remember.ts';
 
 /** The first and the longest backoff, in milliseconds. */
-const firstPause = 1000;
-const longestPause = 30_000;
+const initialDelay = 1000;
+const maxDelay = 30_000;
 
-/** Enough for the sessions that one process refreshes within the longest backoff. */
-const mostPauses = 10_000;
+/**
+ * The maximum number of names. Enough for the sessions that one process refreshes within the
+ * longest backoff.
+ */
+const maxTracked = 10_000;
 
-interface Pause {
+/** One backoff. */
+interface Period {
   readonly until: number;
   readonly length: number;
   readonly error: BffError;
@@ -20,7 +24,7 @@ interface Pause {
  * so that retries do not worsen an outage.
  */
 export class Backoff {
-  readonly #byName = new Map<string, Pause>();
+  readonly #byName = new Map<string, Period>();
 
   constructor(private readonly clock: Clock) {}
 
@@ -28,18 +32,18 @@ export class Backoff {
    * Returns the failure that started the current backoff, with the remaining time as `Retry-After`
    * if it is an outage. `undefined` if an attempt may be made.
    */
-  at(name: string): BffError | undefined {
-    const pause = this.#byName.get(name);
-    const left = pause ? pause.until - this.clock() : 0;
-    if (!pause || left <= 0) return undefined;
-    const { code } = pause.error;
-    // It is unknown when a refusal ends.
+  failureOf(name: string): BffError | undefined {
+    const period = this.#byName.get(name);
+    const left = period ? period.until - this.clock() : 0;
+    if (!period || left <= 0) return undefined;
+    const { code } = period.error;
+    // The end of a refusal is unknown, so it gets no `Retry-After`.
     const isOutage = code === 'provider_unavailable';
     const headers = isOutage && { headers: { 'Retry-After': String(Math.ceil(left / 1000)) } };
-    return new BffError(code, { cause: pause.error, ...headers });
+    return new BffError(code, { cause: period.error, ...headers });
   }
 
-  /** Whether the last attempt failed, so that the next one must be a single trial. */
+  /** Whether the last attempt failed. */
   hasFailed(name: string): boolean {
     return this.#byName.has(name);
   }
@@ -49,11 +53,11 @@ export class Backoff {
    * `atLeast` seconds. A failure during a backoff belongs to the same outage and changes nothing.
    */
   begin(name: string, error: BffError, atLeast = 0): void {
-    if (this.at(name)) return;
+    if (this.failureOf(name)) return;
     const before = this.#byName.get(name);
-    const length = Math.min(before ? before.length * 2 : firstPause, longestPause);
+    const length = Math.min(before ? before.length * 2 : initialDelay, maxDelay);
     const until = this.clock() + Math.max(length, atLeast * 1000);
-    remember(this.#byName, name, { until, length, error }, mostPauses);
+    remember(this.#byName, name, { until, length, error }, maxTracked);
   }
 
   /** Resets the backoff after a success. */

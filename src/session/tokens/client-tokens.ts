@@ -10,19 +10,19 @@ import type { KeyValueStore } from '../store/key-value-store.ts';
 import { Backoff } from './backoff.ts';
 import { RefreshLock } from './refresh-lock.ts';
 import {
-  betweenReplacements,
+  minReplacementInterval,
   isJustReplaced,
   isSameToken,
-  refusalNote,
+  refusedAtOf,
   refusedAgain,
 } from './refused-tokens.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
 
 /** The interval at which a replica checks for the token of the lock holder, in milliseconds. */
-const betweenReads = 25;
+const pollInterval = 25;
 
 /** The lifetime of a token whose provider states no expiry, in milliseconds. */
-const usualLifetime = 60 * 60 * 1000;
+const defaultLifetime = 60 * 60 * 1000;
 
 /** Listeners for logs and metrics. */
 export interface ClientTokenListeners {
@@ -61,17 +61,17 @@ export class ClientTokens {
   }
 
   /**
-   * Returns the cached token even if it expires soon, `undefined` if there is none or it has
-   * expired.
+   * Returns the cached token, even if it expires soon. Returns `undefined` if there is none or it
+   * has expired.
    */
-  known(policy: TokenPolicy): TokenSet | undefined {
+  cached(policy: TokenPolicy): TokenSet | undefined {
     const token = this.#cached.get(policy.name);
     return token && this.#isValid(token) ? token : undefined;
   }
 
   /**
-   * Fetches a token, to replace the `stale` one if given. `isRefused` means that an upstream
-   * refused the stale one. Throws `token_refused`, `provider_unavailable` or
+   * Fetches a token. `stale` is the token to replace, if any; `isRefused` tells that an upstream
+   * refused it before it expired. Throws `token_refused`, `provider_unavailable` or
    * `session_store_unavailable`.
    */
   async fetch(
@@ -84,8 +84,8 @@ export class ClientTokens {
     try {
       return await provider.whileAlive(running);
     } catch (error) {
-      // A request that hangs starts a backoff like one that fails. A late response is still stored.
-      if (error instanceof BffError) this.#pause(policy, error);
+      // A request that hangs starts a backoff, too. Its late response is still stored.
+      if (error instanceof BffError) this.#beginBackoff(policy, error);
       throw error;
     }
   }
@@ -95,7 +95,7 @@ export class ClientTokens {
    * refused token was already replaced within the last 30 seconds, and the errors of `fetch`.
    */
   async replacementFor(policy: TokenPolicy, refused: TokenSet): Promise<TokenSet> {
-    const cached = this.known(policy);
+    const cached = this.cached(policy);
     // Another request may have replaced it already.
     if (cached && !isSameToken(cached, refused)) return cached;
     if (!cached) return this.fetch(policy, undefined);
@@ -126,7 +126,7 @@ export class ClientTokens {
         this.#cached.set(policy.name, token);
         return token;
       }
-      await setTimeout(betweenReads);
+      await setTimeout(pollInterval);
     }
   }
 
@@ -146,11 +146,11 @@ export class ClientTokens {
     return stale && isSameToken(token, stale) ? undefined : token;
   }
 
-  /** `undefined` if another replica holds the lock. */
+  /** Requests a token under the lock. Returns `undefined` if another replica holds it. */
   async #requestUnderLock(request: ClientTokenRequest): Promise<TokenSet | undefined> {
     const { policy, stale } = request;
-    const paused = this.#backoff.at(policy.name);
-    if (paused) throw paused;
+    const failure = this.#backoff.failureOf(policy.name);
+    if (failure) throw failure;
     const name = this.#recordName(policy);
     const lock = await RefreshLock.acquire(this.locks, this.records.lockKey(name));
     if (!lock) return undefined;
@@ -173,7 +173,7 @@ export class ClientTokens {
       case 'refreshed': {
         this.#backoff.end(policy.name);
         const { tokens } = outcome;
-        const token = { ...tokens, ...refusalNote(tokens, before, isRefused) };
+        const token = { ...tokens, ...refusedAtOf(tokens, before, isRefused) };
         await this.#share(policy, token);
         return token;
       }
@@ -186,15 +186,15 @@ export class ClientTokens {
   }
 
   /**
-   * Shares the token. A failure is reported only: this process can use the token, and others
-   * request their own.
+   * Shares the token. A failure is only reported: this process can use the token, and other
+   * replicas request their own.
    */
   async #share(policy: TokenPolicy, token: TokenSet): Promise<void> {
     const name = this.#recordName(policy);
-    const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), usualLifetime);
-    // The time of a refusal also limits the next token. So it is kept even if this token expires
-    // soon.
-    const shortest = token.refusedAt === undefined ? 0 : betweenReplacements;
+    const lifetime = Math.min((token.expiresAt ?? Infinity) - this.clock(), defaultLifetime);
+    // `refusedAt` also limits the replacement of the next token, so the record outlives this token
+    // if it expires earlier.
+    const shortest = token.refusedAt === undefined ? 0 : minReplacementInterval;
     try {
       await this.records.remove(name);
       await this.records.create(name, JSON.stringify(token), Math.max(lifetime, shortest));
@@ -203,14 +203,14 @@ export class ClientTokens {
     }
   }
 
-  #pause({ name }: TokenPolicy, error: BffError): void {
+  #beginBackoff({ name }: TokenPolicy, error: BffError): void {
     const isFromProvider = error.code === 'provider_unavailable' || error.code === 'token_refused';
     if (isFromProvider) this.#backoff.begin(name, error, requestedPause(error));
   }
 
   /**
-   * The name covers all that tokens depend on: issuer, client, policy, and whether tokens are bound
-   * to keys.
+   * The name contains everything that a token depends on: issuer, client, policy, and whether
+   * tokens are bound to keys.
    */
   #recordName({ name, provider }: TokenPolicy): string {
     const { issuer, clientId, dpop } = this.providers.get(provider).options;

@@ -3,11 +3,11 @@ import type { RefreshLock } from './refresh-lock.ts';
 import type { Change, SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 
-/** How long a write is retried, in milliseconds. Longer than a failover. */
-const retryTime = 20_000;
+/** How long a write is retried, in milliseconds. A failover of Redis takes less. */
+const retryPeriod = 20_000;
 
 /** The interval between two attempts, in milliseconds. */
-const pause = 100;
+const retryDelay = 100;
 
 /**
  * Called when tokens could not be stored in time. The user must sign in again, because the previous
@@ -24,7 +24,10 @@ export interface FreshTokens {
   readonly isStored: (session: Session) => boolean;
 }
 
-/** Stores fresh tokens. The previous refresh token is spent, so a write that fails is retried. */
+/**
+ * Stores fresh tokens in their session. A write that fails is retried, because the previous refresh
+ * token is spent.
+ */
 export class PendingWrites {
   readonly #pending = new Map<string, Promise<unknown>>();
 
@@ -76,16 +79,16 @@ export class PendingWrites {
       // an outage.
       const now = await this.store.readStored(id);
       if (!now || fresh.isStored(now.session)) return now?.session;
-      if (!(await lock.regain())) await setTimeout(pause);
+      if (!(await lock.regain())) await setTimeout(retryDelay);
       current = now;
     }
   }
 
   async #retry(stored: StoredSession, fresh: FreshTokens, lock: RefreshLock): Promise<void> {
-    const deadline = performance.now() + retryTime;
+    const deadline = performance.now() + retryPeriod;
     try {
       for (;;) {
-        await setTimeout(pause);
+        await setTimeout(retryDelay);
         try {
           await this.#write(stored, fresh, lock);
           return;

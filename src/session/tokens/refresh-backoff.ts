@@ -20,9 +20,9 @@ export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
  */
 export class RefreshBackoff {
   readonly #ofTokens: Backoff;
-  /** Shared backoffs, named by kind of request or by provider. */
+  /** Backoffs for all sessions, by kind of request or by provider. */
   readonly #shared: Backoff;
-  /** Trial requests after a shared backoff, by the names of `#shared`. */
+  /** Trial requests in progress, by the same names as `#shared`. */
   readonly #trials = new Map<string, Promise<unknown>>();
 
   constructor(clock: Clock) {
@@ -34,12 +34,12 @@ export class RefreshBackoff {
    * Returns the failure whose backoff applies to this token, or `undefined` if a request may be
    * made.
    */
-  pauseOf(request: TokenRequest): Failure | undefined {
-    const own = this.#ofTokens.at(nameOf(request));
+  failureFor(request: TokenRequest): Failure | undefined {
+    const own = this.#ofTokens.failureOf(nameOf(request));
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
     for (const name of sharedNamesOf(request)) {
-      const error = this.#shared.at(name);
+      const error = this.#shared.failureOf(name);
       if (error) return { kind: 'failed', error, concerns: 'provider' };
     }
     return undefined;
@@ -51,7 +51,7 @@ export class RefreshBackoff {
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
   }
 
-  /** Makes this the trial request if the previous request of its kind failed. */
+  /** Records that a request was started. It becomes the trial request after a shared backoff. */
   noteRequest(request: TokenRequest, running: Promise<unknown>): void {
     for (const name of sharedNamesOf(request)) {
       if (this.#shared.hasFailed(name)) this.#try(name, running);
@@ -61,25 +61,25 @@ export class RefreshBackoff {
   /** Records a failure and returns the failure whose backoff now applies. */
   noteFailure(request: TokenRequest, failure: Failure): Failure {
     if (failure.kind === 'failed' && failure.concerns === 'provider') {
-      this.#pauseOthers(request, failure.error);
+      this.#beginShared(request, failure.error);
     } else {
       this.noteResponse(request);
       this.#ofTokens.begin(nameOf(request), failure.error);
     }
-    return this.pauseOf(request) ?? failure;
+    return this.failureFor(request) ?? failure;
   }
 
-  /** Records that the provider serves this kind of request. */
+  /** Records that the provider responded to this kind of request, and ends its shared backoff. */
   noteResponse(request: TokenRequest): void {
     for (const name of sharedNamesOf(request)) this.#shared.end(name);
   }
 
-  /** Records that this token was fetched. */
+  /** Records that this token was fetched, and ends its own backoff. */
   noteToken(request: TokenRequest): void {
     this.#ofTokens.end(nameOf(request));
   }
 
-  #pauseOthers(request: TokenRequest, error: BffError): void {
+  #beginShared(request: TokenRequest, error: BffError): void {
     const { provider } = request.session;
     if (hasResponded(error)) this.#shared.end(provider);
     const name = isUnreachable(error) ? provider : kindOf(request);

@@ -5,19 +5,19 @@ import type { TokenSet } from '../../oauth/tokens/token-set.ts';
  * The minimum time between two replacements of refused tokens, in milliseconds. Without it, an
  * upstream that refuses every token would cause one token request per call.
  */
-export const betweenReplacements = 30_000;
+export const minReplacementInterval = 30_000;
 
 /** Whether this token, or one before it, replaced a refused token within the last 30 seconds. */
 export function isJustReplaced({ refusedAt }: TokenSet, now: number): boolean {
   // The clock of the replica that wrote `refusedAt` may be ahead of ours.
-  return refusedAt !== undefined && Math.abs(now - refusedAt) < betweenReplacements;
+  return refusedAt !== undefined && Math.abs(now - refusedAt) < minReplacementInterval;
 }
 
 /**
  * The `refusedAt` of a new token: the current time if it replaces a refused token, otherwise the
  * value of the previous token if that is less than 30 seconds old.
  */
-export function refusalNote(
+export function refusedAtOf(
   fresh: TokenSet,
   before: TokenSet | undefined,
   isRefused: boolean,
@@ -28,7 +28,10 @@ export function refusalNote(
   return refusedAt === undefined ? {} : { refusedAt };
 }
 
-/** The error for a refused token that is not replaced. Its code is `token_refused`. */
+/**
+ * Creates the `token_refused` error for a refused token that is not replaced, because it already
+ * replaced a refused one.
+ */
 export function refusedAgain(): BffError {
   const cause = new Error('the upstream has refused the token before it as well');
   return new BffError('token_refused', { cause });

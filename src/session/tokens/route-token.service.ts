@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ownTokenPolicy, type TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
-import { AccessTokenService, endsSoon } from './access-token.service.ts';
+import { AccessTokenService, expiresSoon } from './access-token.service.ts';
 import { ClientTokens } from './client-tokens.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
@@ -29,21 +29,22 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   /**
-   * Returns the tokens of a policy for this session, `undefined` if only another sign-in can provide
-   * them. Client tokens need no session. Returns a promise only if tokens must be requested; it
-   * rejects with `token_refused` if the provider issues none, and with the errors of
+   * Returns the tokens of a policy for this session, or those of the sign-in without a policy.
+   * `undefined` if only another sign-in can provide them. Client tokens need no session. Returns a promise only if tokens must be
+   * requested; it rejects with `token_refused` if the provider issues none, and with the errors of
    * `AccessTokenService`.
    */
   tokensFor(
-    policy: TokenPolicy,
+    policy: TokenPolicy | undefined,
     session: Session | undefined,
   ): TokenSet | undefined | Promise<TokenSet | undefined> {
+    if (!policy) return session && this.accessTokens.tokensFor(session);
     if (policy.kind === 'client') return this.#clientTokens(policy);
     const tokens = session && tokensIn(session, policy);
-    if (!tokens || this.#isOver(tokens)) return this.#fetched(policy, session);
-    if (this.#endsSoon(tokens)) {
+    if (!tokens || this.#isExpired(tokens)) return this.#fetch(policy, session);
+    if (this.#expiresSoon(tokens)) {
       // In the background: failures are logged, and this request has a valid token.
-      void this.#fetched(policy, session).catch(() => undefined);
+      void this.#fetch(policy, session).catch(() => undefined);
     }
     return tokens;
   }
@@ -53,15 +54,16 @@ export class RouteTokenService implements OnApplicationShutdown {
    * refused tokens were already replaced within the last 30 seconds.
    */
   async replacementFor(
-    policy: TokenPolicy,
+    policy: TokenPolicy | undefined,
     session: Session | undefined,
     refused: TokenSet,
   ): Promise<TokenSet | undefined> {
+    if (!policy) return session && this.accessTokens.replacementFor(session, refused);
     if (policy.kind === 'client') return this.clientTokens.replacementFor(policy, refused);
-    return this.#fetched(policy, session, this.#isOver(refused) ? undefined : refused);
+    return this.#fetch(policy, session, this.#isExpired(refused) ? undefined : refused);
   }
 
-  async #fetched(
+  async #fetch(
     policy: TokenPolicy,
     session: Session | undefined,
     refused?: TokenSet,
@@ -90,20 +92,20 @@ export class RouteTokenService implements OnApplicationShutdown {
   }
 
   #clientTokens(policy: TokenPolicy): TokenSet | Promise<TokenSet> {
-    const known = this.clientTokens.known(policy);
-    if (!known) return this.clientTokens.fetch(policy, undefined);
-    if (this.#endsSoon(known)) {
-      // In the background, as in `tokenFor`.
-      void this.clientTokens.fetch(policy, known).catch(() => undefined);
+    const cached = this.clientTokens.cached(policy);
+    if (!cached) return this.clientTokens.fetch(policy, undefined);
+    if (this.#expiresSoon(cached)) {
+      // In the background: failures are logged, and this request has a valid token.
+      void this.clientTokens.fetch(policy, cached).catch(() => undefined);
     }
-    return known;
+    return cached;
   }
 
-  #isOver({ expiresAt = Infinity }: TokenSet): boolean {
+  #isExpired({ expiresAt = Infinity }: TokenSet): boolean {
     return expiresAt <= this.clock();
   }
 
-  #endsSoon(tokens: TokenSet): boolean {
-    return endsSoon(tokens, this.options.session.refreshAhead, this.clock());
+  #expiresSoon(tokens: TokenSet): boolean {
+    return expiresSoon(tokens, this.options.session.refreshAhead, this.clock());
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../oauth/tokens/refresh.ts';
 import { fetchUserToken } from '../../oauth/tokens/route-token.ts';
 import type { Clock } from '../../clock.ts';
+import type { ClaimsRefresher } from '../claims/claims-refresher.ts';
 import { isConnection, sessionAt, withoutConnection } from '../sessions/linked-accounts.ts';
 import { type Failure, RefreshBackoff } from './refresh-backoff.ts';
 import type { RefreshLock } from './refresh-lock.ts';
@@ -17,26 +18,31 @@ import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 import type { PendingWrites } from './pending-writes.ts';
-import { isFetched, lockNameOf, nameOf, type TokenRequest, withFetched } from './token-request.ts';
+import {
+  freshClaims,
+  type FreshResponse,
+  isFetched,
+  lockNameOf,
+  nameOf,
+  type TokenRequest,
+  withFetched,
+} from './token-request.ts';
 
 /** The result of a token request: the session with its new tokens, or the failure. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
-
-type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
 
 /** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
 /** The interval at which a replica checks for the tokens of the lock holder, in milliseconds. */
-const betweenReads = 25;
+const pollInterval = 25;
 
 /**
  * Makes one token request per session and token, however many requests on all replicas need it.
  * Within a process they share one promise, which no disconnecting client can cancel. Between
- * processes a lock decides. The others wait for its tokens instead of using the refresh token
- * again. After failures, one session at a time makes requests of a kind, with growing backoff. The
- * same applies to all requests to an unreachable provider. A request that hangs blocks no other,
- * and its late response is still stored.
+ * processes, only the holder of a lock makes the request; the others wait for its tokens. After
+ * failures, requests are delayed (see `RefreshBackoff`). A request that hangs blocks no other, and
+ * its late response is still stored.
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
@@ -47,6 +53,7 @@ export class TokenRefresher {
     private readonly pendingWrites: PendingWrites,
     private readonly providers: ProviderRegistry,
     private readonly clock: Clock,
+    private readonly claims: ClaimsRefresher,
     private readonly listener: RefreshListener,
   ) {
     this.#backoff = new RefreshBackoff(clock);
@@ -56,6 +63,7 @@ export class TokenRefresher {
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running.values());
     await this.pendingWrites.settled();
+    await this.claims.settled();
   }
 
   /**
@@ -84,7 +92,7 @@ export class TokenRefresher {
     const name = nameOf(request);
     if (this.pendingWrites.hasPendingWrite(name)) throw new BffError('session_store_unavailable');
     for (;;) {
-      const paused = this.#backoff.pauseOf(request);
+      const paused = this.#backoff.failureFor(request);
       if (paused) return paused;
       const trial = this.#backoff.trialFor(request);
       if (!trial || this.#running.has(name))
@@ -110,7 +118,7 @@ export class TokenRefresher {
     for (;;) {
       const done = (await this.#freshInStore(request)) ?? (await this.#tryToSpend(request));
       if (done) return done;
-      await setTimeout(betweenReads);
+      await setTimeout(pollInterval);
     }
   }
 
@@ -157,7 +165,7 @@ export class TokenRefresher {
     if (outcome.kind !== 'failed') this.#backoff.noteResponse(request);
     switch (outcome.kind) {
       case 'refreshed':
-        return this.#keep(request, stored, outcome, lock, provider);
+        return this.#admit(request, session, stored, outcome, lock, provider);
       case 'ended':
         return this.#end(session, outcome.reason);
       case 'refused':
@@ -167,13 +175,42 @@ export class TokenRefresher {
   }
 
   /**
+   * Stores the tokens with the claims of their ID token, if the rules still admit the user.
+   * Otherwise ends the session. A hook is called after the tokens are safe, in the background.
+   */
+  async #admit(
+    request: TokenRequest,
+    session: Session,
+    stored: StoredSession,
+    outcome: FreshResponse,
+    lock: RefreshLock,
+    provider: Provider,
+  ): Promise<Refreshed> {
+    const { policy } = this.claims;
+    const isExchange = request.policy?.kind === 'exchange';
+    if (policy.isHooked || isExchange) {
+      const kept = await this.#keep(request, stored, outcome, lock, provider);
+      if (kept.kind === 'refreshed' && !isExchange && !request.leavesClaims)
+        void this.claims.refresh(kept.session, 'hook').catch(() => undefined);
+      return kept;
+    }
+    const claimsOf = (account: Session) => policy.withoutHook(account);
+    const facts = { claimsOf, refreshedAt: outcome.tokens.obtainedAt };
+    const { claims } = freshClaims(session, outcome.tokens, facts);
+    if (policy.admits(claims))
+      return this.#keep(request, stored, { ...outcome, claimsOf }, lock, provider);
+    void revokeTokens(provider, outcome.tokens).catch(() => undefined);
+    return this.#end(session, 'a rule does not admit the user any more');
+  }
+
+  /**
    * Stores the tokens. Logout wins: if the session has ended, nothing is written and the tokens are
    * revoked.
    */
   async #keep(
     request: TokenRequest,
     stored: StoredSession,
-    fresh: Fresh,
+    fresh: FreshResponse,
     lock: RefreshLock,
     provider: Provider,
   ): Promise<Refreshed> {

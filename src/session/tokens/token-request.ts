@@ -1,14 +1,16 @@
+import type { Claims } from '../../oauth/login/claims.ts';
 import type { RefreshOutcome } from '../../oauth/tokens/refresh.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
+import { sourcesOf } from '../claims/claims-policy.ts';
 import { isConnection, sessionAt } from '../sessions/linked-accounts.ts';
-import { isSameToken, refusalNote } from './refused-tokens.ts';
+import { isSameToken, refusedAtOf } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
 /**
  * The maximum number of route tokens in a session. Configuration changes leave unused ones behind.
  */
-const mostRouteTokens = 32;
+const maxRouteTokens = 32;
 
 /** A request for one of a session's access tokens, and the token it replaces. */
 export interface TokenRequest {
@@ -19,6 +21,8 @@ export interface TokenRequest {
   readonly refused?: TokenSet | undefined;
   /** The actor token (RFC 8693 §2.1), if the policy requires one. */
   readonly actorToken?: string | undefined;
+  /** Whether the caller reads the claims again itself, so that the hook is called once. */
+  readonly leavesClaims?: boolean;
 }
 
 /**
@@ -60,21 +64,26 @@ export function lockNameOf({ session, policy }: TokenRequest): string | undefine
   return isConnection(session) ? session.provider : undefined;
 }
 
-type Fresh = Extract<RefreshOutcome, { kind: 'refreshed' }>;
+/** The tokens of a response, and the claims that an account has with them. */
+export type FreshResponse = Extract<RefreshOutcome, { kind: 'refreshed' }> & {
+  /** Optional. By default the claims stay. */
+  readonly claimsOf?: ((account: Session) => Claims) | undefined;
+};
 
 /** Returns the stored session with the fetched tokens. */
 export function withFetched(
   { session: { provider }, policy, refused }: TokenRequest,
-  { tokens: fetched, sessionExpiry }: Fresh,
+  { tokens: fetched, sessionExpiry, claimsOf }: FreshResponse,
   stored: Session,
   limits: SessionLimits,
 ): Session {
   const before = sessionAt(stored, provider);
   if (!before) return stored;
-  const note = refusalNote(fetched, tokensIn(before, policy), refused !== undefined);
+  const note = refusedAtOf(fetched, tokensIn(before, policy), refused !== undefined);
   const tokens = { ...fetched, ...note };
   if (policy?.kind === 'exchange') return withRouteToken(stored, policy, tokens);
-  if (!policy) return withTokensAt(stored, provider, tokens, limits, sessionExpiry);
+  const refreshed = { limits, sessionExpiry, claimsOf, refreshedAt: fetched.obtainedAt };
+  if (!policy) return withTokensAt(stored, provider, tokens, refreshed);
   // A request for another token spends the refresh token too. The access token of the sign-in
   // stays.
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = before.tokens;
@@ -84,23 +93,50 @@ export function withFetched(
     obtainedAt,
     ...defined({ expiresAt, refusedAt, scope, refreshToken, refreshExpiresAt, idToken, dpopKey }),
   };
-  const renewed = withTokensAt(stored, provider, next, limits, sessionExpiry);
+  const renewed = withTokensAt(stored, provider, next, refreshed);
   return withRouteToken(renewed, policy, tokens);
+}
+
+/** What a response of the token endpoint changes besides the tokens. */
+interface RefreshFacts extends Pick<FreshResponse, 'claimsOf' | 'sessionExpiry'> {
+  readonly limits: SessionLimits;
+  /** Epoch milliseconds. */
+  readonly refreshedAt: number;
 }
 
 function withTokensAt(
   stored: Session,
   provider: string,
   tokens: TokenSet,
-  limits: SessionLimits,
-  sessionExpiry: number | undefined,
+  { limits, sessionExpiry, ...claims }: RefreshFacts,
 ): Session {
   const connection = stored.connections?.[provider];
-  if (!connection) return withTokens(stored, tokens, limits, sessionExpiry);
-  return {
-    ...stored,
-    connections: { ...stored.connections, [provider]: { ...connection, tokens } },
+  if (!connection) {
+    const session = withTokens(stored, tokens, limits, sessionExpiry);
+    return { ...session, ...freshClaims(stored, tokens, claims) };
+  }
+  const before = sessionAt(stored, provider) ?? stored;
+  const account = { ...connection, tokens, ...freshClaims(before, tokens, claims) };
+  return { ...stored, connections: { ...stored.connections, [provider]: account } };
+}
+
+/**
+ * Returns the claims and their sources that an account has with refreshed tokens. A new ID token is
+ * newer than UserInfo.
+ */
+export function freshClaims(
+  before: Session,
+  tokens: TokenSet,
+  { claimsOf, refreshedAt }: Pick<RefreshFacts, 'claimsOf' | 'refreshedAt'>,
+): Pick<Session, 'claims' | 'sources'> {
+  const hasNewIdToken = tokens.idToken !== before.tokens.idToken;
+  const sources = {
+    ...sourcesOf(before),
+    refreshedAt,
+    ...(hasNewIdToken && { isUserInfoNewer: false }),
   };
+  const account = { ...before, tokens, sources };
+  return { claims: (hasNewIdToken && claimsOf?.(account)) || before.claims, sources };
 }
 
 /** Adds a route token as the newest. Beyond the limit, the oldest are dropped. */
@@ -108,7 +144,7 @@ function withRouteToken(session: Session, { name }: TokenPolicy, fresh: TokenSet
   const { accessToken, obtainedAt, expiresAt, refusedAt, scope, dpopKey } = fresh;
   const token = { accessToken, obtainedAt, ...defined({ expiresAt, refusedAt, scope, dpopKey }) };
   const others = Object.entries(session.routeTokens ?? {}).filter(([other]) => other !== name);
-  const kept = [...others, [name, token] as const].slice(-mostRouteTokens);
+  const kept = [...others, [name, token] as const].slice(-maxRouteTokens);
   return { ...session, routeTokens: Object.fromEntries(kept) };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LittleBrowser, Page } from '../../support/browser/browser.ts';
+import type { TestBrowser, Page } from '../../support/browser/browser.ts';
 
 /** The applications of a session, and what each is to be told. */
 interface SessionList {
@@ -21,26 +21,26 @@ export class GlewlwydPages {
   }
 
   /** The sign-in form, the question which scopes to grant, and on to where the page was to lead. */
-  async signIn(browser: LittleBrowser, page: Page): Promise<Page> {
-    const asked = new URL(page.url).searchParams;
+  async signIn(browser: TestBrowser, page: Page): Promise<Page> {
+    const parameters = new URL(page.url).searchParams;
     await this.#call(browser, 'POST', '/auth/', { username: 'alice', password: 'pixie-pixie' });
-    const grant = `/auth/grant/${asked.get('client_id')}`;
-    await this.#call(browser, 'PUT', grant, { scope: asked.get('scope') });
-    return browser.click(`${asked.get('callback_url')}&g_continue`);
+    const grant = `/auth/grant/${parameters.get('client_id')}`;
+    await this.#call(browser, 'PUT', grant, { scope: parameters.get('scope') });
+    return browser.click(`${parameters.get('callback_url')}&g_continue`);
   }
 
   /** "Sign out everywhere" in the page to which an application sent the browser. */
-  async confirmSignOut(browser: LittleBrowser, page: Page): Promise<Page> {
-    const asked = new URL(page.url).searchParams;
-    await this.#endSession(browser, asked.get('sid') ?? '');
-    return browser.click(asked.get('callback_url') ?? '');
+  async confirmSignOut(browser: TestBrowser, page: Page): Promise<Page> {
+    const parameters = new URL(page.url).searchParams;
+    await this.#endSession(browser, parameters.get('sid') ?? '');
+    return browser.click(parameters.get('callback_url') ?? '');
   }
 
   /**
    * The same without an application that asked; the page has a frame for each that wants to be told
    * in one.
    */
-  async signOut(browser: LittleBrowser, clientId: string): Promise<Page> {
+  async signOut(browser: TestBrowser, clientId: string): Promise<Page> {
     const page = await browser.navigate(`${this.#origin}/login.html`);
     const cookie = browser.cookies(this.#origin).find(({ name }) => name.endsWith('_SID'));
     const sid = cookie?.value ?? '';
@@ -53,12 +53,12 @@ export class GlewlwydPages {
     return { ...page, body: frames.join('') };
   }
 
-  async #endSession(browser: LittleBrowser, sid: string): Promise<void> {
+  async #endSession(browser: TestBrowser, sid: string): Promise<void> {
     await this.#call(browser, 'DELETE', `/${this.#plugin}/session/${sid}`);
     await this.#call(browser, 'DELETE', '/auth/');
   }
 
-  async #call(browser: LittleBrowser, method: string, path: string, body?: object): Promise<void> {
+  async #call(browser: TestBrowser, method: string, path: string, body?: object): Promise<void> {
     const address = `${this.#origin}/api${path}`;
     const response = await browser.fetch(address, { method, ...(body && { body }) });
     assert(response.ok, `${method} ${path}: ${response.status} ${await response.text()}`);

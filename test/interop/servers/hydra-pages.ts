@@ -8,13 +8,13 @@ const personsClaims = { name: 'Alice Adams', email: 'alice@example.com', email_v
  * Hydra's questions to its login-and-consent application, by the parameter that brings the
  * challenge.
  */
-const questions = {
+const endpoints = {
   '/login': { parameter: 'login_challenge', request: 'login' },
   '/consent': { parameter: 'consent_challenge', request: 'consent' },
   '/logout': { parameter: 'logout_challenge', request: 'logout' },
 } as const;
 
-interface Asked {
+interface Challenge {
   /** The person is known already. */
   readonly skip?: boolean;
   readonly requested_scope?: readonly string[];
@@ -27,7 +27,7 @@ interface Asked {
  */
 export class HydraPages {
   readonly #server = createServer((request, response) => {
-    this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+    this.#respond(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
   /** Where Hydra's administration is. Must be set before anybody asks. */
   adminUrl = '';
@@ -43,21 +43,21 @@ export class HydraPages {
     return closeServer(this.#server);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
-    const question = questions[url.pathname as keyof typeof questions];
-    if (!question) return void response.writeHead(404).end();
-    const challenge = url.searchParams.get(question.parameter) ?? '';
+    const endpoint = endpoints[url.pathname as keyof typeof endpoints];
+    if (!endpoint) return void response.writeHead(404).end();
+    const challenge = url.searchParams.get(endpoint.parameter) ?? '';
     const form = new URLSearchParams(await text(request));
-    const asked = await this.#admin<Asked>('GET', question.request, '', challenge);
-    if (!isAnswered(url.pathname, asked, form)) return showForm(response, url);
-    const answer = answerTo(url.pathname, asked);
+    const pending = await this.#admin<Challenge>('GET', endpoint.request, '', challenge);
+    if (!isAccepted(url.pathname, pending, form)) return showForm(response, url);
+    const decision = decisionFor(url.pathname, pending);
     const { redirect_to: next } = await this.#admin<{ redirect_to: string }>(
       'PUT',
-      question.request,
+      endpoint.request,
       '/accept',
       challenge,
-      answer,
+      decision,
     );
     response.writeHead(303, { location: next }).end();
   }
@@ -82,13 +82,13 @@ export class HydraPages {
   }
 }
 
-function isAnswered(path: string, asked: Asked, form: URLSearchParams): boolean {
-  if (path === '/login') return asked.skip === true || form.get('password') === 'pixie';
-  if (path === '/logout') return asked.rp_initiated === true || form.has('yes');
+function isAccepted(path: string, request: Challenge, form: URLSearchParams): boolean {
+  if (path === '/login') return request.skip === true || form.get('password') === 'pixie';
+  if (path === '/logout') return request.rp_initiated === true || form.has('yes');
   return true;
 }
 
-function answerTo(path: string, { requested_scope: scopes = [] }: Asked): object {
+function decisionFor(path: string, { requested_scope: scopes = [] }: Challenge): object {
   if (path === '/login') return { subject: 'alice', remember: true, remember_for: 3600 };
   if (path === '/logout') return {};
   return { grant_scope: scopes, session: { id_token: personsClaims } };

@@ -29,8 +29,8 @@ async function provideProgram(): Promise<string> {
   return made(program, async () => {
     const go = need('go', 'it is built from its Go module');
     need('cc', 'SQLite is built with it: apt-get install gcc');
-    const answer = await runTool(go, ['mod', 'download', '-json', module], { cwd: directory });
-    const { Dir: source } = JSON.parse(answer) as { Dir: string };
+    const download = await runTool(go, ['mod', 'download', '-json', module], { cwd: directory });
+    const { Dir: source } = JSON.parse(download) as { Dir: string };
     const manifest = join(directory, 'go.mod');
     for (const name of ['go.mod', 'go.sum']) {
       copyFileSync(join(source, name), join(directory, name));

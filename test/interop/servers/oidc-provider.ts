@@ -41,8 +41,8 @@ async function start({ publicUrl, port }: Place): Promise<Running> {
       idTokenAlgorithms: ['PS256'],
     },
     signIn: async (browser, page) => {
-      const asked = await browser.submit(page, { login: 'alice', password: 'pixie' });
-      return browser.submit(asked, { prompt: 'consent' });
+      const consent = await browser.submit(page, { login: 'alice', password: 'pixie' });
+      return browser.submit(consent, { prompt: 'consent' });
     },
     confirmSignOut: (browser, page) => browser.submit(page, { logout: 'yes' }),
     [Symbol.asyncDispose]: () => closeServer(server),
@@ -78,7 +78,7 @@ function configuration(publicUrl: string): Configuration {
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
       revocation: { enabled: true },
       backchannelLogout: { enabled: true },
-      rpInitiatedLogout: { enabled: true, logoutSource: askWhether },
+      rpInitiatedLogout: { enabled: true, logoutSource: confirmLogout },
     },
     // Its own dispatcher refuses loopback, where our back-channel logout endpoint is.
     fetch: (url, init) => fetch(url, Object.assign({}, init, { dispatcher: undefined })),
@@ -100,7 +100,7 @@ function client(publicUrl: string) {
 
 type Features = NonNullable<Configuration['features']>;
 
-const askWhether: NonNullable<NonNullable<Features['rpInitiatedLogout']>['logoutSource']> = (
+const confirmLogout: NonNullable<NonNullable<Features['rpInitiatedLogout']>['logoutSource']> = (
   ctx,
   form,
 ) => {

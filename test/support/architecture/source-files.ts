@@ -13,7 +13,7 @@ export interface SourceFile {
 /** One place where a file names another module. */
 export interface Import {
   readonly specifier: string;
-  /** The file it leads to, below the root; absent for a package. */
+  /** The resolved path below the root; undefined for a package. */
   readonly target: string | undefined;
   readonly node: ts.Node;
   /** It hands the names on: `export … from`. */

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { getGlobalDispatcher } from 'undici';
-import { answer, inTurn, passOn } from '../upstream/responses.ts';
+import { respondWith, inTurn, passOn } from '../upstream/responses.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
   type AuthorizationServerOptions,
 } from './authorization-server.ts';
-import { LittleBrowser } from '../browser/browser.ts';
+import { TestBrowser } from '../browser/browser.ts';
 import { startUpstream } from '../upstream/upstream.ts';
 
 const redirectUri = 'http://localhost:1/callback';
@@ -23,7 +23,7 @@ async function start(options: AuthorizationServerOptions = {}) {
 async function authorize(
   server: AuthorizationServer,
   changes: Record<string, string> = {},
-  browser = new LittleBrowser({ origin: server.issuer }),
+  browser = new TestBrowser({ origin: server.issuer }),
 ): Promise<URL> {
   const query = new URLSearchParams({
     client_id: server.clientId,
@@ -82,7 +82,7 @@ afterAll(() => getGlobalDispatcher().close());
 const hash = expect.any(String);
 
 describe('the authorization server', () => {
-  it('signs in whoever is hinted, answers with iss, and records every request', async () => {
+  it('signs in the hinted person, responds with iss, and records every request', async () => {
     await using server = await start();
     const back = await authorize(server, { login_hint: 'bob@example.com' });
     expect(back.searchParams.get('iss')).toBe(server.issuer);
@@ -96,9 +96,9 @@ describe('the authorization server', () => {
     expect(request?.form.get('code_verifier')).toBe(verifier);
   });
 
-  it('asks for a new sign-in when a stronger one is wanted', async () => {
+  it('requires a new sign-in when a stronger one is requested', async () => {
     await using server = await start();
-    const browser = new LittleBrowser({ origin: server.issuer });
+    const browser = new TestBrowser({ origin: server.issuer });
     const signIn = async (changes: Record<string, string>) => {
       const tokens = await token(server, codeForm(await authorize(server, changes, browser)));
       const { sub, acr } = payload(tokens['id_token']);
@@ -112,7 +112,7 @@ describe('the authorization server', () => {
     expect(await signIn({ acr_values: 'urn:test:mfa' })).toEqual(['alice', 'urn:test:mfa']);
   });
 
-  it('denies when it is told to, and refuses a request without PKCE', async () => {
+  it('denies when a test sets it to, and refuses a request without PKCE', async () => {
     await using server = await start();
     server.interaction = 'deny';
     expect((await authorize(server)).searchParams.get('error')).toBe('access_denied');
@@ -132,7 +132,7 @@ describe('the authorization server', () => {
     expect(await refresh(second['refresh_token'])).toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('offers only what is asked for', async () => {
+  it('offers only what is configured', async () => {
     const usual = await discovery({});
     expect(usual).not.toHaveProperty('pushed_authorization_request_endpoint');
     expect(usual).not.toHaveProperty('dpop_signing_alg_values_supported');
@@ -143,16 +143,16 @@ describe('the authorization server', () => {
     expect(less).not.toHaveProperty('revocation_endpoint');
   });
 
-  it('issues JWT access tokens for an audience when asked', async () => {
+  it('issues JWT access tokens for an audience when configured', async () => {
     const audience = 'https://api.example.com';
     await using server = await start({ jwtAccessTokens: { audience } });
     const tokens = await token(server, codeForm(await authorize(server, { scope: 'openid api' })));
     expect(payload(tokens['access_token'])).toMatchObject({ aud: audience, scope: 'api' });
   });
 
-  it('misbehaves as told, and goes down and comes back on its port', async () => {
+  it('misbehaves as configured, and goes down and comes back on its port', async () => {
     await using server = await start();
-    server.override('token', inTurn(answer(500, 'oops'), passOn()));
+    server.override('token', inTurn(respondWith(500, 'oops'), passOn()));
     server.transform('token', (json) => ({ ...json, expires_in: 5 }));
     const form = codeForm(await authorize(server));
     await expect(token(server, form)).rejects.toThrow('not valid JSON');
@@ -164,14 +164,14 @@ describe('the authorization server', () => {
     expect((await fetch(`${issuer}/jwks`)).status).toBe(200);
   });
 
-  it('tells a client on loopback by back-channel when its person signs out there', async () => {
+  it('notifies a client on loopback by back-channel when its person signs out there', async () => {
     await using server = await start({ backchannelLogout: true });
-    const client = await startUpstream(answer(200));
+    const client = await startUpstream(respondWith(200));
     server.registerClient({
       backchannel_logout_uri: `${client.url}/backchannel`,
       backchannel_logout_session_required: true,
     });
-    const browser = new LittleBrowser({ origin: server.issuer });
+    const browser = new TestBrowser({ origin: server.issuer });
     const tokens = await token(server, codeForm(await authorize(server, {}, browser)));
     const { sid } = payload(tokens['id_token']);
     const page = await browser.navigate('/session/end');

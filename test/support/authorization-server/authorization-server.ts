@@ -40,7 +40,7 @@ export async function startAuthorizationServer(
   return server;
 }
 
-/** A running authorization server: it records all it is asked, and can be told to misbehave. */
+/** A running authorization server. It records every request, and a test can make it misbehave. */
 export class AuthorizationServer {
   readonly clientId: string;
   readonly clientSecret: string;
@@ -48,7 +48,7 @@ export class AuthorizationServer {
   readonly people: People;
   /** May be changed while it runs. */
   interaction: Interaction = 'sign-in';
-  /** Everything it was asked, in order of arrival. Empty it with `requests.length = 0`. */
+  /** Every request it received, in order of arrival. Empty it with `requests.length = 0`. */
   readonly requests: RecordedRequest[] = [];
   readonly #options: AuthorizationServerOptions;
   readonly #storage = new OidcStorage();
@@ -86,7 +86,7 @@ export class AuthorizationServer {
     return `${tls ? 'https' : 'http'}://${host}:${this.#port}`;
   }
 
-  /** oidc-provider itself, for what has no door here. */
+  /** The oidc-provider instance, for settings that this class does not cover. */
   get provider(): Provider {
     if (!this.#provider) throw new Error('The authorization server has not been started.');
     return this.#provider;
@@ -127,15 +127,15 @@ export class AuthorizationServer {
   }
 
   /**
-   * Lets a handler answer an endpoint instead; undefined ends it. It passes on by returning
-   * `'continue'`.
+   * Replaces an endpoint's handler; undefined restores the original. A handler that returns
+   * `'continue'` leaves the request to the original.
    */
   override(endpoint: Endpoint, handler: Handler | undefined): void {
     if (handler) this.#overrides.set(pathOf(endpoint), handler);
     else this.#overrides.delete(pathOf(endpoint));
   }
 
-  /** Changes the JSON an endpoint answers; undefined ends it. */
+  /** Changes an endpoint's JSON response; undefined stops changing it. */
   transform(endpoint: Endpoint, change: Transform | undefined): void {
     if (change) this.#transforms.set(pathOf(endpoint), change);
     else this.#transforms.delete(pathOf(endpoint));
@@ -184,7 +184,7 @@ export class AuthorizationServer {
   /** Listens again on the same port. */
   async comeBack(): Promise<void> {
     this.#server = createHttpServer((request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#respond(request, response).catch((error: unknown) => {
         response.destroy(error instanceof Error ? error : undefined);
       });
     }, this.#options.tls);
@@ -199,7 +199,7 @@ export class AuthorizationServer {
     await this.goDown();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const recorded = new RecordedRequest(request);
     this.requests.push(recorded);
     for (const override of [this.#overrides.get('*'), this.#overrides.get(recorded.path)]) {

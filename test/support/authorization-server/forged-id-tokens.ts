@@ -1,11 +1,11 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { decodeJwt, importJWK, type JWTPayload, SignJWT } from 'jose';
 import type { AuthorizationServer } from './authorization-server.ts';
-import type { Arrange, HostileStage } from './hostile-authorization-server.ts';
+import type { Arrange, HostileServerSetup } from './hostile-server-setup.ts';
 
 /** What it takes to write an ID token of one's own. */
 export interface Forge {
-  readonly stage: HostileStage;
+  readonly setup: HostileServerSetup;
   /** What the authorization server says. */
   readonly claims: JWTPayload;
   /** The token as it made it. */
@@ -17,15 +17,15 @@ export interface Forge {
 /** Makes an ID token, or something else in its place. */
 export type IdToken = (forge: Forge) => unknown;
 
-/** The token endpoint answers with this ID token. */
+/** Makes the token endpoint respond with this ID token. */
 export const withIdToken =
   (make: IdToken): Arrange =>
-  (stage) => {
-    stage.tokens = async (response) => {
+  (setup) => {
+    setup.tokens = async (response) => {
       const genuine = String(response['id_token']);
       const sign: Forge['sign'] = (claims, header, kid) =>
-        signAs(stage.server, claims, header, kid);
-      const idToken = await make({ stage, claims: decodeJwt(genuine), genuine, sign });
+        signAs(setup.server, claims, header, kid);
+      const idToken = await make({ setup, claims: decodeJwt(genuine), genuine, sign });
       return { ...response, id_token: idToken };
     };
   };
@@ -52,13 +52,13 @@ export async function signAs(
   return new SignJWT(claims as JWTPayload).setProtectedHeader(whole).sign(key);
 }
 
-/** Somebody else's key. */
-export const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
+/** A key that the authorization server does not publish. */
+export const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** Signs with that, under the name of the authorization server's key. */
-export function signedByAStranger(claims: JWTPayload, header: object = {}): Promise<string> {
+export function signedByUnknownKey(claims: JWTPayload, header: object = {}): Promise<string> {
   const whole = { alg: 'RS256', kid: 'rsa', ...header };
-  return new SignJWT(claims).setProtectedHeader(whole).sign(stranger.privateKey);
+  return new SignJWT(claims).setProtectedHeader(whole).sign(unknownKey.privateKey);
 }
 
 /** Signs with HMAC, as a library does that lets the token choose its algorithm. */

@@ -9,8 +9,7 @@ const standardClaims: Record<string, string[]> = {
 };
 
 /**
- * oidc-provider's configuration for a test's options. Whoever signs in grants everything that is
- * asked.
+ * The oidc-provider configuration for a test's options. Every user grants every requested scope.
  */
 export function oidcConfiguration(
   options: AuthorizationServerOptions,
@@ -74,8 +73,8 @@ function claims(people: People): NonNullable<Configuration['claims']> {
   return { ...standardClaims, ...always, openid: [...new Set(['sub', ...others])] };
 }
 
-// Signing in is asked for again when the server's own session belongs to somebody else than the
-// hinted person, or was made with a weaker sign-in than `acr_values` wants.
+// The server shows its sign-in again when its own session belongs to another person than the hinted
+// one, or was made with a weaker sign-in than `acr_values` requests.
 function policy(people: People): interactionPolicy.DefaultPolicy {
   const prompts = interactionPolicy.base();
   const checks = prompts.get('login')?.checks;
@@ -87,15 +86,15 @@ function policy(people: People): interactionPolicy.DefaultPolicy {
   );
   checks?.add(
     new interactionPolicy.Check('weak_acr', 'a stronger sign-in is asked', ({ oidc }) => {
-      const asked = String(oidc.params?.['acr_values'] ?? '');
+      const requested = String(oidc.params?.['acr_values'] ?? '');
       const reached = oidc.session?.acr ?? '';
-      return asked !== '' && !asked.split(' ').includes(reached) && !oidc.result?.login;
+      return requested !== '' && !requested.split(' ').includes(reached) && !oidc.result?.login;
     }),
   );
   return prompts;
 }
 
-/** Whose subject or e-mail address a `login_hint` is; undefined when nobody's. */
+/** The person whose subject or e-mail address a `login_hint` is; undefined when there is none. */
 export function personHinted(people: People, hint: unknown): string | undefined {
   return Object.keys(people).find((sub) => sub === hint || people[sub]?.['email'] === hint);
 }

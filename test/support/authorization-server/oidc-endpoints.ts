@@ -15,7 +15,7 @@ const endpoints = {
 /** An endpoint by name or by path; `*` is every request. */
 export type Endpoint = keyof typeof endpoints | '*' | `/${string}`;
 
-/** Changes a JSON answer; what it returns is sent instead. */
+/** Changes a JSON response: what it returns is sent instead. */
 export type Transform = (json: Record<string, unknown>, status: number) => unknown;
 
 /** The path of an endpoint. */

@@ -7,7 +7,7 @@ export class OidcStorage {
   readonly clients = new Map<string, ClientMetadata>();
   readonly #records = new Map<string, AdapterPayload>();
 
-  /** oidc-provider's door to this storage. */
+  /** The adapter through which oidc-provider uses this storage. */
   get adapter(): AdapterFactory {
     return (model) => this.#adapterOf(model);
   }

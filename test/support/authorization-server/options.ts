@@ -44,9 +44,9 @@ export interface AuthorizationServerOptions {
   readonly userinfo?: boolean;
   /** False: `profile` and `email` claims are at UserInfo only. */
   readonly claimsInIdToken?: boolean;
-  /** Access tokens are JWTs for this audience. Absent: opaque. */
+  /** Access tokens are JWTs for this audience. They are opaque by default. */
   readonly jwtAccessTokens?: { readonly audience: string };
-  /** Resource servers that may be asked for by `resource` (RFC 8707). */
+  /** Resource servers that `resource` may name (RFC 8707). */
   readonly resources?: Record<string, Partial<ResourceServer>>;
   /** The last word on oidc-provider's configuration. */
   readonly configuration?: (defaults: Configuration) => Configuration;

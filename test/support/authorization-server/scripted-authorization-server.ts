@@ -10,7 +10,7 @@ export interface Grant {
   readonly sid: string;
   readonly nonce: string;
   readonly codeChallenge: string;
-  /** When its code was redeemed, in `Script.tick`s. Absent: it was not. */
+  /** When its code was redeemed, in `Script.tick`s; undefined before that. */
   redeemedAt?: number;
   /** The one refresh token that is good now. */
   refreshToken?: string;
@@ -21,9 +21,12 @@ export interface Grant {
 export interface Script {
   /** Orders what happens here among what happens elsewhere: a larger number each time. */
   tick(): number;
-  /** Waits before and after an answer comes about. */
+  /** Waits before and after a response is made. */
   pause(): Promise<unknown>;
-  /** The lifetime of the subject's next access token, in seconds; 0 is one that is born expired. */
+  /**
+   * The lifetime of the subject's next access token, in seconds; with 0 it has expired when it is
+   * issued.
+   */
   lifetime(sub: string): number;
 }
 
@@ -31,15 +34,15 @@ export interface Script {
 export const scriptedClient = { clientId: 'scripted', clientSecret: 'a secret for tests' } as const;
 
 /**
- * An authorization server that is fast and merciless: refresh tokens rotate, one that comes twice
- * ends its grant (RFC 9700 §4.14.2), and revoking one that is spent revokes nothing. It remembers
- * whose every token is, and what nobody should do.
+ * A fast and strict authorization server. Refresh tokens rotate, and one that is used twice ends
+ * its grant (RFC 9700 §4.14.2). Revoking a used token revokes nothing. It remembers the owner of
+ * every token, and every request that breaks a rule.
  */
 export class ScriptedAuthorizationServer {
   /** What its client did that no good client does. */
-  readonly complaints: string[] = [];
+  readonly violations: string[] = [];
   readonly script: Script;
-  /** Requests that have not been answered. */
+  /** The number of requests without a response yet. */
   underWay = 0;
   readonly #codes = new Map<string, Grant>();
   readonly #accessTokens = new Map<string, Grant>();
@@ -48,7 +51,7 @@ export class ScriptedAuthorizationServer {
   readonly #sign: Signer;
   readonly #jwk: object;
   readonly #server = createHttpServer((request, response) => {
-    this.#answer(request, response).catch((error: unknown) => {
+    this.#respond(request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
@@ -87,8 +90,8 @@ export class ScriptedAuthorizationServer {
     const code = newToken('code');
     this.#codes.set(code, grant);
     const callback = new URL(parameter('redirect_uri'));
-    const answer = { code, state: parameter('state'), iss: this.issuer };
-    callback.search = String(new URLSearchParams(answer));
+    const parameters = { code, state: parameter('state'), iss: this.issuer };
+    callback.search = String(new URLSearchParams(parameters));
     return { callback, grant };
   }
 
@@ -107,20 +110,20 @@ export class ScriptedAuthorizationServer {
   /** Forgets every grant and every complaint. */
   forget(): void {
     for (const tokens of [this.#codes, this.#accessTokens, this.#refreshTokens]) tokens.clear();
-    this.complaints.length = 0;
+    this.violations.length = 0;
   }
 
   async close(): Promise<void> {
     await closeServer(this.#server);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [status, body] = await this.#judge(request);
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [status, body] = await this.#responseTo(request);
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
     response.end(JSON.stringify(body));
   }
 
-  async #judge(request: IncomingMessage): Promise<Answer> {
+  async #responseTo(request: IncomingMessage): Promise<ScriptedResponse> {
     switch (request.url) {
       case '/.well-known/openid-configuration':
         return [200, this.#metadata()];
@@ -137,25 +140,25 @@ export class ScriptedAuthorizationServer {
 
   async #atItsPace(
     request: IncomingMessage,
-    act: (form: URLSearchParams) => Answer | Promise<Answer>,
-  ): Promise<Answer> {
+    handle: (form: URLSearchParams) => ScriptedResponse | Promise<ScriptedResponse>,
+  ): Promise<ScriptedResponse> {
     this.underWay += 1;
     try {
       const form = new URLSearchParams(await text(request));
       await this.script.pause();
-      const answer = await act(form);
+      const parameters = await handle(form);
       await this.script.pause();
-      return answer;
+      return parameters;
     } finally {
       this.underWay -= 1;
     }
   }
 
-  #token(form: URLSearchParams): Answer | Promise<Answer> {
+  #token(form: URLSearchParams): ScriptedResponse | Promise<ScriptedResponse> {
     return form.get('grant_type') === 'refresh_token' ? this.#refresh(form) : this.#redeem(form);
   }
 
-  async #redeem(form: URLSearchParams): Promise<Answer> {
+  async #redeem(form: URLSearchParams): Promise<ScriptedResponse> {
     const code = form.get('code') ?? '';
     const grant = this.#codes.get(code);
     if (!grant) return this.#refuse(`a code that is unknown or was redeemed before`);
@@ -170,7 +173,7 @@ export class ScriptedAuthorizationServer {
     return [200, { ...this.#issue(grant), id_token: idToken }];
   }
 
-  #refresh(form: URLSearchParams): Answer {
+  #refresh(form: URLSearchParams): ScriptedResponse {
     const token = form.get('refresh_token') ?? '';
     const grant = this.#refreshTokens.get(token);
     if (!grant) return this.#refuse('an unknown refresh token');
@@ -193,15 +196,15 @@ export class ScriptedAuthorizationServer {
     };
   }
 
-  #revoke(form: URLSearchParams): Answer {
+  #revoke(form: URLSearchParams): ScriptedResponse {
     const token = form.get('token') ?? '';
     const grant = this.#refreshTokens.get(token);
     if (grant?.refreshToken === token) grant.isRevoked = true;
     return [200, {}];
   }
 
-  #refuse(what: string): Answer {
-    this.complaints.push(`the token endpoint was sent ${what}`);
+  #refuse(what: string): ScriptedResponse {
+    this.violations.push(`the token endpoint was sent ${what}`);
     return invalidGrant;
   }
 
@@ -230,9 +233,9 @@ export class ScriptedAuthorizationServer {
 }
 
 type Signer = (claims: JWTPayload, typ: string) => Promise<string>;
-type Answer = readonly [status: number, body: object];
+type ScriptedResponse = readonly [status: number, body: object];
 
-const invalidGrant: Answer = [400, { error: 'invalid_grant' }];
+const invalidGrant: ScriptedResponse = [400, { error: 'invalid_grant' }];
 
 function newToken(kind: string): string {
   return `${kind}-${randomBytes(12).toString('base64url')}`;

@@ -8,7 +8,7 @@ export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
 const parameters = `subject_token subject_token_type requested_token_type audience scope actor_token actor_token_type resource`;
 
-/** Who acts, in the requests that name somebody. */
+/** The actors, in requests with an `actor_token`. */
 const actors = new WeakMap<object, string>();
 
 /** For the configuration of the authorization server: `act` of exchanged tokens (RFC 8693 §4.1). */

@@ -6,10 +6,10 @@ describe('startBff', () => {
     const browser = await bff.signedIn('bob');
 
     const user = (await (await browser.fetch('/bff/user')).json()) as Record<string, unknown>;
-    const answer = await browser.fetch('/api/things?x=1');
+    const response = await browser.fetch('/api/things?x=1');
 
     expect(user['sub']).toBe('bob');
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     const token = bff.upstream.last.headers.authorization?.replace('Bearer ', '') ?? '';
     await expect(bff.authorizationServer.subjectOf(token)).resolves.toBe('bob');
     expect((await bff.redis.dump()).size).toBeGreaterThan(0);

@@ -6,8 +6,8 @@ import {
   AuthorizationServer,
   startAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
-import { bffOptions, type BffOverrides, type Ground } from './options.ts';
-import { LittleBrowser, type BrowserOptions, type Page } from '../browser/browser.ts';
+import { bffOptions, type BffOverrides, type BffEnvironment } from './options.ts';
+import { TestBrowser, type BrowserOptions, type Page } from '../browser/browser.ts';
 import { LogCapture } from './logs.ts';
 import { freePort } from '../network/ports.ts';
 import { testRedis, type TestRedis } from '../redis/redis.ts';
@@ -21,25 +21,25 @@ export type { BffOverrides } from './options.ts';
  * startBff()` closes it all.
  */
 export async function startBff(overrides: BffOverrides = {}): Promise<TestBff> {
-  const ground = await layGround(overrides);
+  const environment = await startEnvironment(overrides);
   try {
-    const options = parseOptions(bffOptions(overrides, ground));
-    registerAt(ground.authorizationServer, options);
-    const bff = new TestBff({ ...ground, options, overrides });
+    const options = parseOptions(bffOptions(overrides, environment));
+    registerAt(environment.authorizationServer, options);
+    const bff = new TestBff({ ...environment, options, overrides });
     await bff.start();
     return bff;
   } catch (error) {
-    await clear(ground, overrides);
+    await clear(environment, overrides);
     throw error;
   }
 }
 
-interface Parts extends Ground {
+interface Parts extends BffEnvironment {
   readonly options: Options;
   readonly overrides: BffOverrides;
 }
 
-/** A running BFF with its authorization server, upstream and corner of Redis. */
+/** A running BFF with its authorization server, its upstream and its own key prefix in Redis. */
 export class TestBff {
   /** The public URL, without a slash at its end. */
   readonly url: string;
@@ -64,7 +64,7 @@ export class TestBff {
     this.upstream = upstream;
   }
 
-  /** Its corner of Redis; there is none with `store: 'memory'`. */
+  /** Its keys in Redis. Throws with `store: 'memory'`, which has none. */
   get redis(): TestRedis {
     const { redis } = this.#parts;
     if (!redis) throw new Error('This BFF was started without Redis.');
@@ -76,17 +76,17 @@ export class TestBff {
     return this.#parts.tls?.ca;
   }
 
-  /** The Nest application, for what has no door outside. */
+  /** The Nest application, for what cannot be reached over HTTP. */
   get app(): NestExpressApplication {
     if (!this.#app) throw new Error('The BFF is not running.');
     return this.#app;
   }
 
   /** A new browser that shows this BFF's origin and reaches it on this replica's port. */
-  browser(options: Partial<BrowserOptions> = {}): LittleBrowser {
+  browser(options: Partial<BrowserOptions> = {}): TestBrowser {
     const { clock } = this.#parts.overrides;
     const now = clock && { now: clock };
-    const browser = new LittleBrowser({ origin: this.url, ca: this.ca, ...now, ...options });
+    const browser = new TestBrowser({ origin: this.url, ca: this.ca, ...now, ...options });
     return browser.via(this.port);
   }
 
@@ -94,7 +94,7 @@ export class TestBff {
    * A browser in which this person has just signed in; throws, with the page it ended on, when that
    * fails.
    */
-  async signedIn(person = 'alice', browser = this.browser()): Promise<LittleBrowser> {
+  async signedIn(person = 'alice', browser = this.browser()): Promise<TestBrowser> {
     const page = await this.signIn(browser, { login_hint: person });
     const name = this.options.session.cookieName;
     const hasSession = browser.cookies().some((cookie) => cookie.name.endsWith(name));
@@ -103,15 +103,17 @@ export class TestBff {
     return browser;
   }
 
-  /** Goes through a sign-in with these parameters of the login endpoint, wherever it ends. */
-  signIn(browser: LittleBrowser, parameters: Record<string, string> = {}): Promise<Page> {
+  /**
+   * Goes through a sign-in with these parameters of the login endpoint, and returns the last page.
+   */
+  signIn(browser: TestBrowser, parameters: Record<string, string> = {}): Promise<Page> {
     const query = new URLSearchParams(parameters);
     return browser.navigate(`${this.url}${this.options.basePath}/login?${query}`);
   }
 
   /**
-   * Another BFF with the same configuration and surroundings, on other ports. It closes with this
-   * one.
+   * Starts another BFF with the same configuration and backends, on other ports. It closes with
+   * this one.
    */
   async replica(): Promise<TestBff> {
     const [port, managementPort] = [await freePort(), await freePort()];
@@ -130,8 +132,8 @@ export class TestBff {
   }
 
   /**
-   * Listens. `startBff` and `replica` have done it already; after `stop` it is a new process' life,
-   * in the same place.
+   * Starts to listen. `startBff` and `replica` call it; after `stop` it stands for a restarted
+   * process at the same address.
    */
   async start(): Promise<void> {
     const { clock } = this.#parts.overrides;
@@ -154,7 +156,7 @@ export class TestBff {
     await app?.close();
   }
 
-  /** Ends it, its replicas, and of the surroundings what it started itself. */
+  /** Stops it, its replicas, and the backends that it started itself. */
   async close(): Promise<void> {
     await Promise.all([this.stop(), ...this.#replicas.map((replica) => replica.stop())]);
     await clear(this.#parts, this.#parts.overrides);
@@ -165,7 +167,7 @@ export class TestBff {
   }
 }
 
-async function layGround(overrides: BffOverrides): Promise<Ground> {
+async function startEnvironment(overrides: BffOverrides): Promise<BffEnvironment> {
   const { authorizationServer, upstream, https, host = 'localhost', store, redis } = overrides;
   const port = await freePort();
   return {
@@ -182,8 +184,8 @@ async function layGround(overrides: BffOverrides): Promise<Ground> {
   };
 }
 
-async function clear(ground: Ground, overrides: BffOverrides): Promise<void> {
-  const { redis, upstream, authorizationServer } = ground;
+async function clear(environment: BffEnvironment, overrides: BffOverrides): Promise<void> {
+  const { redis, upstream, authorizationServer } = environment;
   if (overrides.upstream !== upstream) await upstream.close();
   if (overrides.authorizationServer !== authorizationServer) await authorizationServer.close();
   await redis?.close();

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OptionsInput } from '../../../src/config/options.ts';
@@ -8,6 +9,7 @@ import { v8Flags } from '../../../src/server/v8-flags.ts';
 import { freePort } from '../network/ports.ts';
 import { forgetProcess, noteProcess, runDirectory } from '../setup/run-directory.ts';
 import { waitFor } from '../time/wait-for.ts';
+import { listen } from '../upstream/upstream.ts';
 
 export const program = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 
@@ -125,4 +127,14 @@ export async function startServer(
     throw error;
   }
   return server;
+}
+
+/** Runs the built server while another program listens on the port of this block. */
+export async function runWithTakenPort(options: OptionsInput, block: 'server' | 'management') {
+  const occupied = createServer();
+  const { port } = await listen(occupied, 0);
+  const taken = { ...options, [block]: { ...options[block], port, host: '127.0.0.1' } };
+  const result = await run(['--config', writeConfig(taken as OptionsInput)]);
+  occupied.close();
+  return { port, ...result };
 }

@@ -36,7 +36,7 @@ export class MeteredServer {
   /** Sends a request as latin1 and waits for the response. */
   async send(request: string): Promise<{ readonly status?: number | undefined; text: string }> {
     const { statuses, text } = await rawRequest(this.#port, request, {
-      answers: 1,
+      responses: 1,
       deadline: 20_000,
     });
     return { status: statuses[0], text };

@@ -12,15 +12,15 @@ type ProviderInput = OptionsInput['providers'][number];
 type RouteInput = NonNullable<OptionsInput['routes']>[number];
 type Part<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 
-/** The surroundings of a BFF under test, for options that depend on them. */
-export interface Surroundings {
+/** The servers behind a BFF under test, for options that depend on them. */
+export interface Backends {
   readonly authorizationServer: AuthorizationServer;
   readonly upstream: Upstream;
 }
 
 /**
- * What a test wants different from the usual BFF. Options of `bff.yaml` are laid over the usual
- * ones key by key; `providers` and `routes` replace them, or are made from them by a function.
+ * What differs from the default BFF of tests. Options of `bff.yaml` replace the defaults key by
+ * key; `providers` and `routes` replace them as a whole, or are made from them by a function.
  */
 export interface BffOverrides extends Part<
   Omit<OptionsInput, 'providers' | 'routes' | 'server' | 'session' | 'management'>
@@ -28,9 +28,9 @@ export interface BffOverrides extends Part<
   readonly server?: Part<NonNullable<OptionsInput['server']>>;
   readonly session?: Part<OptionsInput['session']>;
   readonly management?: Part<NonNullable<OptionsInput['management']>>;
-  /** Laid over the one usual provider, `corp`. */
+  /** Changes to the default provider, `corp`. */
   readonly provider?: Part<ProviderInput>;
-  /** Laid over the one usual route, `/api`. */
+  /** Changes to the default route, `/api`. */
   readonly route?: Part<RouteInput>;
   readonly providers?: Many<ProviderInput>;
   readonly routes?: Many<RouteInput>;
@@ -47,10 +47,10 @@ export interface BffOverrides extends Part<
   readonly upstream?: Upstream | Handler;
 }
 
-type Many<T> = readonly T[] | ((usual: T, surroundings: Surroundings) => readonly T[]);
+type Many<T> = readonly T[] | ((usual: T, backends: Backends) => readonly T[]);
 
-/** What the configuration of one BFF is made from. */
-export interface Ground extends Surroundings {
+/** The ports and backends that the configuration of one BFF is made from. */
+export interface BffEnvironment extends Backends {
   readonly port: number;
   readonly managementPort: number;
   readonly publicUrl: string;
@@ -59,7 +59,7 @@ export interface Ground extends Surroundings {
 }
 
 /** The configuration of a BFF under test, as `bff.yaml` would say it. */
-export function bffOptions(overrides: BffOverrides, ground: Ground): OptionsInput {
+export function bffOptions(overrides: BffOverrides, environment: BffEnvironment): OptionsInput {
   const {
     provider,
     route,
@@ -78,23 +78,23 @@ export function bffOptions(overrides: BffOverrides, ground: Ground): OptionsInpu
     ...others
   } = overrides;
   return {
-    publicUrl: ground.publicUrl,
-    server: { port: ground.port, host: '127.0.0.1', ...tlsFiles(ground.tls), ...server },
-    management: { port: ground.managementPort, ...management },
+    publicUrl: environment.publicUrl,
+    server: { port: environment.port, host: '127.0.0.1', ...tlsFiles(environment.tls), ...server },
+    management: { port: environment.managementPort, ...management },
     session: { secrets: ['a session secret for tests, long enough'], ...session },
-    ...(ground.redis && { redis: { ...redisOf(ground.redis), ...redis } }),
-    providers: many(providers, usualProvider(ground, provider), ground),
-    routes: many(routes, usualRoute(ground, route), ground),
+    ...(environment.redis && { redis: { ...redisOf(environment.redis), ...redis } }),
+    providers: many(providers, usualProvider(environment, provider), environment),
+    routes: many(routes, usualRoute(environment, route), environment),
     ...others,
   } as OptionsInput;
 }
 
-function many<T>(wanted: Many<T>, usual: T, surroundings: Surroundings): readonly T[] {
-  return typeof wanted === 'function' ? wanted(usual, surroundings) : wanted;
+function many<T>(wanted: Many<T>, usual: T, backends: Backends): readonly T[] {
+  return typeof wanted === 'function' ? wanted(usual, backends) : wanted;
 }
 
 function usualProvider(
-  { authorizationServer }: Ground,
+  { authorizationServer }: BffEnvironment,
   changes: Part<ProviderInput> | undefined,
 ): ProviderInput {
   const { issuer, clientId, clientAuth, usesSecret, clientSecret } = authorizationServer;
@@ -111,7 +111,10 @@ function usualProvider(
   } as ProviderInput;
 }
 
-function usualRoute({ upstream }: Ground, changes: Part<RouteInput> | undefined): RouteInput {
+function usualRoute(
+  { upstream }: BffEnvironment,
+  changes: Part<RouteInput> | undefined,
+): RouteInput {
   return { path: '/api', upstream: upstream.url, ...changes } as RouteInput;
 }
 

@@ -7,6 +7,7 @@ export function route(options: Partial<RouteOptions> = {}): RouteOptions {
     upstream: ['http://upstream.test:3000'],
     token: 'user',
     session: 'required',
+    signedOut: 'problem',
     stripPrefix: false,
     timeout: 1_000,
     maxBody: 1_000,

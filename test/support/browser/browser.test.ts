@@ -1,5 +1,5 @@
-import { answer, redirectTo, type Handler } from '../upstream/responses.ts';
-import { LittleBrowser } from './browser.ts';
+import { respondWith, redirectTo, type Handler } from '../upstream/responses.ts';
+import { TestBrowser } from './browser.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 
 /** Two servers that are two sites: ours on `localhost`, theirs on `127.0.0.1`. */
@@ -10,7 +10,7 @@ async function twoSites(routes: (ours: string, theirs: string) => Record<string,
   const table = routes(ours, theirs);
   server.handler = (request, ...rest) => {
     const origin = request.headers.host?.startsWith('localhost') ? 'ours' : 'theirs';
-    const handler = table[`${origin} ${request.url?.split('?')[0]}`] ?? answer(200, 'fine');
+    const handler = table[`${origin} ${request.url?.split('?')[0]}`] ?? respondWith(200, 'fine');
     return handler(request, ...rest);
   };
   return { server, ours, theirs, [Symbol.asyncDispose]: () => server.close() };
@@ -21,7 +21,7 @@ const cookies = [
   'lax=1; Path=/; SameSite=Lax',
   'own=1; Path=/; SameSite=Strict; HttpOnly',
 ];
-const setCookies = answer(200, 'set', { 'set-cookie': cookies });
+const setCookies = respondWith(200, 'set', { 'set-cookie': cookies });
 
 function selfSubmitting(action: string): string {
   const input = '<input type="hidden" name="code" value="a&amp;b"/>';
@@ -33,12 +33,12 @@ function sent({ requests }: Upstream) {
 }
 
 describe('navigating', () => {
-  it('follows redirects over several origins and tells the story', async () => {
+  it('follows redirects over several origins and records the history', async () => {
     await using sites = await twoSites((ours, theirs) => ({
       'ours /a': redirectTo(`${theirs}/b`),
       'theirs /b': redirectTo(`${ours}/c?x=1`, 303),
     }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     const page = await browser.navigate('/a');
     expect(page).toMatchObject({ url: `${sites.ours}/c?x=1`, status: 200, body: 'fine' });
     expect(page.history.map(({ url, status, location }) => [url, status, location])).toEqual([
@@ -54,9 +54,9 @@ describe('navigating', () => {
     });
   });
 
-  it('stops at the first answer when redirects are manual', async () => {
+  it('stops at the first response when redirects are manual', async () => {
     await using sites = await twoSites(() => ({ 'ours /a': redirectTo('/b') }));
-    const page = await new LittleBrowser({ origin: sites.ours }).navigate('/a', {
+    const page = await new TestBrowser({ origin: sites.ours }).navigate('/a', {
       redirect: 'manual',
     });
     expect([page.status, page.headers.get('location')]).toEqual([302, '/b']);
@@ -64,13 +64,13 @@ describe('navigating', () => {
 
   it('gives up after 20 redirects', async () => {
     await using sites = await twoSites(() => ({ 'ours /a': redirectTo('/a') }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await expect(browser.navigate('/a')).rejects.toThrow('Too many redirects');
   });
 
   it('sends Strict cookies for a typed address and a link of its own, not for one of another site', async () => {
     await using sites = await twoSites(() => ({ 'ours /set': setCookies }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate('/set');
     sites.server.requests.length = 0;
     await browser.navigate('/x');
@@ -100,7 +100,7 @@ describe('navigating', () => {
         'theirs /authorize': redirectTo(`${ours}/callback`),
         'ours /callback': redirectTo('/home'),
       }));
-      const browser = new LittleBrowser({ origin: sites.ours, redirectChains });
+      const browser = new TestBrowser({ origin: sites.ours, redirectChains });
       await browser.navigate('/set');
       const { history } = await browser.navigate('/login');
       const paths = history.map((hop) => [new URL(hop.url).pathname, hop.cookie]);
@@ -120,8 +120,8 @@ describe('navigating', () => {
       <input name="login"><input type="checkbox" name="remember"><input type="checkbox" name="terms" value="yes" checked>
       <button name="cancel" value="1">Cancel</button><input type="submit" name="confirm" value="Go">`;
     const form = `<FORM method="post" action="/sign-in?a=1&amp;b=2">${fields}</FORM>`;
-    await using sites = await twoSites(() => ({ 'theirs /page': answer(200, search + form) }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    await using sites = await twoSites(() => ({ 'theirs /page': respondWith(200, search + form) }));
+    const browser = new TestBrowser({ origin: sites.ours });
     const page = await browser.navigate(`${sites.theirs}/page`);
     await browser.submit(page, { login: 'alice' });
     const { url, headers, form: sentFields } = sites.server.last;
@@ -137,11 +137,11 @@ describe('navigating', () => {
   it('submits a form that submits itself, as a cross-site POST without Lax cookies', async () => {
     await using sites = await twoSites((ours) => ({
       'ours /set': setCookies,
-      'theirs /form': answer(200, selfSubmitting(`${ours}/callback`), {
+      'theirs /form': respondWith(200, selfSubmitting(`${ours}/callback`), {
         'content-type': 'text/html',
       }),
     }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate('/set');
     const page = await browser.navigate(`${sites.theirs}/form`);
     expect(page.url).toBe(`${sites.ours}/callback`);
@@ -155,7 +155,7 @@ describe('navigating', () => {
       'theirs /set': setCookies,
       'ours /silent': redirectTo(`${theirs}/authorize`),
     }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate(`${sites.theirs}/set`);
     await browser.navigate('/');
     const page = await browser.navigate('/silent', { dest: 'iframe' });
@@ -167,7 +167,7 @@ describe('navigating', () => {
 describe('fetching', () => {
   it('sends what a script of our own page sends', async () => {
     await using sites = await twoSites(() => ({ 'ours /set': setCookies }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate('/set');
     const response = await browser.fetch('/api', { method: 'POST', body: { a: 1 } });
     await expect(response.text()).resolves.toBe('fine');
@@ -186,7 +186,7 @@ describe('fetching', () => {
 
   it('sends no Origin with GET, and lets a test change every header', async () => {
     await using sites = await twoSites(() => ({}));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.fetch('/a', { csrf: false });
     await browser.fetch('/b', { headers: { 'Sec-Fetch-Site': null, Cookie: 'own=choice' } });
     const [a, b] = sites.server.requests;
@@ -196,7 +196,7 @@ describe('fetching', () => {
 
   it('from a page of another site carries neither Strict nor Lax cookies', async () => {
     await using sites = await twoSites(() => ({ 'ours /set': setCookies }));
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate('/set');
     await browser.fetch(`${sites.ours}/api`, { from: sites.theirs, credentials: 'include' });
     const { headers } = sites.server.last;
@@ -207,13 +207,13 @@ describe('fetching', () => {
   it('reaches another port behind the same address, and another browser shares nothing', async () => {
     await using sites = await twoSites(() => ({ 'ours /set': setCookies }));
     const replica = await startUpstream();
-    const browser = new LittleBrowser({ origin: sites.ours });
+    const browser = new TestBrowser({ origin: sites.ours });
     await browser.navigate('/set');
     browser.via(replica.port);
     await browser.fetch('/x');
     expect(replica.last.headers).toMatchObject({ host: new URL(sites.ours).host });
     expect(replica.last.headers.cookie).toBe('strict=1; lax=1; own=1');
-    expect(new LittleBrowser({ origin: sites.ours }).cookies()).toEqual([]);
+    expect(new TestBrowser({ origin: sites.ours }).cookies()).toEqual([]);
     await replica.close();
   });
 });

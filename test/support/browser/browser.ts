@@ -11,17 +11,17 @@ import {
 import { CookieJar, type StoredCookie } from './cookie-jar.ts';
 import { autoSubmittedForm, formWith } from './forms.ts';
 import { HttpClient } from './http-client.ts';
-import { Trip, type Start } from './trip.ts';
+import { RequestChain, type Start } from './request-chain.ts';
 
 export type { BrowserOptions, FetchOptions, NavigateOptions, Page } from './options.ts';
 
 const mostHops = 20;
 
 /**
- * Our little browser: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers do them. No two
- * share anything.
+ * A browser for tests: cookies, `SameSite`, redirects and `Sec-Fetch-*` as browsers implement them.
+ * Two instances share nothing.
  */
-export class LittleBrowser {
+export class TestBrowser {
   readonly jar: CookieJar;
   /** The address of the page it shows. */
   location: string;
@@ -38,7 +38,7 @@ export class LittleBrowser {
   }
 
   /**
-   * From now on what goes to its first origin is sent to this port: another replica behind the same
+   * Sends requests to its first origin to this port from now on: another replica behind the same
    * address.
    */
   via(port: number): this {
@@ -59,7 +59,7 @@ export class LittleBrowser {
     return this.jar.header(new URL(path, this.#home), { sameSite: true, topLevel: 'no' });
   }
 
-  /** Closes its connections; it may go on with others. */
+  /** Closes its connections; later requests open new ones. */
   close(): void {
     this.#http.close();
   }
@@ -88,7 +88,7 @@ export class LittleBrowser {
     const history: Hop[] = [];
     const around = dest === 'iframe' ? new URL(this.location) : undefined;
     const from = options.from ? new URL(options.from) : around;
-    let trip = this.#trip({
+    let chain = this.#chain({
       url: new URL(address, this.#home),
       method: options.method ?? (form ? 'POST' : 'GET'),
       body: form && new URLSearchParams(form).toString(),
@@ -96,26 +96,26 @@ export class LittleBrowser {
       around,
     });
     while (history.length <= mostHops) {
-      const response = await this.#send(trip, navigationHeaders(trip, options), { history });
+      const response = await this.#send(chain, navigationHeaders(chain, options), { history });
       const body = await text(response);
-      const next = this.#next(trip, response, body, options);
+      const next = this.#next(chain, response, body, options);
       if (!next) {
-        if (!around) this.location = trip.url.href;
+        if (!around) this.location = chain.url.href;
         const { status, headers } = asResponse(response, '');
-        return { url: trip.url.href, status, headers, body, history };
+        return { url: chain.url.href, status, headers, body, history };
       }
-      trip = next;
+      chain = next;
     }
     throw new Error(`Too many redirects: ${history.map(({ url }) => url).join(' -> ')}`);
   }
 
   /**
-   * What a script of the page asks for. The answer is the platform's `Response`: read its body or
-   * cancel it.
+   * Sends a request as a script of the page does. Read or cancel the body of the returned
+   * `Response`.
    */
   async fetch(address: string, options: FetchOptions = {}): Promise<Response> {
     const page = new URL(options.from ?? this.location);
-    const trip = this.#trip({
+    const chain = this.#chain({
       url: new URL(address, page),
       method: options.method ?? 'GET',
       initiator: page,
@@ -123,13 +123,13 @@ export class LittleBrowser {
     });
     for (let hops = 0; hops <= mostHops; hops += 1) {
       const { body, signal, credentials } = options;
-      const isOwnOrigin = trip.url.origin === page.origin;
+      const isOwnOrigin = chain.url.origin === page.origin;
       const withCookies = credentials === 'include' || (credentials !== 'omit' && isOwnOrigin);
-      const headers = scriptHeaders(trip, page, options);
-      const response = await this.#send(trip, headers, { body, signal, withCookies });
+      const headers = scriptHeaders(chain, page, options);
+      const response = await this.#send(chain, headers, { body, signal, withCookies });
       if (!isRedirect(response) || options.redirect === 'manual') return asResponse(response);
       response.resume();
-      trip.redirect(response);
+      chain.redirect(response);
     }
     throw new Error(`Too many redirects from ${address}`);
   }
@@ -140,45 +140,45 @@ export class LittleBrowser {
     return visible.map(({ name, value }) => `${name}=${value}`).join('; ');
   }
 
-  #trip(start: Start): Trip {
-    return new Trip(start, this.#countRedirects);
+  #chain(start: Start): RequestChain {
+    return new RequestChain(start, this.#countRedirects);
   }
 
   /** Where the page sends the browser next by itself; undefined when it is the page to show. */
   #next(
-    trip: Trip,
+    chain: RequestChain,
     response: IncomingMessage,
     body: string,
     { redirect }: NavigateOptions,
-  ): Trip | undefined {
+  ): RequestChain | undefined {
     if (redirect === 'manual') return undefined;
-    if (isRedirect(response)) return trip.redirect(response);
+    if (isRedirect(response)) return chain.redirect(response);
     const form = autoSubmittedForm(body);
     if (!form) return undefined;
-    const url = new URL(form.action, trip.url);
+    const url = new URL(form.action, chain.url);
     const fields = form.fields.toString();
-    const { around } = trip;
-    return this.#trip({ url, method: 'POST', body: fields, initiator: trip.url, around });
+    const { around } = chain;
+    return this.#chain({ url, method: 'POST', body: fields, initiator: chain.url, around });
   }
 
   async #send(
-    trip: Trip,
+    chain: RequestChain,
     headers: Readonly<Record<string, string>>,
     { body, signal, withCookies = true, history }: Sending,
   ): Promise<IncomingMessage> {
-    const { url, method, cookieContext } = trip;
+    const { url, method, cookieContext } = chain;
     const cookie = withCookies ? this.jar.header(url, cookieContext) : '';
     const response = await this.#http.send({
       method,
       url,
       headers: { ...(cookie && { cookie }), ...headers },
-      body: trip.isSafe ? undefined : (trip.body ?? encodeBody(body)),
+      body: chain.isSafe ? undefined : (chain.body ?? encodeBody(body)),
       signal,
     });
     const setCookie = response.headers['set-cookie'] ?? [];
     if (withCookies) for (const line of setCookie) this.jar.store(line, url, cookieContext);
-    const { statusCode: status = 0, headers: answered } = response;
-    const { location } = answered;
+    const { statusCode: status = 0, headers: responseHeaders } = response;
+    const { location } = responseHeaders;
     history?.push({
       method,
       url: url.href,

@@ -1,4 +1,4 @@
-import { answer } from '../upstream/responses.ts';
+import { respondWith } from '../upstream/responses.ts';
 import { describeInChromium } from './chromium.ts';
 import { startUpstream } from '../upstream/upstream.ts';
 
@@ -6,7 +6,7 @@ describeInChromium('a real Chromium', (open) => {
   it('opens pages whose contexts share no cookies', async () => {
     const page = '<script>document.title = document.cookie</script>';
     const headers = { 'content-type': 'text/html', 'set-cookie': 'first=1' };
-    const upstream = await startUpstream(answer(200, page, headers));
+    const upstream = await startUpstream(respondWith(200, page, headers));
     const titles = async () => {
       const tab = await (await open()).newPage();
       await tab.goto(upstream.url);

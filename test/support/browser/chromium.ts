@@ -4,8 +4,8 @@ import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 export type OpenContext = () => Promise<BrowserContext>;
 
 /**
- * A `describe` for tests in a real Chromium. Where there is none, one test says so in its stead: it
- * fails in CI and is reported as not run elsewhere, so that nobody takes silence for success.
+ * A `describe` for tests in a real Chromium. Without one, a single test takes its place: it fails
+ * in CI and is reported as not run elsewhere, so that missing tests do not look like passed ones.
  */
 export function describeInChromium(title: string, tests: (open: OpenContext) => void): void {
   const executablePath = process.env['PIXIE_TEST_CHROMIUM'];
@@ -22,7 +22,7 @@ function describeWith(
     let browser: Browser;
     const contexts: BrowserContext[] = [];
     beforeAll(async () => {
-      // Chromium's sandbox does not start as root, which is who runs in most containers.
+      // Chromium's sandbox does not start as root, the user of most containers.
       const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
       browser = await chromium.launch({ executablePath, args });
     });

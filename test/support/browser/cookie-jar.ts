@@ -9,7 +9,7 @@ export interface StoredCookie {
   readonly secure: boolean;
   readonly httpOnly: boolean;
   readonly sameSite: 'strict' | 'lax' | 'none';
-  /** Epoch milliseconds; absent for a cookie that ends with the browser. */
+  /** Epoch milliseconds; undefined for a cookie that ends with the browser. */
   readonly expiresAt?: number;
   /** The attributes as the server wrote them. */
   readonly raw: string;

@@ -22,9 +22,8 @@ export function autoSubmittedForm(html: string): Form | undefined {
 }
 
 /**
- * The first form of a page that has all of these fields, with what it holds before anybody types.
- * Buttons are fields too, but are sent only when they are pressed. Undefined when there is no such
- * form.
+ * The first form of a page that has all of these fields, with their initial values. Buttons are
+ * fields too, but are sent only when they are pressed. Undefined when there is no such form.
  */
 export function formWith(html: string, names: readonly string[]): Form | undefined {
   for (const [whole, tag = ''] of html.matchAll(/(<form\b[^>]*>).*?<\/form>/gis)) {

@@ -35,7 +35,9 @@ export class HttpClient {
     this.#https.destroy();
   }
 
-  /** The answer as soon as its headers are there; an error when there is none. */
+  /**
+   * Resolves with the response when its headers have arrived; rejects when there is no response.
+   */
   send({ method, url, headers, body, signal }: OutgoingRequest): Promise<IncomingMessage> {
     const isTls = url.protocol === 'https:';
     const port = this.#ports.get(url.origin) ?? url.port;

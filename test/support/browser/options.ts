@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** One step of a navigation: what was asked, and what came of it. */
+/** One request of a navigation, and its response. */
 export interface Hop {
   readonly method: string;
   readonly url: string;
@@ -28,7 +28,7 @@ export type HeaderChanges = Readonly<Record<string, string | null>>;
 /** How a navigation begins. */
 export interface NavigateOptions {
   /**
-   * The page that has the link or form. Absent: typed into the address bar, `Sec-Fetch-Site: none`.
+   * The page that has the link or form. Without it, the address was typed: `Sec-Fetch-Site: none`.
    */
   readonly from?: string | undefined;
   readonly redirect?: 'follow' | 'manual';
@@ -51,7 +51,7 @@ export interface FetchOptions {
   readonly redirect?: 'follow' | 'manual';
   /** False: without the `X-CSRF: 1` header that the frontend always sends to its own origin. */
   readonly csrf?: boolean;
-  /** The page whose script this is. Absent: the current page. */
+  /** The page whose script this is; the current page by default. */
   readonly from?: string;
   /** `include`: cookies go to other origins too, as far as `SameSite` lets them. */
   readonly credentials?: 'same-origin' | 'include' | 'omit';
@@ -65,9 +65,9 @@ export interface BrowserOptions {
   /** A certificate authority to trust, in PEM. */
   readonly ca?: string | undefined;
   /**
-   * `count` (when not given): a redirect through another site makes the rest of the chain
-   * cross-site, as it is when a person submits a form there. `ignore`: only the initiator counts,
-   * as in Chromium when nobody had to click.
+   * `count` (the default): a redirect through another site makes the rest of the chain cross-site,
+   * as after a form submission there. `ignore`: only the initiator counts, as in Chromium after
+   * redirects without a user's click.
    */
   readonly redirectChains?: 'count' | 'ignore';
   readonly now?: () => number;

@@ -1,21 +1,21 @@
 import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import type { FetchOptions, HeaderChanges, NavigateOptions } from './options.ts';
-import type { Trip } from './trip.ts';
+import type { RequestChain } from './request-chain.ts';
 
 type RequestHeaders = Record<string, string>;
 
 const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) LittleBrowser/1.0';
 
 /** What a browser sends when a person goes somewhere. */
-export function navigationHeaders(trip: Trip, options: NavigateOptions): RequestHeaders {
+export function navigationHeaders(chain: RequestChain, options: NavigateOptions): RequestHeaders {
   return changed(
     {
       'user-agent': userAgent,
       accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-      ...(trip.body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-      ...(trip.origin && { origin: trip.origin }),
-      'sec-fetch-site': trip.fetchSite,
+      ...(chain.body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...(chain.origin && { origin: chain.origin }),
+      'sec-fetch-site': chain.fetchSite,
       'sec-fetch-mode': 'navigate',
       'sec-fetch-dest': options.dest ?? 'document',
       'upgrade-insecure-requests': '1',
@@ -25,17 +25,21 @@ export function navigationHeaders(trip: Trip, options: NavigateOptions): Request
 }
 
 /** What a browser sends when a script of the page calls `fetch`. */
-export function scriptHeaders(trip: Trip, page: URL, options: FetchOptions): RequestHeaders {
-  const isOwnOrigin = trip.url.origin === page.origin;
-  const type = trip.isSafe ? undefined : contentType(options.body);
+export function scriptHeaders(
+  chain: RequestChain,
+  page: URL,
+  options: FetchOptions,
+): RequestHeaders {
+  const isOwnOrigin = chain.url.origin === page.origin;
+  const type = chain.isSafe ? undefined : contentType(options.body);
   return changed(
     {
       'user-agent': userAgent,
       accept: '*/*',
       ...(type && { 'content-type': type }),
-      ...(trip.origin && { origin: trip.origin }),
+      ...(chain.origin && { origin: chain.origin }),
       ...(isOwnOrigin && options.csrf !== false && { 'x-csrf': '1' }),
-      'sec-fetch-site': trip.fetchSite,
+      'sec-fetch-site': chain.fetchSite,
       'sec-fetch-mode': 'cors',
       'sec-fetch-dest': 'empty',
     },
@@ -65,12 +69,12 @@ function contentType(body: FetchOptions['body']): string | undefined {
   return 'application/json';
 }
 
-/** Whether an answer sends the browser somewhere else. */
+/** Whether a response is a redirect. */
 export function isRedirect({ statusCode = 0, headers }: IncomingMessage): boolean {
   return [301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined;
 }
 
-/** The platform's `Response` around Node's answer; the body streams. */
+/** Wraps Node's response in the platform's `Response`; the body streams. */
 export function asResponse(incoming: IncomingMessage, text?: string): Response {
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {

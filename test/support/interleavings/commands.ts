@@ -10,12 +10,10 @@ import {
   tuple,
 } from 'fast-check';
 
-/** How many of each take part in a run. */
+/** The numbers of replicas, browsers and users in a run. */
 export const counts = { replicas: 3, browsers: 3, users: 2 } as const;
 
-/**
- * One thing that somebody does, at one of the replicas, so many milliseconds after its group began.
- */
+/** One action, at one of the replicas, this many milliseconds after its group began. */
 export type Command = { readonly replica: number; readonly after: number } & (
   | {
       readonly do: 'sign in';
@@ -32,16 +30,17 @@ export type Command = { readonly replica: number; readonly after: number } & (
 
 /**
  * `refused`: the API does not accept the first token it gets; `hung up`: the client does not wait
- * for the answer.
+ * for the response.
  */
 export type CallManner = 'plain' | 'refused' | 'hung up';
 
-/** What happens in one run. */
-export interface Play {
-  /** Each group begins when all of the one before have their answers. */
+/** The commands of one run. */
+export interface RunPlan {
+  /** A group begins when all commands of the group before have their responses. */
   readonly groups: readonly (readonly Command[])[];
   /**
-   * Of access tokens, in turn: whether they are born expired, so that the next call needs another.
+   * For each access token in turn: whether it has expired when it is issued, so that the next call
+   * needs another.
    */
   readonly expired: readonly boolean[];
   /** Decides how long Redis and the authorization server take each time; 0: no time at all. */
@@ -79,8 +78,8 @@ const anything: Arbitrary<Command> = oneof(
 const begin = array<Command>(signIn, { minLength: 1, maxLength: 2 });
 const group = array(anything, { minLength: 1, maxLength: 4 });
 
-/** Three to eight commands or so: somebody signs in, then this and that. */
-export const plays: Arbitrary<Play> = record({
+/** About three to eight commands: first a sign-in, then any others. */
+export const runPlans: Arbitrary<RunPlan> = record({
   groups: tuple(begin, array(group, { minLength: 1, maxLength: 3 })).map(([first, others]) => [
     first,
     ...others,
@@ -89,8 +88,8 @@ export const plays: Arbitrary<Play> = record({
   pace: nat(),
 });
 
-/** A run as people read it. */
-export function describePlay({ groups, expired, pace }: Play): string {
+/** Describes a run in words. */
+export function describePlan({ groups, expired, pace }: RunPlan): string {
   const lines = groups.flatMap((commands, number) => [
     `${number === 0 ? 'At first' : 'Then'}, together:`,
     ...commands.map((each) => `  ${describeCommand(each)}`),
@@ -99,7 +98,7 @@ export function describePlay({ groups, expired, pace }: Play): string {
   return [...lines, `Access tokens in turn: ${lifetimes}. Pace: ${pace}.`].join('\n');
 }
 
-/** One command as people read it. */
+/** Describes a command in words. */
 export function describeCommand(command: Command): string {
   const { replica, after } = command;
   return `${whatIsDone(command)} at replica ${replica} after ${after} ms`;

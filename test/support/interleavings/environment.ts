@@ -1,19 +1,19 @@
-import { RedisView, Replica, startBumpyWay, World } from './world.ts';
+import { RedisView, Replica, startBumpyWay, ExternalServices } from './external-services.ts';
 import { startRedis } from '../redis/server.ts';
 import { scriptedClient } from '../authorization-server/scripted-authorization-server.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-/** Where runs take place, one after the other. */
-export interface Stage {
+/** The system that runs act on, one after the other. */
+export interface SystemUnderTest {
   readonly replicas: readonly Replica[];
-  readonly world: World;
+  readonly services: ExternalServices;
   readonly redis: RedisView;
 }
 
-/** What every replica of a theatre is configured with, beside what is its own. */
-export interface Script {
+/** The configuration that all replicas share. */
+export interface ReplicaOptions {
   readonly logLevel: 'error';
-  /** A Redis on a bumpy way, in which nobody else keeps anything. */
+  /** A Redis behind a slow connection, used by these replicas alone. */
   readonly redis: { readonly url: string };
   readonly provider: {
     readonly issuer: string;
@@ -25,47 +25,49 @@ export interface Script {
   readonly upstream: Upstream;
 }
 
-/** Replicas that are running. */
-export interface Cast {
+/** The running replicas. */
+export interface RunningReplicas {
   readonly ports: readonly number[];
-  /** Of what they keep in Redis. */
+  /** The prefix of their keys in Redis. */
   readonly keyPrefix: string;
   close(): Promise<void>;
 }
 
 /**
- * A stage with all that is behind it. `await using theatre = await openTheatre(hire)` closes
- * everything.
+ * A system under test with everything behind it. `await using environment = await
+ * startEnvironment(startReplicas)` closes everything.
  */
-export interface Theatre extends AsyncDisposable {
-  readonly stage: Stage;
+export interface Environment extends AsyncDisposable {
+  readonly system: SystemUnderTest;
 }
 
-/** Opens a stage on which interleavings are played. `hire` starts the replicas. */
-export async function openTheatre(hire: (script: Script) => Promise<Cast>): Promise<Theatre> {
-  const world = await World.start();
+/** Starts everything that interleavings need. `startReplicas` starts the replicas. */
+export async function startEnvironment(
+  startReplicas: (options: ReplicaOptions) => Promise<RunningReplicas>,
+): Promise<Environment> {
+  const services = await ExternalServices.start();
   const redisServer = await startRedis();
-  const way = await startBumpyWay(redisServer.port, () => world.pause());
-  const script: Script = {
+  const way = await startBumpyWay(redisServer.port, () => services.pause());
+  const options: ReplicaOptions = {
     logLevel: 'error',
     redis: { url: `redis://127.0.0.1:${way.port}` },
-    provider: { ...scriptedClient, issuer: world.server.issuer, scopes: ['openid'] },
-    upstream: world.upstream,
+    provider: { ...scriptedClient, issuer: services.server.issuer, scopes: ['openid'] },
+    upstream: services.upstream,
   };
-  const cast = await hire(script);
-  const replicas = cast.ports.map((port) => new Replica(port));
-  const redis = new RedisView(redisServer.url, cast.keyPrefix);
+  const running = await startReplicas(options);
+  const replicas = running.ports.map((port) => new Replica(port));
+  const redis = new RedisView(redisServer.url, running.keyPrefix);
   await redis.open();
   return {
-    stage: { replicas, world, redis },
+    system: { replicas, services, redis },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(replicas.map((replica) => replica.close()));
-      await cast.close();
+      await running.close();
       redis.close();
       way.close();
-      // Its process alone would not keep ours waiting for its end; the world does.
+      // The process of Redis does not keep this process alive until it has ended; the services do.
       await redisServer.stop();
-      await world.close();
+      await services.close();
     },
   };
 }

@@ -1,41 +1,38 @@
 import assert from 'node:assert/strict';
 import { isRefusal, type Model, type ModelSession } from './model.ts';
-import type { Answer, Question } from './world.ts';
-import type { Stage } from './environment.ts';
+import type { ReplicaResponse, ReplicaRequest } from './external-services.ts';
+import type { SystemUnderTest } from './environment.ts';
 import { waitFor } from '../time/wait-for.ts';
 
-/** Asks one of the replicas. Throws when the answer is that of a server in trouble. */
-export async function askAt(
-  { replicas }: Stage,
+/** Sends a request to one of the replicas. Throws when the response has a 5xx status. */
+export async function sendTo(
+  { replicas }: SystemUnderTest,
   number: number,
-  question: Question,
-): Promise<Answer> {
+  request: ReplicaRequest,
+): Promise<ReplicaResponse> {
   const replica = replicas[number] ?? assert.fail(`There is no replica ${number}.`);
-  const answer = await replica.ask(question);
-  assert(answer.status < 500, `${question.path} was answered ${answer.status} ${answer.body}`);
-  return answer;
+  const response = await replica.send(request);
+  assert(response.status < 500, `${request.path} was answered ${response.status} ${response.body}`);
+  return response;
 }
 
-/**
- * Compares what the replicas, Redis and the authorization server know with what a run's model
- * knows.
- */
+/** Compares the state of the replicas, Redis and the authorization server with a run's model. */
 export class Inspection {
-  readonly #stage: Stage;
+  readonly #system: SystemUnderTest;
   readonly #model: Model;
   #checks = 0;
 
-  constructor(stage: Stage, model: Model) {
-    this.#stage = stage;
+  constructor(system: SystemUnderTest, model: Model) {
+    this.#system = system;
     this.#model = model;
   }
 
   /**
-   * After every group: who lives is served, who has ended is not, and nothing else is left
-   * anywhere.
+   * Checks after every group that live sessions are served, that ended sessions are refused, and
+   * that nothing else is left.
    */
   async check(isLast: boolean): Promise<void> {
-    const { redis, world, replicas } = this.#stage;
+    const { redis, services, replicas } = this.#system;
     const kept = await redis.look();
     for (const session of this.#model.sessions) {
       if (session.state !== 'may have ended') continue;
@@ -57,7 +54,7 @@ export class Inspection {
       }),
     );
     await waitFor(() => this.#mustBeTidy(), { timeout: 2_000 });
-    assert.deepEqual(world.server.complaints, []);
+    assert.deepEqual(services.server.violations, []);
   }
 
   async #mustBeServed(
@@ -66,7 +63,7 @@ export class Inspection {
     withNewToken: boolean,
   ): Promise<void> {
     const { name, cookie, sub, id } = session;
-    const { status, body } = await askAt(this.#stage, replica, { path: '/bff/user', cookie });
+    const { status, body } = await sendTo(this.#system, replica, { path: '/bff/user', cookie });
     assert.equal(status, 200, `${name} is not known at replica ${replica}: ${body}`);
     const user = JSON.parse(body) as { sub: string; session: { id: string } };
     assert.deepEqual([user.sub, user.session.id], [sub, id], `${name} is another's`);
@@ -76,7 +73,7 @@ export class Inspection {
     const refuse = session.hadTokenRefused ? '' : `&refuse=check-${this.#checks}`;
     session.hadTokenRefused = true;
     const path = `/api/x?as=${sub}${refuse}`;
-    const call = await askAt(this.#stage, replica, { path, cookie });
+    const call = await sendTo(this.#system, replica, { path, cookie });
     assert.equal(call.status, 200, `${name} cannot call at replica ${replica}: ${call.body}`);
   }
 
@@ -84,22 +81,28 @@ export class Inspection {
     for (;;) {
       const isTooLate = this.#model.hasEndedFor(session, replica);
       const path = `/api/x?as=${session.sub}`;
-      const answer = await askAt(this.#stage, replica, { path, cookie: session.cookie });
-      if (isRefusal(answer)) break;
-      const what = `replica ${replica} still answers ${answer.status}`;
+      const response = await sendTo(this.#system, replica, { path, cookie: session.cookie });
+      if (isRefusal(response)) break;
+      const what = `replica ${replica} still answers ${response.status}`;
       assert(!isTooLate, `${session.name} has ended, but ${what}`);
     }
     session.refusedAt.add(replica);
-    const answer = await askAt(this.#stage, replica, { path: '/bff/user', cookie: session.cookie });
-    assert(isRefusal(answer), `${session.name} has ended, but its user is told: ${answer.body}`);
+    const response = await sendTo(this.#system, replica, {
+      path: '/bff/user',
+      cookie: session.cookie,
+    });
+    assert(
+      isRefusal(response),
+      `${session.name} has ended, but its user is told: ${response.body}`,
+    );
   }
 
   /**
-   * What Redis keeps is of living sessions, and what the authorization server gave to ended ones is
-   * worth nothing.
+   * Redis keeps records of live sessions alone, and the refresh tokens of ended sessions are
+   * revoked.
    */
   async #mustBeTidy(): Promise<void> {
-    const { sessions, listed, locks } = await this.#stage.redis.look();
+    const { sessions, listed, locks } = await this.#system.redis.look();
     const living = this.#model.living.map(({ id }) => id);
     assert.deepEqual(this.#model.named(sessions), this.#model.named(living), 'sessions in Redis');
     // By sub and by sid.

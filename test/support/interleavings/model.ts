@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict';
-import type { Answer } from './world.ts';
+import type { ReplicaResponse } from './external-services.ts';
 import type { Grant } from '../authorization-server/scripted-authorization-server.ts';
 
-/**
- * An ended session may be served for so long by a replica that has not heard of its end, in
- * milliseconds, and never again.
- */
+/** How long a replica that has not been notified may serve an ended session, in milliseconds. */
 const longestLate = 100;
 
-/** A stretch of time in ticks: from before the first request to after the last answer. */
+/** A span of time in ticks: from before the first request to after the last response. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/**
- * What the model knows of a session: that it lives, that it has ended, or that it may have ended
- * just now.
- */
+/** A session in the model: it lives, it has ended, or it may have ended just now. */
 export interface ModelSession {
   readonly id: string;
   readonly name: string;
@@ -33,17 +27,18 @@ export interface ModelSession {
   hadTokenRefused: boolean;
 }
 
-/** An answer to a session's cookie, to be judged when it is known what else happened meanwhile. */
+/** A response to a session's cookie. It is verified when the rest of its group is known. */
 export interface Observation {
   readonly what: string;
   readonly session: ModelSession | undefined;
-  readonly answer: Answer;
-  /** It was asked when the session had ended for good. */
+  readonly response: ReplicaResponse;
+  /** The request was sent when the session had ended for certain. */
   readonly isTooLate: boolean;
 }
 
 /**
- * What ends sessions, and which: those known when it began must end, those that came meanwhile may.
+ * An action that ends sessions. Sessions known when it began must end; sessions that began
+ * meanwhile may end.
  */
 export interface Ending {
   readonly span: Span;
@@ -60,7 +55,7 @@ export interface Refusal {
   readonly span: Span;
 }
 
-/** What must be true of the sessions of a run, after all that has happened. */
+/** The expected state of the sessions of a run. */
 export class Model {
   /** By browser. */
   readonly current = new Map<number, ModelSession>();
@@ -72,29 +67,32 @@ export class Model {
   readonly #endings: Ending[] = [];
   readonly #refusals: Refusal[] = [];
 
-  /** To be judged when the group is over. */
+  /** Records a response, which `conclude` verifies. */
   observe(observation: Observation): void {
     this.#observations.push(observation);
   }
 
-  /** The same for a sign-in that was refused. */
+  /** Records a refused sign-in, which `conclude` verifies. */
   refuse(refusal: Refusal): void {
     this.#refusals.push(refusal);
   }
 
-  /** Ends, when the group is over, all that it concerns. */
+  /** Records an action that ends sessions, which `conclude` applies. */
   endAll(ending: Ending): void {
     this.#endings.push(ending);
   }
 
-  /** A session of which it is known that it has ended now. */
+  /** Marks a session as ended from now on. */
   end(session: ModelSession): void {
     if (session.state === 'ended') return;
     session.state = 'ended';
     session.endedAt = performance.now();
   }
 
-  /** The same when another takes its place in its browser: nobody tells the provider. */
+  /**
+   * Marks a session as ended because another replaces it in its browser. The provider is not
+   * notified.
+   */
   replace(session: ModelSession): void {
     this.end(session);
     this.replaced.add(session);
@@ -110,7 +108,7 @@ export class Model {
     return this.sessions.filter(({ state }) => state === 'lives');
   }
 
-  /** What a group has done to sessions, and whether its answers agree with that. */
+  /** Applies what a group has done to sessions, and checks that its responses agree with it. */
   conclude(): void {
     const before = this.living;
     for (const { span, concerns, knownSince } of this.#endings) {
@@ -127,11 +125,11 @@ export class Model {
       );
       assert(isDue, `${what}: refused, although nobody was logged out meanwhile`);
     }
-    for (const observation of this.#observations) judge(observation);
+    for (const observation of this.#observations) verify(observation);
     for (const done of [this.#endings, this.#refusals, this.#observations]) done.length = 0;
   }
 
-  /** Their ids as people read them, in order. */
+  /** Replaces session ids by readable names, in order. */
   named(ids: readonly string[]): string[] {
     const names = new Map(
       this.sessions.map(({ id, name, state }) => [id, `${name}, which ${state}`]),
@@ -140,14 +138,14 @@ export class Model {
   }
 }
 
-function judge({ what, session, answer, isTooLate }: Observation): void {
-  const { status, body } = answer;
+function verify({ what, session, response, isTooLate }: Observation): void {
+  const { status, body } = response;
   // A second refusal by the API within 30 seconds is passed on.
   const isPassedOn = status === 401 && body.includes('"from":"api"');
   const isServed =
     status === 200 || status === 204 || (isPassedOn && session?.hadTokenRefused === true);
   if (!session || isTooLate) {
-    return assert(isRefusal(answer), `${what}: signed out, but answered ${status} ${body}`);
+    return assert(isRefusal(response), `${what}: signed out, but answered ${status} ${body}`);
   }
   if (session.state === 'lives') {
     assert(isServed, `${what}: ${session.name} lives, but is answered ${status} ${body}`);
@@ -159,7 +157,7 @@ function judge({ what, session, answer, isTooLate }: Observation): void {
   }
 }
 
-/** Said by the BFF itself, not by the API behind it. */
-export function isRefusal({ status, body }: Answer): boolean {
+/** Whether the BFF itself refused the request, not the API behind it. */
+export function isRefusal({ status, body }: ReplicaResponse): boolean {
   return status === 401 && body.includes('"not_signed_in"');
 }

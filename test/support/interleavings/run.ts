@@ -1,44 +1,44 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Command, describeCommand, type Play } from './commands.ts';
-import { askAt, Inspection } from './inspection.ts';
+import { type Command, describeCommand, type RunPlan } from './commands.ts';
+import { sendTo, Inspection } from './inspection.ts';
 import { Model, type ModelSession } from './model.ts';
-import type { Answer, Question } from './world.ts';
-import type { Stage } from './environment.ts';
+import type { ReplicaResponse, ReplicaRequest } from './external-services.ts';
+import type { SystemUnderTest } from './environment.ts';
 import { waitFor } from '../time/wait-for.ts';
 
 /**
- * One run: plays its commands, group by group, and compares what the replicas do with what must be
- * true.
+ * One run: executes its commands, group by group, and compares the replicas' behaviour with the
+ * model.
  */
 export class Interleaving {
-  readonly #stage: Stage;
-  readonly #play: Play;
+  readonly #system: SystemUnderTest;
+  readonly #plan: RunPlan;
   readonly #name: string;
   readonly #model = new Model();
   readonly #inspection: Inspection;
   #calls = 0;
 
-  constructor(stage: Stage, play: Play, name: string) {
-    this.#stage = stage;
-    this.#play = play;
+  constructor(system: SystemUnderTest, plan: RunPlan, name: string) {
+    this.#system = system;
+    this.#plan = plan;
     this.#name = name;
-    this.#inspection = new Inspection(stage, this.#model);
+    this.#inspection = new Inspection(system, this.#model);
   }
 
-  /** Throws when something is not as it must be. */
-  async play(): Promise<void> {
-    const { world, redis } = this.#stage;
-    const { groups, pace, expired } = this.#play;
+  /** Throws when the behaviour differs from the model. */
+  async run(): Promise<void> {
+    const { services, redis } = this.#system;
+    const { groups, pace, expired } = this.#plan;
     await redis.wipe();
-    world.begin(pace, expired);
+    services.begin(pace, expired);
     for (const [number, group] of groups.entries()) {
       await Promise.all(group.map((command) => this.#perform(command)));
       this.#model.conclude();
       await this.#inspection.check(number === groups.length - 1);
     }
-    await waitFor(() => world.server.underWay === 0);
+    await waitFor(() => services.server.underWay === 0);
   }
 
   async #perform(command: Command): Promise<void> {
@@ -65,26 +65,26 @@ export class Interleaving {
   }
 
   async #signIn(command: Extract<Command, { do: 'sign in' }>, what: string): Promise<void> {
-    const { world } = this.#stage;
+    const { services } = this.#system;
     const sub = this.#sub(command.user);
     const shown = new Set([this.#model.current.get(command.browser)]);
-    const begun = await askAt(this.#stage, command.replica, {
+    const begun = await sendTo(this.#system, command.replica, {
       path: '/bff/login',
       cookie: this.#model.current.get(command.browser)?.cookie,
     });
     assert.equal(begun.status, 302, `${what}: the login was answered ${begun.status}`);
     const sid = this.#sid(command.browser, command.user);
-    const { callback, grant } = world.server.authorize(new URL(begun.location ?? ''), sub, sid);
-    const from = world.tick();
+    const { callback, grant } = services.server.authorize(new URL(begun.location ?? ''), sub, sid);
+    const from = services.tick();
     const before = this.#model.current.get(command.browser);
     shown.add(before);
     const path = callback.pathname + callback.search;
     const cookie = [...begun.cookies, ...(before ? [before.cookie] : [])].join('; ');
-    const { status, cookies, body } = await askAt(this.#stage, command.callbackAt, {
+    const { status, cookies, body } = await sendTo(this.#system, command.callbackAt, {
       path,
       cookie,
     });
-    const span = { from, to: world.tick() };
+    const span = { from, to: services.tick() };
     if (status !== 302) {
       assert.match(body, /"login_expired"/, `${what}: the callback was answered ${status} ${body}`);
       this.#model.refuse({ what, sub, grant, span });
@@ -119,8 +119,8 @@ export class Interleaving {
     const abort = new AbortController();
     if (command.manner === 'hung up') void delay(2 + command.after).then(() => abort.abort());
     try {
-      const question = { path, cookie: session?.cookie, signal: abort.signal };
-      await this.#observe(what, command.replica, session, question);
+      const request = { path, cookie: session?.cookie, signal: abort.signal };
+      await this.#observe(what, command.replica, session, request);
     } catch (error) {
       if (!abort.signal.aborted) throw error;
     }
@@ -129,8 +129,8 @@ export class Interleaving {
   async #signOut(command: Extract<Command, { do: 'sign out' }>, what: string): Promise<void> {
     const session = this.#model.current.get(command.browser);
     if (!session) return;
-    const question = { method: 'POST', path: '/bff/logout', cookie: session.cookie } as const;
-    const { status } = await askAt(this.#stage, command.replica, question);
+    const request = { method: 'POST', path: '/bff/logout', cookie: session.cookie } as const;
+    const { status } = await sendTo(this.#system, command.replica, request);
     assert.equal(status, 200, `${what}: answered ${status}`);
     this.#model.end(session);
     this.#model.revoked.add(session);
@@ -143,12 +143,12 @@ export class Interleaving {
     what: string,
   ): Promise<void> {
     const session = this.#model.current.get(command.browser);
-    const from = this.#stage.world.tick();
-    const question = { method: 'DELETE', path: '/bff/sessions', cookie: session?.cookie } as const;
-    const { status } = await this.#observe(what, command.replica, session, question);
+    const from = this.#system.services.tick();
+    const request = { method: 'DELETE', path: '/bff/sessions', cookie: session?.cookie } as const;
+    const { status } = await this.#observe(what, command.replica, session, request);
     if (status !== 204 || !session) return;
     this.#model.endAll({
-      span: { from, to: this.#stage.world.tick() },
+      span: { from, to: this.#system.services.tick() },
       concerns: ({ sub, grant }) => sub === session.sub && grant !== session.grant,
       knownSince: ({ born }) => born.to,
     });
@@ -159,18 +159,18 @@ export class Interleaving {
     names: { readonly sub: string } | { readonly sid: string },
     what: string,
   ): Promise<void> {
-    const { world } = this.#stage;
-    const token = await world.server.logoutToken(names);
-    const from = world.tick();
+    const { services } = this.#system;
+    const token = await services.server.logoutToken(names);
+    const from = services.tick();
     const form = new URLSearchParams({ logout_token: token });
-    const { status } = await askAt(this.#stage, replica, {
+    const { status } = await sendTo(this.#system, replica, {
       method: 'POST',
       path: '/bff/backchannel',
       form,
     });
     assert.equal(status, 200, `${what}: answered ${status}`);
     this.#model.endAll({
-      span: { from, to: world.tick() },
+      span: { from, to: services.tick() },
       concerns: ({ sub, grant }) => ('sub' in names ? names.sub === sub : names.sid === grant.sid),
       // Whose code was redeemed before is ended too, although there was no session yet.
       knownSince: ({ grant }) => grant.redeemedAt ?? Infinity,
@@ -181,12 +181,12 @@ export class Interleaving {
     what: string,
     replica: number,
     session: ModelSession | undefined,
-    question: Question,
-  ): Promise<Answer> {
+    request: ReplicaRequest,
+  ): Promise<ReplicaResponse> {
     const isTooLate = session !== undefined && this.#model.hasEndedFor(session, replica);
-    const answer = await askAt(this.#stage, replica, question);
-    this.#model.observe({ what, session, answer, isTooLate });
-    return answer;
+    const response = await sendTo(this.#system, replica, request);
+    this.#model.observe({ what, session, response, isTooLate });
+    return response;
   }
 
   #sub(user: number): string {

@@ -187,12 +187,12 @@ export function bytesOf(
 
 function targetWith(start: string, into: Attack['into'], text: string): string {
   const [path = '', query] = start.split('?');
-  const asked = query === undefined ? '?' : `?${query}&`;
+  const requested = query === undefined ? '?' : `?${query}&`;
   const inside = text.replaceAll(/[^\x21-\x7e]/g, percentEncoded);
   const short = inside.slice(0, mostOctets);
   if (into === 'path') return `${path}/${short}${query === undefined ? '' : `?${query}`}`;
-  if (into === 'query') return `${path}${asked}${short}`;
-  if (into === 'returnUrl') return `${path}${asked}returnUrl=${short}`;
+  if (into === 'query') return `${path}${requested}${short}`;
+  if (into === 'returnUrl') return `${path}${requested}returnUrl=${short}`;
   return start;
 }
 

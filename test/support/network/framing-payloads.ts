@@ -26,13 +26,13 @@ function post(name: string, form: Form): FramingPayload {
   return { name, bytes };
 }
 
-/**
- * Ends at once for who reads chunks; for who reads a length, the hidden request belongs to the
- * body.
- */
+/** By its chunks the body ends at once; by its length the hidden request belongs to the body. */
 const endsEarly = (hidden: string) => `0\r\n\r\n${hiddenRequest(hidden)}`;
 
-/** One chunk that holds the hidden request; for who reads a short length, it comes after. */
+/**
+ * By its chunks one chunk holds the hidden request; by its short length the request comes after the
+ * body.
+ */
 function oneChunk(hidden: string): string {
   const inside = hiddenRequest(hidden);
   return `${inside.length.toString(16)}\r\n${inside}\r\n0\r\n\r\n`;

@@ -13,10 +13,10 @@ export function shownCertificate(request: IncomingMessage): string | undefined {
 }
 
 /**
- * A second door to an authorization server, which asks for client certificates: its
+ * A second address of an authorization server, which requests client certificates: its
  * `mtls_endpoint_aliases`.
  */
-export class MutualTlsDoor {
+export class MutualTlsEndpoint {
   readonly url: string;
   readonly requests: RecordedRequest[] = [];
   readonly #server: Server;
@@ -25,21 +25,21 @@ export class MutualTlsDoor {
   private constructor(server: Server, port: number) {
     this.#server = server;
     this.url = `https://127.0.0.1:${port}`;
-    server.on('request', (request, response) => void this.#answer(request, response));
+    server.on('request', (request, response) => void this.#respond(request, response));
   }
 
-  static async open(): Promise<MutualTlsDoor> {
+  static async start(): Promise<MutualTlsEndpoint> {
     const { key, cert, ca } = testTls();
     const server = createServer({ key, cert, ca, requestCert: true, rejectUnauthorized: false });
-    return new MutualTlsDoor(server, (await listen(server, 0)).port);
+    return new MutualTlsEndpoint(server, (await listen(server, 0)).port);
   }
 
-  /** Leads to this server from now on. */
+  /** Forwards requests to this server from now on. */
   leadTo(server: AuthorizationServer): void {
     this.#behind = server;
   }
 
-  /** What oidc-provider must know of the door. */
+  /** The oidc-provider configuration for these endpoints. */
   readonly configuration = (defaults: Configuration): Configuration => ({
     ...defaults,
     clientAuthMethods: [
@@ -75,7 +75,7 @@ export class MutualTlsDoor {
     await closeServer(this.#server);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.requests.push(new RecordedRequest(request));
     await this.#behind?.provider.callback()(request, response);
   }

@@ -8,7 +8,7 @@ const portsPerWorker = 1_500;
 const worker = Number(process.env['JEST_WORKER_ID'] ?? 0) % 12;
 let next = Math.floor(Math.random() * portsPerWorker);
 
-/** A loopback TCP port nobody listens on and that this process has not been given before. */
+/** Returns a free loopback TCP port that this process has not been given before. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < portsPerWorker; attempt += 1) {
     next = (next + 1) % portsPerWorker;

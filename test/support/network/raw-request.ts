@@ -8,30 +8,30 @@ export interface RawOptions {
   readonly host?: string;
   /** Milliseconds after which it hangs up; 3 seconds when not given. */
   readonly deadline?: number;
-  /** Hangs up when this many answers have begun, instead of waiting for the server to close. */
-  readonly answers?: number;
+  /** Hangs up when this many responses have begun, instead of waiting for the server to close. */
+  readonly responses?: number;
 }
 
-/** All that came back on the connection. */
-export interface RawAnswer {
+/** Everything received on the connection. */
+export interface RawResponse {
   readonly bytes: Buffer;
-  /** The same, one character (latin1) a byte. */
+  /** The bytes as text, one character (latin1) a byte. */
   readonly text: string;
-  /** The status codes of the answers, in order. */
+  /** The status codes of the responses, in order. */
   readonly statuses: readonly number[];
   /** True when the server closed the connection; false when we hung up. */
   readonly closed: boolean;
 }
 
 /**
- * Sends bytes as they are and collects what comes back. Send `Connection: close` lest it wait for
- * the deadline.
+ * Sends bytes as they are and collects the responses. Send `Connection: close`, or it waits for the
+ * deadline.
  */
 export function rawRequest(
   port: number,
   bytes: string | Buffer,
-  { tls, host = '127.0.0.1', deadline = 3_000, answers = Infinity }: RawOptions = {},
-): Promise<RawAnswer> {
+  { tls, host = '127.0.0.1', deadline = 3_000, responses = Infinity }: RawOptions = {},
+): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const socket: Socket = tls
@@ -40,7 +40,7 @@ export function rawRequest(
     const finish = (closed: boolean) => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(rawAnswer(Buffer.concat(chunks), closed));
+      resolve(rawResponse(Buffer.concat(chunks), closed));
     };
     const timer = setTimeout(finish, deadline, false);
     socket.once(tls ? 'secureConnect' : 'connect', () => {
@@ -48,11 +48,11 @@ export function rawRequest(
     });
     socket.on('data', (chunk) => {
       chunks.push(chunk);
-      if (rawAnswer(Buffer.concat(chunks), false).statuses.length >= answers) finish(false);
+      if (rawResponse(Buffer.concat(chunks), false).statuses.length >= responses) finish(false);
     });
     socket.once('close', () => finish(true));
     socket.once('error', (error) => {
-      // A reset after or instead of an answer is the server closing the connection.
+      // A reset after or instead of a response is the server closing the connection.
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') return;
       clearTimeout(timer);
       reject(error);
@@ -60,7 +60,7 @@ export function rawRequest(
   });
 }
 
-function rawAnswer(bytes: Buffer, closed: boolean): RawAnswer {
+function rawResponse(bytes: Buffer, closed: boolean): RawResponse {
   const text = bytes.toString('latin1');
   const statuses = [...text.matchAll(/HTTP\/1\.[01] (\d{3})[ \r]/g)].map(([, code]) =>
     Number(code),

@@ -50,7 +50,7 @@ function authority(): string {
   return publish(folder, finished);
 }
 
-// Two workers may get here together; whoever renames first wins, and both use that one.
+// Two workers may get here together. The first rename wins, and both use its files.
 function publish(folder: string, finished: string): string {
   try {
     renameSync(folder, finished);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket, WebSocketServer, type ClientOptions, type ServerOptions } from 'ws';
-import type { LittleBrowser } from '../browser/browser.ts';
+import type { TestBrowser } from '../browser/browser.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { waitFor } from '../time/wait-for.ts';
 
@@ -70,7 +70,7 @@ export class Peer {
 export interface Opening extends Omit<ClientOptions, 'origin' | 'headers'> {
   readonly path?: string;
   readonly protocols?: readonly string[];
-  /** `null`: none is sent. Absent: that of the BFF. */
+  /** `null` sends none. The origin of the BFF by default. */
   readonly origin?: string | null;
   readonly headers?: Record<string, string>;
 }
@@ -82,12 +82,12 @@ interface Target {
 }
 
 /**
- * Opens a WebSocket as a page of the BFF's origin does. Without a browser nobody is signed in.
- * Throws a `Refusal`.
+ * Opens a WebSocket as a page of the BFF's origin does; without a browser it sends no session
+ * cookie. Throws a `Refusal`.
  */
 export async function openWebSocket(
   bff: Target,
-  browser: LittleBrowser | undefined,
+  browser: TestBrowser | undefined,
   { path = '/api/socket', protocols = [], origin = bff.url, headers, ...options }: Opening = {},
 ): Promise<Peer> {
   const cookie = browser?.cookieHeader('/');
@@ -106,31 +106,31 @@ export async function openWebSocket(
     ...options,
   });
   const peer = new Peer(socket);
-  const refused = once(socket, 'unexpected-response').then(async ([, answer]) => {
-    throw await Refusal.of(answer as IncomingMessage);
+  const refused = once(socket, 'unexpected-response').then(async ([, response]) => {
+    throw await Refusal.of(response as IncomingMessage);
   });
   refused.catch(() => undefined);
   await Promise.race([once(socket, 'open'), refused]);
   return peer;
 }
 
-/** An answer other than a WebSocket. */
+/** A response other than a WebSocket. */
 export class Refusal extends Error {
   constructor(
-    readonly answer: IncomingMessage,
+    readonly response: IncomingMessage,
     readonly status: number,
     readonly body: string,
   ) {
     super(`${status} ${body}`);
   }
 
-  static async of(answer: IncomingMessage): Promise<Refusal> {
-    return new Refusal(answer, answer.statusCode ?? 0, await text(answer));
+  static async of(response: IncomingMessage): Promise<Refusal> {
+    return new Refusal(response, response.statusCode ?? 0, await text(response));
   }
 
-  /** The code of a problem document of ours. Absent: it is none. */
+  /** The code, when the response is a problem document of the BFF; undefined otherwise. */
   get code(): string | undefined {
-    if (!isProblem(this.answer)) return undefined;
+    if (!isProblem(this.response)) return undefined;
     return (JSON.parse(this.body) as { code?: string }).code;
   }
 }

@@ -3,7 +3,7 @@ import {
   FakeService,
   registered,
   sendJson,
-  type ServiceAnswer,
+  type ServiceResponse,
   type ServiceGrant,
 } from './fake-service.ts';
 
@@ -61,8 +61,8 @@ export class FakeDiscord extends FakeService {
   #asClient(
     request: IncomingMessage,
     body: string,
-    act: (form: URLSearchParams) => ServiceAnswer,
-  ): ServiceAnswer {
+    handle: (form: URLSearchParams) => ServiceResponse,
+  ): ServiceResponse {
     const type = request.headers['content-type'] ?? '';
     if (!type.startsWith('application/x-www-form-urlencoded'))
       return [400, { message: 'The request body contains invalid JSON.', code: 50_109 }];
@@ -72,10 +72,10 @@ export class FakeDiscord extends FakeService {
       ? decodeURIComponent(basic.replaceAll('+', ' '))
       : `${form.get('client_id')}:${form.get('client_secret')}`;
     const isOurs = sent === `${registered.clientId}:${registered.clientSecret}`;
-    return isOurs ? act(form) : [401, { error: 'invalid_client' }];
+    return isOurs ? handle(form) : [401, { error: 'invalid_client' }];
   }
 
-  #token(form: URLSearchParams): ServiceAnswer {
+  #token(form: URLSearchParams): ServiceResponse {
     if (form.get('grant_type') === 'refresh_token') return this.#refresh(form);
     const grant = this.redeem(form);
     if (grant === 'unknown')
@@ -87,7 +87,7 @@ export class FakeDiscord extends FakeService {
     return [200, this.#issue(grant)];
   }
 
-  #refresh(form: URLSearchParams): ServiceAnswer {
+  #refresh(form: URLSearchParams): ServiceResponse {
     const token = form.get('refresh_token') ?? '';
     const grant = this.refreshTokens.get(token);
     this.refreshTokens.delete(token);
@@ -104,7 +104,7 @@ export class FakeDiscord extends FakeService {
     };
   }
 
-  #me(grant: ServiceGrant | undefined): ServiceAnswer {
+  #me(grant: ServiceGrant | undefined): ServiceResponse {
     const person = grant && this.people[grant.person];
     if (!person || !grant.scopes.includes('identify'))
       return [401, { message: '401: Unauthorized', code: 0 }];
@@ -113,7 +113,7 @@ export class FakeDiscord extends FakeService {
   }
 
   /** Either of the two ends both. */
-  #revoke(form: URLSearchParams): ServiceAnswer {
+  #revoke(form: URLSearchParams): ServiceResponse {
     const token = form.get('token') ?? '';
     const grant = this.accessTokens.get(token) ?? this.refreshTokens.get(token);
     for (const tokens of [this.accessTokens, this.refreshTokens])

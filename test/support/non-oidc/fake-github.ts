@@ -3,11 +3,11 @@ import {
   FakeService,
   registered,
   sendJson,
-  type ServiceAnswer,
+  type ServiceResponse,
   type ServiceGrant,
 } from './fake-service.ts';
 
-/** An address of somebody, as `GET /user/emails` lists it. */
+/** An e-mail address of a user, as `GET /user/emails` lists it. */
 export interface GitHubEmail {
   readonly email: string;
   readonly primary: boolean;
@@ -15,7 +15,7 @@ export interface GitHubEmail {
   readonly visibility: 'public' | 'private' | null;
 }
 
-/** Somebody at GitHub. */
+/** A GitHub user. */
 export interface GitHubPerson {
   readonly user: Record<string, unknown>;
   emails: GitHubEmail[];
@@ -43,9 +43,9 @@ const alice: GitHubPerson = {
 };
 
 /**
- * GitHub, as it documents itself: answers of the token endpoint are forms unless JSON is asked for,
- * its errors have status 200 and names of their own, and the API wants a `User-Agent`. Tokens of an
- * OAuth app do not end; those of a GitHub App do.
+ * GitHub, as its documentation describes it. Responses of the token endpoint are forms unless JSON
+ * is requested, its errors have status 200 and names of their own, and the API requires a
+ * `User-Agent`. Tokens of an OAuth app do not expire; those of a GitHub App do.
  */
 export class FakeGitHub extends FakeService {
   /** The API is on the same port, below a path, as at a GitHub Enterprise Server. */
@@ -55,7 +55,7 @@ export class FakeGitHub extends FakeService {
   tokensEnd = false;
   /** Seconds. */
   lifetime = 28_800;
-  /** What it sends as `iss`. Absent: nothing. */
+  /** The value of `iss` in the authorization response; none by default. */
   iss: string | undefined;
 
   protected serve(
@@ -65,16 +65,16 @@ export class FakeGitHub extends FakeService {
     body: string,
   ): void {
     const { api } = FakeGitHub;
-    const asked = `${request.method} ${url.pathname}`;
-    if (asked === 'GET /login/oauth/authorize') return this.authorize(response, url, this.iss);
-    if (asked === 'POST /login/oauth/access_token')
+    const target = `${request.method} ${url.pathname}`;
+    if (target === 'GET /login/oauth/authorize') return this.authorize(response, url, this.iss);
+    if (target === 'POST /login/oauth/access_token')
       return this.#sendTokens(request, response, this.#token(new URLSearchParams(body)));
     if (!url.pathname.startsWith(api)) return sendJson(response, [404, { message: 'Not Found' }]);
     if (!request.headers['user-agent'])
       return void response.writeHead(403).end('Request forbidden by administrative rules.');
-    if (asked === `DELETE ${api}/applications/${registered.clientId}/token`)
+    if (target === `DELETE ${api}/applications/${registered.clientId}/token`)
       return sendJson(response, this.#revoke(request, body));
-    sendJson(response, this.#ask(asked.replace(`GET ${api}`, ''), this.bearer(request)));
+    sendJson(response, this.#resource(target.replace(`GET ${api}`, ''), this.bearer(request)));
   }
 
   #token(form: URLSearchParams): Record<string, string | number> {
@@ -108,7 +108,7 @@ export class FakeGitHub extends FakeService {
     };
   }
 
-  /** Status 200 whatever it says. */
+  /** Responds with status 200, errors included. */
   #sendTokens(
     request: IncomingMessage,
     response: ServerResponse,
@@ -123,7 +123,7 @@ export class FakeGitHub extends FakeService {
     response.end(String(form));
   }
 
-  #ask(path: string, grant: ServiceGrant | undefined): ServiceAnswer {
+  #resource(path: string, grant: ServiceGrant | undefined): ServiceResponse {
     const person = grant && this.people[grant.person];
     if (!person) return [401, { message: 'Bad credentials', status: '401' }];
     if (path === '/user') return [200, person.user];
@@ -132,7 +132,7 @@ export class FakeGitHub extends FakeService {
     return mayRead ? [200, person.emails] : [404, { message: 'Not Found', status: '404' }];
   }
 
-  #revoke(request: IncomingMessage, body: string): ServiceAnswer {
+  #revoke(request: IncomingMessage, body: string): ServiceResponse {
     const { clientId, clientSecret } = registered;
     const expected = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
     if (request.headers.authorization !== expected) return [404, { message: 'Not Found' }];

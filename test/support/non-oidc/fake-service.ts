@@ -5,7 +5,7 @@ import type { Handler } from '../upstream/responses.ts';
 import { RecordedRequest } from '../upstream/recorder.ts';
 import { closeServer, createHttpServer, listen } from '../upstream/upstream.ts';
 
-/** What somebody has allowed the client. */
+/** What a user has granted the client. */
 export interface ServiceGrant {
   readonly person: string;
   readonly scopes: readonly string[];
@@ -13,8 +13,8 @@ export interface ServiceGrant {
   readonly codeChallenge: string | undefined;
 }
 
-/** What a fake service answers: a status and JSON, or nothing. */
-export type ServiceAnswer = readonly [status: number, body?: unknown];
+/** A response of a fake service: a status, and JSON or an empty body. */
+export type ServiceResponse = readonly [status: number, body?: unknown];
 
 /** The registration of our client at every fake service. */
 export const registered = {
@@ -23,17 +23,20 @@ export const registered = {
 } as const;
 
 /**
- * What is alike in services that speak OAuth 2 alone: a real HTTP server that gives codes and
- * tokens, and knows whose they are.
+ * The common part of services with OAuth 2 but without OpenID Connect: a real HTTP server that
+ * issues codes and tokens, and knows their users.
  */
 export abstract class FakeService {
-  /** What their authorization page does with the person. */
+  /** What the user does on the authorization page. */
   consent: 'allow' | 'deny' = 'allow';
-  /** Who is signed in there. */
+  /** The user who is signed in at the service. */
   person = 'alice';
-  /** Everything it was asked, in order of arrival. */
+  /** Every request it received, in order of arrival. */
   readonly requests: RecordedRequest[] = [];
-  /** Answers in the place of its own, by path. `'continue'` lets it answer itself. */
+  /**
+   * Handlers that replace its own, by path. A handler that returns `'continue'` leaves the request
+   * to the service.
+   */
   readonly overrides = new Map<string, Handler>();
   protected readonly codes = new Map<string, ServiceGrant>();
   protected readonly accessTokens = new Map<string, ServiceGrant>();
@@ -41,7 +44,7 @@ export abstract class FakeService {
   readonly #server: Server = createHttpServer((request, response) => {
     const recorded = new RecordedRequest(request);
     this.requests.push(recorded);
-    this.#answer(request, response, recorded).catch((error: unknown) => {
+    this.#respond(request, response, recorded).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
@@ -81,12 +84,12 @@ export abstract class FakeService {
     body: string,
   ): void;
 
-  /** The authorization endpoint with somebody signed in there, who answers at once. */
+  /** The authorization endpoint, with a signed-in user who decides at once. */
   protected authorize(response: ServerResponse, { searchParams }: URL, iss?: string): void {
     const callback = new URL(searchParams.get('redirect_uri') ?? '');
     const state = searchParams.get('state') ?? '';
-    const answer = this.consent === 'allow' ? { code: this.#newCode(searchParams) } : this.denial();
-    const parameters = { ...answer, state, ...(iss && { iss }) };
+    const result = this.consent === 'allow' ? { code: this.#newCode(searchParams) } : this.denial();
+    const parameters = { ...result, state, ...(iss && { iss }) };
     callback.search = String(new URLSearchParams(parameters));
     response.writeHead(302, { location: callback.href }).end();
   }
@@ -95,10 +98,7 @@ export abstract class FakeService {
     return { error: 'access_denied', error_description: 'The user said <no>.' };
   }
 
-  /**
-   * The grant of a code, once. Absent: there is none, or the verifier or the redirect URI is not
-   * the one of the request.
-   */
+  /** Redeems a code once: returns its grant, or what is wrong with the request. */
   protected redeem(form: URLSearchParams): ServiceGrant | 'unknown' | 'verifier' | 'redirect' {
     const code = form.get('code') ?? '';
     const grant = this.codes.get(code);
@@ -133,7 +133,7 @@ export abstract class FakeService {
     return code;
   }
 
-  async #answer(
+  async #respond(
     request: IncomingMessage,
     response: ServerResponse,
     recorded: RecordedRequest,
@@ -147,7 +147,7 @@ export abstract class FakeService {
 }
 
 /** Sends JSON, or an empty body. */
-export function sendJson(response: ServerResponse, [status, body]: ServiceAnswer): void {
+export function sendJson(response: ServerResponse, [status, body]: ServiceResponse): void {
   const isEmpty = body === undefined;
   response.writeHead(status, isEmpty ? {} : { 'content-type': 'application/json; charset=utf-8' });
   response.end(isEmpty ? undefined : JSON.stringify(body));

@@ -45,20 +45,20 @@ export async function startCluster(
       ...`CLUSTER MEET 127.0.0.1 ${portOf(node)} ${node.busPort}`.split(' '),
     );
   const servers = all.map(({ server }) => server);
-  const patience = { timeout: 15_000, interval: 50 };
-  await waitFor(() => everyInfo(servers, `cluster_known_nodes:${all.length}`), patience);
+  const longTimeout = { timeout: 15_000, interval: 50 };
+  await waitFor(() => everyInfo(servers, `cluster_known_nodes:${all.length}`), longTimeout);
   for (const [index, { server }] of replicas.entries()) {
     const id = String(await masters[index]?.server.command('CLUSTER', 'MYID'));
     await waitFor(
       async () => (await server.command('CLUSTER', 'REPLICATE', id)) === 'OK',
-      patience,
+      longTimeout,
     );
   }
-  await waitFor(() => everyInfo(servers, 'cluster_state:ok'), patience);
+  await waitFor(() => everyInfo(servers, 'cluster_state:ok'), longTimeout);
   for (const { server } of replicas)
     await waitFor(
       async () => /link_status:up/.test(String(await server.command('INFO'))),
-      patience,
+      longTimeout,
     );
   return {
     nodes: all.map((node) => `127.0.0.1:${portOf(node)}`),

@@ -3,30 +3,29 @@ import { Transform } from 'node:stream';
 import { freePort } from '../network/ports.ts';
 import { listen } from '../upstream/upstream.ts';
 
-/** A way to a Redis that can be disturbed. */
+/** A TCP proxy to a Redis that tests can disturb. */
 export interface RedisNetwork {
   readonly url: string;
   readonly port: number;
-  /** Nobody listens here any more, and who is connected is cut off. */
+  /** Stops listening and cuts all connections. */
   refuse(): Promise<void>;
-  /** Answers take this much longer, also on connections that exist. */
-  delayAnswers(milliseconds: number): void;
+  /** Delays responses by this much, also on existing connections. */
+  delayResponses(milliseconds: number): void;
   /**
-   * Packets of the connections that exist, but for the first, the test's own, get lost, as when a
-   * firewall forgets them.
+   * Loses all packets of existing connections, as a firewall that forgets them does. The first
+   * connection, the test's own, is spared.
    */
   loseConnections(): void;
   /**
-   * New connections lead to another Redis, as when a name is moved; those that exist stay where
-   * they are.
+   * Sends new connections to another Redis, as after a change of DNS. Existing connections stay.
    */
   leadTo(port: number): void;
-  /** Everything is well again, for new connections. */
-  mend(): Promise<void>;
+  /** Restores normal operation for new connections. */
+  restore(): Promise<void>;
   close(): void;
 }
 
-/** Opens a way to the Redis on this loopback port. */
+/** Starts a proxy to the Redis on this loopback port. */
 export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
   const open = new Set<Socket>();
   let target = redisPort;
@@ -55,7 +54,7 @@ export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
         server.close(() => refused());
         cut();
       }),
-    delayAnswers: (milliseconds) => {
+    delayResponses: (milliseconds) => {
       delay = milliseconds;
     },
     loseConnections: () => {
@@ -64,7 +63,7 @@ export async function startNetwork(redisPort: number): Promise<RedisNetwork> {
     leadTo: (other) => {
       target = other;
     },
-    mend: async () => {
+    restore: async () => {
       delay = 0;
       if (!server.listening) await listen(server, port);
     },

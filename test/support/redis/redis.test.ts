@@ -2,7 +2,7 @@ import { createClient } from 'redis';
 import { isUp } from './server.ts';
 import { startRedis, testRedis } from './redis.ts';
 
-it('dumps every key of its corner, whatever its type, and no other', async () => {
+it('dumps every key with its prefix, of every type, and no other', async () => {
   const [mine, other] = [await testRedis(), await testRedis()];
   const client = await createClient({ url: mine.url }).connect();
   await client.set(`${mine.keyPrefix}text`, 'a value');

@@ -4,21 +4,22 @@ import { clientCertificate } from '../network/tls.ts';
 
 export { startRedis } from './server.ts';
 
-/** A corner of the shared test Redis that nobody else uses. */
+/** A key prefix of the shared test Redis for one test alone. */
 export interface TestRedis {
   readonly url: string;
   readonly keyPrefix: string;
   /**
-   * Every key of this corner with all its bytes, one character (latin1) each, whatever its type.
+   * Every key with this prefix, of any type, with all its bytes as text, one character (latin1) a
+   * byte.
    */
   dump(): Promise<Map<string, string>>;
-  /** Removes every key of this corner, as an operator who flushes Redis does. */
+  /** Removes every key with this prefix, as an operator who flushes Redis does. */
   clear(): Promise<void>;
   /** Clears, and disconnects. */
   close(): Promise<void>;
 }
 
-/** Opens a corner of the Redis that the test run provides. */
+/** Connects to the Redis of the test run, with a new key prefix. */
 export async function testRedis(url = sharedRedisUrl()): Promise<TestRedis> {
   const keyPrefix = `test-${randomBytes(8).toString('hex')}:`;
   const client = createClient({ url, ...trusting(url) }).withTypeMapping({
@@ -54,7 +55,7 @@ export async function testRedis(url = sharedRedisUrl()): Promise<TestRedis> {
   };
 }
 
-/** The test itself looks into any Redis, whoever signed its certificate. */
+/** The test's own connection accepts any certificate. */
 function trusting(url: string) {
   if (!url.startsWith('rediss:')) return {};
   const { cert, key } = clientCertificate('test');

@@ -14,12 +14,12 @@ export interface RedisSentinels {
   readonly servers: readonly RedisServer[];
   /** The server that the Sentinels call the master now. */
   currentMaster(): Promise<RedisServer>;
-  /** Asks the first Sentinel. */
+  /** Sends a command to the first Sentinel. */
   command(...command: readonly string[]): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-/** What they are started with. Passwords are asked for where they are given. */
+/** Start options. A password that is given is required of clients. */
 export interface RedisSentinelsOptions {
   readonly password?: string;
   readonly sentinelPassword?: string;
@@ -44,23 +44,23 @@ export async function startSentinels(options: RedisSentinelsOptions = {}): Promi
   const servers = [first, ...replicas];
   const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(portOf(first), options)));
   const ports = sentinels.map(({ port }) => port);
-  const ask = (port: number, ...command: string[]) => {
+  const send = (port: number, ...command: string[]) => {
     const login = options.sentinelPassword ? { password: options.sentinelPassword } : {};
     return redisCommand(port, command, login);
   };
-  await waitFor(() => allKnown(ports, ask), { timeout: 15_000, interval: 100 });
+  await waitFor(() => allKnown(ports, send), { timeout: 15_000, interval: 100 });
   return {
     master,
     nodes: sentinels.map((one) => `127.0.0.1:${tls ? one.tlsPort : one.port}`),
     servers,
     currentMaster: async () => {
-      const answer = await ask(ports[0] ?? 0, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master);
-      const [, port] = answer as [string, string];
+      const address = await send(ports[0] ?? 0, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master);
+      const [, port] = address as [string, string];
       const found = servers.find((server) => portOf(server) === Number(port));
       if (!found) throw new Error(`The Sentinels name port ${port}, which is not ours.`);
       return found;
     },
-    command: (...command) => ask(ports[0] ?? 0, ...command),
+    command: (...command) => send(ports[0] ?? 0, ...command),
     stop: async () => {
       await Promise.all(sentinels.map(({ child }) => end(child)));
       await Promise.all(servers.map((server) => server.stop()));
@@ -102,9 +102,9 @@ function pairs(args: readonly string[]): string[] {
 
 async function allKnown(
   ports: readonly number[],
-  ask: (port: number, ...command: string[]) => Promise<unknown>,
+  send: (port: number, ...command: string[]) => Promise<unknown>,
 ): Promise<boolean> {
-  const states = await Promise.all(ports.map((port) => ask(port, 'SENTINEL', 'MASTER', master)));
+  const states = await Promise.all(ports.map((port) => send(port, 'SENTINEL', 'MASTER', master)));
   return states.every((state) => {
     const of = state as Record<string, string>;
     return (

@@ -19,7 +19,7 @@ export interface RedisServer {
   readonly pid: number;
   /** Sends it a command as an operator does, over a connection of its own. */
   command(...command: readonly string[]): Promise<unknown>;
-  /** It hangs: connections stay open, nothing is answered. */
+  /** Makes it hang: connections stay open, commands get no reply. */
   pause(): void;
   resume(): void;
   /** Ends it at once; connections break and new ones are refused. Nothing it held comes back. */
@@ -33,8 +33,8 @@ export interface RedisServerOptions {
   /** Added to its command line. */
   readonly args?: readonly string[];
   /**
-   * It listens on `tlsPort` too, with the certificate of `testTls()`; `mutual` asks clients for one
-   * of the same authority.
+   * Also listens on `tlsPort`, with the certificate of `testTls()`; `mutual` requires client
+   * certificates of the same authority.
    */
   readonly tls?: 'server' | 'mutual' | undefined;
 }
@@ -70,8 +70,8 @@ export async function startRedis({
 }
 
 /**
- * Command line or, without the dashes, configuration file of a server that speaks TLS with
- * everybody.
+ * Command line, or without the dashes the configuration file, of a server with TLS on every
+ * connection.
  */
 export function tlsArguments(tlsPort: number, tls: 'server' | 'mutual'): string[] {
   const { certFile, keyFile, caFile } = testTls();
@@ -110,7 +110,7 @@ function passwordIn(args: readonly string[]): string | undefined {
   return index < 0 ? undefined : args[index + 1];
 }
 
-/** Starts a program that is a Redis on this loopback port, and waits until it answers. */
+/** Starts a Redis program on this loopback port, and waits until it replies. */
 export async function launch(
   program: string,
   args: readonly string[],
@@ -142,9 +142,7 @@ function pidOf({ pid }: ChildProcess): number {
   return pid;
 }
 
-/**
- * Whether a Redis answers on this loopback port. `-NOAUTH` is an answer too, and so is `-LOADING`.
- */
+/** Whether a Redis replies on this loopback port; `-NOAUTH` and `-LOADING` count as replies. */
 export function isUp(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host }, () => socket.write('PING\r\n'));

@@ -2,7 +2,7 @@ import { isUp, startRedis } from '../redis/server.ts';
 import { findChromium } from './provision.ts';
 import { endRun, runDirectory } from './run-directory.ts';
 
-/** Provides what the tests run against, and tells them by environment variables. */
+/** Starts what the tests need, and passes the addresses on in environment variables. */
 export default async function globalSetup(): Promise<void> {
   runDirectory();
   try {
@@ -18,8 +18,8 @@ async function provideRedis(): Promise<string> {
   const given = process.env['REDIS_URL'];
   if (!given) return (await startRedis()).url;
   const { hostname, port, protocol } = new URL(given);
-  const canAsk = protocol === 'redis:';
-  if (canAsk && !(await isUp(Number(port || 6379), hostname))) {
+  const isPlain = protocol === 'redis:';
+  if (isPlain && !(await isUp(Number(port || 6379), hostname))) {
     throw new Error(`REDIS_URL is set, but no Redis answers PING at ${hostname}:${port || 6379}.`);
   }
   return given;

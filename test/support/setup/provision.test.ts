@@ -36,7 +36,7 @@ it('finds the first executable of several names on the PATH', () => {
   expect(findProgram('nothing')).toBeUndefined();
 });
 
-it('takes the Chromium it is told to take, or none', async () => {
+it('takes the configured Chromium, or none', async () => {
   process.env['CHROMIUM_PATH'] = put('third', 'my-chromium');
   await expect(findChromium()).resolves.toBe(join(directory, 'third', 'my-chromium'));
   process.env['CHROMIUM_PATH'] = join(directory, 'missing');

@@ -2,8 +2,8 @@ import { testClock } from './clock.ts';
 import { waitFor } from './wait-for.ts';
 
 it('waits for a predicate and gives its value', async () => {
-  const answers = [false, null, 'there'];
-  await expect(waitFor(() => answers.shift() ?? null)).resolves.toBe('there');
+  const values = [false, null, 'there'];
+  await expect(waitFor(() => values.shift() ?? null)).resolves.toBe('there');
 });
 
 it('waits for an assertion to hold, and throws its last failure', async () => {
@@ -18,7 +18,7 @@ it('waits for an assertion to hold, and throws its last failure', async () => {
   await expect(waitFor(() => false, { timeout: 30 })).rejects.toThrow('Waited 30 ms in vain for');
 });
 
-it('a test clock runs, and goes forward when it is told to', () => {
+it('a test clock runs, and advances on request', () => {
   const clock = testClock();
   const before = clock.now();
   clock.advance(60_000);

@@ -7,22 +7,22 @@ export interface WaitOptions {
 }
 
 /**
- * Asks again and again until the answer is something, and returns it. `false`, `null` and a thrown
- * error mean "not yet"; `undefined` means yes, so that an assertion can be asked. After the timeout
- * (15 seconds when not given, so that a busy machine is no failure) the last error is thrown as it
- * is.
+ * Evaluates a condition again and again until it has a value, and returns the value. `false`,
+ * `null` and a thrown error mean "not yet"; `undefined` means yes, so that an assertion can be the
+ * condition. After the timeout (15 seconds by default, enough for a busy machine) it throws the
+ * last error.
  */
 export async function waitFor<T>(
-  ask: () => T | Promise<T>,
+  condition: () => T | Promise<T>,
   { timeout = 15_000, interval = 10 }: WaitOptions = {},
 ): Promise<Exclude<T, false | null>> {
   const deadline = performance.now() + timeout;
   let failure: unknown;
   do {
     try {
-      const value = await ask();
+      const value = await condition();
       if (isThere(value)) return value;
-      failure = new Error(`Waited ${timeout} ms in vain for ${ask.toString()}`);
+      failure = new Error(`Waited ${timeout} ms in vain for ${condition.toString()}`);
     } catch (error) {
       failure = error;
     }

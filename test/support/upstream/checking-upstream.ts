@@ -1,5 +1,5 @@
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
-import { answer } from './responses.ts';
+import { respondWith } from './responses.ts';
 import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
@@ -31,12 +31,12 @@ export async function startCheckingUpstream(
         currentDate: new Date(0),
       });
       if (scope && payload['scope'] !== scope)
-        return answer(403, String(payload['scope']))(request, reply, recorded);
+        return respondWith(403, String(payload['scope']))(request, reply, recorded);
       accepted.push(payload);
-      return answer(200, 'accepted')(request, reply, recorded);
+      return respondWith(200, 'accepted')(request, reply, recorded);
     } catch (error) {
       const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
-      return answer(401, String(error), challenge)(request, reply, recorded);
+      return respondWith(401, String(error), challenge)(request, reply, recorded);
     }
   });
   return Object.assign(upstream, { accepted });

@@ -1,43 +1,45 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, type JWK, jwtVerify } from 'jose';
-import { answer, type Handler } from './responses.ts';
+import { respondWith, type Handler } from './responses.ts';
 import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import type { RecordedRequest } from './recorder.ts';
 
 /**
- * A resource server that takes no token without a proof of possession (RFC 9449 §7), checks each as
- * the RFC has it, takes none twice, and notes why it refused what it refused.
+ * A resource server that accepts tokens only with a proof of possession (RFC 9449 §7), and no proof
+ * twice. It records the reason of every refusal.
  */
 export class DpopResourceServer {
-  /** Where it is: what `htu` must begin with. */
+  /** Its origin: what `htu` must begin with. */
   url = '';
-  /** The nonce it wants in proofs. Absent: none. */
+  /** The nonce it requires in proofs; none by default. */
   nonce: string | undefined;
-  /** Requests that were proved, by method and path. */
+  /** Accepted requests, by method and path. */
   readonly accepted: string[] = [];
   readonly refusals: string[] = [];
-  /** Thumbprints of all keys that proved something. */
+  /** Thumbprints of the keys of all valid proofs. */
   readonly keys = new Set<string>();
   readonly #jtis = new Set<string>();
-  /** Answers what was proved. */
-  handler: Handler = answer(200, { ok: true });
+  /** Handles requests with a valid proof. */
+  handler: Handler = respondWith(200, { ok: true });
 
   constructor(private readonly issuer: () => AuthorizationServer) {}
 
-  /** For an `Upstream`. */
-  readonly answer: Handler = async (request, response, recorded) => {
-    const refusal = await this.judge(recorded);
+  /**
+   * Handler for an `Upstream`: passes requests with a valid proof to `handler` and refuses others.
+   */
+  readonly checkingHandler: Handler = async (request, response, recorded) => {
+    const refusal = await this.check(recorded);
     if (!refusal) return this.handler(request, response, recorded);
-    return answer(401, { error: refusal.error }, this.#challenge(refusal))(
+    return respondWith(401, { error: refusal.error }, this.#challenge(refusal))(
       request,
       response,
       recorded,
     );
   };
 
-  /** Why a request is refused; undefined when it is proved. */
-  async judge(recorded: RecordedRequest): Promise<{ error: string; why: string } | undefined> {
+  /** Returns why a request is refused; undefined when its proof is valid. */
+  async check(recorded: RecordedRequest): Promise<{ error: string; why: string } | undefined> {
     const { method, path, headers } = recorded;
     const problem = await this.#problemWith(recorded, headers).catch((error: unknown) => ({
       error: 'invalid_dpop_proof',
@@ -85,8 +87,8 @@ export class DpopResourceServer {
   }
 
   /**
-   * The thumbprint of the key that a token is bound to. Absent: the token is none of the
-   * authorization server's.
+   * The thumbprint of the key that a token is bound to; undefined for a token that the
+   * authorization server did not issue.
    */
   async #keyOf(token: string): Promise<{ jkt?: unknown } | undefined> {
     const { issuer, provider } = this.issuer();

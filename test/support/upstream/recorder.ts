@@ -53,7 +53,10 @@ export class RecordedRequest {
     return this.#incoming.rawTrailers;
   }
 
-  /** Every value of a header in order of arrival, whatever its case. Empty when it was not sent. */
+  /**
+   * Every value of a header in order of arrival; the name is case-insensitive. Empty when it was
+   * not sent.
+   */
   headerValues(name: string): string[] {
     return this.rawHeaders.filter(
       (_, index) =>

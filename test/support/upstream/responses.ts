@@ -5,8 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RecordedRequest } from './recorder.ts';
 
 /**
- * What a test server does with a request. An override that returns `'continue'` lets the real
- * server answer.
+ * Handles a request to a test server. An override that returns `'continue'` leaves the request to
+ * the real server.
  */
 export type Handler = (
   request: IncomingMessage,
@@ -17,8 +17,8 @@ export type Handler = (
 type Body = string | Buffer | object | undefined;
 type Headers = Readonly<Record<string, string | string[]>>;
 
-/** Answers with this status; an object becomes JSON, absence of a body an empty one. */
-export function answer(status: number, body?: Body, headers: Headers = {}): Handler {
+/** Responds with this status. An object is sent as JSON; without a body the response is empty. */
+export function respondWith(status: number, body?: Body, headers: Headers = {}): Handler {
   const isJson = typeof body === 'object' && !Buffer.isBuffer(body);
   const bytes = isJson ? JSON.stringify(body) : (body ?? '');
   const type = isJson ? 'application/json' : 'text/plain';
@@ -29,20 +29,20 @@ export function answer(status: number, body?: Body, headers: Headers = {}): Hand
 
 /** Redirects to another address. */
 export function redirectTo(location: string, status = 302): Handler {
-  return answer(status, undefined, { location });
+  return respondWith(status, undefined, { location });
 }
 
-/** Takes the request and never answers. */
+/** Accepts the request and never responds. */
 export function hang(): Handler {
   return () => undefined;
 }
 
-/** Closes the connection without an answer. */
+/** Closes the connection without a response. */
 export function hangUp(): Handler {
   return (request) => request.socket.destroy();
 }
 
-/** Waits before it lets another handler answer: the slowness itself is what is under test. */
+/** Waits before it calls another handler: the slowness itself is under test. */
 export function slowly(milliseconds: number, handler: Handler): Handler {
   return async (...call) => {
     await delay(milliseconds, undefined, { ref: false });
@@ -50,13 +50,16 @@ export function slowly(milliseconds: number, handler: Handler): Handler {
   };
 }
 
-/** The first request gets the first handler, and so on; the last handler keeps answering. */
+/**
+ * Handles the first request with the first handler, and so on; the last handler gets all further
+ * requests.
+ */
 export function inTurn(...handlers: readonly Handler[]): Handler {
   let turn = 0;
   return (...call) => handlers[Math.min(turn++, handlers.length - 1)]?.(...call);
 }
 
-/** Lets the real server answer. For `inTurn(answer(500), passOn())`. */
+/** Leaves the request to the real server, as in `inTurn(respondWith(500), passOn())`. */
 export function passOn(): Handler {
   return () => 'continue';
 }
@@ -87,14 +90,14 @@ export function download(bytes: number, headers: Headers = {}): Handler {
 /** A stream of server-sent events that the test drives: `upstream.handler = events.handler`. */
 export interface EventFeed {
   readonly handler: Handler;
-  /** Writes one event to everyone who listens. */
+  /** Writes one event to every listener. */
   send(data: string, event?: string): void;
   end(): void;
-  /** How many are listening now. */
+  /** The current number of listeners. */
   readonly listeners: number;
 }
 
-/** Starts an `EventFeed`. */
+/** Creates an `EventFeed`. */
 export function eventFeed(): EventFeed {
   const responses = new Set<ServerResponse>();
   return {

@@ -8,8 +8,8 @@ interface StrictRequest {
 }
 
 /**
- * A server that reads bytes strictly, keeps connections open, and answers every complete request
- * with its target.
+ * A server that parses bytes strictly, keeps connections open, and responds to every complete
+ * request with its target.
  */
 export interface StrictUpstream {
   readonly url: string;

@@ -3,7 +3,7 @@ import { text as readText } from 'node:stream/consumers';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import {
-  answer,
+  respondWith,
   download,
   echoBody,
   eventFeed,
@@ -12,7 +12,7 @@ import {
   inTurn,
   slowly,
 } from './responses.ts';
-import { LittleBrowser } from '../browser/browser.ts';
+import { TestBrowser } from '../browser/browser.ts';
 import { rawRequest } from '../network/raw-request.ts';
 import { startRawUpstream, startUpstream, type Upstream } from './upstream.ts';
 import { clientCertificate, testTls } from '../network/tls.ts';
@@ -50,14 +50,14 @@ describe('the upstream', () => {
   it('records a large body while a handler streams it back', async () => {
     upstream.handler = echoBody();
     const body = Buffer.alloc(3 * 1024 * 1024, 'x');
-    const browser = new LittleBrowser({ origin: upstream.url });
+    const browser = new TestBrowser({ origin: upstream.url });
     const response = await browser.fetch('/', { method: 'POST', body: Readable.from([body]) });
     expect((await response.arrayBuffer()).byteLength).toBe(body.length);
     expect(upstream.last.body.equals(body)).toBe(true);
   });
 
-  it('answers in turn, hangs up, and streams downloads and events', async () => {
-    upstream.handler = inTurn(answer(503, { a: 1 }), hangUp(), download(200_000));
+  it('responds in turn, hangs up, and streams downloads and events', async () => {
+    upstream.handler = inTurn(respondWith(503, { a: 1 }), hangUp(), download(200_000));
     expect((await fetch(upstream.url)).status).toBe(503);
     await expect(fetch(upstream.url)).rejects.toThrow('fetch failed');
     expect((await (await fetch(upstream.url)).arrayBuffer()).byteLength).toBe(200_000);
@@ -71,8 +71,8 @@ describe('the upstream', () => {
   });
 });
 
-it('can be slow, or never answer', async () => {
-  upstream.handler = slowly(30, answer(200));
+it('can be slow, or never respond', async () => {
+  upstream.handler = slowly(30, respondWith(200));
   const begun = performance.now();
   await fetch(upstream.url);
   expect(performance.now() - begun).toBeGreaterThan(25);
@@ -81,7 +81,7 @@ it('can be slow, or never answer', async () => {
   await expect(fetch(upstream.url, { signal })).rejects.toThrow('timeout');
 });
 
-it('a raw upstream answers exactly its bytes', async () => {
+it('a raw upstream responds with exactly its bytes', async () => {
   const raw = await startRawUpstream('HTTP/1.1 200 OK\r\nbroken\r\n\r\n');
   const { text, closed } = await rawRequest(raw.port, 'GET / HTTP/1.1\r\n\r\n');
   expect([text, closed]).toEqual(['HTTP/1.1 200 OK\r\nbroken\r\n\r\n', true]);
@@ -91,7 +91,7 @@ it('a raw upstream answers exactly its bytes', async () => {
 
 it('a TLS upstream is trusted by its authority only', async () => {
   const tls = testTls();
-  const secure = await startUpstream(answer(200, 'safe'), {
+  const secure = await startUpstream(respondWith(200, 'safe'), {
     tls: { key: tls.key, cert: tls.cert },
   });
   const request = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
@@ -101,17 +101,17 @@ it('a TLS upstream is trusted by its authority only', async () => {
   await secure.close();
 });
 
-it('a mutual TLS upstream takes a client certificate of the same authority, and nobody without one', async () => {
+it('a mutual TLS upstream accepts a client certificate of the same authority, and no connection without one', async () => {
   const { key, cert, ca } = testTls();
-  const secure = await startUpstream(answer(200, 'safe'), { tls: { key, cert, ca } });
-  const ask = (certificate: object) =>
+  const secure = await startUpstream(respondWith(200, 'safe'), { tls: { key, cert, ca } });
+  const requestWith = (certificate: object) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const agent = new https.Agent({ ca, ...certificate });
       https.request(secure.url, { agent }, resolve).once('error', reject).end();
     });
   const { key: clientKey, cert: clientCert } = clientCertificate('test-client');
-  const answered = await ask({ key: clientKey, cert: clientCert });
-  await expect(readText(answered)).resolves.toBe('safe');
-  await expect(ask({})).rejects.toThrow(/certificate required|socket hang up|ECONNRESET/);
+  const response = await requestWith({ key: clientKey, cert: clientCert });
+  await expect(readText(response)).resolves.toBe('safe');
+  await expect(requestWith({})).rejects.toThrow(/certificate required|socket hang up|ECONNRESET/);
   await secure.close();
 });

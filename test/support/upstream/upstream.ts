@@ -8,10 +8,10 @@ import {
 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
-import { answer, type Handler } from './responses.ts';
+import { respondWith, type Handler } from './responses.ts';
 import { RecordedRequest } from './recorder.ts';
 
-/** A key and certificate in PEM, and whose client certificates to ask for, if any. */
+/** A key and certificate in PEM. With `ca`, client certificates of that authority are required. */
 export interface ServerTls {
   readonly key: string;
   readonly cert: string;
@@ -19,7 +19,7 @@ export interface ServerTls {
   readonly ca?: string;
 }
 
-/** A real HTTP server that stands for somebody's API and remembers what it was asked. */
+/** A real HTTP server that stands for an API and records every request. */
 export interface Upstream {
   readonly url: string;
   readonly port: number;
@@ -43,8 +43,8 @@ export interface UpstreamOptions {
 }
 
 /**
- * Starts an upstream on loopback. Without a handler it answers 200 with a JSON echo `{ method, url,
- * headers, body }`.
+ * Starts an upstream on loopback. Its default handler responds with 200 and a JSON echo `{ method,
+ * url, headers, body }`.
  */
 export async function startUpstream(
   handler: Handler = echo(),
@@ -81,8 +81,7 @@ export async function startUpstream(
 }
 
 /**
- * A TCP server that answers whatever it is sent with exactly these bytes and closes, unless
- * `keepOpen`.
+ * A TCP server that responds to any bytes with exactly these bytes, and closes unless `keepOpen`.
  */
 export async function startRawUpstream(
   bytes: string | Buffer,
@@ -130,8 +129,8 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 /**
- * Runs a handler; one that fails ends the connection, so that the test sees a broken answer and not
- * a hang.
+ * Runs a handler. A failing handler closes the connection, so that the test sees a broken response
+ * instead of hanging.
  */
 export function runHandler(
   handler: Handler,
@@ -142,13 +141,13 @@ export function runHandler(
     .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
 }
 
-/** Answers 200 with what was asked, as JSON, once the whole body has arrived. */
+/** Responds with 200 and the request as JSON, when the whole body has arrived. */
 export function echo(): Handler {
   return async (request, response, recorded) => {
     request.resume();
     await recorded.ended;
     const { method, url, headers, body } = recorded;
-    return answer(200, { method, url, headers, body: body.toString() })(
+    return respondWith(200, { method, url, headers, body: body.toString() })(
       request,
       response,
       recorded,

@@ -6,19 +6,19 @@ import { type NodeListener, RedisNode } from './node.ts';
 import {
   addressOf,
   dataServer,
-  inTime,
+  withTimeout,
   openClient,
   openMaster,
   type RedisClient,
-  spellAddress,
+  formatAddress,
 } from './servers.ts';
 import { keysForOwners, slotCount, slotOf } from './slots.ts';
 
 /** Delay before the topology of an incomplete cluster is read again, in milliseconds. */
-const pauseBeforeReadingAgain = 300;
+const rereadDelay = 300;
 
 /** The maximum number of redirections for one command. */
-const mostRedirections = 5;
+const maxRedirections = 5;
 
 type Send<Reply> = (client: RedisClient) => Promise<Reply>;
 
@@ -33,7 +33,7 @@ export class RedisCluster {
   /** The address of the master of each slot. */
   #owners: (string | undefined)[] = [];
   #cause: Error | undefined;
-  #firstReading: Promise<void> | undefined;
+  #firstRead: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isReading = false;
   #isClosed = false;
@@ -43,11 +43,11 @@ export class RedisCluster {
     private readonly watch: { readonly prefix: string; readonly watcher: KeyWatcher },
     private readonly onConnection: NodeListener,
   ) {
-    this.#firstReading = this.#readTopology();
+    this.#firstRead = this.#readTopology();
   }
 
   async run<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
-    await this.#firstReading;
+    await this.#firstRead;
     return command(this.#commands);
   }
 
@@ -59,9 +59,9 @@ export class RedisCluster {
     key: string,
     command: (client: RedisClient, key: string) => Promise<unknown>,
   ): Promise<void> {
-    await this.#firstReading;
-    const vacancy = this.#vacancy();
-    if (vacancy) throw vacancy;
+    await this.#firstRead;
+    const error = this.#missingMasterError();
+    if (error) throw error;
     const keys = keysForOwners(key, this.#owners);
     const replies = [...new Set(this.#owners)].map((address = '') => {
       const own = keys.get(address);
@@ -80,7 +80,8 @@ export class RedisCluster {
 
   async #send<Reply>(key: string, send: Send<Reply>): Promise<Reply> {
     let address = this.#owners[slotOf(key)];
-    if (address === undefined) throw this.#vacancy() ?? new Error('No master has this slot');
+    if (address === undefined)
+      throw this.#missingMasterError() ?? new Error('No master has this slot');
     let attempt = send;
     for (let redirections = 0; ; redirections += 1) {
       try {
@@ -89,7 +90,7 @@ export class RedisCluster {
         if (!(error instanceof ErrorReply)) throw error;
         const [code, slot = '', target = ''] = error.message.split(' ');
         if (code === 'CLUSTERDOWN' || code === 'MOVED') this.#readTopologySoon();
-        if ((code !== 'MOVED' && code !== 'ASK') || redirections === mostRedirections) throw error;
+        if ((code !== 'MOVED' && code !== 'ASK') || redirections === maxRedirections) throw error;
         // An empty host means the node that sent the redirection.
         address = target.startsWith(':') ? addressOf(address).host + target : target;
         if (code === 'MOVED') this.#owners[Number(slot)] = address;
@@ -132,7 +133,7 @@ export class RedisCluster {
       this.#cause = error as Error;
     } finally {
       this.#isReading = false;
-      this.#firstReading = undefined;
+      this.#firstRead = undefined;
       this.#reportState();
     }
   }
@@ -145,7 +146,7 @@ export class RedisCluster {
     try {
       return await Promise.any(replies);
     } catch {
-      // No connected node responded. Ask the configured nodes.
+      // No connected node responded. Query the configured nodes.
       return ownersFromSeeds(this.options);
     }
   }
@@ -153,16 +154,17 @@ export class RedisCluster {
   /** Reports the state of the whole cluster. Rereads the topology while anything is missing. */
   #reportState(): void {
     if (this.#isClosed) return;
-    const missing = this.#missing();
-    if (missing) this.#readTopologySoon();
+    const error = this.#incompleteError();
+    if (error) this.#readTopologySoon();
     const isOpening = [...this.#nodes.values()].some(
       ({ isConnected, cause }) => !isConnected && !cause,
     );
-    if (missing && !isOpening) this.onConnection('lost', missing);
-    if (!missing) this.onConnection('connected');
+    if (error && !isOpening) this.onConnection('lost', error);
+    if (!error) this.onConnection('connected');
   }
 
-  #vacancy(): Error | undefined {
+  /** An error if slots have no known master, `undefined` if all have one. */
+  #missingMasterError(): Error | undefined {
     if (this.#owners.length === 0)
       return this.#cause ?? new Error('The topology of the cluster is not known yet');
     const vacant = slotCount - this.#owners.filter(Boolean).length;
@@ -170,9 +172,9 @@ export class RedisCluster {
   }
 
   /** The reason why the cluster is incomplete. `undefined` if every slot has a connected master. */
-  #missing(): Error | undefined {
-    const vacancy = this.#vacancy();
-    if (vacancy) return vacancy;
+  #incompleteError(): Error | undefined {
+    const error = this.#missingMasterError();
+    if (error) return error;
     for (const address of new Set(this.#owners)) {
       const node = this.#nodes.get(address ?? '');
       if (node?.isConnected) continue;
@@ -185,30 +187,30 @@ export class RedisCluster {
   #readTopologySoon(): void {
     if (this.#isReading || this.#isClosed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#readTopology(), pauseBeforeReadingAgain);
+    this.#timer = setTimeout(() => void this.#readTopology(), rereadDelay);
   }
 }
 
 /**
- * Asks the configured nodes for the owner of each slot. The first response is used. Throws if no
- * node responds.
+ * Queries the configured nodes for the owner of each slot and uses the first response. `timeout` is
+ * in milliseconds. Throws if no node responds.
  */
 export async function ownersFromSeeds(
   options: RedisOptions,
-  within?: number,
+  timeout?: number,
 ): Promise<(string | undefined)[]> {
   const nodes = options.cluster?.nodes ?? [];
-  const replies = nodes.map((seed) => ownersFromSeed(options, seed, within));
+  const replies = nodes.map((seed) => ownersFromSeed(options, seed, timeout));
   return Promise.any(replies).catch(({ errors }: AggregateError) => {
     const reasons = errors.map(({ message }: Error, index) => `${nodes[index]}: ${message}`);
     throw new Error(`no node of the cluster responds (${reasons.join('; ')})`);
   });
 }
 
-async function ownersFromSeed(options: RedisOptions, seed: string, within?: number) {
-  const client = await openClient(dataServer(options, addressOf(seed)), within);
+async function ownersFromSeed(options: RedisOptions, seed: string, timeout?: number) {
+  const client = await openClient(dataServer(options, addressOf(seed)), timeout);
   try {
-    return ownersBy(await inTime(client.clusterSlots(), 1000), seed);
+    return ownersBy(await withTimeout(client.clusterSlots(), 1000), seed);
   } finally {
     client.destroy();
   }
@@ -216,12 +218,15 @@ async function ownersFromSeed(options: RedisOptions, seed: string, within?: numb
 
 type Slots = Awaited<ReturnType<RedisClient['clusterSlots']>>;
 
-/** A node that does not know its own host omits it. The host in our request stands in. */
+/**
+ * Returns the address of the master of each slot. A node that does not know its own host omits it;
+ * then it is the host that we connected to.
+ */
 function ownersBy(ranges: Slots, seed: string): (string | undefined)[] {
   const owners: (string | undefined)[] = Array.from({ length: slotCount });
   for (const { from, to, master } of ranges) {
     const host = master.host || addressOf(seed).host;
-    owners.fill(spellAddress({ host, port: master.port }), from, to + 1);
+    owners.fill(formatAddress({ host, port: master.port }), from, to + 1);
   }
   return owners;
 }

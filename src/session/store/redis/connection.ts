@@ -4,13 +4,19 @@ import type { KeyWatcher } from '../key-value-store.ts';
 import { RedisCluster } from './cluster.ts';
 import { RedisNode } from './node.ts';
 import { openSentinelMaster } from './sentinel.ts';
-import { inTime, openMaster, type RedisClient, standaloneServer, timeLimit } from './servers.ts';
+import {
+  withTimeout,
+  openMaster,
+  type RedisClient,
+  standaloneServer,
+  timeLimit,
+} from './servers.ts';
 import type { RedisCommands } from './commands.ts';
 
 /** The interval between two heartbeats, in milliseconds. */
-const timeBetweenHeartbeats = 1000;
+const heartbeatInterval = 1000;
 
-/** Atomic, so the key is never visible. */
+/** Runs atomically, so other clients never see the key. */
 const writeAndRemove = `
 redis.call('SET', KEYS[1], '1')
 return redis.call('DEL', KEYS[1])`;
@@ -30,22 +36,22 @@ export class RedisConnection {
 
   constructor(
     private readonly options: RedisOptions,
-    watched: string,
+    watchedPrefix: string,
     private readonly onConnection: ConnectionListener,
   ) {
     const watcher: KeyWatcher = {
       changed: (key) => this.#watchers.forEach((each) => each.changed(key)),
       missedChanges: () => this.#watchers.forEach((each) => each.missedChanges()),
     };
-    const watch = { prefix: watched, watcher };
+    const watch = { prefix: watchedPrefix, watcher };
     const report: ConnectionListener = (state, cause) => this.#report(state, cause);
     this.#servers = options.cluster
       ? new RedisCluster(options, watch, report)
-      : new RedisNode(() => openServer(options, watched), watcher, report);
+      : new RedisNode(() => openServer(options, watchedPrefix), watcher, report);
     // A silently broken connection delivers no invalidation events. The heartbeat detects it even
     // if no request uses Redis.
     const beat = () => this.ping().catch(watcher.missedChanges);
-    this.#heartbeat = setInterval(() => void beat(), timeBetweenHeartbeats).unref();
+    this.#heartbeat = setInterval(() => void beat(), heartbeatInterval).unref();
   }
 
   watch(watcher: KeyWatcher): void {
@@ -56,7 +62,7 @@ export class RedisConnection {
    * Sends a command. Throws `session_store_unavailable` if it fails or takes more than 1.5 seconds.
    */
   run<T>(command: (client: RedisCommands) => Promise<T>): Promise<T> {
-    return this.#inTime(this.#servers.run(command));
+    return this.#withTimeout(this.#servers.run(command));
   }
 
   /**
@@ -69,7 +75,7 @@ export class RedisConnection {
       this.#servers instanceof RedisCluster
         ? this.#servers.runOnEveryMaster(key, tryWriting)
         : this.#servers.run((client) => tryWriting(client, key));
-    await this.#inTime(replies);
+    await this.#withTimeout(replies);
   }
 
   close(): void {
@@ -77,9 +83,9 @@ export class RedisConnection {
     this.#servers.close();
   }
 
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
+  async #withTimeout<T>(reply: Promise<T>): Promise<T> {
     try {
-      return await inTime(answer, timeLimit);
+      return await withTimeout(reply, timeLimit);
     } catch (cause) {
       throw new BffError('session_store_unavailable', { cause });
     }
@@ -92,10 +98,10 @@ export class RedisConnection {
   }
 }
 
-function openServer(options: RedisOptions, watched: string): Promise<RedisClient> {
+function openServer(options: RedisOptions, watchedPrefix: string): Promise<RedisClient> {
   return options.sentinel
-    ? openSentinelMaster(options, watched)
-    : openMaster(standaloneServer(options), watched);
+    ? openSentinelMaster(options, watchedPrefix)
+    : openMaster(standaloneServer(options), watchedPrefix);
 }
 
 function tryWriting(client: RedisClient, key: string): Promise<unknown> {

@@ -10,7 +10,7 @@ import {
   openMaster,
   type RedisClient,
   type Server,
-  spellAddress,
+  formatAddress,
   standaloneServer,
 } from './servers.ts';
 import { keysForOwners, slotCount } from './slots.ts';
@@ -48,7 +48,7 @@ async function diagnoseSentinel(options: RedisOptions): Promise<RedisDiagnosis> 
   const [address] = await masterAddresses(options, timeout);
   if (!address) throw new Error(`the Sentinels know no master named ${master}`);
   const found = await diagnose(dataServer(options, address), 'redis', probeKey(options));
-  return { ...found, product: `${found.product} at ${spellAddress(address)}, master ${master},` };
+  return { ...found, product: `${found.product} at ${formatAddress(address)}, master ${master},` };
 }
 
 async function diagnoseCluster(options: RedisOptions): Promise<RedisDiagnosis> {
@@ -56,7 +56,7 @@ async function diagnoseCluster(options: RedisOptions): Promise<RedisDiagnosis> {
   const seeds = (options.cluster?.nodes ?? []).map(serverAt);
   await requireConnection(seeds, 'redis');
   const owners = await ownersFromSeeds(options, timeout).catch((error: unknown) => {
-    throw seeds[0] ? explained(error, seeds[0], 'redis') : error;
+    throw seeds[0] ? explain(error, seeds[0], 'redis') : error;
   });
   const vacant = slotCount - owners.filter(Boolean).length;
   if (vacant > 0)
@@ -92,7 +92,7 @@ async function requireConnection(servers: readonly Server[], block: string): Pro
     first?.status === 'rejected' &&
     clients.every(({ status }) => status !== 'fulfilled')
   )
-    throw explained(first.reason, server, block);
+    throw explain(first.reason, server, block);
 }
 
 async function diagnose(server: Server, block: string, key: string): Promise<RedisDiagnosis> {
@@ -105,7 +105,7 @@ async function diagnose(server: Server, block: string, key: string): Promise<Red
     await client.getDel(key);
     return readInfo(await client.info());
   } catch (error) {
-    throw explained(error, server, block);
+    throw explain(error, server, block);
   } finally {
     client?.destroy();
   }
@@ -116,18 +116,19 @@ async function refuseShard(client: RedisClient, { address }: Server): Promise<vo
   const { mode } = await client.hello();
   if (mode !== 'cluster' || (await client.clusterSlots()).length < 2) return;
   throw new Error(
-    `${spellAddress(address)} is one node of a Redis Cluster; name it in redis.cluster.nodes`,
+    `${formatAddress(address)} is one node of a Redis Cluster; name it in redis.cluster.nodes`,
   );
 }
 
 /**
  * Returns an error that names the option to change, if the cause is known. Otherwise returns the
- * original error or adds the server's address to it.
+ * original error or adds the server's address to it. `block` is the block of options that describes
+ * the server.
  */
-function explained(error: unknown, server: Server, block: string): unknown {
+function explain(error: unknown, server: Server, block: string): unknown {
   const reason = isError(error) ? error.message : String(error);
   const code = isError(error) ? String((error as NodeJS.ErrnoException).code ?? '') : '';
-  const where = spellAddress(server.address);
+  const where = formatAddress(server.address);
   if (/SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)/.test(code))
     return new Error(
       `${where} has a certificate of an authority that is not known here; ` +

@@ -1,18 +1,18 @@
 import { ErrorReply } from 'redis';
 import { startDeadline } from '../../../http/deadline.ts';
 import type { KeyWatcher } from '../key-value-store.ts';
-import { type RedisClient, timeLimit, tooLate } from './servers.ts';
+import { type RedisClient, timeLimit, timeoutError } from './servers.ts';
 
 /** The longest delay between two connection attempts, in milliseconds. */
-const longestPauseBeforeReconnecting = 1000;
+const maxReconnectDelay = 1000;
 
 /**
- * Error codes after which a new connection may help: the server is no longer a master, or no longer
- * accepts our credentials.
+ * Error codes after which it connects again: the server is no longer a master, or no longer accepts
+ * our credentials.
  */
-const givesUpAfter = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
+const reconnectCodes = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS']);
 
-/** Called for every failed connection attempt and for the successful one. */
+/** Called for each connection attempt, failed or successful, and for a lost connection. */
 export type NodeListener = (event: 'connected' | 'lost', cause?: Error) => void;
 
 /** A connection to one master. It connects and reconnects by itself, and never queues a command. */
@@ -50,8 +50,8 @@ export class RedisNode {
     await this.#firstAttempt;
     const client = this.#client;
     if (!client) throw this.#cause ?? new Error('There is no connection to Redis');
-    const askedAt = performance.now();
-    const stopWaiting = startDeadline(timeLimit, () => this.#giveUpSilent(client, askedAt));
+    const sentAt = performance.now();
+    const cancelDeadline = startDeadline(timeLimit, () => this.#dropIfSilent(client, sentAt));
     try {
       const reply = await command(client);
       this.#respondedAt = performance.now();
@@ -59,11 +59,11 @@ export class RedisNode {
     } catch (error) {
       if (error instanceof ErrorReply) {
         this.#respondedAt = performance.now();
-        if (givesUpAfter.has(errorCode(error))) this.#lose(client, error);
+        if (reconnectCodes.has(errorCode(error))) this.#lose(client, error);
       } else if (!client.isReady) this.#lose(client, error as Error);
       throw error;
     } finally {
-      stopWaiting();
+      cancelDeadline();
     }
   }
 
@@ -96,8 +96,8 @@ export class RedisNode {
    * Drops a connection that returned nothing since the command: the peer may be gone without
    * closing it.
    */
-  #giveUpSilent(client: RedisClient, askedAt: number): void {
-    if (this.#respondedAt < askedAt) this.#lose(client, tooLate(timeLimit));
+  #dropIfSilent(client: RedisClient, sentAt: number): void {
+    if (this.#respondedAt < sentAt) this.#lose(client, timeoutError(timeLimit));
   }
 
   #lose(client: RedisClient, cause: Error): void {
@@ -106,8 +106,7 @@ export class RedisNode {
     client.destroy();
     this.watcher.missedChanges();
     // Delay the next attempt if the server closes new connections at once.
-    if (performance.now() - this.#connectedAt < longestPauseBeforeReconnecting)
-      return this.#connectAgain(cause);
+    if (performance.now() - this.#connectedAt < maxReconnectDelay) return this.#connectAgain(cause);
     this.#cause = cause;
     this.#failures = 0;
     this.onConnection('lost', cause);
@@ -124,9 +123,9 @@ export class RedisNode {
     if (this.#isClosed) return;
     this.#cause = cause;
     this.onConnection('lost', cause);
-    const pause = Math.min(50 * 2 ** this.#failures, longestPauseBeforeReconnecting);
+    const delay = Math.min(50 * 2 ** this.#failures, maxReconnectDelay);
     this.#failures += 1;
-    this.#timer = setTimeout(() => void this.#connect(), pause);
+    this.#timer = setTimeout(() => void this.#connect(), delay);
   }
 }
 

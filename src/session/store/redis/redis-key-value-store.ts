@@ -5,19 +5,19 @@ import type {
   KeyValueStore,
   KeyWatcher,
   ListEntry,
-  Portion,
-  SeenAt,
+  PageRequest,
+  MemberTimes,
 } from '../key-value-store.ts';
 import { type ConnectionListener, RedisConnection } from './connection.ts';
 import {
-  enlistScript,
-  enlistedScript,
+  addMemberScript,
+  membersScript,
   extendScript,
-  isEnlistedScript,
+  hasMemberScript,
   removeIfScript,
   replaceScript,
-  seenScript,
-  takePlaceScript,
+  renewMemberScript,
+  takeSlotScript,
   timeScript,
 } from './scripts.ts';
 
@@ -26,14 +26,14 @@ export class RedisKeyValueStore implements KeyValueStore {
   readonly #connection: RedisConnection;
   readonly #clockKey: string;
 
-  /** Watchers are notified of keys that begin with `watched`. Defaults to the key prefix. */
+  /** Watchers are notified of keys that begin with `watchedPrefix`. Defaults to the key prefix. */
   constructor(
     options: RedisOptions,
-    watched = options.keyPrefix,
+    watchedPrefix = options.keyPrefix,
     onConnection: ConnectionListener = () => {},
   ) {
     this.#clockKey = `${options.keyPrefix}clock`;
-    this.#connection = new RedisConnection(options, watched, onConnection);
+    this.#connection = new RedisConnection(options, watchedPrefix, onConnection);
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -102,18 +102,18 @@ export class RedisKeyValueStore implements KeyValueStore {
   async addMember(
     list: string,
     member: string,
-    times: SeenAt & { readonly since: number },
+    times: MemberTimes & { readonly since: number },
   ): Promise<boolean> {
     const values = [member, String(times.since), ...argumentsOf(times)];
-    return this.#runScript(enlistScript, [list, closedKey(list)], values);
+    return this.#runScript(addMemberScript, [list, revocationKey(list)], values);
   }
 
   async hasMember(list: string, member: string, since: number): Promise<boolean> {
-    return this.#runScript(isEnlistedScript, [list, closedKey(list)], [member, String(since)]);
+    return this.#runScript(hasMemberScript, [list, revocationKey(list)], [member, String(since)]);
   }
 
-  async renewMember(list: string, member: string, times: SeenAt): Promise<void> {
-    await this.#runScript(seenScript, [list], [member, ...argumentsOf(times)]);
+  async renewMember(list: string, member: string, times: MemberTimes): Promise<void> {
+    await this.#runScript(renewMemberScript, [list], [member, ...argumentsOf(times)]);
   }
 
   async removeMember(list: string, member: string): Promise<void> {
@@ -123,38 +123,40 @@ export class RedisKeyValueStore implements KeyValueStore {
   async members(
     list: string,
     staleBefore: number,
-    { after, atMost }: Portion,
+    { after, atMost }: PageRequest,
   ): Promise<ListEntry[]> {
     const cursor = after ? [String(after.at), after.member] : [];
     const values = [String(staleBefore), String(atMost), ...cursor];
     const found = (await this.#connection.run((client) =>
-      client.eval(enlistedScript, { keys: [list], arguments: values }),
+      client.eval(membersScript, { keys: [list], arguments: values }),
     )) as string[];
-    return found.flatMap((member, place) =>
-      place % 2 === 0 ? [{ member, at: Number(found[place + 1]) }] : [],
+    return found.flatMap((member, index) =>
+      index % 2 === 0 ? [{ member, at: Number(found[index + 1]) }] : [],
     );
   }
 
-  async countEnlisted(list: string, staleBefore: number): Promise<number> {
+  async countMembers(list: string, staleBefore: number): Promise<number> {
     return this.#connection.run((client) => client.zCount(list, staleBefore, '+inf'));
   }
 
   async revokeBefore(list: string, at: number, ttl: number): Promise<void> {
     const expiration = { type: 'PX', value: wholeMilliseconds(ttl) } as const;
-    await this.#connection.run((client) => client.set(closedKey(list), String(at), { expiration }));
+    await this.#connection.run((client) =>
+      client.set(revocationKey(list), String(at), { expiration }),
+    );
   }
 
   watch(watcher: KeyWatcher): void {
     this.#connection.watch(watcher);
   }
 
-  async takePlace(places: string, member: string, most: number, ttl: number): Promise<boolean> {
+  async takeSlot(slots: string, member: string, most: number, ttl: number): Promise<boolean> {
     const values = [member, most, wholeMilliseconds(ttl)].map(String);
-    return this.#runScript(takePlaceScript, [places], values);
+    return this.#runScript(takeSlotScript, [slots], values);
   }
 
-  async freePlace(places: string, member: string): Promise<void> {
-    await this.#connection.run((client) => client.zRem(places, member));
+  async freeSlot(slots: string, member: string): Promise<void> {
+    await this.#connection.run((client) => client.zRem(slots, member));
   }
 
   async ping(): Promise<void> {
@@ -178,12 +180,12 @@ function isRefusedWrite({ cause }: { readonly cause?: unknown }): boolean {
   return cause instanceof ErrorReply && /^(NOREPLICAS|MISCONF) /.test(cause.message);
 }
 
-function argumentsOf({ at, staleBefore, ttl }: SeenAt): string[] {
+function argumentsOf({ at, staleBefore, ttl }: MemberTimes): string[] {
   return [at, staleBefore, wholeMilliseconds(ttl)].map(String);
 }
 
 /** The list name contains the hash tag, so both keys are in one slot. */
-function closedKey(list: string): string {
+function revocationKey(list: string): string {
   return `${list}:closed`;
 }
 

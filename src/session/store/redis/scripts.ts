@@ -26,13 +26,14 @@ local ends = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('DEL', KEYS[1])
 return ends - 1000`;
 
-/** Extends the TTL of a list to that of its newest member. Never shortens it. */
-const keepList = `
+/** A function that extends the TTL of a list to that of its newest member. Never shortens it. */
+const extendList = `
 local function keep(ttl)
   if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
 end`;
 
-const refuseClosed = `
+/** Returns 0 from the script if members were revoked at or after `ARGV[2]`. */
+const refuseRevoked = `
 local closed = redis.call('GET', KEYS[2])
 if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
 
@@ -40,28 +41,28 @@ if closed and tonumber(closed) >= tonumber(ARGV[2]) then return 0 end`;
  * Adds or renews a list member and removes stale ones. Writes nothing if members were revoked
  * since.
  */
-export const enlistScript = `${keepList}${refuseClosed}
+export const addMemberScript = `${extendList}${refuseRevoked}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[4])
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
 keep(ARGV[5])
 return 1`;
 
 /** Checks that a list has a member and that its members were not revoked since. */
-export const isEnlistedScript = `${refuseClosed}
+export const hasMemberScript = `${refuseRevoked}
 return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0`;
 
 /** Renews a member if it is still in the list. */
-export const seenScript = `${keepList}
+export const renewMemberScript = `${extendList}
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
 keep(ARGV[4])
 return 1`;
 
 /**
- * Takes a place if one is free. Derives Redis's time from the expiry time of the key, because the
+ * Takes a slot if one is free. Derives Redis's time from the expiry time of the key, because the
  * documented permissions of the BFF's Redis user do not include `TIME`.
  */
-export const takePlaceScript = `
+export const takeSlotScript = `
 redis.call('ZADD', KEYS[1], '+inf', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 local expiresAt = redis.call('PEXPIRETIME', KEYS[1])
@@ -77,7 +78,7 @@ return 1`;
  * Reads a page by rank. If the previous entry was removed, searches its rank among the entries with
  * the same score. Compares bytes, as Redis does; Lua's own comparison depends on the locale.
  */
-export const enlistedScript = `
+export const membersScript = `
 local function isAfter(one, other)
   for i = 1, math.min(#one, #other) do
     local a, b = one:byte(i), other:byte(i)

@@ -3,32 +3,32 @@ import {
   type Address,
   addressOf,
   dataServer,
-  inTime,
+  withTimeout,
   openClient,
   openMaster,
   type RedisClient,
   type Server,
-  spellAddress,
+  formatAddress,
 } from './servers.ts';
 
 /** Timeout for one Sentinel, in milliseconds. */
-const timeout = 700;
+const sentinelTimeout = 700;
 
 /**
  * Connects to the master that the Sentinels report. Sentinels disagree during a failover, and an
  * isolated one reports an old master for long. So the most frequently reported address is tried
  * first, and each server must confirm that it is a master. The library's Sentinel client is not
- * used because it resends a command after a lost connection. Redis may have executed it already: a
- * state would be taken twice, a session written twice.
+ * used because it resends a command after a lost connection, although Redis may have executed it
+ * already.
  */
 export async function openSentinelMaster(
   options: RedisOptions,
-  watched: string,
+  watchedPrefix: string,
 ): Promise<RedisClient> {
   let failure: unknown;
   for (const address of await masterAddresses(options)) {
     try {
-      return await openMaster(dataServer(options, address), watched);
+      return await openMaster(dataServer(options, address), watchedPrefix);
     } catch (error) {
       failure = error;
     }
@@ -42,11 +42,11 @@ export async function openSentinelMaster(
  */
 export async function masterAddresses(
   options: RedisOptions,
-  within = timeout,
+  timeout = sentinelTimeout,
 ): Promise<readonly Address[]> {
   const { nodes = [], master = '' } = options.sentinel ?? {};
   const replies = await Promise.allSettled(
-    nodes.map((node) => askSentinel(sentinelServer(options, addressOf(node)), master, within)),
+    nodes.map((node) => askSentinel(sentinelServer(options, addressOf(node)), master, timeout)),
   );
   const reported = replies.flatMap((reply) => ('value' in reply ? (reply.value ?? []) : []));
   if (reported.length > 0) return byFrequency(reported).map(addressOf);
@@ -66,13 +66,13 @@ export function sentinelServer({ sentinel, tls }: RedisOptions, address: Address
 async function askSentinel(
   server: Server,
   master: string,
-  within: number,
+  timeout: number,
 ): Promise<string | undefined> {
-  const client = await openClient(server, within);
+  const client = await openClient(server, timeout);
   try {
     const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master];
-    const reply = await inTime(client.sendCommand<[string, string] | null>(command), within);
-    return reply ? spellAddress({ host: reply[0], port: Number(reply[1]) }) : undefined;
+    const reply = await withTimeout(client.sendCommand<[string, string] | null>(command), timeout);
+    return reply ? formatAddress({ host: reply[0], port: Number(reply[1]) }) : undefined;
   } finally {
     client.destroy();
   }

@@ -24,7 +24,7 @@ export interface Server {
   readonly tls?: RedisOptions['tls'];
 }
 
-/** A connection to one server. It does not reconnect. */
+/** A client with one connection to one server. It does not reconnect. */
 export type RedisClient = Awaited<ReturnType<typeof openClient>>;
 
 /** Returns the server that `redis.url` names. */
@@ -56,7 +56,7 @@ export function addressOf(text: string): Address {
 }
 
 /** Formats an address as `host:port`, for messages and map keys. */
-export function spellAddress({ host, port }: Address): string {
+export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
@@ -65,16 +65,16 @@ export function spellAddress({ host, port }: Address): string {
  * fails instead of being queued, because an HTTP request waits for it. Throws the Redis client's
  * error.
  */
-export async function openClient(server: Server, within = timeLimit) {
-  const client = createClient(clientOptions(server, within));
+export async function openClient(server: Server, timeout = timeLimit) {
+  const client = createClient(clientOptions(server, timeout));
   let isAbandoned = false;
   // `connect` throws the same error. Without a listener it would also end the process.
   client.on('error', () => {});
-  // A client that is destroyed while it connects keeps connecting and keeps the process alive.
+  // A client that is destroyed while it connects still connects, and keeps the process alive.
   client.on('connect', () => isAbandoned && client.destroy());
   client.on('ready', () => isAbandoned && client.destroy());
   try {
-    return await inTime(client.connect(), within);
+    return await withTimeout(client.connect(), timeout);
   } catch (error) {
     isAbandoned = true;
     client.destroy();
@@ -84,22 +84,22 @@ export async function openClient(server: Server, within = timeLimit) {
 
 /**
  * Connects like `openClient` to a server that must be a master. The client emits `invalidate`
- * events for keys that begin with `watched` when other clients change them. Throws for replicas, so
- * that stale data is never read, and for Sentinels.
+ * events for keys that begin with `watchedPrefix` when other clients change them. Throws for
+ * replicas, so that stale data is never read, and for Sentinels.
  */
 export async function openMaster(
   server: Server,
-  watched: string,
-  within = timeLimit,
+  watchedPrefix: string,
+  timeout = timeLimit,
 ): Promise<RedisClient> {
-  const client = await openClient(server, within);
+  const client = await openClient(server, timeout);
   try {
-    const { role, mode } = await inTime(client.hello(), within);
-    const where = spellAddress(server.address);
+    const { role, mode } = await withTimeout(client.hello(), timeout);
+    const where = formatAddress(server.address);
     if (mode === 'sentinel')
       throw new Error(`${where} is a Sentinel; name it in redis.sentinel.nodes`);
     if (role !== 'master') throw new Error(`READONLY ${where} is a replica`);
-    await inTime(trackChanges(client, watched), within);
+    await withTimeout(trackChanges(client, watchedPrefix), timeout);
     return client;
   } catch (error) {
     client.destroy();
@@ -119,14 +119,14 @@ async function trackChanges(client: RedisClient, prefix: string): Promise<void> 
 }
 
 /** Waits for a promise. Throws after the given time, but does not cancel the work. */
-export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+export async function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   return withDeadline(promise, milliseconds, () => {
-    throw tooLate(milliseconds);
+    throw timeoutError(milliseconds);
   });
 }
 
 /** Creates the error for a Redis that does not respond in time. */
-export function tooLate(milliseconds: number): Error {
+export function timeoutError(milliseconds: number): Error {
   return new Error(`Redis did not answer within ${milliseconds} ms`);
 }
 

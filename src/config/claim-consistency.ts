@@ -1,0 +1,46 @@
+import { claimReference } from './blocks/route-headers.ts';
+import type { ComparedOptions } from './compared-options.ts';
+import { rule } from './values/rule.ts';
+
+/** Rules and headers need claims that `user.claims` keeps. */
+export const keptClaims = rule<ComparedOptions>(
+  ['user.claims', 'login.require', 'routes.*.require', 'routes.*.headers'],
+  ({ user: { claims: kept }, login, routes }, report) => {
+    if (!kept) return;
+    const refuse = (path: readonly (string | number)[], names: readonly string[]) => {
+      for (const name of names)
+        if (!isKept(name, kept))
+          report(path, `needs the claim ${name}, which user.claims does not keep; add it there`);
+    };
+    for (const [at, entry] of (login.require ?? []).entries())
+      refuse(['login', 'require', at], claimsOfRule(entry));
+    for (const [index, { require: rules = [], headers }] of routes.entries()) {
+      for (const [at, entry] of rules.entries())
+        refuse(['routes', index, 'require', at], claimsOfRule(entry));
+      for (const [header, value] of Object.entries(headers.set))
+        refuse(
+          ['routes', index, 'headers', 'set', header],
+          [...value.matchAll(claimReference)].map(([, name = '']) => name),
+        );
+    }
+  },
+);
+
+/** Whether a claim, named whole or by its path, is part of a claim that is kept. */
+function isKept(name: string, kept: readonly string[]): boolean {
+  return kept.some((claim) => name === claim || name.startsWith(`${claim}.`));
+}
+
+/** The parts of a rule that name claims. */
+interface RuleEntry {
+  readonly claim?: string | undefined;
+  readonly emailDomain?: readonly string[] | undefined;
+  readonly unverified?: boolean | undefined;
+}
+
+/** The claims that a rule looks at. An e-mail address counts if it is verified. */
+function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
+  return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
+    [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),
+  );
+}

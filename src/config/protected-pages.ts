@@ -1,0 +1,17 @@
+import { PublicPaths } from '../http/public-paths.ts';
+import type { Options } from './options.ts';
+
+/**
+ * Returns what signed-out users may see of the frontend. `undefined` if it needs no sign-in, or if
+ * there is no frontend.
+ */
+export function publicPathsOf({ frontend, errorUrl }: Options): PublicPaths | undefined {
+  const isProtected = frontend?.signIn === 'required';
+  return isProtected ? new PublicPaths(frontend.public, errorUrl) : undefined;
+}
+
+/** Whether a navigation that returns from a sign-in must be recognised. */
+export function notesReturns({ frontend, routes, session }: Options): boolean {
+  if (routes.some(({ signedOut }) => signedOut === 'login')) return true;
+  return frontend?.signIn === 'required' && session.sameSite === 'strict';
+}

@@ -1,0 +1,29 @@
+/** Returns the value of one claim, or `undefined` if it is missing. */
+export type ClaimReader = (claims: Readonly<Record<string, unknown>>) => unknown;
+
+/**
+ * Creates a reader for the claim of a name. The name is tried whole first, as in
+ * `https://example.com/roles`, then as a path of names that are separated by dots, as in
+ * `realm_access.roles`. Only own properties of objects count: `__proto__`, the `length` of a list
+ * and its indexes name nothing.
+ */
+export function claimReader(name: string): ClaimReader {
+  const path = name.split('.');
+  return (claims) => {
+    const whole = ownValue(claims, name);
+    return whole === undefined && path.length > 1 ? valueAt(claims, path) : whole;
+  };
+}
+
+function valueAt(claims: object, path: readonly string[]): unknown {
+  let node: unknown = claims;
+  for (const key of path) {
+    if (typeof node !== 'object' || node === null || Array.isArray(node)) return undefined;
+    node = ownValue(node, key);
+  }
+  return node;
+}
+
+function ownValue(node: object, key: string): unknown {
+  return Object.hasOwn(node, key) ? (node as Record<string, unknown>)[key] : undefined;
+}
