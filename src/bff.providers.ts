@@ -19,7 +19,7 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
-import { wantedClaims } from './oauth/login/wanted-claims.ts';
+import { wantedClaims } from './oauth/login/rule-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
 import { type HookedClaims, SIGN_IN_HOOK } from './oauth/hook/sign-in-hook.ts';
 import { AccessService } from './access/access.service.ts';

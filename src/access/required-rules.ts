@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { parseRules } from '../config/load.ts';
 import type { SignInRule } from '../config/options.ts';
 import type { Claims } from '../oauth/login/claims.ts';
-import { claimsIn } from '../oauth/login/wanted-claims.ts';
+import { claimsIn } from '../oauth/login/rule-claims.ts';
 import { type CompiledRules, compileRules, type Refusal } from './rules.ts';
 
 const requiredRules = Symbol('required rules');

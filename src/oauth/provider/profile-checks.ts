@@ -7,7 +7,7 @@ import type { Provider } from './provider.ts';
  * that lists every shortfall. A provider that is unavailable is checked at its first sign-in
  * instead.
  */
-export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
+export async function checkProfiles(providers: readonly Provider[]): Promise<void> {
   const checks = providers.map(async (provider, index) => {
     if (provider.options.profile !== 'fapi2') return [];
     const message = await shortfallOf(provider);

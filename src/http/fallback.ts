@@ -27,7 +27,7 @@ export function isTaken({ router }: Application, path: string, first = 0): boole
  * another module's `onModuleInit`, an API description, or the not-found handler of a global prefix.
  * `problems` responds to the errors of this middleware alone, the host to all others.
  */
-export function mountLastResort(
+export function mountFallback(
   app: Application,
   middleware: NestMiddleware,
   problems: ProblemFilter,
