@@ -7,7 +7,7 @@ import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
-import { notesReturns, publicPathsOf } from './config/protected-pages.ts';
+import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -112,7 +112,7 @@ export const bffProviders: NestProvider[] = [
       csrf: options.csrf,
       cookies: namesOf(options),
       arrivalCookie: arrivalNameOf(options),
-      notesReturns: notesReturns(options),
+      tracksReturns: tracksReturns(options),
       loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
       store,
     }),

@@ -4,7 +4,7 @@ import { readableFile } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
 import { duration, refuse, text } from '../values/scalar.ts';
 
-/** A service that is asked about every user who signs in. */
+/** The HTTP hook, a service that can add claims to users or refuse them. */
 export const loginHook = z
   .strictObject({
     url: endpointAddress().describe(

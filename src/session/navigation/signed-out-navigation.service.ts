@@ -61,7 +61,7 @@ export class SignedOutNavigationService {
    * without its session cookie.
    */
   returnsTo(location: string, { headers }: Request, response: Response): void {
-    if (!this.options.notesReturns || !location.startsWith('/')) return;
+    if (!this.options.tracksReturns || !location.startsWith('/')) return;
     const [address = ''] = location.split('#', 1);
     const rounds = this.#cookie.roundsAt(headers.cookie, address) ?? 0;
     response.append('Set-Cookie', this.#cookie.line(address, rounds));
