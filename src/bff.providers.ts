@@ -19,7 +19,7 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
-import { wantedClaims } from './oauth/login/rule-claims.ts';
+import { ruleClaims } from './oauth/login/rule-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
 import { type HookedClaims, SIGN_IN_HOOK } from './oauth/hook/sign-in-hook.ts';
 import { AccessService } from './access/access.service.ts';
@@ -95,7 +95,7 @@ export const bffProviders: NestProvider[] = [
     routes: options.routes,
     baseUrl: baseUrl(options),
     hook: options.login.hook,
-    wantedClaims: [...wantedClaims(options), ...claimsOfControllers()],
+    ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
 
@@ -136,7 +136,7 @@ export const bffProviders: NestProvider[] = [
       new ClaimsPolicy({
         hook,
         kept: options.user.claims,
-        wanted: [...wantedClaims(options), ...claimsOfControllers()],
+        ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
         admits: (claims) => access.stillAdmits(claims),
       }),
   },

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BffError } from '../errors.ts';
 import { ProviderRegistry } from '../oauth/provider-registry.ts';
-import { tokenPolicyFor } from '../oauth/tokens/token-policy.ts';
+import { hostTokenPolicy } from '../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../oauth/tokens/token-set.ts';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
@@ -71,7 +71,7 @@ export class BffService {
     const session = await this.#sessionOf(request);
     const account = session && sessionAt(session, provider);
     if (!account) throw new BffError('not_signed_in');
-    const policy = tokenPolicyFor(options, provider);
+    const policy = hostTokenPolicy(options, provider);
     const tokens = await this.routeTokens.tokensFor(policy, account);
     if (!tokens) throw new BffError('not_signed_in');
     return bearerTokenIn(tokens);
@@ -125,7 +125,9 @@ export class BffService {
     });
   }
 
-  /** Messages of a WebSocket do not extend the session, because a background page sends them too. */
+  /**
+   * Messages of a WebSocket do not extend the session, because a background page sends them too.
+   */
   async #sessionOf({ headers }: RequestHead): Promise<Session | undefined> {
     const isHandshake = headers.upgrade !== undefined;
     return isHandshake ? this.reader.peek(headers.cookie) : this.reader.read(headers.cookie);

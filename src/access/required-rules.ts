@@ -10,8 +10,8 @@ const requiredRules = Symbol('required rules');
 const requiredClaims = new Set<string>();
 
 /**
- * Returns the names of all claims that rules of controllers in this process use. It is complete once
- * the modules of the host application are imported.
+ * Returns the names of all claims that rules of controllers in this process use. It is complete
+ * once the modules of the host application are imported.
  */
 export function claimsOfControllers(): readonly string[] {
   return [...requiredClaims];

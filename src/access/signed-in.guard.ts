@@ -11,8 +11,8 @@ import { userIn, withUser } from './user.ts';
 /**
  * Admits only signed-in users to controllers, GraphQL resolvers and WebSocket gateways of a host
  * application. Makes the same checks as a proxied route: first the CSRF header, then the session,
- * then the rules of `@Require`. For a WebSocket, the `Origin` of the handshake is checked instead of
- * the CSRF header. Throws `csrf`, `not_signed_in`, `not_allowed` or `session_store_unavailable`.
+ * then the rules of `@Require`. For a WebSocket, the `Origin` of the handshake is checked instead
+ * of the CSRF header. Throws `csrf`, `not_signed_in`, `not_allowed` or `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInGuard implements CanActivate {

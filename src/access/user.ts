@@ -2,8 +2,8 @@ import type { Claims } from '../oauth/login/claims.ts';
 import type { Session } from '../session/sessions/session.ts';
 
 /**
- * The signed-in user, for controllers of a host application. Contains no token. `C` is the type that
- * the host application expects the claims to have. It is not checked at run time.
+ * The signed-in user, for controllers of a host application. Contains no token. `C` is the type
+ * that the host application expects the claims to have. It is not checked at run time.
  */
 export interface User<C extends object = Claims> {
   /** The subject, unique at its provider. */
@@ -21,8 +21,8 @@ export function userOf(request: object): User | undefined {
 }
 
 /**
- * Sets the signed-in user of a request, for `@CurrentUser()` and `BffService.user`. Use it in guards
- * that replace `SignedInGuard` in tests. It does not start a session.
+ * Sets the signed-in user of a request, for `@CurrentUser()` and `BffService.user`. Use it in
+ * guards that replace `SignedInGuard` in tests. It does not start a session.
  */
 export function withUser(request: object, user: User<object>): void {
   users.set(request, user as User);

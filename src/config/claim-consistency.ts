@@ -38,7 +38,9 @@ interface RuleEntry {
   readonly unverified?: boolean | undefined;
 }
 
-/** The claims that a rule needs. `emailDomain` needs `email_verified` unless `unverified` is set. */
+/**
+ * The claims that a rule needs. `emailDomain` needs `email_verified` unless `unverified` is set.
+ */
 function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
   return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
     [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),

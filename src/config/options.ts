@@ -97,7 +97,8 @@ export type AccessRule = NonNullable<RouteOptions['require']>[number];
 
 /**
  * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
- * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such
+ * entries.
  */
 export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
 

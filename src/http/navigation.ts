@@ -7,8 +7,8 @@ interface RequestHead {
 }
 
 /**
- * Whether a request is a page navigation, and not a request of a script or for a resource of a page.
- * `Sec-Fetch-Mode` decides, or `Accept` if the browser does not send `Sec-Fetch-Mode`.
+ * Whether a request is a page navigation, and not a request of a script or for a resource of a
+ * page. `Sec-Fetch-Mode` decides, or `Accept` if the browser does not send `Sec-Fetch-Mode`.
  */
 export function isNavigation({ method, headers }: RequestHead): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;

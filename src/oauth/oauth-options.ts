@@ -9,8 +9,8 @@ export interface OAuthRoomOptions {
   readonly routes: readonly RouteOptions[];
   /** `{publicUrl}{basePath}`, the base of our own URLs. */
   readonly baseUrl: string;
-  /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
-  readonly wantedClaims: readonly string[];
+  /** The claims that rules use. They are requested from UserInfo if the ID token lacks them. */
+  readonly ruleClaims: readonly string[];
   /** `login.hook`. */
   readonly hook: Options['login']['hook'];
 }

@@ -8,11 +8,12 @@ import { duration, refuse, text } from '../values/scalar.ts';
 export const loginHook = z
   .strictObject({
     url: endpointAddress().describe(
-      'Where each sign-in is reported by `POST`, and each user whose claims are read again. https, ' +
-        'or http on a loopback host. See [hook.md](hook.md).',
+      'Where each sign-in is reported by `POST`, and each user whose claims are read again. ' +
+        'https, or http on a loopback host. See [hook.md](hook.md).',
     ),
     token: text(readToken).describe(
-      'Bearer token that the hook gets with every request (`openssl rand -hex 32`). It must check it.',
+      'Bearer token that the hook gets with every request (`openssl rand -hex 32`). It must ' +
+        'check it.',
     ),
     timeout: duration({ atMost: '30s' })
       .prefault('2s')

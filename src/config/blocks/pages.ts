@@ -97,8 +97,8 @@ export const login = z
     require: signInRules
       .optional()
       .describe(
-        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
-          'everyone whom a provider signs in. See [access.md](access.md).',
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without ' +
+          'it, everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})

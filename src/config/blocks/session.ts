@@ -156,8 +156,8 @@ export const session = z
       if (idle > absolute)
         report(
           ['idle'],
-          `is ${formatDuration(idle)}, longer than session.absolute (${formatDuration(absolute)}); make one of ` +
-            'them fit the other',
+          `is ${formatDuration(idle)}, longer than session.absolute ` +
+            `(${formatDuration(absolute)}); make one of them fit the other`,
         );
     }),
   )

@@ -57,7 +57,7 @@ export class DpopNonces {
   }
 
   /** Stores the `DPoP-Nonce` of a response. Does nothing if the response has none. */
-  learn(origin: string, nonce: string | readonly string[] | null | undefined): void {
+  update(origin: string, nonce: string | readonly string[] | null | undefined): void {
     if (typeof nonce !== 'string' || nonce === this.#nonces.get(origin)) return;
     this.#nonces.delete(origin);
     const [oldest] = this.#nonces.keys();
@@ -98,7 +98,7 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
  * Whether a server refused a request because its proof needs a nonce. The refusal contains the
  * nonce to use (RFC 9449 §9).
  */
-export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
+export function requiresNonce(refusal: IncomingHttpHeaders): boolean {
   // Node.js joins repeated header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
   const scheme = challenges.search(/\bDPoP\b/i);
@@ -110,7 +110,7 @@ export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
  * The `openid-client` options that add DPoP proofs to its requests. Without a key no proof is
  * added.
  */
-export function provingKey(
+export function dpopOptions(
   configuration: Configuration,
   key: DpopKey | undefined,
   nonces: DpopNonces,

@@ -22,7 +22,7 @@ const longestToken = 64 * 1024;
  * inside is verified like any other. A token that cannot be decrypted stays as it is and is refused
  * later, because it is not a signed token.
  */
-export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
+export function idTokenDecrypter(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
   return async (_url, response) => {
     const fields = response.body.includes('"id_token"') ? readFields(response) : undefined;
     const encrypted = fields?.['id_token'];

@@ -122,7 +122,7 @@ async function redeemCode(
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
   const { dpopKey } = secrets;
-  const proving = provider.proving(configuration, dpopKey);
+  const dpop = provider.dpopOptions(configuration, dpopKey);
   const checks = {
     pkceCodeVerifier: secrets.codeVerifier,
     expectedState: secrets.state,
@@ -130,7 +130,7 @@ async function redeemCode(
     idTokenExpected: true,
     ...(secrets.maxAge !== undefined && { maxAge: secrets.maxAge }),
   };
-  const tokens = await authorizationCodeGrant(configuration, callbackUrl, checks, {}, proving);
+  const tokens = await authorizationCodeGrant(configuration, callbackUrl, checks, {}, dpop);
   const idToken = tokens.claims();
   const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
@@ -143,8 +143,8 @@ async function redeemCode(
   const authentication = readAuthentication(idToken);
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
-  const { wantedClaims } = provider;
-  const read = await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims);
+  const { ruleClaims } = provider;
+  const read = await readClaims(configuration, idToken, accessToken, scopes, dpop, ruleClaims);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {

@@ -40,7 +40,7 @@ export function createProviderFetch(
   return async (url, init) => {
     agent ??= ownConnections(options);
     const response = await read(url, await send(url, init, options, agent));
-    nonces?.learn(new URL(url).origin, response.headers.get('dpop-nonce'));
+    nonces?.update(new URL(url).origin, response.headers.get('dpop-nonce'));
     const unavailable = whyUnavailable(response, 'accept' in init.headers);
     if (unavailable) {
       throw new Outage(`${init.method} ${url} ${unavailable}`, { response }).toBffError();

@@ -61,10 +61,11 @@ function configurationOf(
 }
 
 /**
- * A configuration for responses that may be signed, such as UserInfo. openid-client verifies them
- * with the algorithms of ID tokens and freshly fetched keys (OIDC Core §5.3.2).
+ * Returns a configuration for responses that may be signed, such as UserInfo. With it,
+ * openid-client verifies them with the algorithms of ID tokens and freshly fetched keys (OIDC Core
+ * §5.3.2).
  */
-export function verifying(configuration: Configuration): Configuration {
+export function verifyingConfiguration(configuration: Configuration): Configuration {
   const metadata: ServerMetadata = configuration.serverMetadata();
   const algorithms = metadata.id_token_signing_alg_values_supported;
   const strict = new Configuration(

@@ -3,10 +3,10 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { BffError } from '../../errors.ts';
 import { clientAuthentication, type SigningKey, signingKey } from '../client/authentication.ts';
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
-import { type DpopKey, DpopNonces, provingKey } from '../client/dpop.ts';
+import { type DpopKey, DpopNonces, dpopOptions } from '../client/dpop.ts';
 import { toBffError } from '../errors.ts';
 import { Liveness, withDiscoveryTimeout } from './liveness.ts';
-import { openingIdTokens } from '../login/encrypted-id-token.ts';
+import { idTokenDecrypter } from '../login/encrypted-id-token.ts';
 import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
 import { type KeysListener, ProviderKeys } from './keys.ts';
@@ -47,8 +47,8 @@ export class Provider {
     badFileListener: BadFileListener = () => undefined,
     /** The resources and scopes that routes need in addition to `scopes`. */
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
-    /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
-    readonly wantedClaims: readonly string[] = [],
+    /** The claims that rules use. They are requested from UserInfo if the ID token lacks them. */
+    readonly ruleClaims: readonly string[] = [],
   ) {
     const nonces = this.#nonces;
     const { clientKey, profile } = options;
@@ -97,8 +97,8 @@ export class Provider {
   }
 
   /** Options for calls that get or use tokens bound to this key. Empty without a key. */
-  proving(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
-    return provingKey(configuration, key, this.#nonces);
+  dpopOptions(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
+    return dpopOptions(configuration, key, this.#nonces);
   }
 
   /** The client's own signing key. Throws if none is configured. */
@@ -181,5 +181,5 @@ function responseReader(
   keyFile: ClientKeyFile | undefined,
 ): ResponseReader | undefined {
   if (options.type === 'oauth2') return emailResponses(options, tokenResponses(options));
-  return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
+  return keyFile && idTokenDecrypter(async () => (await keyFile.current()).decryptionKeys);
 }

@@ -63,13 +63,8 @@ export async function refreshTokens(
   if (!before.refreshToken) return withoutRefreshToken(parameters !== undefined);
   try {
     const configuration = await provider.discovered();
-    const proving = provider.proving(configuration, before.dpopKey);
-    const response = await refreshTokenGrant(
-      configuration,
-      before.refreshToken,
-      parameters,
-      proving,
-    );
+    const dpop = provider.dpopOptions(configuration, before.dpopKey);
+    const response = await refreshTokenGrant(configuration, before.refreshToken, parameters, dpop);
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
@@ -85,12 +80,12 @@ export async function refreshTokens(
   } catch (error) {
     // The provider has rotated its keys. The next refresh finds the new ones.
     if (isUnknownKey(error)) provider.renew();
-    return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
+    return parameters && !isGrantOver(error) ? routeTokenFailure(error) : outcomeOf(error);
   }
 }
 
 /** The outcome of a failed request for a route's own token. A refusal affects that token only. */
-export function unfulfilled(error: unknown): RefreshOutcome {
+export function routeTokenFailure(error: unknown): RefreshOutcome {
   const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
   return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
 }
@@ -168,6 +163,6 @@ export function hasResponded(error: BffError): boolean {
 }
 
 /** The `Retry-After` of a failed provider in seconds, or `undefined` if it sent none. */
-export function requestedPause(error: BffError): number | undefined {
+export function retryAfterOf(error: BffError): number | undefined {
   return outageBehind(error)?.retryAfter;
 }

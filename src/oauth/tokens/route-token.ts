@@ -2,7 +2,12 @@ import { clientCredentialsGrant, genericGrantRequest } from 'openid-client';
 import { BffError } from '../../errors.ts';
 import { newDpopKey } from '../client/dpop.ts';
 import type { Provider } from '../provider/provider.ts';
-import { type RefreshOutcome, type RefreshSubject, refreshTokens, unfulfilled } from './refresh.ts';
+import {
+  type RefreshOutcome,
+  type RefreshSubject,
+  refreshTokens,
+  routeTokenFailure,
+} from './refresh.ts';
 import type { TokenPolicy } from './token-policy.ts';
 import { readTokenSet } from './token-set.ts';
 
@@ -37,13 +42,13 @@ export async function fetchClientToken(
     const response = await clientCredentialsGrant(
       configuration,
       tokenParameters(policy),
-      provider.proving(configuration, dpopKey),
+      provider.dpopOptions(configuration, dpopKey),
     );
     // "A refresh token SHOULD NOT be included" (§4.4.3). The client can always request a new token.
     const { refreshToken: _, ...tokens } = readTokenSet(response, now, dpopKey && { dpopKey });
     return { kind: 'refreshed', tokens };
   } catch (error) {
-    return unfulfilled(error);
+    return routeTokenFailure(error);
   }
 }
 
@@ -66,14 +71,14 @@ async function exchangeToken(
       ...tokenParameters(policy),
       ...(actorToken && { actor_token: actorToken, actor_token_type: accessTokenType }),
     };
-    const proving = provider.proving(configuration, dpopKey);
-    const response = await genericGrantRequest(configuration, exchangeGrant, parameters, proving);
+    const dpop = provider.dpopOptions(configuration, dpopKey);
+    const response = await genericGrantRequest(configuration, exchangeGrant, parameters, dpop);
     checkIssuedType(response['issued_token_type']);
     const tokenSet = readTokenSet(response, now, dpopKey && { dpopKey });
     const { refreshToken: _, idToken: __, ...tokens } = tokenSet;
     return { kind: 'refreshed', tokens };
   } catch (error) {
-    return unfulfilled(error);
+    return routeTokenFailure(error);
   }
 }
 

@@ -25,7 +25,7 @@ type RouteTokenOptions = Pick<
 >;
 
 /** The policy of a route, or `undefined` if the route uses the token of the sign-in or none. */
-export function tokenPolicyOf(
+export function routeTokenPolicy(
   { token, provider, resource, exchange, scope }: RouteTokenOptions,
   defaultProvider: string | undefined,
 ): TokenPolicy | undefined {
@@ -41,7 +41,7 @@ export function tokenPolicyOf(
  * The policy of a user token that a host application requests, or `undefined` for the token of the
  * sign-in. It equals that of a route with these options. An `audience` means a token exchange.
  */
-export function tokenPolicyFor(
+export function hostTokenPolicy(
   { resource, audience, scope }: Pick<TokenPolicy, 'resource' | 'audience' | 'scope'>,
   provider: string,
 ): TokenPolicy | undefined {
@@ -72,7 +72,7 @@ export function routeNeedsOf(
   defaultProvider: string | undefined,
 ): RouteNeeds {
   const policies = routes
-    .map((route) => tokenPolicyOf(route, defaultProvider))
+    .map((route) => routeTokenPolicy(route, defaultProvider))
     .filter((policy) => policy?.kind === 'resource' && policy.provider === provider);
   return {
     resources: unique(policies.map((policy) => policy?.resource ?? [])),
