@@ -78,7 +78,7 @@ export interface ProvenRequest {
   readonly now: number;
 }
 
-/** A proof that is valid for one request to a resource server only (RFC 9449 §4.2). */
+/** Creates a proof that is valid for one request to a resource server (RFC 9449 §4.2). */
 export function dpopProof(key: DpopKey, request: ProvenRequest): string {
   const prover = proverOf(key);
   const payload = JSON.stringify({
@@ -95,7 +95,7 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
 }
 
 /**
- * Whether a server refused a request because its proof needs a nonce. The refusal contains the
+ * Whether a server refused a request because the proof needs a nonce. The response contains the
  * nonce to use (RFC 9449 §9).
  */
 export function requiresNonce(refusal: IncomingHttpHeaders): boolean {
@@ -107,8 +107,8 @@ export function requiresNonce(refusal: IncomingHttpHeaders): boolean {
 }
 
 /**
- * The `openid-client` options that add DPoP proofs to its requests. Without a key no proof is
- * added.
+ * Creates the options with which `openid-client` adds DPoP proofs to its requests. Empty without a
+ * key.
  */
 export function dpopOptions(
   configuration: Configuration,

@@ -16,7 +16,7 @@ export interface ReadClaims {
 }
 
 /**
- * What is known about the sources of an account's claims. The ID token itself is among the tokens.
+ * The sources of an account's claims, besides the ID token, which is stored with the tokens.
  * Records of releases before 0.4 have no sources.
  */
 export interface ClaimSources {
@@ -84,7 +84,10 @@ export function withinLimits(claims: Claims): Claims {
   return claims;
 }
 
-/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). Throws `login_failed`. */
+/**
+ * Throws `login_failed` unless `sub` is 1 to 255 ASCII characters. "It MUST NOT exceed 255 ASCII
+ * characters in length" (OIDC Core §2).
+ */
 export function checkSubject(sub: string): void {
   if (!/^[\x20-\x7e]{1,255}$/.test(sub))
     throw refused('a subject that is not 1 to 255 ASCII characters');

@@ -29,7 +29,7 @@ export type LoginParameters = Readonly<Record<string, string>>;
 /** The maximum size of one login parameter, in octets. */
 export const maxLoginParameter = 1024;
 
-/** Generates a `state`. `mark` is appended and can be read before the response is verified. */
+/** Generates a `state`. `mark` is appended to it and can be read without the pending login. */
 export function newState(mark = ''): string {
   return randomState() + mark;
 }
@@ -104,7 +104,8 @@ export async function finishLogin(
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
   } catch (error) {
-    // The provider may have rotated its keys. The code is spent, but the next sign-in gets them.
+    // The provider may have rotated its keys. This code cannot be used again, but the next sign-in
+    // uses the new keys.
     if (isUnknownKey(error)) provider.renew();
     throw toBffError(error);
   }

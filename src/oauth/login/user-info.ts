@@ -6,7 +6,7 @@ import type { Provider } from '../provider/provider.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 import { type Claims, withinLimits } from './claims.ts';
 
-/** The response of UserInfo: claims, another user's claims, or no endpoint to ask. */
+/** The result of reading UserInfo: claims, another user's claims, or no UserInfo endpoint. */
 export type UserInfo =
   | { readonly kind: 'claims'; readonly claims: Claims }
   | { readonly kind: 'other_user' }

@@ -14,9 +14,9 @@ import { presetOf } from '../../config/presets/presets.ts';
 import { refuseShortfalls } from './fapi2.ts';
 
 /**
- * The metadata of a provider (OIDC Discovery §4) for `openid-client`, restricted to what is safe to
- * accept. For a provider without OpenID Connect they come from the options. Throws the library's
- * errors, or an error that names the problem.
+ * Discovers the metadata of a provider (OIDC Discovery §4) for `openid-client`, and removes what is
+ * not safe to accept. For a provider without OpenID Connect the metadata come from the options.
+ * Throws the library's errors, or an error that describes the problem.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
@@ -81,7 +81,7 @@ export function verifyingConfiguration(configuration: Configuration): Configurat
   return strict;
 }
 
-/** Whether HTTP without TLS is allowed, which is only so on a loopback host. */
+/** Whether HTTP without TLS is allowed. The configuration allows it on a loopback host only. */
 function isUnencrypted({
   type,
   issuer,

@@ -53,7 +53,8 @@ export async function fetchClientToken(
 }
 
 /**
- * RFC 8693 §2.1. If the subject token is bound to a key, the new token is bound to the same key.
+ * Exchanges the user's access token (RFC 8693 §2.1). If it is bound to a key, the new token is
+ * bound to the same key.
  */
 async function exchangeToken(
   provider: Provider,
@@ -83,8 +84,8 @@ async function exchangeToken(
 }
 
 /**
- * "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token must not reach an API as an
- * access token.
+ * Refuses a response without an access token. "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a
+ * refresh or ID token must not be sent to an API as an access token.
  */
 function checkIssuedType(type: unknown): void {
   const isAccessToken = type === accessTokenType || type === 'urn:ietf:params:oauth:token-type:jwt';
