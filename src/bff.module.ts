@@ -44,8 +44,8 @@ import {
   mountPipeline,
   type PipelineStep,
   refuseControllersBelow,
-} from './http/pipeline.ts';
-import { mountFallback } from './http/fallback.ts';
+} from './http/pipeline.middleware.ts';
+import { mountFallback } from './http/fallback.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';

@@ -15,5 +15,5 @@ export type { BffHooks } from './oauth/hook/bff-hooks.ts';
 export { Require } from './access/require.decorator.ts';
 export { CurrentUser } from './access/current-user.decorator.ts';
 export { SignedInGuard } from './access/signed-in.guard.ts';
-export { signedInAs } from './access/signed-in-as.ts';
+export { signedInAs } from './access/signed-in-as.guard.ts';
 export { type User, withUser } from './access/user.ts';

@@ -18,7 +18,7 @@ const exceptions: readonly Exception[] = [
     reason: configuration,
   },
   {
-    file: 'http/pipeline.ts',
+    file: 'http/pipeline.middleware.ts',
     text: "`^${base}/(?:${endpointNames.join('|')})(?:/|$)`",
     reason: 'one text and nothing that repeats',
   },
