@@ -23,15 +23,15 @@ const table = {
   body_too_large: [413, 'The request body is larger than allowed.'],
   rate_limited: [429, 'Too many requests; please wait a moment.'],
   internal_error: [500, 'Something went wrong on our side.'],
-  login_failed: [502, 'The sign-in provider answered in a way that could not be accepted.'],
+  login_failed: [502, 'The response of the sign-in provider could not be accepted.'],
   upstream_unreachable: [502, 'The server behind this address could not be reached.'],
   session_store_unavailable: [
     503,
-    'Sessions cannot be read at the moment; whoever is signed in stays so.',
+    'Sessions cannot be read at the moment. Signed-in users stay signed in.',
   ],
-  provider_unavailable: [503, 'The sign-in provider does not answer at the moment.'],
+  provider_unavailable: [503, 'The sign-in provider does not respond at the moment.'],
   hook_unavailable: [503, 'The sign-in cannot be completed at the moment.'],
-  upstream_timeout: [504, 'The server behind this address took too long to answer.'],
+  upstream_timeout: [504, 'The server behind this address took too long to respond.'],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>;
 
 /** The public, stable code of a failure. */

@@ -104,7 +104,7 @@ async function runCheck(
 ): Promise<Finding> {
   const failed = (thrown: unknown) =>
     error([where, describeWithHint(thrown)].filter(Boolean).join(': '));
-  const timedOut = () => failed(`no answer within ${checkTimeout} ms`);
+  const timedOut = () => failed(`no response within ${checkTimeout} ms`);
   return { name, ...(await withDeadline(run().catch(failed), checkTimeout, timedOut)) };
 }
 

@@ -10,7 +10,7 @@ const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
     /ECONNRESET|socket (hang up|closed)/i,
     'something else than expected listens there; check port and scheme',
   ],
-  [/timeout|timed out|no answer|aborted/i, 'check the address, and the firewall in between'],
+  [/timeout|timed out|no response|aborted/i, 'check the address, and the firewall in between'],
   [/EHOSTUNREACH|ENETUNREACH/, 'there is no way there from this machine; check the network'],
   [/WRONGPASS|NOAUTH|invalid password/i, 'check user and password in redis.url'],
   [/NOPERM/, 'give this Redis user the right to it, for all keys below redis.keyPrefix'],

@@ -68,7 +68,7 @@ export class ManagementService
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
     const respond = (request: ManagementRequest) => this.respond(request);
-    const onError = (error: unknown) => this.#logger.error({ msg: 'no answer', err: error });
+    const onError = (error: unknown) => this.#logger.error({ msg: 'no response', err: error });
     this.#listener = listens ? new ManagementListener(options.listen, respond, onError) : undefined;
   }
 

@@ -59,7 +59,7 @@ async function check(probe: Promise<unknown>): Promise<Check> {
     (): Check => ({ status: 'ok' }),
     (error: unknown) => unavailable(reasonOf(error)),
   );
-  return withDeadline(result, timeout, () => unavailable(`no answer within ${timeout} ms`));
+  return withDeadline(result, timeout, () => unavailable(`no response within ${timeout} ms`));
 }
 
 function unavailable(reason: string): Check {

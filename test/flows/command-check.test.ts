@@ -181,7 +181,7 @@ describe('of Redis it says', () => {
     expect(await redisWith(redis.url)).toEqual({
       name: 'redis',
       status: 'error',
-      message: 'no answer within 5000 ms: check the address, and the firewall in between',
+      message: 'no response within 5000 ms: check the address, and the firewall in between',
     });
     expect(performance.now() - start).toBeLessThan(8_000);
     await redis.stop();
@@ -254,7 +254,7 @@ describe('of a provider it says', () => {
     expect(found['provider:missing']?.message).toMatch(
       /no OpenID Connect discovery there; correct issuer$/,
     );
-    expect(found['provider:hanging']?.message).toMatch(/no answer within 1600 ms/);
+    expect(found['provider:hanging']?.message).toMatch(/no response within 1600 ms/);
     encrypted.transform('discovery', (json) => ({
       ...json,
       token_endpoint: 'http://localhost/token',

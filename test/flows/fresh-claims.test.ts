@@ -85,6 +85,31 @@ describe('the claims of a refreshed ID token', () => {
   });
 });
 
+it.each([
+  ['inside an object that stays', { other: 1 }],
+  ['with its object', undefined],
+])(
+  'a role that the ID token loses is lost, although UserInfo had it too: %s',
+  async (_how, less) => {
+    const require = [{ claim: 'roles.names', any: ['admin'] }];
+    await using alice = await party({ route: { require } });
+    const { bff, browser, clock, change } = alice;
+    const status = async () => (await browser.fetch('/api/x')).status;
+    expect(await status()).toBe(403);
+    change({ roles: { names: ['admin'], other: 1 } });
+    clock.advance(61 * second);
+    expect((await refresh(browser)).status).toBe(200);
+    expect(readings(bff)).toBeGreaterThan(0);
+    expect(await status()).toBe(200);
+    bff.authorizationServer.override('userinfo', respondWith(503));
+    change({ roles: less });
+    clock.advance(61 * second);
+    // This call refreshes the tokens; its own claims are those of before.
+    await status();
+    expect(await status()).toBe(403);
+  },
+);
+
 describe('POST /bff/refresh', () => {
   it('brings new tokens and claims now, in the shape of /bff/user', async () => {
     await using alice = await party();

@@ -52,7 +52,8 @@ beforeEach(() => {
 afterEach(async () => {
   bff.upstream.handler = echo();
   const response = await alice.fetch('/api/alive');
-  if (response.status !== 200) throw new Error(`The next call is answered ${response.status}.`);
+  if (response.status !== 200)
+    throw new Error(`The next call is responded with ${response.status}.`);
 });
 
 async function codeOf(path: string, method = 'GET') {

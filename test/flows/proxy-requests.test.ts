@@ -29,7 +29,8 @@ beforeEach(() => {
 // Whatever was sent: the process is alive.
 afterEach(async () => {
   const response = await bff.browser().fetch('/public/alive');
-  if (response.status !== 200) throw new Error(`The next call is answered ${response.status}.`);
+  if (response.status !== 200)
+    throw new Error(`The next call is responded with ${response.status}.`);
 });
 
 /** A whole request of somebody signed in: `first` begins it, `rest` follows the usual headers. */

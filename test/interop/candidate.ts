@@ -35,6 +35,8 @@ export interface Running extends AsyncDisposable {
   readonly registration: Registration;
   /** A client whose sessions the server ends through the browser. Absent: it has none. */
   readonly frontchannel?: Registration;
+  /** Gives the person the realm role `admin`, or takes it back. Not every server has roles. */
+  readonly changeRole?: (change: 'grant' | 'revoke') => Promise<void>;
   /** It has Back-Channel Logout, though its metadata does not say so. */
   readonly endsFromBehind?: true;
   /** An access token outlives its refresh token that was revoked. */

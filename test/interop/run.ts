@@ -16,7 +16,7 @@ import { glewlwyd } from './servers/glewlwyd.ts';
 import { hydra } from './servers/hydra.ts';
 import { keycloak } from './servers/keycloak.ts';
 import { oidcProvider } from './servers/oidc-provider.ts';
-import { runSteps, runFrontchannelStep, type Step } from './steps.ts';
+import { runFrontchannelStep, runRolesStep, runSteps, type Step } from './steps.ts';
 import { type Absence, type Row, tableOf, writeTable } from './table.ts';
 
 const candidates = [keycloak, hydra, dex, glewlwyd, oidcProvider];
@@ -77,6 +77,7 @@ async function meet(name: string, program: Program): Promise<Row> {
     await using running = await program.start({ publicUrl, port: await freePort() });
     await runSteps(running, backends, report);
     await runFrontchannelStep(running, backends, report);
+    await runRolesStep(running, backends, report);
   } catch (error) {
     // It did not even come to the first step.
     report('sign-in', error);

@@ -42,6 +42,8 @@ export async function metadataOf({ issuer }: Running): Promise<Metadata> {
   return (await response.json()) as Metadata;
 }
 
+const adminsOnly = { claim: 'realm_access.roles', any: ['admin'] };
+
 /** Starts the BFF with this registration. */
 export async function startSetup(
   running: Running,
@@ -57,7 +59,10 @@ export async function startSetup(
     management: { port: managementPort },
     redis: { url: redis.url },
     providers: [{ id: 'interop', issuer: running.issuer, par, ...registration }],
-    routes: [{ path: '/api', upstream: upstream.url }],
+    routes: [
+      { path: '/api', upstream: upstream.url },
+      { path: '/admin', upstream: upstream.url, require: [adminsOnly] },
+    ],
   });
   const bff = await startServer(options);
   return {

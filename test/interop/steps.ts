@@ -18,6 +18,8 @@ import {
   whoIsSignedIn,
 } from './setup.ts';
 
+const csrf = { 'x-csrf': '1' };
+
 /** What every server is asked for, in this order: the columns of the table. */
 export const steps = [
   'sign-in',
@@ -28,6 +30,7 @@ export const steps = [
   'revocation',
   'back-channel',
   'front-channel',
+  'roles',
 ] as const;
 
 /** One of the columns. */
@@ -90,6 +93,18 @@ export async function runFrontchannelStep(
   await runOne({ step: 'front-channel', run: endsInFrames }, setup, report);
 }
 
+/** The step for servers whose roles can be changed while a user works, with a session of its own. */
+export async function runRolesStep(
+  running: Running,
+  backends: Backends,
+  report: ReportStep,
+): Promise<void> {
+  if (!running.changeRole) return;
+  const metadata = await metadataOf(running);
+  await using setup = await startSetup(running, running.registration, metadata, backends);
+  await runOne({ step: 'roles', run: followsRoles }, setup, report);
+}
+
 async function runOne(
   { step, isOffered, run }: StepDefinition,
   setup: InteropSetup,
@@ -149,7 +164,9 @@ async function refreshesTwice(setup: InteropSetup): Promise<void> {
   const { browser, upstream } = setup;
   const refused = { 'www-authenticate': 'Bearer error="invalid_token"' };
   for (const turn of [1, 2]) {
-    upstream.handler = inTurn(respondWith(401, '', refused), echo());
+    // A refused token is replaced once in 30 seconds, so the first refresh has another cause.
+    if (turn === 1) await browser.fetch('/bff/refresh', { method: 'POST', headers: csrf });
+    else upstream.handler = inTurn(respondWith(401, '', refused), echo());
     const response = await browser.fetch('/api/hello');
     assert.equal(response.status, 200, await response.text());
     assert.equal(await subjectOf(setup, tokenAtApi(setup)), await whoIsSignedIn(setup));
@@ -193,6 +210,30 @@ async function hasRevoked(setup: InteropSetup): Promise<void> {
   assert.equal(warning, undefined, JSON.stringify(warning));
   if (setup.running.sparesAccessTokens) return;
   assert.equal(await subjectOf(setup, tokenAtApi(setup)), undefined, 'the token is still good');
+}
+
+/** A role that is granted or revoked there counts after the next refresh, without a new sign-in. */
+async function followsRoles(setup: InteropSetup): Promise<void> {
+  const { running, browser, upstream } = setup;
+  const statusOfAdmin = async () => (await browser.fetch('/admin/x')).status;
+  upstream.handler = echo();
+  await signsIn(setup);
+  const refused = await browser.fetch('/admin/x');
+  assert.equal(refused.status, 403);
+  const problem = (await refused.json()) as Record<string, unknown>;
+  assert.deepEqual([problem['code'], problem['claim']], ['not_allowed', 'realm_access.roles']);
+
+  await running.changeRole?.('grant');
+  assert.equal(await statusOfAdmin(), 403, 'before the refresh');
+  const refreshed = await browser.fetch('/bff/refresh', { method: 'POST', headers: csrf });
+  assert.equal(refreshed.status, 200, await refreshed.text());
+  assert.equal(await statusOfAdmin(), 200, 'after the role was granted');
+
+  await running.changeRole?.('revoke');
+  const invalid = { 'www-authenticate': 'Bearer error="invalid_token"' };
+  upstream.handler = inTurn(respondWith(401, '', invalid), echo());
+  assert.equal((await browser.fetch('/api/hello')).status, 200);
+  assert.equal(await statusOfAdmin(), 403, 'after the role was revoked');
 }
 
 async function endsFromBehind(setup: InteropSetup): Promise<void> {

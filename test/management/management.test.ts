@@ -72,7 +72,7 @@ describe('/readyz', () => {
     expect(response).toMatchObject({
       code: 200,
       status: 'degraded',
-      checks: { 'provider:corp': { status: 'unavailable', reason: 'no answer within 1600 ms' } },
+      checks: { 'provider:corp': { status: 'unavailable', reason: 'no response within 1600 ms' } },
     });
   });
 

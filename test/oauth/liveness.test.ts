@@ -108,7 +108,7 @@ it('stops waiting at the deadline, with an error of its own', async () => {
   const began = performance.now();
   await expect(withDiscoveryTimeout(never())).rejects.toMatchObject({
     code: 'provider_unavailable',
-    cause: { message: 'no answer within 1600 ms' },
+    cause: { message: 'no response within 1600 ms' },
   });
   expect(performance.now() - began).toBeLessThan(2000);
   await expect(withDiscoveryTimeout(Promise.resolve(1))).resolves.toBe(1);

@@ -34,7 +34,7 @@ export interface Refusal {
 export async function refusalOf(session: HotSession): Promise<Refusal> {
   const isServed = async () => {
     const status = await session.call();
-    assert(status === 200 || status === 401, `a call was answered ${status}`);
+    assert(status === 200 || status === 401, `a call was responded with ${status}`);
     return status === 200;
   };
   assert(await isServed(), 'the session was not there');
@@ -44,7 +44,7 @@ export async function refusalOf(session: HotSession): Promise<Refusal> {
   });
   const sentAt = performance.now();
   const response = session.signOut().then((status) => {
-    assert.equal(status, 200, `the logout was answered ${status}`);
+    assert.equal(status, 200, `the logout was responded with ${status}`);
     return performance.now();
   });
   const [respondedAt, ...refusedAt] = await Promise.all([response, ...refused]);

@@ -1,6 +1,12 @@
 import { allAccounts } from '../../session/sessions/linked-accounts.ts';
 import { endOf, type Session } from '../../session/sessions/session.ts';
 
+/**
+ * The latest time of a `Date`, in epoch milliseconds (ECMA-262 §21.4.1.1). A provider may issue a
+ * token with a longer lifetime.
+ */
+const latestDate = 8.64e15;
+
 /** The input of the user views. */
 export interface UserView {
   readonly session: Session;
@@ -23,9 +29,10 @@ export function userObject({ session, idleExpiresAt, now, logoutUrl }: UserView)
       expiresAt: new Date(endOf(session)).toISOString(),
       idleExpiresAt: new Date(idleExpiresAt).toISOString(),
       expiresIn: secondsLeft(session, idleExpiresAt, now),
-      ...(accessTokenExpiresAt !== undefined && {
-        accessTokenExpiresAt: new Date(accessTokenExpiresAt).toISOString(),
-      }),
+      ...(accessTokenExpiresAt !== undefined &&
+        accessTokenExpiresAt <= latestDate && {
+          accessTokenExpiresAt: new Date(accessTokenExpiresAt).toISOString(),
+        }),
     },
     logoutUrl,
     ...(session.connections && { connections: connectedAccounts(session) }),

@@ -125,7 +125,7 @@ export class LogoutController {
   async #withinTimeout<T>(promise: Promise<T>, failure: string): Promise<T | undefined> {
     try {
       return await withDeadline(promise, revocationTimeout, () => {
-        throw new Error(`no answer within ${revocationTimeout} ms`);
+        throw new Error(`no response within ${revocationTimeout} ms`);
       });
     } catch (error) {
       this.#logger.warn({ msg: failure, err: error });

@@ -83,7 +83,7 @@ const noOpenIdSecurity = rule<SecurityOptions>(
       report(['profile'], `is ${profile}, ${why}: the profile needs discovery; remove it`);
     const needs = {
       jar: 'nothing says that such a service takes signed requests',
-      jarm: 'there are no published keys to verify answers with',
+      jarm: 'there are no published keys to verify responses with',
       dpop: 'nothing says that such a service binds tokens',
     };
     for (const name of ['jar', 'jarm', 'dpop'] as const)

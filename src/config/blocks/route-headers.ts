@@ -72,7 +72,7 @@ export function readValue(value: string): string {
 /** Why a header is never passed on, even if `pass` lists it. */
 const neverPassed: Readonly<Record<string, string>> = {
   host: 'the upstream always gets its own Host',
-  expect: 'the BFF answers it itself',
+  expect: 'the BFF responds to it itself',
   cookie: 'the cookies of the application are passed on anyway, and ours never',
 };
 

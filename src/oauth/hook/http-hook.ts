@@ -70,8 +70,8 @@ function openConnections(options: HookOptions): Agent {
     return new Agent({ connect: { ...tls } });
   } catch (error) {
     const message =
-      `ca, clientCert and clientKey cannot be used together (${reasonOf(error)}); give PEM files, ` +
-      'and the key that belongs to the certificate';
+      `ca, clientCert and clientKey cannot be used together (${reasonOf(error)}); give PEM ` +
+      'files, and the key that belongs to the certificate';
     throw new ConfigurationError([{ path: ['login', 'hook'], message }]);
   }
 }

@@ -24,6 +24,31 @@ export function mergeClaims(
 }
 
 /**
+ * Returns the claims of UserInfo without those that the previous ID token had and the new one lacks,
+ * also inside objects. UserInfo was read before, so that a role that was revoked since would stay.
+ */
+export function withoutRemoved(userInfo: Claims, previous: Claims, current: Claims): Claims {
+  const kept = Object.entries(userInfo).filter(
+    ([name]) => Object.hasOwn(current, name) || !Object.hasOwn(previous, name),
+  );
+  return Object.fromEntries(
+    kept.map(([name, value]) => {
+      const [before, now] = [own(previous, name), own(current, name)];
+      const areObjects = isObject(value) && isObject(before) && isObject(now);
+      return [name, areObjects ? withoutRemoved(value, before, now) : value];
+    }),
+  );
+}
+
+function own(claims: Claims, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined;
+}
+
+function isObject(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
  * The `email_verified` of the address in the merged claims. A flag beside another address must not
  * vouch for this one.
  */
@@ -37,9 +62,9 @@ function verificationOf(userInfo: Claims, idToken: Claims): unknown {
 
 /** Copies the objects on the way, so that the claims of neither source change. */
 function withValueAt(claims: Claims, [key = '', ...rest]: readonly string[], value: unknown) {
-  const inner = Object.hasOwn(claims, key) ? claims[key] : undefined;
-  const isObject = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
-  if (rest.length > 0 && !isObject) return claims;
-  const next: unknown = rest.length > 0 ? withValueAt(inner as Claims, rest, value) : value;
+  const inner = own(claims, key);
+  if (rest.length > 0 && !isObject(inner)) return claims;
+  const next: unknown =
+    isObject(inner) && rest.length > 0 ? withValueAt(inner, rest, value) : value;
   return { ...claims, [key]: next };
 }

@@ -24,5 +24,5 @@ export async function revokeByDelete(
   });
   // A token that no longer exists counts as revoked.
   const isGone = response?.status === 204 || response?.status === 404;
-  if (!isGone) throw new Error(`DELETE ${revocationEndpoint} answered ${response?.status}`);
+  if (!isGone) throw new Error(`DELETE ${revocationEndpoint} responded with ${response?.status}`);
 }

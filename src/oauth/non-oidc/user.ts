@@ -64,7 +64,9 @@ async function fetchJson(
   const response = await fetchProtectedResource(configuration, ...args);
   // GitHub reports a rate limit with status 403.
   if (response.status === 403 && response.headers.get('x-ratelimit-remaining') === '0') {
-    throw new Outage(`GET ${address} answered 403: too many requests`, { response }).toBffError();
+    throw new Outage(`GET ${address} responded with 403: too many requests`, {
+      response,
+    }).toBffError();
   }
   return response;
 }

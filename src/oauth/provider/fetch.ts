@@ -117,13 +117,14 @@ function whyUnavailable(
   { status, headers, body }: ProviderResponse,
   expectsJson: boolean,
 ): string | undefined {
-  if (status >= 500 || status === 429) return `answered ${status}`;
-  if (status >= 300 && status < 400) return `answered ${status}, but redirects are not followed`;
+  if (status >= 500 || status === 429) return `responded with ${status}`;
+  if (status >= 300 && status < 400)
+    return `responded with ${status}, but redirects are not followed`;
   const isJwt = /^application\/([\w.-]+\+)?jwt\b/i.test(headers.get('content-type') ?? '');
   // A refusal may consist of the header alone (RFC 6750 §3).
   const isRefusal = status >= 400 && headers.has('www-authenticate');
   if (!expectsJson || isJwt || isRefusal || isJson(body)) return undefined;
-  return `answered ${status} without JSON`;
+  return `responded with ${status} without JSON`;
 }
 
 function isJson(text: string): boolean {

@@ -151,7 +151,8 @@ export class ProviderKeys {
       redirect: 'manual',
       signal: AbortSignal.timeout(this.timeout),
     });
-    if (response.status !== 200) throw new Error(`GET ${this.url} answered ${response.status}`);
+    if (response.status !== 200)
+      throw new Error(`GET ${this.url} responded with ${response.status}`);
     // `createLocalJWKSet` validates this.
     return (await response.json()) as JSONWebKeySet;
   }

@@ -57,5 +57,5 @@ export async function withDiscoveryTimeout<T>(work: Promise<T>): Promise<T> {
 }
 
 function hangingOutage(milliseconds: number, cause?: unknown): Outage {
-  return new Outage(`no answer within ${milliseconds} ms`, { cause, isUnreachable: true });
+  return new Outage(`no response within ${milliseconds} ms`, { cause, isUnreachable: true });
 }

@@ -26,7 +26,7 @@ subscribe('undici:client:sendHeaders', (message) => {
 });
 
 /**
- * Creates an undici connector for servers that send a `100 Continue` without being asked for it,
+ * Creates an undici connector for servers that send a `100 Continue` unsolicited,
  * which undici refuses (nodejs/undici#197). Other interim responses are removed as well: undici
  * ignores those, but not their `Connection` header.
  */

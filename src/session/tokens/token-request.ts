@@ -1,4 +1,5 @@
-import type { Claims } from '../../oauth/login/claims.ts';
+import { type Claims, claimsInIdToken } from '../../oauth/login/claims.ts';
+import { withoutRemoved } from '../../oauth/login/merge-claims.ts';
 import type { RefreshOutcome } from '../../oauth/tokens/refresh.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
@@ -122,7 +123,7 @@ function withTokensAt(
 
 /**
  * Returns the claims and their sources that an account has with refreshed tokens. A new ID token is
- * newer than UserInfo.
+ * newer than UserInfo: what it no longer has is removed there too.
  */
 export function freshClaims(
   before: Session,
@@ -130,9 +131,15 @@ export function freshClaims(
   { claimsOf, refreshedAt }: Pick<RefreshFacts, 'claimsOf' | 'refreshedAt'>,
 ): Pick<Session, 'claims' | 'sources'> {
   const hasNewIdToken = tokens.idToken !== before.tokens.idToken;
+  const known = sourcesOf(before);
+  const userInfo =
+    hasNewIdToken && known.userInfo
+      ? withoutRemoved(known.userInfo, claimsInIdToken(before.tokens), claimsInIdToken(tokens))
+      : known.userInfo;
   const sources = {
-    ...sourcesOf(before),
+    ...known,
     refreshedAt,
+    ...(userInfo && { userInfo }),
     ...(hasNewIdToken && { isUserInfoNewer: false }),
   };
   const account = { ...before, tokens, sources };

@@ -77,7 +77,7 @@ export class HydraPages {
       ...(body && { body: JSON.stringify(body) }),
     });
     if (!response.ok)
-      throw new Error(`Hydra answered ${response.status}: ${await response.text()}`);
+      throw new Error(`Hydra responded with ${response.status}: ${await response.text()}`);
     return (await response.json()) as T;
   }
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ const version = '26.7.3';
 const sha256 = '27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f';
 const artifact = `org.keycloak:keycloak-quarkus-dist:${version}:zip`;
 const realmFile = fileURLToPath(new URL('../keycloak/realm.json', import.meta.url));
+const admin = { username: 'interop-admin', password: 'interop-admin-password' };
 const clientSecret = 'pixie-bff-secret-for-development';
 
 /** Keycloak in development mode, with the realm that `docker-compose.keycloak.yml` imports too. */
@@ -71,6 +73,8 @@ async function start(home: string, { publicUrl, port }: Place): Promise<Running>
       ...listening,
     ],
     env: {
+      KC_BOOTSTRAP_ADMIN_USERNAME: admin.username,
+      KC_BOOTSTRAP_ADMIN_PASSWORD: admin.password,
       JAVA_OPTS_KC_HEAP: '-Xms128m -Xmx768m',
       PIXIE_PUBLIC_URL: publicUrl,
       PIXIE_BACKCHANNEL_URL: publicUrl,
@@ -85,8 +89,37 @@ async function start(home: string, { publicUrl, port }: Place): Promise<Running>
     },
     registration: { clientId: 'pixie-bff', clientSecret },
     frontchannel: { clientId: 'pixie-bff-frontchannel', clientSecret },
+    changeRole: (change) => changeRole(new URL(issuer).origin, change),
     signIn: (browser, page) => browser.submit(page, { username: 'alice', password: 'pixie' }),
     confirmSignOut: (browser, page) => browser.submit(page, { confirmLogout: 'Logout' }),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+/** Grants alice the realm role `admin`, or revokes it, by the admin API. */
+async function changeRole(origin: string, change: 'grant' | 'revoke'): Promise<void> {
+  const token = await adminToken(origin);
+  const call = async (path: string, init: RequestInit = {}) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const response = await fetch(`${origin}/admin/realms/pixie/${path}`, { ...init, headers });
+    const text = await response.text();
+    assert(response.ok, `${path}: ${response.status} ${text}`);
+    return text && (JSON.parse(text) as unknown);
+  };
+  const [user] = (await call('users?username=alice&exact=true')) as { id: string }[];
+  const role = await call('roles/admin');
+  await call(`users/${user?.id}/role-mappings/realm`, {
+    method: change === 'grant' ? 'POST' : 'DELETE',
+    body: JSON.stringify([role]),
+  });
+}
+
+async function adminToken(origin: string): Promise<string> {
+  const response = await fetch(`${origin}/realms/master/protocol/openid-connect/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ ...admin, grant_type: 'password', client_id: 'admin-cli' }),
+  });
+  const text = await response.text();
+  assert(response.ok, text);
+  return (JSON.parse(text) as { access_token: string }).access_token;
 }

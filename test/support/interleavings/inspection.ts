@@ -12,7 +12,7 @@ export async function sendTo(
 ): Promise<ReplicaResponse> {
   const replica = replicas[number] ?? assert.fail(`There is no replica ${number}.`);
   const response = await replica.send(request);
-  assert(response.status < 500, `${request.path} was answered ${response.status} ${response.body}`);
+  assert(response.status < 500, `${request.path} got ${response.status} ${response.body}`);
   return response;
 }
 

@@ -145,12 +145,12 @@ function verify({ what, session, response, isTooLate }: Observation): void {
   const isServed =
     status === 200 || status === 204 || (isPassedOn && session?.hadTokenRefused === true);
   if (!session || isTooLate) {
-    return assert(isRefusal(response), `${what}: signed out, but answered ${status} ${body}`);
+    return assert(isRefusal(response), `${what}: signed out, but responded with ${status} ${body}`);
   }
   if (session.state === 'lives') {
-    assert(isServed, `${what}: ${session.name} lives, but is answered ${status} ${body}`);
+    assert(isServed, `${what}: ${session.name} lives, but got ${status} ${body}`);
   }
-  assert(isServed || status === 401, `${what}: answered ${status} ${body}`);
+  assert(isServed || status === 401, `${what}: responded with ${status} ${body}`);
   if (status === 200) {
     const { sub } = JSON.parse(body) as { sub: string };
     assert.equal(sub, session.sub, `${what}: got what belongs to ${sub}`);

@@ -72,7 +72,7 @@ export class Interleaving {
       path: '/bff/login',
       cookie: this.#model.current.get(command.browser)?.cookie,
     });
-    assert.equal(begun.status, 302, `${what}: the login was answered ${begun.status}`);
+    assert.equal(begun.status, 302, `${what}: the login got ${begun.status}`);
     const sid = this.#sid(command.browser, command.user);
     const { callback, grant } = services.server.authorize(new URL(begun.location ?? ''), sub, sid);
     const from = services.tick();
@@ -86,7 +86,7 @@ export class Interleaving {
     });
     const span = { from, to: services.tick() };
     if (status !== 302) {
-      assert.match(body, /"login_expired"/, `${what}: the callback was answered ${status} ${body}`);
+      assert.match(body, /"login_expired"/, `${what}: the callback got ${status} ${body}`);
       this.#model.refuse({ what, sub, grant, span });
       return;
     }
@@ -131,7 +131,7 @@ export class Interleaving {
     if (!session) return;
     const request = { method: 'POST', path: '/bff/logout', cookie: session.cookie } as const;
     const { status } = await sendTo(this.#system, command.replica, request);
-    assert.equal(status, 200, `${what}: answered ${status}`);
+    assert.equal(status, 200, `${what}: responded with ${status}`);
     this.#model.end(session);
     this.#model.revoked.add(session);
     if (this.#model.current.get(command.browser) === session)
@@ -168,7 +168,7 @@ export class Interleaving {
       path: '/bff/backchannel',
       form,
     });
-    assert.equal(status, 200, `${what}: answered ${status}`);
+    assert.equal(status, 200, `${what}: responded with ${status}`);
     this.#model.endAll({
       span: { from, to: services.tick() },
       concerns: ({ sub, grant }) => ('sub' in names ? names.sub === sub : names.sid === grant.sid),
