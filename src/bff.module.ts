@@ -36,7 +36,7 @@ import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
 import { WebSocketHandshakes } from './proxy/forward/websocket-handshakes.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { countRequests } from './telemetry/request-metrics.ts';
-import { refuseKnownShortfalls } from './oauth/provider/known-shortfalls.ts';
+import { checkProfiles } from './oauth/provider/profile-checks.ts';
 import { ProviderRegistry } from './oauth/provider-registry.ts';
 import { HOOKS } from './oauth/hook/bff-hooks.ts';
 import {
@@ -45,7 +45,7 @@ import {
   type PipelineStep,
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
-import { mountLastResort } from './http/last-resort.middleware.ts';
+import { mountFallback } from './http/fallback.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
@@ -174,13 +174,13 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     const controllers = express.router.stack.slice(this.#pipelineLayers);
     refuseControllersBelow(this.options.basePath, allowedMethods, controllers);
     if (this.isEmbedded) this.#mountFrontend(express);
-    await refuseKnownShortfalls(this.providers.all);
+    await checkProfiles(this.providers.all);
   }
 
   #mountFrontend(express: Application): void {
     const { frontend } = this.options;
     const middleware = frontend?.url ? FrontendProxyMiddleware : FrontendMiddleware;
-    if (frontend) mountLastResort(express, this.moduleRef.get(middleware), this.problems);
+    if (frontend) mountFallback(express, this.moduleRef.get(middleware), this.problems);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -7,7 +7,7 @@ import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
 import { OPTIONS, type Options } from './config/options.ts';
-import { notesReturns, publicPathsOf } from './config/protected-pages.ts';
+import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
@@ -19,7 +19,7 @@ import {
 } from './management/management.service.ts';
 import { Recorder } from './telemetry/recorder.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth/oauth-options.ts';
-import { wantedClaims } from './oauth/login/wanted-claims.ts';
+import { ruleClaims } from './oauth/login/rule-claims.ts';
 import { oauthProviders } from './oauth/oauth.providers.ts';
 import { type HookedClaims, SIGN_IN_HOOK } from './oauth/hook/sign-in-hook.ts';
 import { AccessService } from './access/access.service.ts';
@@ -95,7 +95,7 @@ export const bffProviders: NestProvider[] = [
     routes: options.routes,
     baseUrl: baseUrl(options),
     hook: options.login.hook,
-    wantedClaims: [...wantedClaims(options), ...claimsOfControllers()],
+    ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
 
@@ -112,7 +112,7 @@ export const bffProviders: NestProvider[] = [
       csrf: options.csrf,
       cookies: namesOf(options),
       arrivalCookie: arrivalNameOf(options),
-      notesReturns: notesReturns(options),
+      tracksReturns: tracksReturns(options),
       loginSameSite: formPostCallbacks(options.providers).length > 0 ? 'none' : 'lax',
       store,
     }),
@@ -136,7 +136,7 @@ export const bffProviders: NestProvider[] = [
       new ClaimsPolicy({
         hook,
         kept: options.user.claims,
-        wanted: [...wantedClaims(options), ...claimsOfControllers()],
+        ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
         admits: (claims) => access.stillAdmits(claims),
       }),
   },

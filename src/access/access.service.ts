@@ -14,13 +14,13 @@ export interface AccessOptions {
   readonly listener: AccessListener;
 }
 
-/** Is notified of refusals. It never learns which user they concern. */
+/** Is notified of refusals, without any data about the user. */
 export interface AccessListener {
-  /** `at` is the place, as in `AccessService.refused`, and `index` that of the rule. */
+  /** `at` is the place of the refusal (see `AccessService.refused`), `index` that of the rule. */
   notAllowed(at: string, index: number): void;
 }
 
-/** Turns refusals by rules into errors, log lines and metrics, which contain no claim's value. */
+/** Turns refusals by rules into errors, log lines and metrics. They contain no values of claims. */
 @Injectable()
 export class AccessService {
   readonly #logger = new Logger(AccessService.name);
@@ -31,12 +31,12 @@ export class AccessService {
     this.#signInRules = compileRules(options.signInRules);
   }
 
-  /** Judges `login.require`. Returns `undefined` if the user may sign in. */
+  /** Checks `login.require`. Returns `undefined` if the user may sign in. */
   signInRefusal(claims: Claims): Refusal | undefined {
     return this.#signInRules.refusal(claims);
   }
 
-  /** Judges `login.require` again for a session whose claims have changed. Logs a refusal. */
+  /** Checks `login.require` again after the claims of a session have changed. Logs a refusal. */
   stillAdmits(claims: Claims): boolean {
     const refusal = this.signInRefusal(claims);
     if (refusal) this.refused(refusal, 'sign-in');

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BffError } from '../errors.ts';
 import { ProviderRegistry } from '../oauth/provider-registry.ts';
-import { tokenPolicyFor } from '../oauth/tokens/token-policy.ts';
+import { hostTokenPolicy } from '../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../oauth/tokens/token-set.ts';
 import { sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
@@ -30,8 +30,8 @@ export interface EndSessionsOptions {
   /** The subject of the user. */
   readonly sub: string;
   /**
-   * The `id` of the provider at which `sub` signed in. By default the user with this `sub` at any
-   * configured provider, who may be a different one at each.
+   * The `id` of the provider at which `sub` signed in. By default, all configured providers are
+   * searched for this `sub`, which may be a different user at each.
    */
   readonly provider?: string;
   /** The `sid` of one session at the provider (OIDC Back-Channel Logout §2.1). Default: all. */
@@ -39,7 +39,7 @@ export interface EndSessionsOptions {
 }
 
 /**
- * What a host application's own code may do with the sessions of the BFF. Every module can inject
+ * Gives the code of a host application access to the sessions of the BFF. Every module can inject
  * it. Requests are Express requests or handshakes of WebSockets.
  */
 @Injectable()
@@ -55,23 +55,23 @@ export class BffService {
   ) {}
 
   /**
-   * Returns a valid access token of the signed-in user, for a call of the host's own. It is the
-   * token that a route with these options carries, shared with such routes and replaced before it
-   * expires, by one replica. It usually needs neither Redis nor the provider. Do not keep it longer
-   * than the call. The session keeps up to 32 tokens, so `scope` and `resource` should come from a
-   * fixed list.
+   * Returns a valid access token of the signed-in user, for a call of the host application itself.
+   * It is the token that a route with the same options sends, and it is refreshed before it
+   * expires. Usually this needs neither Redis nor the provider. Request the token for every call
+   * instead of keeping it. A session stores up to 32 tokens, so `scope` and `resource` should come
+   * from a fixed list.
    *
    * Throws `BffError`: `not_signed_in` without a session, without an account at the provider, or if
-   * only another sign-in can bring a token; `token_refused` if the provider issues no such token;
-   * `provider_unavailable`, `session_store_unavailable` during an outage; `unknown_provider`.
-   * Throws an `Error` if the token is bound to a key (DPoP), because it is useless without it.
+   * a token requires another sign-in; `token_refused` if the provider issues no such token;
+   * `provider_unavailable` or `session_store_unavailable` during an outage; `unknown_provider`.
+   * Throws an `Error` if the token is bound to a key (DPoP), because it is useless without the key.
    */
   async accessToken(request: RequestHead, options: AccessTokenOptions = {}): Promise<string> {
     const provider = this.providers.get(options.provider).id;
     const session = await this.#sessionOf(request);
     const account = session && sessionAt(session, provider);
     if (!account) throw new BffError('not_signed_in');
-    const policy = tokenPolicyFor(options, provider);
+    const policy = hostTokenPolicy(options, provider);
     const tokens = await this.routeTokens.tokensFor(policy, account);
     if (!tokens) throw new BffError('not_signed_in');
     return bearerTokenIn(tokens);
@@ -91,8 +91,8 @@ export class BffService {
 
   /**
    * Ends sessions of a user on all devices, revokes their tokens in the background, and refuses
-   * sign-ins of the user that are in progress. Returns the number of ended sessions, which are over
-   * on every replica by then. Throws `unknown_provider` or `session_store_unavailable`.
+   * sign-ins of the user that are in progress. When it resolves, the sessions have ended on every
+   * replica. Returns their number. Throws `unknown_provider` or `session_store_unavailable`.
    */
   async endSessions({ sub, provider, sid }: EndSessionsOptions): Promise<number> {
     let ended = 0;
@@ -125,7 +125,9 @@ export class BffService {
     });
   }
 
-  /** Messages of a WebSocket do not extend the session, because a background page sends them too. */
+  /**
+   * Messages of a WebSocket do not extend the session, because a background page sends them too.
+   */
   async #sessionOf({ headers }: RequestHead): Promise<Session | undefined> {
     const isHandshake = headers.upgrade !== undefined;
     return isHandshake ? this.reader.peek(headers.cookie) : this.reader.read(headers.cookie);

@@ -12,9 +12,9 @@ export interface RequestHead {
 }
 
 /**
- * Returns the HTTP request behind a handler. For GraphQL it is `req` of the GraphQL context, for a
- * subscription or a WebSocket gateway the opening handshake. Throws an error that names the remedy
- * if there is none.
+ * Returns the HTTP request that a handler serves. For GraphQL it is `req` of the GraphQL context,
+ * for a subscription or a WebSocket gateway the opening handshake. Throws an error that says what
+ * to change if there is none.
  */
 export function requestOf(context: HandlerContext): RequestHead {
   const type = context.getType<string>();
@@ -48,8 +48,8 @@ export function requestOf(context: HandlerContext): RequestHead {
 }
 
 /**
- * Whether a request opened a WebSocket. Its sender could set no header, and its messages come
- * without a request of their own.
+ * Whether a request is the opening handshake of a WebSocket. A browser cannot add the CSRF header
+ * to it, and the later messages of the WebSocket have no request of their own.
  */
 export function isHandshake(context: HandlerContext, { headers }: RequestHead): boolean {
   const type = context.getType<string>();

@@ -13,9 +13,14 @@ const currentUser = createParamDecorator((_: unknown, context: ExecutionContext)
 );
 
 /**
- * Injects the signed-in user into a handler behind `SignedInGuard`: `@CurrentUser<Staff>() user:
- * User<Staff>`. The compiler checks that the parameter has that type. Injects `undefined` if the
- * guard did not run. Pipes get the user, as with any NestJS parameter.
+ * Injects the signed-in user into a handler behind `SignedInGuard`. The compiler checks that the
+ * parameter has the type `User<C>`. Injects `undefined` if the guard did not run. Pipes receive the
+ * user, as with any NestJS parameter.
+ *
+ * @example
+ * ```ts
+ * list(@CurrentUser<Staff>() user: User<Staff>) {}
+ * ```
  */
 export function CurrentUser<C extends object = Claims>(
   ...pipes: (Type<PipeTransform> | PipeTransform)[]

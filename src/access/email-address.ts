@@ -9,8 +9,8 @@ const longestLocalPart = 64;
 const localPart = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@/;
 
 /**
- * Whether a value is one well-formed ASCII address at one of the domains, which are in lower case.
- * The whole domain is compared; upper and lower case of ASCII letters are equal.
+ * Whether a value is one well-formed ASCII address at one of the domains, not at their subdomains.
+ * `domains` are in lower case. The case of ASCII letters in the address does not matter.
  */
 export function isAddressAt(value: unknown, domains: readonly string[]): value is string {
   if (typeof value !== 'string' || value.length > longestAddress) return false;
@@ -19,7 +19,7 @@ export function isAddressAt(value: unknown, domains: readonly string[]): value i
   return at <= longestLocalPart && domains.some((domain) => endsWithDomain(value, at, domain));
 }
 
-/** Compares without a copy in lower case, because routes judge every call. */
+/** Compares without a copy in lower case, because this runs for every call of a route. */
 function endsWithDomain(address: string, at: number, domain: string): boolean {
   if (address.length - at - 1 !== domain.length) return false;
   for (let index = 0; index < domain.length; index += 1) {

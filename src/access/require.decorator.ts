@@ -4,11 +4,11 @@ import { addRequiredRules, compileRequiredRules } from './required-rules.ts';
 import { SignedInGuard } from './signed-in.guard.ts';
 
 /**
- * Admits only signed-in users for whom every rule holds to a controller of the host application or
- * to one of its handlers. The rules are those of `login.require` in `bff.yaml`. It includes
- * `SignedInGuard`. Rules of a class and of its handlers, and those of several `@Require`, all have
- * to hold. Refused requests get `403 not_allowed` with the `claim` that did not hold. Throws
- * `ConfigurationError` when it is applied if a rule is not well formed.
+ * Restricts a controller of the host application, or one of its handlers, to signed-in users for
+ * whom every rule holds. Includes `SignedInGuard`. The rules have the form of `login.require` in
+ * `bff.yaml`. All rules of the class, of the handler and of several `@Require` must hold. Refused
+ * requests get `403 not_allowed` with the `claim` that did not hold. Throws `ConfigurationError`
+ * when it is applied if a rule is not well formed.
  *
  * @example
  * ```ts

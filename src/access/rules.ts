@@ -5,17 +5,18 @@ import { isAddressAt } from './email-address.ts';
 
 /** Why rules refuse a user. It contains no value of a claim. */
 export interface Refusal {
-  /** The claim that did not hold first; of an `anyOf` that of its first entry. */
+  /** The claim of the rule that did not hold. For an `anyOf`, that of its first entry. */
   readonly claim: string;
-  /** The index of its rule in the list. */
+  /** The index of the rule in its list. */
   readonly index: number;
 }
 
-/** Rules that are prepared for judging. */
+/** Rules that are compiled for fast checks. */
 export interface CompiledRules {
   /**
-   * Judges the claims of a user. Returns `undefined` if every rule holds. Rules with `methods` are
-   * skipped for other methods; without a `method` all rules count. A WebSocket counts as `GET`.
+   * Checks the claims of a user. Returns `undefined` if every rule holds. Rules with `methods` are
+   * skipped for other methods. Without a `method` all rules are checked. A WebSocket counts as
+   * `GET`.
    */
   refusal(claims: Claims, method?: string): Refusal | undefined;
 }
@@ -32,7 +33,7 @@ interface CompiledRule {
   readonly methods: ReadonlySet<string> | undefined;
 }
 
-/** Prepares rules of the configuration. An empty list refuses no one. */
+/** Compiles rules of the configuration. An empty list refuses no one. */
 export function compileRules(rules: readonly AccessRule[]): CompiledRules {
   const compiled = rules.map(compileRule);
   return {
@@ -93,34 +94,34 @@ function valueTest({ any, all, equals }: Condition): (value: unknown) => boolean
   return isPresent;
 }
 
-function hasAny(wanted: ReadonlySet<ClaimValue>): (value: unknown) => boolean {
+function hasAny(accepted: ReadonlySet<ClaimValue>): (value: unknown) => boolean {
   return (value) => {
-    if (!Array.isArray(value)) return isComparable(value) && wanted.has(value);
+    if (!Array.isArray(value)) return isComparable(value) && accepted.has(value);
     let isFound = false;
     for (const entry of value) {
       if (!isComparable(entry)) return false;
-      isFound ||= wanted.has(entry);
+      isFound ||= accepted.has(entry);
     }
     return isFound;
   };
 }
 
-function hasAll(wanted: readonly ClaimValue[]): (value: unknown) => boolean {
+function hasAll(accepted: readonly ClaimValue[]): (value: unknown) => boolean {
   return (value) => {
-    if (!Array.isArray(value)) return wanted.every((one) => one === value);
+    if (!Array.isArray(value)) return accepted.every((one) => one === value);
     // Not `every`, which skips the holes of a list.
     for (const entry of value) if (!isComparable(entry)) return false;
-    return wanted.every((one) => value.includes(one));
+    return accepted.every((one) => value.includes(one));
   };
 }
 
-/** Whether a value can be compared. JSON has no other texts, numbers and booleans. */
+/** Whether a value can be compared: a string, a finite number or a boolean. */
 function isComparable(value: unknown): value is ClaimValue {
   if (typeof value === 'number') return Number.isFinite(value);
   return typeof value === 'string' || typeof value === 'boolean';
 }
 
-/** `exists`: holds for everything but a missing claim, `null`, an empty text and an empty list. */
+/** `exists` holds unless the claim is missing, `null`, an empty string or an empty list. */
 function isPresent(value: unknown): boolean {
   if (typeof value !== 'object') return isComparable(value) && value !== '';
   return value !== null && !(Array.isArray(value) && value.length === 0);

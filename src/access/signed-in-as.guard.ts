@@ -5,10 +5,10 @@ import { refusalOf } from './required-rules.ts';
 import { type User, withUser } from './user.ts';
 
 /**
- * Creates a guard for tests that takes every request for one of this user, without a provider or a
- * session. The rules of `@Require` apply to the claims. Without a user it refuses every request with
- * `not_signed_in`. `sub` defaults to `user`,
- * `provider` to `test`, `claims` to none.
+ * Creates a guard for tests that treats every request as a request of this user, without a provider
+ * or a session. The rules of `@Require` apply to the claims. With `undefined` it refuses every
+ * request with `not_signed_in`. By default `sub` is `user`, `provider` is `test`, and there are no
+ * claims.
  *
  * @example
  * ```ts

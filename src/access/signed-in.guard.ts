@@ -9,11 +9,10 @@ import { SessionReaderService } from '../session/sessions/session-reader.service
 import { userIn, withUser } from './user.ts';
 
 /**
- * Admits signed-in users to a host application's own controllers, under the same rules as a proxied
- * route: the CSRF header first, then the session, then the rules of `@Require`. Works for
- * controllers, GraphQL resolvers and WebSocket gateways; `Origin` of the handshake replaces the CSRF
- * header where there is one. Throws `csrf`, `not_signed_in`, `not_allowed` or
- * `session_store_unavailable`.
+ * Admits only signed-in users to controllers, GraphQL resolvers and WebSocket gateways of a host
+ * application. Makes the same checks as a proxied route: first the CSRF header, then the session,
+ * then the rules of `@Require`. For a WebSocket, the `Origin` of the handshake is checked instead
+ * of the CSRF header. Throws `csrf`, `not_signed_in`, `not_allowed` or `session_store_unavailable`.
  */
 @Injectable()
 export class SignedInGuard implements CanActivate {

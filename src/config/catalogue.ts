@@ -15,7 +15,7 @@ export interface Option {
   readonly notes: OptionNotes;
 }
 
-/** Every option of a schema in declaration order. A block comes before its options. */
+/** Lists every option of a schema in declaration order. A block comes before its options. */
 export function optionsOf(schema: z.core.$ZodType, path: readonly string[] = []): Option[] {
   const { core, ...peeled } = peel(schema);
   if (peeled.notes.misplaced) return [];

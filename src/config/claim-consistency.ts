@@ -2,7 +2,7 @@ import { claimReference } from './blocks/route-headers.ts';
 import type { ComparedOptions } from './compared-options.ts';
 import { rule } from './values/rule.ts';
 
-/** Rules and headers need claims that `user.claims` keeps. */
+/** Checks that `user.claims` keeps every claim that a rule or a header needs. */
 export const keptClaims = rule<ComparedOptions>(
   ['user.claims', 'login.require', 'routes.*.require', 'routes.*.headers'],
   ({ user: { claims: kept }, login, routes }, report) => {
@@ -26,7 +26,7 @@ export const keptClaims = rule<ComparedOptions>(
   },
 );
 
-/** Whether a claim, named whole or by its path, is part of a claim that is kept. */
+/** Whether a claim, or the first names of its path, is among the claims that are kept. */
 function isKept(name: string, kept: readonly string[]): boolean {
   return kept.some((claim) => name === claim || name.startsWith(`${claim}.`));
 }
@@ -38,7 +38,9 @@ interface RuleEntry {
   readonly unverified?: boolean | undefined;
 }
 
-/** The claims that a rule looks at. An e-mail address counts if it is verified. */
+/**
+ * The claims that a rule needs. `emailDomain` needs `email_verified` unless `unverified` is set.
+ */
 function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
   return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
     [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),

@@ -5,7 +5,7 @@ import { optionsOf } from './catalogue.ts';
 import { warnings } from './warnings.ts';
 import { type Environment, readSettings, unknownVariables } from './sources/environment.ts';
 import { interpolate } from './sources/interpolate.ts';
-import { type Mistake, mistakesOf, type Path, sentence, spellPath } from './mistakes.ts';
+import { formatPath, issueMessage, type Mistake, mistakesOf, type Path } from './mistakes.ts';
 import { type AccessRule, type Options, optionsSchema } from './options.ts';
 import { type Entries, locate, type Origin, overlay } from './sources/overlay.ts';
 import { pathsLike, valueAt, withValue } from './sources/tree.ts';
@@ -15,26 +15,26 @@ import { parseYaml } from './sources/yaml-file.ts';
 
 const catalogue = optionsOf(optionsSchema);
 
-/** A mistake with its path as text, ready to print. */
-export interface SpelledMistake {
+/** A mistake whose path is formatted as text. */
+export interface FormattedMistake {
   readonly path: string;
   readonly message: string;
 }
 
 /** The configuration is not valid. The error lists every mistake with its path. */
 export class ConfigurationError extends Error {
-  readonly mistakes: readonly SpelledMistake[];
+  readonly mistakes: readonly FormattedMistake[];
 
-  constructor(mistakes: readonly (Mistake | SpelledMistake)[]) {
-    const spelled = mistakes.map(({ path, message }) => ({
-      path: typeof path === 'string' ? path : spellPath(path),
+  constructor(mistakes: readonly (Mistake | FormattedMistake)[]) {
+    const formatted = mistakes.map(({ path, message }) => ({
+      path: typeof path === 'string' ? path : formatPath(path),
       message,
     }));
-    const count = spelled.length === 1 ? 'a mistake' : `${spelled.length} mistakes`;
-    const lines = spelled.map(({ path, message }) => `  ${path}: ${message}`);
+    const count = formatted.length === 1 ? 'a mistake' : `${formatted.length} mistakes`;
+    const lines = formatted.map(({ path, message }) => `  ${path}: ${message}`);
     super([`The configuration has ${count}:`, ...lines].join('\n'));
     this.name = 'ConfigurationError';
-    this.mistakes = spelled;
+    this.mistakes = formatted;
   }
 }
 
@@ -61,27 +61,27 @@ export interface LoadedOptions {
 
 /**
  * Validates the options of a host application. Relative paths are resolved from `baseDir`, by
- * default the working directory.
+ * default the working directory. Throws `ConfigurationError`.
  */
 export function parseOptions(input: unknown, { baseDir = process.cwd() } = {}): Options {
-  const { options, mistakes } = judge(withAbsolutePaths(input, baseDir));
+  const { options, mistakes } = validate(withAbsolutePaths(input, baseDir));
   if (!options) throw new ConfigurationError(mistakes);
   return options;
 }
 
 /**
- * Validates rules that are written in code, in the form of `login.require`. `where` stands in front
- * of the path of each mistake.
+ * Validates rules that are written in code, in the form of `login.require`. `where` is the prefix
+ * of the path in each mistake. Throws `ConfigurationError`.
  */
 export function parseRules(input: unknown, where: string): readonly AccessRule[] {
-  const { data, error } = signInRules.safeParse(input, { error: sentence });
+  const { data, error } = signInRules.safeParse(input, { error: issueMessage });
   if (!error) return data;
   const mistakes = mistakesOf(error, optionsOf(signInRules));
-  const spelled = mistakes.map(({ path, message }) => ({
-    path: path.length > 0 ? where + spellPath(path) : where,
+  const formatted = mistakes.map(({ path, message }) => ({
+    path: path.length > 0 ? where + formatPath(path) : where,
     message,
   }));
-  throw new ConfigurationError(spelled);
+  throw new ConfigurationError(formatted);
 }
 
 /**
@@ -101,20 +101,25 @@ export function loadOptions(sources: Sources = {}): LoadedOptions {
   const merged = overlay(fromFile, readSettings(catalogue, environment));
   const tree = withAbsolutePaths(merged.tree, cwd);
 
-  const early = [...document.mistakes, ...referred.mistakes, ...merged.mistakes];
-  const { options, mistakes } = judge(tree);
+  const sourceMistakes = [...document.mistakes, ...referred.mistakes, ...merged.mistakes];
+  const { options, mistakes } = validate(tree);
   const origins = [...merged.placed, ...referred.origins];
-  const late = mistakes
-    .filter((mistake) => !early.some(({ path }) => isPrefix(path, mistake.path)))
+  const valueMistakes = mistakes
+    .filter((mistake) => !sourceMistakes.some(({ path }) => isPrefix(path, mistake.path)))
     .map((mistake) => withOrigin(mistake, tree, origins, merged.entries));
-  if (!options || early.length > 0) throw new ConfigurationError([...early, ...late]);
+  if (!options || sourceMistakes.length > 0)
+    throw new ConfigurationError([...sourceMistakes, ...valueMistakes]);
 
-  const strays = unknownVariables(catalogue, environment, referred.used);
-  return { options, warnings: [...warnings(options), ...strays], source: source ?? 'environment' };
+  const unknownNames = unknownVariables(catalogue, environment, referred.used);
+  return {
+    options,
+    warnings: [...warnings(options), ...unknownNames],
+    source: source ?? 'environment',
+  };
 }
 
-function judge(tree: unknown): { options?: Options; mistakes: readonly Mistake[] } {
-  const { data, error } = optionsSchema.safeParse(withPresets(tree), { error: sentence });
+function validate(tree: unknown): { options?: Options; mistakes: readonly Mistake[] } {
+  const { data, error } = optionsSchema.safeParse(withPresets(tree), { error: issueMessage });
   return error ? { mistakes: mistakesOf(error, catalogue) } : { options: data, mistakes: [] };
 }
 
@@ -125,8 +130,8 @@ function chooseFile(
 ): string | undefined {
   const named = file ?? (env['BFF_CONFIG'] || undefined);
   if (named !== undefined) return resolve(cwd, named);
-  const usual = resolve(cwd, 'bff.yaml');
-  return existsSync(usual) ? usual : undefined;
+  const defaultFile = resolve(cwd, 'bff.yaml');
+  return existsSync(defaultFile) ? defaultFile : undefined;
 }
 
 function readDocument(path: string, readFile: (path: string) => string) {
@@ -156,7 +161,7 @@ function withAbsolutePaths(input: unknown, baseDir: string): unknown {
   }, input);
 }
 
-/** Adds the variable that a wrong value came from, or one that can set a missing value. */
+/** Appends the variable that a wrong value comes from, or one that can set a missing value. */
 function withOrigin(
   { path, message }: Mistake,
   tree: unknown,

@@ -6,8 +6,8 @@ import { nearest } from './values/spelling.ts';
 export type Path = readonly (string | number)[];
 
 /**
- * A mistake in the configuration. The message is a sentence about the value at the path. It never
- * quotes a secret.
+ * A mistake in the configuration. The message describes what is wrong with the value at the path,
+ * without its name: `is required`. It never quotes a secret.
  */
 export interface Mistake {
   readonly path: Path;
@@ -15,19 +15,18 @@ export interface Mistake {
 }
 
 /**
- * Formats a path: `providers[0].clientId`. Keys come from the operator: `clientSecret:abc` without
- * a space is a key with a secret in it. So a key is cut at the first character that no option name
- * contains.
+ * Formats a path: `providers[0].clientId`. A key is cut at the first character that no option name
+ * contains, because it may contain a secret: in YAML, `clientSecret:abc` without a space is a key.
  */
-export function spellPath(path: Path): string {
-  const spelled = path.map((key) =>
+export function formatPath(path: Path): string {
+  const formatted = path.map((key) =>
     typeof key === 'number' ? `[${key}]` : `.${key.replace(/[^\w-].*$/s, '…')}`,
   );
-  return spelled.join('').replace(/^\./, '') || 'configuration';
+  return formatted.join('').replace(/^\./, '') || 'configuration';
 }
 
-/** Messages for the issues that zod itself detects, in terms of the configuration. */
-export const sentence: z.core.$ZodErrorMap = (issue) => {
+/** The messages for issues that zod itself detects, in the words of the configuration. */
+export const issueMessage: z.core.$ZodErrorMap = (issue) => {
   if (issue.code !== 'invalid_type') return undefined;
   if (issue.input === undefined) return 'is required';
   return issue.expected === 'array' ? 'must be a list' : 'must be a block with options of its own';
@@ -41,12 +40,12 @@ export function mistakesOf(error: z.ZodError, catalogue: readonly Option[]): Mis
     const known = optionsBelow(catalogue, path).map((option) => option.path.at(-1) ?? '');
     return issue.keys.map((key) => ({
       path: [...path, key],
-      message: `is not an option; ${advice(key, known)}`,
+      message: `is not an option; ${hint(key, known)}`,
     }));
   });
 }
 
-function advice(key: string, known: readonly string[]): string {
+function hint(key: string, known: readonly string[]): string {
   const similar = nearest(key, known);
   return similar ? `did you mean ${similar}?` : `known here: ${known.join(', ')}`;
 }

@@ -59,7 +59,10 @@ export const optionsSchema = z
   })
   .check(...consistency);
 
-/** Injects `Options`. Only the module and `bff.providers.ts` use it; rooms get slices. */
+/**
+ * Injects `Options`. Only the module and `bff.providers.ts` use it; each room
+ * gets its own part of the options.
+ */
 export const OPTIONS = Symbol('options');
 
 /** A valid configuration with defaults applied. Durations are in milliseconds, sizes in bytes. */
@@ -77,7 +80,7 @@ export type ManagementOptions = Options['management'];
 /** The Redis connection. Without it, sessions are stored in the memory of the process. */
 export type RedisOptions = NonNullable<Options['redis']>;
 
-/** Lifetimes are in milliseconds. Secrets are ordered newest first. */
+/** The options of sessions. Lifetimes are in milliseconds. Secrets are ordered newest first. */
 export type SessionOptions = Options['session'];
 
 /** One authorization server. Missing endpoints are discovered. `issuer` is exactly as written. */
@@ -94,17 +97,18 @@ export type AccessRule = NonNullable<RouteOptions['require']>[number];
 
 /**
  * One rule over claims as it is written in `login.require` and `@Require()`: a `claim` with exactly
- * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such entries.
+ * one of `any`, `all`, `equals`, `exists` and `emailDomain`, or `anyOf` with a list of such
+ * entries.
  */
 export type SignInRule = NonNullable<NonNullable<OptionsInput['login']>['require']>[number];
 
 /**
- * Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy` defaults to a
- * strict policy.
+ * The frontend. Exactly one of `directory` (absolute) and `url` is set. `contentSecurityPolicy`
+ * defaults to a strict policy.
  */
 export type FrontendOptions = NonNullable<Options['frontend']>;
 
-/** The service that decides about users who sign in. */
+/** The HTTP hook, a service of the operator that can add claims to users or refuse them. */
 export type HookOptions = NonNullable<Options['login']['hook']>;
 
 /** The header that proves that a request comes from our own pages. */

@@ -4,7 +4,7 @@ import { isMainPage } from './blocks/pages.ts';
 import type { ComparedOptions } from './compared-options.ts';
 import { rule } from './values/rule.ts';
 
-/** `frontend.public` names paths of the frontend. */
+/** Checks that no path of `frontend.public` belongs to a route or is below `basePath`. */
 export const publicFrontend = rule<ComparedOptions>(
   ['frontend.public', 'routes.*.path', 'basePath'],
   ({ frontend, routes, basePath }, report) => {
@@ -20,7 +20,7 @@ export const publicFrontend = rule<ComparedOptions>(
   },
 );
 
-/** The page of `errorUrl` needs no sign-in. */
+/** Checks that the page of `errorUrl` can be shown without a sign-in. */
 export const publicErrorPage = rule<ComparedOptions>(
   ['errorUrl', 'frontend.signIn', 'routes.*.path', 'routes.*.signedOut'],
   ({ errorUrl, frontend, routes }, report) => {
@@ -31,12 +31,14 @@ export const publicErrorPage = rule<ComparedOptions>(
     if (owner?.signedOut === 'login')
       report(
         ['errorUrl'],
-        `is ${errorUrl}, but route ${owner.path} has signedOut: login, so a failed sign-in would begin again and again; ${remedy}`,
+        `is ${errorUrl}, but route ${owner.path} has signedOut: login, so a failed sign-in would ` +
+          `begin again and again; ${remedy}`,
       );
     if (!owner && frontend?.signIn === 'required' && isMainPage(path))
       report(
         ['errorUrl'],
-        `is ${errorUrl}, but frontend.signIn is required, and the page of errorUrl needs no sign-in; choose a page of its own, like /signin-error`,
+        `is ${errorUrl}, but frontend.signIn is required, and the page of errorUrl needs no ` +
+          'sign-in; choose a page of its own, like /signin-error',
       );
   },
 );

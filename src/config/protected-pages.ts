@@ -10,8 +10,8 @@ export function publicPathsOf({ frontend, errorUrl }: Options): PublicPaths | un
   return isProtected ? new PublicPaths(frontend.public, errorUrl) : undefined;
 }
 
-/** Whether a navigation that returns from a sign-in must be recognised. */
-export function notesReturns({ frontend, routes, session }: Options): boolean {
+/** Whether the BFF must recognize navigations that return from a sign-in. */
+export function tracksReturns({ frontend, routes, session }: Options): boolean {
   if (routes.some(({ signedOut }) => signedOut === 'login')) return true;
   return frontend?.signIn === 'required' && session.sameSite === 'strict';
 }

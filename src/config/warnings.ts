@@ -48,9 +48,9 @@ function ofRules(where: string, rules: readonly AccessRule[] = []): string[] {
       .filter((one) => one.emailDomain && one.unverified !== true && one.claim !== 'email')
       .map(
         ({ claim }) =>
-          `${where}[${index}]: email_verified is about the claim email, so an address in ${claim} ` +
-          'counts only if it is the same; name email, or add unverified: true if users cannot ' +
-          'choose it',
+          `${where}[${index}]: email_verified is about the claim email, so an address in ` +
+          `${claim} counts only if it is the same; name email, or add unverified: true if users ` +
+          'cannot choose it',
       ),
   );
 }

@@ -16,8 +16,8 @@ export interface BuiltFile {
   /** The content coding of `source`. `undefined` if it is not compressed. */
   readonly coding?: Coding | undefined;
   /**
-   * Changes whenever the file is replaced, even by one with the same size and modification time,
-   * which image builds produce.
+   * Changes whenever the file is replaced, even by a file with the same size and modification time.
+   * Image builds produce such files.
    */
   readonly etag: string;
 }

@@ -16,13 +16,13 @@ export const FRONTEND_OPTIONS = Symbol('frontend options');
 export interface FrontendRoomOptions {
   readonly basePath: string;
   /**
-   * Directory of a built single-page application. `undefined` if another server has the frontend or
-   * there is none.
+   * Directory of a built single-page application. `undefined` if another server serves the frontend
+   * or there is none.
    */
   readonly directory?: string | undefined;
   /**
-   * Whether a host application responds to requests that have no file, instead of `not_found` or
-   * `method_not_allowed`.
+   * Whether requests without a file are passed on to a host application. Otherwise they get
+   * `not_found` or `method_not_allowed`.
    */
   readonly passesOn: boolean;
   /** What signed-out users may see. `undefined` if they may see everything. */
@@ -81,9 +81,9 @@ export class FrontendMiddleware implements NestMiddleware {
   }
 
   /**
-   * Finds what a protected frontend shows to everyone: the files of its public paths, and at the
-   * address of `errorUrl` the application. A public path without a file is not public, because
-   * `index.html` would be its page.
+   * Finds the file that a protected frontend sends without a sign-in: that of a public path, or
+   * `index.html` for the path of `errorUrl`. Other public paths without a file need a sign-in,
+   * because the response would be `index.html`.
    */
   async #publicFile(
     files: BuiltFiles,
@@ -128,8 +128,8 @@ async function sendBuiltFile(
 }
 
 /**
- * The caching rules of a file. A browser may keep a private file, and asks before it shows the page
- * again.
+ * The caching headers of a file. A shared cache must not store a private file. Files whose name has
+ * no content hash are revalidated before each use.
  */
 function cachingOf(name: string, isPrivate: boolean): Record<string, string> {
   const isHashed = hashedName.test(name);

@@ -1,8 +1,5 @@
-/**
- * The final part of a deadline, in milliseconds. It starts only when the event loop runs. See
- * `startDeadline`.
- */
-const lastStretch = 100;
+/** The final part of a deadline, in milliseconds. See `startDeadline`. */
+const finalPart = 100;
 
 /** Optional settings of a deadline. */
 export interface DeadlineSettings {
@@ -13,17 +10,17 @@ export interface DeadlineSettings {
 /**
  * Calls `onDeadline` after this number of milliseconds. The returned function cancels it.
  *
- * Timers of a busy process fire before it reads its sockets, where the response may already wait.
- * So the final 100 ms start only once the event loop runs, and the sockets are read once more after
- * them.
+ * After a long synchronous task, the event loop runs expired timers before it reads the sockets,
+ * where the response may already be. So the final 100 ms have a timer of their own, which starts
+ * only when the event loop runs again, and the sockets are read once more after it.
  */
 export function startDeadline(
   milliseconds: number,
   onDeadline: () => void,
   { keepsProcessAlive = false }: DeadlineSettings = {},
 ): () => void {
-  const final = Math.min(lastStretch, milliseconds);
-  let lastLook: NodeJS.Immediate | undefined;
+  const final = Math.min(finalPart, milliseconds);
+  let immediate: NodeJS.Immediate | undefined;
   const start = (act: () => void, delay: number) => {
     const timer = setTimeout(act, delay);
     return keepsProcessAlive ? timer : timer.unref();
@@ -31,19 +28,19 @@ export function startDeadline(
   let timer = start(() => {
     timer = start(() => {
       // The event loop runs timers, then sockets, then immediates.
-      lastLook = setImmediate(onDeadline);
+      immediate = setImmediate(onDeadline);
     }, final);
   }, milliseconds - final);
   return () => {
     clearTimeout(timer);
-    clearImmediate(lastLook);
+    clearImmediate(immediate);
   };
 }
 
 /**
- * Waits for `work`, at most for this number of milliseconds. Then the outcome is that of
- * `atDeadline`, which returns a value or throws. The work is not cancelled: its late result is
- * ignored, and its late error is no unhandled rejection. No timer remains after the outcome.
+ * Waits for `work`, at most for this number of milliseconds. After that, returns the result of
+ * `atDeadline`, or throws its error. The work is not cancelled: its late result is ignored, and its
+ * late error does not become an unhandled rejection. No timer is left running.
  */
 export async function withDeadline<T, Late>(
   work: Promise<T>,

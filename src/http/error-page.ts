@@ -4,6 +4,7 @@ import { escapeHtml, pagePolicy, renderPage } from './html-page.ts';
 export interface ErrorPage {
   readonly status: number;
   readonly code: string;
+  /** What happened, in a sentence for the user. */
   readonly sentence: string;
   readonly requestId: string;
   /** The next step for the user. */
@@ -25,8 +26,8 @@ p { margin: 2rem 0 0; opacity: .65; font-size: .85rem; overflow-wrap: anywhere }
 export const errorPagePolicy = pagePolicy(style);
 
 /**
- * Renders a page without scripts: what happened, the next step, and the details to quote to
- * support.
+ * Renders the error page, without scripts: what happened, a link to the next step, and the details
+ * that the user can give to support.
  */
 export function renderErrorPage({ status, code, sentence, requestId, link }: ErrorPage): string {
   const body = `<main>

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { BffError } from '../errors.ts';
 import { withDeadline } from './deadline.ts';
 import { limitedParameters } from './query.ts';
-import { longestArrival } from './unread-body.ts';
+import { bodyArrivalTimeout } from './unread-body.ts';
 
 /** Maximum size of a form, in bytes. Forms of the protocol are far smaller. */
 const largestForm = 64 * 1024;
 
-/** Closes the connection instead of reading the rest of a refused form. */
-const closing = { headers: { Connection: 'close' } };
+/** Closes the connection of a refused form, so that the rest of the form is not read. */
+const closeConnection = { headers: { Connection: 'close' } };
 
 /**
  * Reads the fields of an `application/x-www-form-urlencoded` body. Returns no fields for another
@@ -18,7 +18,7 @@ const closing = { headers: { Connection: 'close' } };
  */
 export async function formOf(
   request: IncomingMessage,
-  timeout = longestArrival,
+  timeout = bodyArrivalTimeout,
 ): Promise<URLSearchParams> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) return new URLSearchParams();
@@ -38,11 +38,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
   } catch (cause) {
     throw new BffError('invalid_request', { cause });
   }
-  if (size > largestForm) throw new BffError('body_too_large', closing);
+  if (size > largestForm) throw new BffError('body_too_large', closeConnection);
   return Buffer.concat(chunks).toString('utf8');
 }
 
 function refuseLateForm(timeout: number): never {
   const cause = new Error(`the form did not arrive within ${timeout} ms`);
-  throw new BffError('invalid_request', { cause, ...closing });
+  throw new BffError('invalid_request', { cause, ...closeConnection });
 }

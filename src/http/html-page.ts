@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 export interface Page {
   readonly title: string;
   readonly style: string;
-  /** The path to load at once. By default the page stays. */
+  /** The path to which the page redirects immediately. Optional. */
   readonly refresh?: string;
-  /** HTML. The caller escapes all foreign text in it. */
+  /** HTML. The caller must escape all untrusted text in it. */
   readonly body: string;
 }
 
@@ -19,12 +19,13 @@ export function pagePolicy(style: string): string {
 
 /** Renders a page as an HTML document. Escapes the title and `refresh`. */
 export function renderPage({ title, style, refresh, body }: Page): string {
-  const onward = refresh && `\n<meta http-equiv="refresh" content="0;url=${escapeHtml(refresh)}">`;
+  const refreshTag =
+    refresh && `\n<meta http-equiv="refresh" content="0;url=${escapeHtml(refresh)}">`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">${onward ?? ''}
+<meta name="robots" content="noindex">${refreshTag ?? ''}
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
 ${body}

@@ -2,17 +2,17 @@
 const mayDiffer = /[A-Z;%]|\.(?:\/|$)/;
 
 /**
- * Whether a canonical path equals its loose form, apart from a trailing slash. May be `false` for a
- * path that does, but never `true` for one that does not.
+ * Whether a canonical path is known to equal its loose form, apart from a trailing slash. If the
+ * result is `false`, compare the path with `looseForm`.
  */
 export function isPlainForm(path: string): boolean {
   return !mayDiffer.test(path);
 }
 
 /**
- * Returns how a lenient server may read a decoded path: each segment is cut at `;`, case-folded,
- * and loses trailing dots and surrounding white space. Empty segments are removed. Reads only the
- * first `depth` segments.
+ * Returns a decoded path in the form in which a lenient server may read it. Each segment is cut at
+ * `;`, case-folded, and stripped of trailing dots and surrounding white space. Empty segments are
+ * removed. Only the first `depth` segments are returned, by default all.
  */
 export function looseForm(path: string, depth = Infinity): string {
   let loose = '';
@@ -51,6 +51,6 @@ const isAscii = /^[\0-\x7f]*$/;
 function folded(text: string): string {
   const lower = text.toLowerCase();
   if (isAscii.test(lower)) return lower;
-  // Lower case first: only the small ß has an upper case form of two letters.
+  // Lower case comes first, because only the small ß has an upper case form of two letters.
   return lower.toUpperCase().toLowerCase().replaceAll('\u0307', '');
 }

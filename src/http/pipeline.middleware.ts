@@ -18,9 +18,10 @@ const everything: readonly Endpoint[] = [['use', '/']];
 
 /**
  * Mounts the steps in order, directly on the Express application. `MiddlewareConsumer` would mount
- * them below the global prefix of a host application, where they would not see requests to
- * endpoints, routes or the frontend. They precede body parsers that the application already has,
- * because the proxy forwards bodies as they are. `problems` responds to errors that a step throws.
+ * them below the global prefix of a host application, where they would not receive requests to
+ * endpoints, routes or the frontend. The steps are inserted before body parsers that the
+ * application already has, because the proxy forwards bodies unparsed. `problems` responds to
+ * errors that a step throws.
  */
 export function mountPipeline(
   app: Application,
@@ -40,18 +41,19 @@ export function mountPipeline(
 }
 
 /**
- * Excludes the endpoints below `basePath` from the global prefix of a host application. Throws if
- * the prefix would move all controllers of the application to paths that the BFF serves.
+ * Excludes the endpoints below `basePath` from the global prefix of a host application. `ownPaths`
+ * are the path prefixes that the BFF serves. Throws if the global prefix is below one of them,
+ * because the BFF would then respond to all requests to the application's controllers.
  */
 export function exemptFromGlobalPrefix(
   config: ApplicationConfig,
   basePath: string,
   endpointNames: readonly string[],
-  taken: readonly string[],
+  ownPaths: readonly string[],
 ): void {
   const prefix = `/${config.getGlobalPrefix()}`.replace(/^\/\/+/, '/').toLowerCase();
   const owner =
-    prefix === '/' ? undefined : taken.find((path) => isBelow(prefix, path.toLowerCase()));
+    prefix === '/' ? undefined : ownPaths.find((path) => isBelow(prefix, path.toLowerCase()));
   if (owner !== undefined)
     throw new Error(
       `setGlobalPrefix() puts all controllers below ${prefix}, which the BFF has for ${owner}: ` +
@@ -69,7 +71,8 @@ export function exemptFromGlobalPrefix(
 
 /**
  * Throws if a controller of the host application is at or below `basePath`, where it would be
- * unreachable or replace an endpoint. `layers` are the router layers that NestJS mounted after the
+ * unreachable or replace an endpoint. `methodsOf` returns the methods of an endpoint of the BFF, or
+ * `undefined` for other names. `layers` are the router layers that NestJS mounted after the
  * pipeline.
  */
 export function refuseControllersBelow(

@@ -21,7 +21,7 @@ export interface ProblemOptions {
   readonly basePath: string;
   readonly defaultReturnUrl: string;
   /**
-   * Page navigations to our endpoints that fail are redirected here, with `?code=`. By default they
+   * Where failed page navigations to our endpoints are redirected, with `?code=`. By default they
    * get an error page of the BFF.
    */
   readonly errorUrl?: string | undefined;
@@ -32,7 +32,7 @@ export interface ProblemOptions {
 /** Receives an error code and the path of the matched route, `undefined` if no route matched. */
 export type ProblemListener = (code: ErrorCode, route: string | undefined) => void;
 
-/** After these errors the page links to the login, after all others to the application. */
+/** The error page links to the login for these errors, and to the application for all others. */
 const resolvedBySignIn = new Set<ErrorCode>([
   'not_signed_in',
   'step_up_required',
@@ -54,7 +54,7 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
 
   constructor(@Inject(PROBLEM_OPTIONS) private readonly options: ProblemOptions) {}
 
-  /** Rethrows an error outside HTTP, such as that of a GraphQL resolver, to its own layer. */
+  /** Rethrows an error that is not about an HTTP request, such as that of a GraphQL resolver. */
   catch(error: BffError, host: ArgumentsHost): void {
     if (host.getType<string>() !== 'http') throw error;
     const http = host.switchToHttp();
@@ -74,14 +74,15 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
     if (error.detour) sendDetour(error.detour, response);
-    else if (this.#isForPerson(request)) this.#sendPage(error, request, response);
+    else if (this.#isShownAsPage(request)) this.#sendPage(error, request, response);
     else this.#sendProblem(error, request, response);
   }
 
   /**
-   * Whether a person sees the response, also that to an authorization response in `form_post` mode.
+   * Whether the browser shows the response as a page. A `POST` to the callback counts as a `GET`,
+   * because it is the navigation of an authorization response in `form_post` mode.
    */
-  #isForPerson({ method, headers, originalUrl }: Request): boolean {
+  #isShownAsPage({ method, headers, originalUrl }: Request): boolean {
     const isCallback = originalUrl.startsWith(`${this.options.basePath}/callback`);
     return isNavigation({ method: isCallback && method === 'POST' ? 'GET' : method, headers });
   }
@@ -105,11 +106,9 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
     const { basePath, defaultReturnUrl, errorUrl } = this.options;
     const { code, status, message: sentence } = error;
     if (errorUrl && request.originalUrl.startsWith(`${basePath}/`)) {
-      const found = request.method === 'POST' ? 303 : 302;
-      return response.redirect(
-        found,
-        `${errorUrl}${errorUrl.includes('?') ? '&' : '?'}code=${code}`,
-      );
+      const redirectStatus = request.method === 'POST' ? 303 : 302;
+      const separator = errorUrl.includes('?') ? '&' : '?';
+      return response.redirect(redirectStatus, `${errorUrl}${separator}code=${code}`);
     }
     const { loginUrl = resolvedBySignIn.has(code) ? `${basePath}/login` : undefined } =
       error.extensions;
@@ -162,7 +161,7 @@ function translate(error: unknown): BffError {
   return new BffError(status === 413 ? 'body_too_large' : 'invalid_request');
 }
 
-/** Whether to log and count an error. A navigation that goes on to the sign-in has not failed. */
+/** Whether to log and count an error. A redirected or reloaded navigation is no failure. */
 function isFailure({ detour }: BffError): boolean {
   return !detour || detour.status >= 400;
 }
@@ -174,7 +173,7 @@ function sendDetour({ status, headers, page }: Detour, response: Response): void
   response.status(status).end(page);
 }
 
-/** Creates an id only for a request that a host application routes past our pipeline. */
+/** Returns the request id, or creates one if the request did not pass through the pipeline. */
 function requestIdOf(request: Request): string {
   return String((request.id ??= randomUUID()));
 }

@@ -8,8 +8,7 @@ export class ResponseHeadersMiddleware implements NestMiddleware {
   constructor(private readonly headers: ResponseHeaders) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
-    // The error of a broken proxied response passes here too, after its headers were sent.
-    if (!response.headersSent) this.headers.set(request, response);
+    this.headers.set(request, response);
     next();
   }
 }

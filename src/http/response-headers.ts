@@ -32,8 +32,9 @@ export class ResponseHeaders {
     this.other = { ...headers, 'content-security-policy': nothingAllowed };
   }
 
+  /** Sets the headers, and an id for the request. Does nothing if the headers were already sent. */
   set(request: Request, response: Response): void {
-    // A broken response passes here only to be logged.
+    // An error in the middle of a response passes through here to be logged.
     if (response.headersSent) return;
     request.id ??= randomUUID();
     response.setHeader('X-Request-Id', String(request.id));

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Default time for a form, or a body that no code reads, to arrive. In milliseconds. */
-export const longestArrival = 10_000;
+/** How long a form or an unread body may take to arrive by default, in milliseconds. */
+export const bodyArrivalTimeout = 10_000;
 
 /**
- * Closes the connection if a request body that no code reads has not fully arrived `timeout`
- * milliseconds (10 seconds by default) after the response. Otherwise a slow body could hold the
- * connection as long as an upload.
+ * Closes the connection if an unread request body has not arrived completely within `timeout`
+ * milliseconds (10 seconds by default) of the response. Otherwise a client could send a body slowly
+ * and keep the connection open for as long as an upload may take.
  */
 export function limitUnreadBody(
   request: IncomingMessage,
   response: ServerResponse,
-  timeout = longestArrival,
+  timeout = bodyArrivalTimeout,
 ): void {
   if (request.complete) return;
   response.once('finish', () => {

@@ -7,10 +7,10 @@ export const OAUTH_OPTIONS = Symbol('oauth options');
 export interface OAuthRoomOptions {
   readonly providers: readonly ProviderOptions[];
   readonly routes: readonly RouteOptions[];
-  /** `{publicUrl}{basePath}`, the base of our own URLs. */
+  /** `{publicUrl}{basePath}`, the base of the BFF's own URLs. */
   readonly baseUrl: string;
-  /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
-  readonly wantedClaims: readonly string[];
+  /** The claims that rules use. They are requested from UserInfo if the ID token lacks them. */
+  readonly ruleClaims: readonly string[];
   /** `login.hook`. */
   readonly hook: Options['login']['hook'];
 }

@@ -24,7 +24,7 @@ export const oauthProviders: NestProvider[] = [
 ];
 
 function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
-  const { providers, routes, baseUrl, wantedClaims } = options;
+  const { providers, routes, baseUrl, ruleClaims } = options;
   const all = providers.map(
     (provider) =>
       new Provider(
@@ -33,7 +33,7 @@ function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegist
         logMissingKeys(provider.id),
         logBadKey(provider.id),
         routeNeedsOf(provider.id, routes, providers[0]?.id),
-        wantedClaims,
+        ruleClaims,
       ),
   );
   return new ProviderRegistry(all, baseUrl);

@@ -1,7 +1,7 @@
 import type { RouteOptions } from '../config/options.ts';
 import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
-import { type TokenPolicy, tokenPolicyOf } from '../oauth/tokens/token-policy.ts';
+import { type TokenPolicy, routeTokenPolicy } from '../oauth/tokens/token-policy.ts';
 import type { PublicPaths } from '../http/public-paths.ts';
 import {
   type UpstreamResponseHeaderRules,
@@ -126,7 +126,7 @@ function signInRules(
   { basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
   const { token, session, signedOut, acr, maxAge, provider = defaultProvider } = options;
-  const policy = tokenPolicyOf(options, defaultProvider);
+  const policy = routeTokenPolicy(options, defaultProvider);
   const demand = acr === undefined && maxAge === undefined ? undefined : { acr, maxAge };
   // A client token is sent for any signed-in user, whatever the provider.
   const where = token === 'client' ? defaultProvider : provider;

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './create-app.ts';
@@ -6,12 +5,9 @@ import type { LoadedOptions } from '../config/load.ts';
 import type { Options, ServerOptions } from '../config/options.ts';
 import { HttpConnections } from './http-connections.ts';
 import { listenFailure } from '../config/listen-error.ts';
-import { type Exit, exitAfter, logUnexpectedErrors, stopper } from './shutdown.ts';
+import { drain, exitAfter, logUnexpectedErrors, stopper } from './shutdown.ts';
 import { StandardOutput } from '../telemetry/standard-output.ts';
 import { listenAddresses } from './listen-addresses.ts';
-
-/** How long pending requests may take after a stop signal, in milliseconds. */
-const drainTime = 25_000;
 
 /** Start options besides the configuration. */
 interface StartOptions {
@@ -77,26 +73,4 @@ async function listen(app: NestExpressApplication, server: ServerOptions): Promi
   } catch (error) {
     throw listenFailure('server', server, error);
   }
-}
-
-async function drain(
-  app: NestExpressApplication,
-  connections: HttpConnections,
-  logger: Logger,
-  exit: Exit,
-): Promise<void> {
-  logger.log('draining');
-  // Otherwise a connection that becomes idle during shutdown is kept alive for its next request.
-  setInterval(() => connections.closeIdle(), 50);
-  setTimeout(() => connections.closeAll(), drainTime);
-  try {
-    await app.close();
-    // The last connections are closed now. Their requests are logged on the `close` event.
-    await setImmediate();
-  } catch (error) {
-    logger.error({ msg: 'stopped uncleanly', err: error });
-    return exit(1);
-  }
-  logger.log('stopped');
-  exit(0);
 }

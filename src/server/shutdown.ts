@@ -1,5 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
+import type { INestApplication, Logger } from '@nestjs/common';
 import { withDeadline } from '../http/deadline.ts';
 import type { StandardOutput } from '../telemetry/standard-output.ts';
+import type { HttpConnections } from './http-connections.ts';
+
+/** How long pending requests may take after a stop signal, in milliseconds. */
+const drainTime = 25_000;
 
 /**
  * Two signals within this time, in milliseconds, count as one, because npm and a terminal both
@@ -35,18 +41,44 @@ export function logUnexpectedErrors(log: Log, exit: Exit): void {
 
 /**
  * Returns a function to call for each stop request, from a signal or the primary. The first call
- * runs `drain`. A call more than a second later runs `hurry`.
+ * runs `begin`. A call more than a second later runs `hurry`.
  */
-export function stopper(drain: () => void, hurry: () => void): () => void {
+export function stopper(begin: () => void, hurry: () => void): () => void {
   let stoppedAt: number | undefined;
   return () => {
     if (stoppedAt === undefined) {
       stoppedAt = performance.now();
-      drain();
+      begin();
     } else if (performance.now() - stoppedAt > duplicateSignalTime) {
       hurry();
     }
   };
+}
+
+/**
+ * Finishes pending requests, for up to 25 seconds, and closes the application. Then calls `exit`,
+ * with 1 if closing failed.
+ */
+export async function drain(
+  app: INestApplication,
+  connections: HttpConnections,
+  logger: Logger,
+  exit: Exit,
+): Promise<void> {
+  logger.log('draining');
+  // Otherwise a connection that becomes idle during shutdown is kept alive for its next request.
+  setInterval(() => connections.closeIdle(), 50);
+  setTimeout(() => connections.closeAll(), drainTime);
+  try {
+    await app.close();
+    // The last connections are closed now. Their requests are logged on the `close` event.
+    await setImmediate();
+  } catch (error) {
+    logger.error({ msg: 'stopped uncleanly', err: error });
+    return exit(1);
+  }
+  logger.log('stopped');
+  exit(0);
 }
 
 /** Ends the process with an exit code when its log is written, or after two seconds. */

@@ -25,7 +25,7 @@ export interface SessionRoomOptions {
   /** The name of the cookie that counts navigations without a session cookie. */
   readonly arrivalCookie: string;
   /** Whether pages need to know that a navigation returns from a sign-in. */
-  readonly notesReturns: boolean;
+  readonly tracksReturns: boolean;
   /**
    * `none` if a provider uses the `form_post` response mode. Browsers send no other cookie with its
    * cross-site form.

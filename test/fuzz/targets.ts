@@ -7,7 +7,7 @@ import { safeReturnUrl } from '../../src/auth/login/return-url.ts';
 import { renderErrorPage } from '../../src/http/error-page.ts';
 import { BffError } from '../../src/errors.ts';
 import { isNavigation } from '../../src/http/navigation.ts';
-import { wantsNonce } from '../../src/oauth/client/dpop.ts';
+import { requiresNonce } from '../../src/oauth/client/dpop.ts';
 import { partiesOf } from '../../src/oauth/logout/logout-token.ts';
 import { UpstreamResponseHeaders } from '../../src/proxy/headers/response-headers.ts';
 import { headersFrom } from '../../src/proxy/headers/claim-headers.ts';
@@ -367,7 +367,7 @@ const challenges: Target = {
   ],
   check(challenge) {
     const refusal = { 'www-authenticate': challenge };
-    hold(!wantsNonce(refusal) || /use_dpop_nonce/i.test(challenge), 'saw a nonce');
+    hold(!requiresNonce(refusal) || /use_dpop_nonce/i.test(challenge), 'saw a nonce');
     const place = { basePath: '/bff', provider: 'corp', defaultProvider: 'corp' };
     const error = stepUpReader(place, false)(refusal);
     if (!error) return;

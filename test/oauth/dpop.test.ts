@@ -4,7 +4,7 @@ import {
   dpopProof,
   newDpopKey,
   thumbprintOf,
-  wantsNonce,
+  requiresNonce,
 } from '../../src/oauth/client/dpop.ts';
 
 describe('a DPoP key', () => {
@@ -46,10 +46,10 @@ describe('a DPoP key', () => {
 describe('nonces', () => {
   it('are kept for each server, the newest one', () => {
     const nonces = new DpopNonces();
-    nonces.learn('https://a', 'one');
-    nonces.learn('https://a', 'two');
-    nonces.learn('https://b', 'three');
-    for (const nothing of [undefined, null, ['x', 'y']]) nonces.learn('https://a', nothing);
+    nonces.update('https://a', 'one');
+    nonces.update('https://a', 'two');
+    nonces.update('https://b', 'three');
+    for (const nothing of [undefined, null, ['x', 'y']]) nonces.update('https://a', nothing);
     expect(['https://a', 'https://b', 'https://c'].map((origin) => nonces.of(origin))).toEqual([
       'two',
       'three',
@@ -59,7 +59,7 @@ describe('nonces', () => {
 
   it('do not pile up', () => {
     const nonces = new DpopNonces();
-    for (let index = 0; index < 150; index += 1) nonces.learn(`https://${index}`, 'n');
+    for (let index = 0; index < 150; index += 1) nonces.update(`https://${index}`, 'n');
     expect([nonces.of('https://49'), nonces.of('https://50')]).toEqual([undefined, 'n']);
   });
 
@@ -72,13 +72,13 @@ describe('nonces', () => {
     [['Bearer', 'DPoP error="use_dpop_nonce"'], true],
     [undefined, false],
   ])('are wanted by a challenge: %s %s', (challenge, wanted) => {
-    expect(wantsNonce({ 'www-authenticate': challenge } as never)).toBe(wanted);
+    expect(requiresNonce({ 'www-authenticate': challenge } as never)).toBe(wanted);
   });
 
   it('are looked for in any challenge of an upstream in no time', () => {
     const hostile = 'DPoP error="'.repeat(20_000);
     const before = process.cpuUsage();
-    expect(wantsNonce({ 'www-authenticate': hostile })).toBe(false);
+    expect(requiresNonce({ 'www-authenticate': hostile })).toBe(false);
     expect(process.cpuUsage(before).user).toBeLessThan(100_000);
   });
 });

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { CompactEncrypt } from 'jose';
-import { openingIdTokens } from '../../src/oauth/login/encrypted-id-token.ts';
+import { idTokenDecrypter } from '../../src/oauth/login/encrypted-id-token.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -8,7 +8,7 @@ const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 /** What becomes of a token endpoint's answer. */
 async function read(body: string, keys: readonly KeyObject[] = [other.privateKey, privateKey]) {
   const response = { status: 200, headers: new Headers(), body };
-  const reader = openingIdTokens(async () => keys);
+  const reader = idTokenDecrypter(async () => keys);
   return (await reader('https://login.example.com/token', response)).body;
 }
 

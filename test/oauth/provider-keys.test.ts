@@ -50,7 +50,7 @@ describe('the keys of a provider', () => {
     const { keys: set } = (await (await send()).json()) as { keys: JWK[] };
     return set.map(({ kid }) => kid);
   };
-  const find = (kid: string, source: KeySource = 'anyone') =>
+  const find = (kid: string, source: KeySource = 'client') =>
     keys.keyFor({ alg: 'ES256', kid }, {} as never, source);
 
   it('are requested whenever openid-client requests them, and its other requests are passed on', async () => {

@@ -1,5 +1,5 @@
 import { BffError } from '../../src/errors.ts';
-import { refreshTokens, requestedPause } from '../../src/oauth/tokens/refresh.ts';
+import { refreshTokens, retryAfterOf } from '../../src/oauth/tokens/refresh.ts';
 import type { TokenSet } from '../../src/oauth/tokens/token-set.ts';
 import { respondWith, hang, hangUp, slowly, type Handler } from '../support/upstream/responses.ts';
 import { SmallIssuer } from './small-issuer.ts';
@@ -73,7 +73,7 @@ describe('a refresh', () => {
         concerns,
         error: { code: 'provider_unavailable' },
       });
-      expect(requestedPause((outcome as { error: BffError }).error)).toBe(pause);
+      expect(retryAfterOf((outcome as { error: BffError }).error)).toBe(pause);
     },
   );
 

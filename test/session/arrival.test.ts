@@ -1,9 +1,9 @@
-import { type Arrival, mostRounds, nextStep } from '../../src/session/navigation/arrival.ts';
+import { type Arrival, maxReloads, nextStep } from '../../src/session/navigation/arrival.ts';
 
 const usual: Arrival = {
   site: 'none',
   isFromHere: false,
-  rounds: undefined,
+  reloads: undefined,
   keepsCookies: false,
 };
 
@@ -13,32 +13,44 @@ describe('a signed-out navigation with a Strict session cookie', () => {
     ['from our own page', { site: 'same-origin' }, 'sign-in'],
     ['of a browser that does not tell', { site: undefined }, 'sign-in'],
     ['of a browser that tells something else', { site: 'elsewhere' }, 'sign-in'],
-    ['from another site', { site: 'cross-site' }, 'round'],
-    ['from a sibling', { site: 'same-site' }, 'round'],
-    ['after a round', { site: 'same-origin', isFromHere: true, keepsCookies: true }, 'sign-in'],
-    ['after a round, no cookies', { site: 'same-origin', isFromHere: true }, 'stuck'],
-    ['after a round, still foreign, no cookies', { site: 'cross-site', isFromHere: true }, 'stuck'],
-    ['after a round, untold, no cookies', { site: undefined, isFromHere: true }, 'stuck'],
-    ['after a round, untold', { site: undefined, isFromHere: true, rounds: 1 }, 'sign-in'],
-    ['just after a sign-in, foreign', { site: 'cross-site', rounds: 0 }, 'round'],
-    ['just after a sign-in, untold', { site: undefined, rounds: 0 }, 'round'],
-    ['just after a sign-in, as if typed', { site: 'none', rounds: 0 }, 'round'],
-    ['for the second time', { site: 'cross-site', rounds: 1 }, 'round'],
-    ['once too often', { site: 'cross-site', rounds: mostRounds }, 'stuck'],
-    ['once too often, as if typed', { site: 'none', rounds: mostRounds }, 'stuck'],
-    ['with a count that is a lie', { site: 'cross-site', rounds: 9 }, 'stuck'],
+    ['from another site', { site: 'cross-site' }, 'reload'],
+    ['from a sibling', { site: 'same-site' }, 'reload'],
+    ['after a reload', { site: 'same-origin', isFromHere: true, keepsCookies: true }, 'sign-in'],
+    ['after a reload, no cookies', { site: 'same-origin', isFromHere: true }, 'stuck'],
+    [
+      'after a reload, still foreign, no cookies',
+      { site: 'cross-site', isFromHere: true },
+      'stuck',
+    ],
+    [
+      'after a reload, without Sec-Fetch-Site, no cookies',
+      { site: undefined, isFromHere: true },
+      'stuck',
+    ],
+    [
+      'after a reload, without Sec-Fetch-Site',
+      { site: undefined, isFromHere: true, reloads: 1 },
+      'sign-in',
+    ],
+    ['just after a sign-in, foreign', { site: 'cross-site', reloads: 0 }, 'reload'],
+    ['just after a sign-in, without Sec-Fetch-Site', { site: undefined, reloads: 0 }, 'reload'],
+    ['just after a sign-in, as if typed', { site: 'none', reloads: 0 }, 'reload'],
+    ['for the second time', { site: 'cross-site', reloads: 1 }, 'reload'],
+    ['once too often', { site: 'cross-site', reloads: maxReloads }, 'stuck'],
+    ['once too often, as if typed', { site: 'none', reloads: maxReloads }, 'stuck'],
+    ['with a count that is a lie', { site: 'cross-site', reloads: 9 }, 'stuck'],
   ])('%s', (_how, changes, step) => {
-    const keepsCookies = changes.rounds !== undefined;
+    const keepsCookies = changes.reloads !== undefined;
     expect(nextStep({ ...usual, keepsCookies, ...changes })).toBe(step);
   });
 
-  it('is never sent round for ever, whatever the browser says', () => {
+  it('is not reloaded for ever, whatever the browser sends', () => {
     const sites = ['cross-site', 'same-site', 'same-origin', 'none', undefined];
     for (const site of sites)
       for (const isFromHere of [true, false]) {
         const arrival = { site, isFromHere, keepsCookies: true };
-        const steps = [0, 1, 2, 3].map((rounds) => nextStep({ ...arrival, rounds }));
-        expect(steps.slice(mostRounds)).not.toContain('round');
+        const steps = [0, 1, 2, 3].map((reloads) => nextStep({ ...arrival, reloads }));
+        expect(steps.slice(maxReloads)).not.toContain('reload');
       }
   });
 });

@@ -67,7 +67,7 @@ describe('the claims of an account', () => {
     const idToken = new UnsecuredJWT({ iss: 'i', sub: 'alice', team: 't' }).encode();
     const tokens = { accessToken: 'x', obtainedAt: 0, idToken };
     const account = { sub: 'alice', claims: {}, tokens, sources: { readAt: 0 } };
-    expect(await policy.decided('sign_in', 'corp', account)).toEqual({ roles: ['a'], iss: 'i' });
+    expect(await policy.resolve('sign_in', 'corp', account)).toEqual({ roles: ['a'], iss: 'i' });
     expect(seen).toEqual([{ sub: 'alice', team: 't' }]);
     expect(policy.stored({ department: 'x' })).toEqual({ department: 'x' });
   });

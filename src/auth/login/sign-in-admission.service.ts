@@ -41,7 +41,7 @@ export class SignInAdmissionService {
   }
 
   async #hooked({ provider }: Callback, signIn: SignIn): Promise<SignIn> {
-    const claims = await this.policy.decided('sign_in', provider.id, signIn);
+    const claims = await this.policy.resolve('sign_in', provider.id, signIn);
     const { sources } = signIn;
     const userInfo = sources?.userInfo && this.policy.stored(sources.userInfo);
     return { ...signIn, claims, ...(sources && userInfo && { sources: { ...sources, userInfo } }) };

@@ -7,7 +7,7 @@ import { flag, listOf, misplaced, refuse, scalar, text } from '../values/scalar.
 /** A value that a claim is compared with, without conversion. */
 type ClaimValue = string | number | boolean;
 
-/** The options of which an entry has exactly one. */
+/** An entry has exactly one of these options. */
 const operators = ['any', 'all', 'equals', 'exists', 'emailDomain'] as const;
 
 const noValues = 'is empty; name at least one value, or remove the entry';
@@ -106,16 +106,16 @@ export const signInRules = z.array(signInRule).min(1, noEntries);
 export const routeAccessRules = z.array(routeRule).min(1, noEntries);
 
 /** The options of one entry that must be consistent. */
-type Related = { readonly [Name in (typeof aboutEntry)[number]]?: unknown };
+type RelatedOptions = { readonly [Name in (typeof aboutEntry)[number]]?: unknown };
 
-function judgeEntry(entry: Related, report: Report): void {
+function judgeEntry(entry: RelatedOptions, report: Report): void {
   if (entry.anyOf === undefined) return judgeCondition(entry, report);
   for (const name of aboutCondition)
     if (entry[name] !== undefined)
       report([name], 'is set beside anyOf; move it into anyOf or to an entry of its own');
 }
 
-function judgeCondition(entry: Related, report: Report): void {
+function judgeCondition(entry: RelatedOptions, report: Report): void {
   const { claim, unverified, emailDomain } = entry;
   const given = operators.filter((name) => entry[name] !== undefined);
   const [first, second] = given;
@@ -154,7 +154,7 @@ function readDomain(value: string): string {
   if (name.includes('@')) refuse(`must be a domain without @, like ${name.split('@').at(-1)}`);
   if (name.includes('*'))
     refuse('must be a whole domain without *; name every subdomain that counts');
-  // Not even a Kelvin sign, which becomes a k in lower case.
+  // Tests `value`, because `toLowerCase` converts the Kelvin sign to an ASCII `k`.
   if (!/^[\x21-\x7e]+$/.test(value))
     refuse('must be written in ASCII, like xn--mnchen-3ya.example');
   return domain.test(name) ? name : refuse('must be a domain, like example.com');

@@ -29,7 +29,7 @@ const controlledBy: Readonly<Record<string, string>> = {
   max_age: `${link('/bff/login?max_age=300')}; for a route use maxAge`,
 };
 
-/** Parameters of `/bff/login` and of the request that no link may hand to the provider. */
+/** Parameters that a link may not pass to the provider, because the BFF itself uses them. */
 const notForLinks = new Set(
   `client_id redirect_uri response_type response_mode scope state nonce code_challenge
   code_challenge_method request request_uri dpop_jkt returnUrl provider`.split(/\s+/),
@@ -47,7 +47,7 @@ export function authorizationParameters() {
   );
 }
 
-/** The name of a parameter that a link may hand to the provider. */
+/** The name of a query parameter that `/bff/login` passes to the provider. */
 export function loginParameter() {
   return text((name) => {
     if (notForLinks.has(name)) refuse(`${name} belongs to the BFF itself; remove it`);

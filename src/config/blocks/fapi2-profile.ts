@@ -30,7 +30,7 @@ const endpointOptions = [
 
 type Endpoints = { readonly [Name in (typeof endpointOptions)[number]]?: string | undefined };
 
-/** Refuses a configuration that does not meet its profile, with one message for all points. */
+/** Refuses a provider that does not meet its profile, with one message for all its options. */
 export const profileIsKept = rule<ProfileOptions & Endpoints>(
   ['profile', 'type', 'issuer', 'internalUrl', 'clientAuth', 'par', 'idTokenAlgorithms'].concat(
     endpointOptions,

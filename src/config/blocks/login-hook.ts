@@ -4,15 +4,16 @@ import { readableFile } from '../values/paths.ts';
 import { rule } from '../values/rule.ts';
 import { duration, refuse, text } from '../values/scalar.ts';
 
-/** A service that decides about every user who signs in. */
+/** The HTTP hook, a service that can add claims to users or refuse them. */
 export const loginHook = z
   .strictObject({
     url: endpointAddress().describe(
-      'Where each sign-in is reported by `POST`, and each user whose claims are read again. https, ' +
-        'or http on a loopback host. See [hook.md](hook.md).',
+      'Where each sign-in is reported by `POST`, and each user whose claims are read again. ' +
+        'https, or http on a loopback host. See [hook.md](hook.md).',
     ),
     token: text(readToken).describe(
-      'Bearer token that the hook gets with every request (`openssl rand -hex 32`). It must check it.',
+      'Bearer token that the hook gets with every request (`openssl rand -hex 32`). It must ' +
+        'check it.',
     ),
     timeout: duration({ atMost: '30s' })
       .prefault('2s')

@@ -25,12 +25,14 @@ export const frontend = z
     signIn: oneOf(['optional', 'required'])
       .prefault('optional')
       .describe(
-        '`required`: the application is delivered to signed-in users only. A page navigation of a signed-out user goes to the sign-in and comes back, any other request gets `401`.',
+        '`required`: the application is delivered to signed-in users only. A page navigation of ' +
+          'a signed-out user goes to the sign-in and comes back, any other request gets `401`.',
       ),
     public: listOf(requestPath())
       .prefault([])
       .describe(
-        'With `signIn: required`: paths that need no sign-in, with everything below them, like `/robots.txt` or `/assets`. The page of `errorUrl` never needs one.',
+        'With `signIn: required`: paths that need no sign-in, with everything below them, like ' +
+          '`/robots.txt` or `/assets`. The page of `errorUrl` never needs one.',
       ),
     contentSecurityPolicy: text(readPolicy)
       .optional()
@@ -54,7 +56,8 @@ export const frontend = z
       if (paths.length > 0 && signIn === 'optional')
         report(
           ['public'],
-          'is set, but signIn is optional, so every path is public; remove it or set signIn to required',
+          'is set, but signIn is optional, so every path is public; remove it or set signIn to ' +
+            'required',
         );
       for (const [index, path] of paths.entries())
         if (isMainPage(path))
@@ -94,8 +97,8 @@ export const login = z
     require: signInRules
       .optional()
       .describe(
-        'Who may sign in, and which accounts may be connected: every entry must hold. Without it, ' +
-          'everyone whom a provider signs in. See [access.md](access.md).',
+        'Who may sign in, and which accounts may be connected: every entry must hold. Without ' +
+          'it, everyone whom a provider signs in. See [access.md](access.md).',
       ),
   })
   .prefault({})
@@ -143,8 +146,9 @@ export const user = z
       .min(1, 'needs at least one claim')
       .optional()
       .describe(
-        'Names of the claims that a session keeps, after the hook. Without it, all but those about ' +
-          'the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one stops the start.',
+        'Names of the claims that a session keeps, after the hook. Without it, all but those ' +
+          'about the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one ' +
+          'stops the start.',
       ),
     refresh: duration({ atMost: '24d' })
       .optional()
@@ -157,10 +161,10 @@ export const user = z
   .describe('The response of `/bff/user`.');
 
 /**
- * Headers that another site can send without a preflight (Fetch, CORS-safelisted), or that scripts
- * cannot set.
+ * Headers that do not protect against CSRF: another site can send them without a preflight (Fetch,
+ * CORS-safelisted), or scripts cannot set them.
  */
-const useless = new Set(
+const ineffectiveHeaders = new Set(
   'accept accept-language content-language content-type content-length range authorization'
     .concat(' cookie cookie2 host origin referer connection te upgrade user-agent')
     .split(' '),
@@ -168,7 +172,7 @@ const useless = new Set(
 
 function readCsrfHeader(name: string): string {
   const lower = readName(name);
-  if (useless.has(lower) || /^(proxy|sec)-/.test(lower))
+  if (ineffectiveHeaders.has(lower) || /^(proxy|sec)-/.test(lower))
     refuse(`${name} protects nothing, because browsers send it anyway; use a name like X-CSRF`);
   return name;
 }

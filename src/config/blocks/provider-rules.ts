@@ -19,7 +19,7 @@ interface ProviderContext {
 
 const kind = ['type', 'preset'];
 
-const issuerOfItsOwn = rule<ProviderContext>(
+const ownIssuer = rule<ProviderContext>(
   [...kind, 'issuer'],
   ({ type, preset: name, issuer }, report) => {
     if (type !== 'oidc') return;
@@ -41,14 +41,14 @@ const sameType = rule<ProviderContext>(kind, ({ type, preset: name }, report) =>
     report(['type'], `is ${type}, but the preset ${name} is ${preset.options.type}; remove it`);
 });
 
-const idTokenAsked = rule<ProviderContext>([...kind, 'scopes'], ({ type, scopes }, report) => {
+const openidScope = rule<ProviderContext>([...kind, 'scopes'], ({ type, scopes }, report) => {
   if (type === 'oidc' && !scopes.includes('openid'))
     report(['scopes'], 'must contain openid; without it the provider sends no ID token');
 });
 
 const endpoints = ['authorizationEndpoint', 'tokenEndpoint', 'userinfoEndpoint'] as const;
 
-const endpointsOfItsOwn = rule<ProviderContext>([...kind, ...endpoints], (provider, report) => {
+const ownEndpoints = rule<ProviderContext>([...kind, ...endpoints], (provider, report) => {
   const { type, preset, tokenEndpoint } = provider;
   if (type !== 'oauth2') return;
   const why =
@@ -70,7 +70,7 @@ const subject = rule<ProviderContext>([...kind, 'user'], ({ type, user }, report
     report(['user'], 'works with type oauth2 only; OpenID Connect names the claims itself');
 });
 
-const nothingOfOpenId = rule<ProviderContext>(
+const noOpenIdOptions = rule<ProviderContext>(
   [...kind, 'jwksUri', 'internalUrl', 'par', 'frontchannelLogout'],
   ({ type, jwksUri, internalUrl, par, frontchannelLogout }, report) => {
     if (type !== 'oauth2') return;
@@ -87,10 +87,10 @@ const nothingOfOpenId = rule<ProviderContext>(
 
 /** The options that a provider's type and preset require or exclude. */
 export const providerRules = [
-  issuerOfItsOwn,
+  ownIssuer,
   sameType,
-  idTokenAsked,
-  endpointsOfItsOwn,
+  openidScope,
+  ownEndpoints,
   subject,
-  nothingOfOpenId,
+  noOpenIdOptions,
 ] as const;

@@ -17,7 +17,7 @@ interface SecurityOptions {
   readonly profile?: string | undefined;
 }
 
-const secretWhereItCounts = rule<SecurityOptions>(
+const secretForMethod = rule<SecurityOptions>(
   ['clientAuth', 'clientSecret'],
   ({ clientAuth, clientSecret }, report) => {
     const usesSecret = clientAuth.startsWith('client_secret_');
@@ -58,7 +58,7 @@ const keyThatIsUsed = rule<SecurityOptions>(
   },
 );
 
-const tlsWhereThereIsTls = rule<SecurityOptions>(
+const tlsFilesNeedHttps = rule<SecurityOptions>(
   ['type', 'issuer', 'tokenEndpoint', 'internalUrl', 'clientCert', 'ca'],
   (provider, report) => {
     const { type, issuer, tokenEndpoint, internalUrl, ...files } = provider;
@@ -74,7 +74,7 @@ const tlsWhereThereIsTls = rule<SecurityOptions>(
   },
 );
 
-const noSecurityOfOpenId = rule<SecurityOptions>(
+const noOpenIdSecurity = rule<SecurityOptions>(
   ['type', 'issuer', 'clientAuth', 'jar', 'jarm', 'dpop', 'profile'],
   ({ type, issuer, clientAuth, profile, ...switches }, report) => {
     if (type !== 'oauth2') return;
@@ -98,10 +98,10 @@ const noSecurityOfOpenId = rule<SecurityOptions>(
 
 /** Consistency rules for the client authentication and the TLS options of one provider. */
 export const providerSecurityRules = [
-  secretWhereItCounts,
+  secretForMethod,
   filesForTheMethod,
   keyForRequests,
   keyThatIsUsed,
-  tlsWhereThereIsTls,
-  noSecurityOfOpenId,
+  tlsFilesNeedHttps,
+  noOpenIdSecurity,
 ] as const;

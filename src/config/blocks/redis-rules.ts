@@ -49,7 +49,7 @@ const oneDatabase = rule<ConnectionOptions>(
 /** Consistency rules for the `redis` block. */
 export const redisConsistency = [oneTopology, agreesWithUrl, oneDatabase] as const;
 
-/** Redis requires a password together with a user name. */
+/** Creates a check that a user name has a password. `block` is the name of the option block. */
 export function passwordForUser(block: string) {
   return ({ url, username, password }: ConnectionOptions, report: Report): void => {
     const inUrl = url === undefined ? undefined : URL.parse(url)?.password;

@@ -23,8 +23,8 @@ const ours = new Set([
 ]);
 
 /**
- * Changes to the request headers of a route, beyond the rules of `proxy/headers.ts`. Names are
- * converted to lower case.
+ * Changes to the request headers of a route, in addition to the rules of
+ * `proxy/headers/request-headers.ts`. Names are converted to lower case.
  */
 export const headers = z
   .strictObject({
@@ -69,7 +69,7 @@ export function readValue(value: string): string {
     : refuse('must be one line of printable ASCII characters');
 }
 
-/** Why a header must never be passed through, even if an operator asks for it. */
+/** Why a header is never passed on, even if `pass` lists it. */
 const neverPassed: Readonly<Record<string, string>> = {
   host: 'the upstream always gets its own Host',
   expect: 'the BFF responds to it itself',

@@ -73,7 +73,7 @@ const sessionForClient = rule<RuledOptions>(['token', 'session'], ({ token, sess
     );
 });
 
-const signInForPages = rule<RuledOptions>(
+const loginForSignedOut = rule<RuledOptions>(
   ['token', 'session', 'signedOut'],
   ({ token, session, signedOut }, report) => {
     if (signedOut === 'problem') return;
@@ -86,12 +86,13 @@ const signInForPages = rule<RuledOptions>(
     else if (session === 'none')
       report(
         ['signedOut'],
-        'is login, but session is none, so the route serves signed-out users; remove it, or set session to required',
+        'is login, but session is none, so the route serves signed-out users; remove it, or ' +
+          'set session to required',
       );
   },
 );
 
-const tokenOfItsOwn = rule<RuledOptions>(
+const ownToken = rule<RuledOptions>(
   ['token', 'resource', 'exchange', 'scope'],
   ({ token, resource, exchange, scope }, report) => {
     const given = { resource, exchange, scope };
@@ -116,7 +117,7 @@ const tokenOfItsOwn = rule<RuledOptions>(
   },
 );
 
-const signedInHow = rule<RuledOptions>(['token', 'acr', 'maxAge'], (route, report) => {
+const authenticationNeedsUser = rule<RuledOptions>(['token', 'acr', 'maxAge'], (route, report) => {
   if (route.token === 'user') return;
   for (const name of ['acr', 'maxAge'] as const)
     if (route[name] !== undefined)
@@ -146,7 +147,7 @@ const certificateWithKey = rule<RuledOptions>(
 
 const tlsOptions = ['ca', 'clientCert', 'clientKey'] as const;
 
-const tlsWhereThereIsTls = rule<RuledOptions>(['upstream', ...tlsOptions], (route, report) => {
+const tlsFilesNeedHttps = rule<RuledOptions>(['upstream', ...tlsOptions], (route, report) => {
   if (route.upstream[0]?.startsWith('https:')) return;
   for (const name of tlsOptions)
     if (route[name] !== undefined)
@@ -159,10 +160,10 @@ export const routeRules = [
   claimsNeedUser,
   accessRulesNeedUser,
   sessionForClient,
-  signInForPages,
-  tokenOfItsOwn,
-  signedInHow,
+  loginForSignedOut,
+  ownToken,
+  authenticationNeedsUser,
   oneNewPath,
   certificateWithKey,
-  tlsWhereThereIsTls,
+  tlsFilesNeedHttps,
 ] as const;

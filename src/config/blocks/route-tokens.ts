@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { duration, oneOf, refuse, text } from '../values/scalar.ts';
 
 /**
- * What a route can require beyond a session: its own access token, and how the user authenticated.
+ * The options for a route's own access token, and for how recently and how strongly the user must
+ * have authenticated.
  */
 export const routeTokenOptions = {
   session: oneOf(['required', 'none'])

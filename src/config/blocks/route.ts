@@ -30,7 +30,10 @@ export const route = z
     signedOut: oneOf(['problem', 'login'])
       .prefault('problem')
       .describe(
-        'What page navigations of signed-out users get. `problem`: `401` like any other request. `login`: they go to the sign-in and come back. With `login`, page navigations (`GET`) need no CSRF header; those of signed-in users that come from another site are refused.',
+        'What page navigations of signed-out users get. `problem`: `401` like any other ' +
+          'request. `login`: they go to the sign-in and come back. With `login`, page ' +
+          'navigations (`GET`) need no CSRF header; those of signed-in users that come from ' +
+          'another site are refused.',
       ),
     provider: text()
       .optional()

@@ -156,8 +156,8 @@ export const session = z
       if (idle > absolute)
         report(
           ['idle'],
-          `is ${spell(idle)}, longer than session.absolute (${spell(absolute)}); make one of ` +
-            'them fit the other',
+          `is ${formatDuration(idle)}, longer than session.absolute ` +
+            `(${formatDuration(absolute)}); make one of them fit the other`,
         );
     }),
   )
@@ -188,6 +188,6 @@ function readCookieName(name: string): string {
     : refuse('may contain only letters, digits, - and _, like bff');
 }
 
-function spell(milliseconds: number): string {
+function formatDuration(milliseconds: number): string {
   return milliseconds % 60_000 ? `${milliseconds / 1000}s` : `${milliseconds / 60_000}m`;
 }

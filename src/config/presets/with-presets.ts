@@ -18,8 +18,8 @@ function withPreset(provider: unknown): unknown {
     Object.entries(provider).filter(([, value]) => value !== undefined),
   );
   const preset = presetOf(written);
-  const plain = written['type'] === 'oauth2' ? { scopes: [] } : {};
-  if (!preset) return { ...provider, ...plain, ...written };
+  const protocolDefaults = written['type'] === 'oauth2' ? { scopes: [] } : {};
+  if (!preset) return { ...provider, ...protocolDefaults, ...written };
   const merged: Block = { ...provider, ...defaultsOf(preset, written), ...written };
   return { ...merged, ...fieldsOf(preset, written), ...issuerOf(preset, merged) };
 }

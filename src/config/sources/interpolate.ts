@@ -14,17 +14,17 @@ export function interpolate(tree: unknown, environment: Environment) {
   const origins: Origin[] = [];
   const used = new Set<string>();
   const result = mapStrings(tree, (text, path) =>
-    text.replaceAll(reference, (spelled, name: string) => {
+    text.replaceAll(reference, (written, name: string) => {
       used.add(name).add(`${name}_FILE`);
-      origins.push({ path, origin: spelled });
+      origins.push({ path, origin: written });
       const reading = readVariable(environment, name);
       if (reading.kind === 'value') return reading.value;
       const message =
         reading.kind === 'mistake'
           ? reading.message
-          : `refers to ${spelled}, but neither ${name} nor ${name}_FILE is set; set one of them`;
+          : `refers to ${written}, but neither ${name} nor ${name}_FILE is set; set one of them`;
       mistakes.push({ path, message });
-      return spelled;
+      return written;
     }),
   );
   return { result, mistakes, origins, used };

@@ -1,5 +1,5 @@
 import type { Setting } from './environment.ts';
-import { type Mistake, type Path, spellPath } from '../mistakes.ts';
+import { type Mistake, type Path, formatPath } from '../mistakes.ts';
 import { isBlock, valueAt, withValue } from './tree.ts';
 
 /** The variable that a configuration value came from. */
@@ -8,10 +8,13 @@ export interface Origin {
   readonly origin: string;
 }
 
-/** The index of the entry that the short variable names set, by list. */
+/** For each list of blocks, the index of the entry that the short variable names set. */
 export type Entries = Readonly<Record<string, number>>;
 
-/** Merges the environment into the file. The environment takes precedence. */
+/**
+ * Merges the environment into the file. The environment takes precedence. `placed` lists the values
+ * that come from it.
+ */
 export function overlay(file: unknown, settings: readonly Setting[]) {
   const { tree: withEntries, entries, mistakes } = withDescribedEntries(file, settings);
   const placed: Origin[] = [];
@@ -27,9 +30,9 @@ export function overlay(file: unknown, settings: readonly Setting[]) {
   return { tree, placed, entries, mistakes };
 }
 
-/** An option would be lost in a block that is `false`. */
+/** The mistake of an option inside a block that is `false`, where it has no effect. */
 function besideFalse(path: Path, variable: string): Mistake {
-  const block = spellPath(path.slice(0, -1));
+  const block = formatPath(path.slice(0, -1));
   return { path, message: `is set, but ${block} is false; keep one of them (from ${variable})` };
 }
 

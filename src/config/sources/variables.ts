@@ -12,8 +12,8 @@ const shortNames: Readonly<Record<string, string>> = {
 /**
  * The environment variables of an option, the recommended one first. Names follow the path:
  * `server.port` is `BFF_SERVER_PORT`. The provider `default` uses `BFF_OIDC_`, the route
- * `BFF_API_`. The variable of a block that can be replaced by `false` accepts only that. Entries of
- * other lists of blocks, such as rules, have no variables.
+ * `BFF_API_`. A block that can be replaced by `false` has a variable that accepts only `false`.
+ * Entries of other lists of blocks, such as rules, have no variables.
  */
 export function variablesOf(
   option: Pick<Option, 'path' | 'kind' | 'mayBeFalse'>,
@@ -25,12 +25,12 @@ export function variablesOf(
   if (entry === '*')
     return block === 'providers' && rest[0] === 'id'
       ? []
-      : [spell([shortPrefixes[block] ?? block, ...rest])];
+      : [variableName([shortPrefixes[block] ?? block, ...rest])];
   const short = shortNames[path.join('.')];
-  return short ? [short, spell(path)] : [spell(path)];
+  return short ? [short, variableName(path)] : [variableName(path)];
 }
 
-function spell(path: readonly string[]): string {
+function variableName(path: readonly string[]): string {
   const words = path.map((key) => key.replaceAll(/(?<=[a-z])[A-Z]/g, '_$&'));
   return `BFF_${words.join('_').toUpperCase()}`;
 }

@@ -11,7 +11,7 @@ export function parseYaml(content: string): { tree: unknown; mistakes: Mistake[]
   const document = parseDocument(hideReferences(content), { lineCounter, prettyErrors: false });
   const mistakes = document.errors.map((error) => ({
     path: [],
-    message: spellError(error, lineCounter),
+    message: formatError(error, lineCounter),
   }));
   if (mistakes.length > 0) return { tree: {}, mistakes };
   try {
@@ -22,7 +22,7 @@ export function parseYaml(content: string): { tree: unknown; mistakes: Mistake[]
   }
 }
 
-function spellError({ code, pos }: YAMLError, lineCounter: LineCounter): string {
+function formatError({ code, pos }: YAMLError, lineCounter: LineCounter): string {
   const { line, col } = lineCounter.linePos(pos[0]);
   const where = `line ${line}, column ${col}`;
   if (code === 'DUPLICATE_KEY') return `${where}: this key is there twice; remove one of them`;

@@ -12,7 +12,7 @@ export interface OptionNotes {
   readonly isPath?: true;
   /** The schema of a block that can be replaced by `false`. */
   readonly block?: z.ZodType;
-  /** Set if the option exists elsewhere only. It is refused, and listed nowhere. */
+  /** Set if the option exists only in another block. It is refused and not documented. */
   readonly misplaced?: true;
 }
 
@@ -64,8 +64,8 @@ export function wholeNumber(least: number, most: number) {
 /** The integer of a number or string, or `undefined` if it is invalid or out of range. */
 export function readWholeNumber(value: unknown, least: number, most: number): number | undefined {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  const isOne = typeof number === 'number' && Number.isInteger(number);
-  return isOne && number >= least && number <= most ? number : undefined;
+  const isInteger = typeof number === 'number' && Number.isInteger(number);
+  return isInteger && number >= least && number <= most ? number : undefined;
 }
 
 /** A TCP port. With `0` the operating system selects one. */
@@ -124,7 +124,7 @@ export function listOf<Item extends z.ZodType>(
   return z.array(item, { error }).meta({ separator });
 }
 
-/** An option that exists elsewhere only. `sentence` tells the operator what to change. */
+/** An option that exists only in another block. `sentence` tells the operator what to change. */
 export function misplaced(sentence: string) {
   return z
     .custom<undefined>()

@@ -57,7 +57,7 @@ export class DpopNonces {
   }
 
   /** Stores the `DPoP-Nonce` of a response. Does nothing if the response has none. */
-  learn(origin: string, nonce: string | readonly string[] | null | undefined): void {
+  update(origin: string, nonce: string | readonly string[] | null | undefined): void {
     if (typeof nonce !== 'string' || nonce === this.#nonces.get(origin)) return;
     this.#nonces.delete(origin);
     const [oldest] = this.#nonces.keys();
@@ -78,7 +78,7 @@ export interface ProvenRequest {
   readonly now: number;
 }
 
-/** A proof that is valid for one request to a resource server only (RFC 9449 §4.2). */
+/** Creates a proof that is valid for one request to a resource server (RFC 9449 §4.2). */
 export function dpopProof(key: DpopKey, request: ProvenRequest): string {
   const prover = proverOf(key);
   const payload = JSON.stringify({
@@ -95,10 +95,10 @@ export function dpopProof(key: DpopKey, request: ProvenRequest): string {
 }
 
 /**
- * Whether a server refused a request because its proof needs a nonce. The refusal contains the
+ * Whether a server refused a request because the proof needs a nonce. The response contains the
  * nonce to use (RFC 9449 §9).
  */
-export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
+export function requiresNonce(refusal: IncomingHttpHeaders): boolean {
   // Node.js joins repeated header fields with commas.
   const challenges = String(refusal['www-authenticate'] ?? '');
   const scheme = challenges.search(/\bDPoP\b/i);
@@ -107,10 +107,10 @@ export function wantsNonce(refusal: IncomingHttpHeaders): boolean {
 }
 
 /**
- * The `openid-client` options that add DPoP proofs to its requests. Without a key no proof is
- * added.
+ * Creates the options with which `openid-client` adds DPoP proofs to its requests. Empty without a
+ * key.
  */
-export function provingKey(
+export function dpopOptions(
   configuration: Configuration,
   key: DpopKey | undefined,
   nonces: DpopNonces,

@@ -31,7 +31,7 @@ const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
 type Jwk = Readonly<Record<string, unknown>>;
 
 /**
- * Parses a private key from a JWK, a JWK Set (its first private signature key) or PEM. `rsa` is the
+ * Parses a private key from a JWK, a JWK Set (its first private signing key) or PEM. `rsa` is the
  * default algorithm of an RSA key. Throws an error that describes the problem and never quotes the
  * file.
  */
@@ -39,11 +39,11 @@ export function parseClientKey(text: string, rsa: 'RS256' | 'PS256' = 'RS256'): 
   const jwks = text.trimStart().startsWith('{') ? privateJwksIn(text) : undefined;
   const jwk = jwks && forSignatures(jwks);
   const privateKey = jwk ? importJwk(jwk) : importPem(text);
-  const { alg: said, kid } = jwk ?? {};
+  const { alg: stated, kid } = jwk ?? {};
   const possible = algorithmsOf[kindOf(privateKey)];
   if (!possible)
     throw new Error('has a key of a kind that is not known; use RSA, P-256 or Ed25519');
-  const alg = said ?? (possible.includes(rsa) ? rsa : possible[0]);
+  const alg = stated ?? (possible.includes(rsa) ? rsa : possible[0]);
   if (typeof alg !== 'string' || !possible.includes(alg))
     throw new Error(`has an alg that its key cannot sign with; use ${possible.join(' or ')}`);
   const decryptionKeys = (jwks?.filter(isForDecryption).map(importJwk) ?? [privateKey]).filter(

@@ -16,8 +16,8 @@ const timeout = 10_000;
  * A function of the host application that is called at every sign-in and when claims are read
  * again. It returns the claims to add or replace, with `null` for those to remove, or nothing.
  * `sub`, `iss`, `sid` and `email_verified` cannot be changed. Throw a `NotAllowedException` to
- * refuse the user. Any other error, and no result within 10 seconds, fails a sign-in with
- * `hook_unavailable` and leaves the claims of a session as they were.
+ * refuse the user. After any other error, or without a result within 10 seconds, a sign-in fails
+ * with `hook_unavailable`, and the claims of a session stay as they were.
  */
 export type OnSignIn = (user: SignInUser) => HookClaims | void | Promise<HookClaims | void>;
 
@@ -32,7 +32,7 @@ export class NotAllowedException extends BffError {
   }
 }
 
-/** Creates the hook that calls the host's function. Values are kept as JSON keeps them. */
+/** Creates the hook that calls the host's function. The returned claims are converted to JSON. */
 export function createFunctionHook(onSignIn: OnSignIn): SignInHook {
   return async (user) => {
     const claims = structuredClone(user.claims);
@@ -54,7 +54,7 @@ async function inTime<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Throws for a value that JSON cannot hold, or of more than 64 KB. */
+/** Converts a value to JSON and back. Throws if it has no JSON form or more than 64 KB. */
 function asJson(value: unknown): unknown {
   const text = JSON.stringify(value);
   if (Buffer.byteLength(text) > longestHookResponse)

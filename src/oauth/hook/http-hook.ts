@@ -14,9 +14,10 @@ import {
 } from './sign-in-hook.ts';
 
 /**
- * Creates the hook that asks `login.hook.url` by `POST`. `200` with `claims` changes the claims,
- * `403` refuses the user. Any other response, a redirect or one that is not complete within the
- * timeout is `hook_unavailable`. Throws `ConfigurationError` for certificates that cannot be used.
+ * Creates the hook that sends each user to `login.hook.url` by `POST`. The response `200` with
+ * `claims` changes the claims, `403` refuses the user. Any other response, or one that is not
+ * complete within the timeout, is `hook_unavailable`. Throws `ConfigurationError` for certificates
+ * that cannot be used.
  */
 export function createHttpHook(options: HookOptions): SignInHook {
   const dispatcher = openConnections(options);
@@ -53,7 +54,7 @@ function readClaims(text: string, contentType = '') {
   return checkHookClaims(json?.claims);
 }
 
-/** Does not keep the parser's message, which quotes the text. */
+/** Parses JSON. Drops the parser's message, which quotes the text. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -68,7 +69,9 @@ function openConnections(options: HookOptions): Agent {
     createSecureContext(tls);
     return new Agent({ connect: { ...tls } });
   } catch (error) {
-    const message = `ca, clientCert and clientKey cannot be used together (${reasonOf(error)}); give PEM files, and the key that belongs to the certificate`;
+    const message =
+      `ca, clientCert and clientKey cannot be used together (${reasonOf(error)}); give PEM ` +
+      'files, and the key that belongs to the certificate';
     throw new ConfigurationError([{ path: ['login', 'hook'], message }]);
   }
 }

@@ -19,7 +19,7 @@ export interface SignInUser {
 export type HookClaims = Readonly<Record<string, unknown>>;
 
 /**
- * Decides about a user and changes their claims. Throws `not_allowed` to refuse the user, and
+ * Changes the claims of a user, or refuses the user. Throws `not_allowed` to refuse the user, and
  * `hook_unavailable` if there is no decision.
  */
 export type SignInHook = (user: SignInUser) => Promise<HookClaims>;
@@ -42,7 +42,7 @@ const deepest = 32;
 /** Returns the claims of a user after the hook. Throws `not_allowed` or `hook_unavailable`. */
 export type HookedClaims = (user: SignInUser) => Promise<Claims>;
 
-/** Applies a hook to users, and passes the result of every call to the listener. */
+/** Wraps a hook: applies its changes to the claims and passes each result to the listener. */
 export function hookedClaims(hook: SignInHook, listener: HookListener): HookedClaims {
   return async (user) => {
     try {
@@ -89,13 +89,13 @@ export function checkHookClaims(value: unknown): HookClaims {
   return value;
 }
 
-/** The error of a hook that gave no decision. `cause` is for the log. */
+/** Creates the error for a hook that made no decision. `cause` is for the log. */
 export function hookUnavailable(cause: unknown): BffError {
   const error = typeof cause === 'string' ? new Error(`the response of the hook: ${cause}`) : cause;
   return new BffError('hook_unavailable', { cause: error });
 }
 
-/** Any other error, also one of the BFF that a call of the hook threw, is no decision. */
+/** Whether an error is a result of the hook itself. Any other `BffError` comes from elsewhere. */
 function isDecision(thrown: unknown): thrown is BffError {
   return (
     thrown instanceof BffError &&

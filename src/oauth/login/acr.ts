@@ -26,7 +26,7 @@ export function readAuthentication({ acr, auth_time: seconds }: IDToken): Authen
   };
 }
 
-/** Whether an authentication meets the demand. A value that the provider did not send does not. */
+/** Whether an authentication meets a demand. A value that the provider did not send never does. */
 export function satisfies(
   { acr, authTime }: AuthenticationContext,
   demand: Demand,
@@ -37,8 +37,9 @@ export function satisfies(
 }
 
 /**
- * "If the acr Claim was requested, the Client SHOULD check that the asserted Claim Value is
- * appropriate" (OIDC Core §3.1.3.7 item 12). The library checks `max_age`. Throws `login_failed`.
+ * Throws `login_failed` unless `acr` is one of the requested values. "If the acr Claim was
+ * requested, the Client SHOULD check that the asserted Claim Value is appropriate" (OIDC Core
+ * §3.1.3.7 item 12). openid-client itself checks `max_age`.
  */
 export function checkAcr(acr: string | undefined, acrValues: string | undefined): void {
   if (acrValues === undefined || isOneOf(acr, acrValues)) return;

@@ -11,9 +11,9 @@ import type { Provider } from '../provider/provider.ts';
 const longestAddress = 4096;
 
 /**
- * The URL of an authorization request. Its parameters are plain, signed (RFC 9101) or pushed (RFC
- * 9126), depending on the provider and the configuration. A failed method never falls back to
- * another. Throws `login_failed` or `provider_unavailable`.
+ * Builds the URL of an authorization request. Its parameters are plain, signed (RFC 9101) or pushed
+ * (RFC 9126), depending on the provider and the configuration. If one of these methods fails, no
+ * other is tried. Throws `login_failed` or `provider_unavailable`.
  */
 export async function authorizationUrl(
   provider: Provider,
@@ -50,11 +50,11 @@ async function signedUrl(
 async function pushedUrl(configuration: Configuration, parameters: URLSearchParams): Promise<URL> {
   const url = await buildAuthorizationUrlWithPAR(configuration, parameters);
   // A `request_uri` is short (RFC 9126 §2.2). `Location` must pass every proxy on its way.
-  if (url.href.length > longestAddress) throw new Error('the request_uri has no end');
+  if (url.href.length > longestAddress) throw new Error('the request_uri is too long');
   return url;
 }
 
-/** Pushed if the provider requires it (RFC 9126 §5). The option `par` overrides this. */
+/** Whether to push the request: if the provider requires it (RFC 9126 §5) or `par` says so. */
 function isPushed(provider: Provider, configuration: Configuration): boolean {
   const { par } = provider.options;
   if (par !== 'auto') return par === 'required';

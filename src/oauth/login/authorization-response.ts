@@ -20,7 +20,10 @@ export function checkAuthorizationResponse(
   if (!parameters.get('code')) throw malformed('code is missing');
 }
 
-/** "Request and response parameters MUST NOT be included more than once" (RFC 6749 §3.1). */
+/**
+ * Throws `invalid_request` for a repeated parameter. "Request and response parameters MUST NOT be
+ * included more than once" (RFC 6749 §3.1).
+ */
 export function refuseRepeatedParameters(parameters: URLSearchParams): void {
   const seen = new Set<string>();
   for (const name of parameters.keys()) {

@@ -2,10 +2,10 @@
 export type ClaimReader = (claims: Readonly<Record<string, unknown>>) => unknown;
 
 /**
- * Creates a reader for the claim of a name. The name is tried whole first, as in
- * `https://example.com/roles`, then as a path of names that are separated by dots, as in
- * `realm_access.roles`. Only own properties of objects count: `__proto__`, the `length` of a list
- * and its indexes name nothing.
+ * Creates a reader for the claim with this name. The whole name is tried first, as in
+ * `https://example.com/roles`, then a path of names that are separated by dots, as in
+ * `realm_access.roles`. Only own properties of objects are read, so `__proto__`, the `length` of a
+ * list and its indexes are never found.
  */
 export function claimReader(name: string): ClaimReader {
   const path = name.split('.');

@@ -4,7 +4,7 @@ import { isProtocolClaim } from '../../config/values/protocol-claims.ts';
 import { BffError } from '../../errors.ts';
 import { claimReader } from './claim-reader.ts';
 import { mergeClaims } from './merge-claims.ts';
-import { verifying } from '../provider/metadata.ts';
+import { verifyingConfiguration } from '../provider/metadata.ts';
 
 /** The claims about a user, with the names that the provider uses (OIDC Core §5.1). */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -16,7 +16,7 @@ export interface ReadClaims {
 }
 
 /**
- * What is known about the sources of an account's claims. The ID token itself is among the tokens.
+ * The sources of an account's claims, besides the ID token, which is stored with the tokens.
  * Records of releases before 0.4 have no sources.
  */
 export interface ClaimSources {
@@ -34,7 +34,7 @@ export interface ClaimSources {
  * The claims of each scope (OIDC Core §5.4). If the ID token has any one of them, the provider is
  * assumed to put all of them there.
  */
-const promisedBy: Readonly<Record<string, readonly string[]>> = {
+const claimsOfScope: Readonly<Record<string, readonly string[]>> = {
   profile: ['name', 'given_name', 'family_name', 'nickname', 'preferred_username', 'picture'],
   email: ['email'],
   address: ['address'],
@@ -45,27 +45,29 @@ const promisedBy: Readonly<Record<string, readonly string[]>> = {
 export const longestClaims = 64 * 1024;
 
 /**
- * The user's claims from the ID token. UserInfo is requested only if the ID token lacks the claims
- * of a scope or a `wanted` claim. The ID token takes precedence. Throws `login_failed`, also if
- * UserInfo has another subject (OIDC Core §5.3.2).
+ * Reads the user's claims from the ID token. UserInfo is requested only if the ID token lacks the
+ * claims of a scope or a claim of `ruleClaims`. The ID token takes precedence. Throws
+ * `login_failed`, also if UserInfo has another subject (OIDC Core §5.3.2).
  */
 export async function readClaims(
   configuration: Configuration,
   idToken: IDToken,
   accessToken: string,
   scopes: readonly string[],
-  proving: DPoPOptions = {},
-  wanted: readonly string[] = [],
+  dpop: DPoPOptions = {},
+  ruleClaims: readonly string[] = [],
 ): Promise<ReadClaims> {
   checkSubject(idToken.sub);
-  const asksUserInfo =
+  const needsUserInfo =
     configuration.serverMetadata().userinfo_endpoint !== undefined &&
-    (scopes.some((scope) => promisedBy[scope] && !promisedBy[scope].some((c) => c in idToken)) ||
-      wanted.some((name) => claimReader(name)(idToken) === undefined));
-  if (!asksUserInfo) return { claims: aboutTheUser(withinLimits(idToken)) };
-  const strict = verifying(configuration);
-  const userInfo = await fetchUserInfo(strict, accessToken, idToken.sub, proving);
-  const claims = aboutTheUser(withinLimits(mergeClaims(userInfo, idToken, wanted)));
+    (scopes.some(
+      (scope) => claimsOfScope[scope] && !claimsOfScope[scope].some((c) => c in idToken),
+    ) ||
+      ruleClaims.some((name) => claimReader(name)(idToken) === undefined));
+  if (!needsUserInfo) return { claims: aboutTheUser(withinLimits(idToken)) };
+  const strict = verifyingConfiguration(configuration);
+  const userInfo = await fetchUserInfo(strict, accessToken, idToken.sub, dpop);
+  const claims = aboutTheUser(withinLimits(mergeClaims(userInfo, idToken, ruleClaims)));
   return { claims, userInfo };
 }
 
@@ -82,7 +84,10 @@ export function withinLimits(claims: Claims): Claims {
   return claims;
 }
 
-/** "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2). Throws `login_failed`. */
+/**
+ * Throws `login_failed` unless `sub` is 1 to 255 ASCII characters. "It MUST NOT exceed 255 ASCII
+ * characters in length" (OIDC Core §2).
+ */
 export function checkSubject(sub: string): void {
   if (!/^[\x20-\x7e]{1,255}$/.test(sub))
     throw refused('a subject that is not 1 to 255 ASCII characters');

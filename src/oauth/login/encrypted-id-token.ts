@@ -18,16 +18,16 @@ const keyManagementAlgorithms = [
 const longestToken = 64 * 1024;
 
 /**
- * Decrypts ID tokens (OIDC Core §3.1.3.7 item 1) before the response is validated. The signed token
- * inside is verified like any other. A token that cannot be decrypted stays as it is and is refused
- * later, because it is not a signed token.
+ * Creates a reader that decrypts the ID token in a response (OIDC Core §3.1.3.7 item 1), so that
+ * the signed token inside is verified like any other. A token that cannot be decrypted stays as it
+ * is and is refused later, because it is not a signed token.
  */
-export function openingIdTokens(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
+export function idTokenDecrypter(keys: () => Promise<readonly KeyObject[]>): ResponseReader {
   return async (_url, response) => {
     const fields = response.body.includes('"id_token"') ? readFields(response) : undefined;
     const encrypted = fields?.['id_token'];
     if (typeof encrypted !== 'string' || !isEncrypted(encrypted)) return response;
-    const idToken = await open(encrypted, await keys());
+    const idToken = await decrypt(encrypted, await keys());
     return idToken === undefined
       ? response
       : { ...response, body: JSON.stringify({ ...fields, id_token: idToken }) };
@@ -38,8 +38,8 @@ function isEncrypted(token: string): boolean {
   return token.length <= longestToken && token.split('.').length === 5;
 }
 
-/** Tries every key. `undefined` if none can decrypt the token. */
-async function open(token: string, keys: readonly KeyObject[]): Promise<string | undefined> {
+/** Tries every key. Returns `undefined` if none can decrypt the token. */
+async function decrypt(token: string, keys: readonly KeyObject[]): Promise<string | undefined> {
   for (const key of keys) {
     try {
       const { plaintext } = await compactDecrypt(token, key, { keyManagementAlgorithms });

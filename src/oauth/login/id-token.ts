@@ -24,8 +24,8 @@ export interface IdTokenContext {
 }
 
 /**
- * The checks of OIDC Core §3.1.3.7 and §3.1.3.8 that the library does not make. Throws
- * `login_failed`.
+ * Makes the checks of OIDC Core §3.1.3.7 and §3.1.3.8 that openid-client does not make: `azp`,
+ * `iat` and `at_hash`. Throws `login_failed`.
  */
 export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
   const { encoded, accessToken, clientId, now } = context;
@@ -42,9 +42,9 @@ export function checkIdToken(claims: IDToken, context: IdTokenContext): void {
 }
 
 /**
- * "The iat Claim can be used to reject tokens that were issued too far away from the current time"
- * (OIDC Core §3.1.3.7). Also refuses an `auth_time` in the future, which would defeat `max_age`.
- * Throws `login_failed`.
+ * Throws `login_failed` if the ID token of a sign-in is older than 24 hours: "The iat Claim can be
+ * used to reject tokens that were issued too far away from the current time" (OIDC Core §3.1.3.7).
+ * Also refuses an `auth_time` in the future, which would defeat `max_age`.
  */
 export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: number): void {
   if (iat * 1000 < now - oldest) throw refused('that is too old (iat)');
@@ -54,7 +54,7 @@ export function checkFreshness({ iat, auth_time: authTime }: IDToken, now: numbe
 }
 
 /**
- * When the provider's session ends, in epoch milliseconds (`session_expiry`, OpenID Connect
+ * Reads when the provider's session ends, in epoch milliseconds (`session_expiry`, OpenID Connect
  * Enterprise Extensions). `undefined` if the claim is missing or not a valid time.
  */
 export function readSessionExpiry(claims: Readonly<Record<string, unknown>>): number | undefined {

@@ -15,7 +15,7 @@ const longestUnverified = 16 * 1024;
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * The parameters of an authorization response. If the provider is configured to sign responses,
+ * Returns the parameters of an authorization response. If the provider must sign its responses,
  * only the signed parameters count (JARM §2.4). Throws `invalid_request` if the signed response is
  * missing or invalid, `login_expired` if it has expired, and `provider_unavailable` if the keys
  * cannot be fetched.
@@ -39,8 +39,8 @@ export async function readAuthorizationResponse(
 }
 
 /**
- * The unverified `state` of a response, or `undefined` if it has none. Any client can send a
- * response without a pending login, so a signed response of more than 16 KB is not decoded.
+ * Returns the unverified `state` of a response, or `undefined` if it has none. Any client can send
+ * a response, even without a pending login, so a signed response of more than 16 KB is not decoded.
  */
 export function claimedState(
   { options: { jarm } }: Provider,
@@ -60,7 +60,7 @@ export function claimedState(
 async function verified(provider: Provider, encoded: string): Promise<Claims> {
   const { idTokenAlgorithms } = provider.options;
   try {
-    const payload = await verifySignature(provider, encoded, 'anyone', idTokenAlgorithms);
+    const payload = await verifySignature(provider, encoded, 'client', idTokenAlgorithms);
     return JSON.parse(Buffer.from(payload).toString('utf8')) as Claims;
   } catch (error) {
     if (error instanceof BffError) throw error;

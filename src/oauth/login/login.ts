@@ -29,7 +29,7 @@ export type LoginParameters = Readonly<Record<string, string>>;
 /** The maximum size of one login parameter, in octets. */
 export const maxLoginParameter = 1024;
 
-/** Generates a `state`. `mark` is appended and can be read before the response is verified. */
+/** Generates a `state`. `mark` is appended to it and can be read without the pending login. */
 export function newState(mark = ''): string {
   return randomState() + mark;
 }
@@ -104,7 +104,8 @@ export async function finishLogin(
   try {
     return await provider.whileAlive(redeemCode(provider, configuration, secrets, response, now));
   } catch (error) {
-    // The provider may have rotated its keys. The code is spent, but the next sign-in gets them.
+    // The provider may have rotated its keys. This code cannot be used again, but the next sign-in
+    // uses the new keys.
     if (isUnknownKey(error)) provider.renew();
     throw toBffError(error);
   }
@@ -122,7 +123,7 @@ async function redeemCode(
   // Built from our configuration: the library sends this URL without its query as redirect_uri.
   const callbackUrl = new URL(`${secrets.redirectUri}?${response}`);
   const { dpopKey } = secrets;
-  const proving = provider.proving(configuration, dpopKey);
+  const dpop = provider.dpopOptions(configuration, dpopKey);
   const checks = {
     pkceCodeVerifier: secrets.codeVerifier,
     expectedState: secrets.state,
@@ -130,7 +131,7 @@ async function redeemCode(
     idTokenExpected: true,
     ...(secrets.maxAge !== undefined && { maxAge: secrets.maxAge }),
   };
-  const tokens = await authorizationCodeGrant(configuration, callbackUrl, checks, {}, proving);
+  const tokens = await authorizationCodeGrant(configuration, callbackUrl, checks, {}, dpop);
   const idToken = tokens.claims();
   const tokenSet = readTokenSet(tokens, now, dpopKey && { dpopKey });
   const { accessToken, idToken: encoded } = tokenSet;
@@ -143,8 +144,8 @@ async function redeemCode(
   const authentication = readAuthentication(idToken);
   checkAcr(authentication.acr, secrets.acrValues);
   const { scopes } = provider.options;
-  const { wantedClaims } = provider;
-  const read = await readClaims(configuration, idToken, accessToken, scopes, proving, wantedClaims);
+  const { ruleClaims } = provider;
+  const read = await readClaims(configuration, idToken, accessToken, scopes, dpop, ruleClaims);
   const sessionState = response.get('session_state');
   const sessionExpiry = readSessionExpiry(idToken);
   return {

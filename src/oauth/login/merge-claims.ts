@@ -3,20 +3,20 @@ import { claimReader } from './claim-reader.ts';
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * The claims of UserInfo and the ID token, which takes precedence. A `wanted` claim that the ID
- * token lacks is also found inside an object that both have, such as `realm_access.roles`.
- * `email_verified` always belongs to the address in `email`.
+ * Merges the claims of UserInfo and of the ID token, which takes precedence. A claim of
+ * `ruleClaims` that the ID token lacks is also taken from inside an object that both have, such as
+ * `realm_access.roles`. `email_verified` always belongs to the address in `email`.
  */
 export function mergeClaims(
   userInfo: Claims,
   idToken: Claims,
-  wanted: readonly string[] = [],
+  ruleClaims: readonly string[] = [],
 ): Claims {
   const { email_verified: _, ...others } = { ...userInfo, ...idToken };
   const verification = verificationOf(userInfo, idToken);
   const merged: Claims =
     verification === undefined ? others : { ...others, email_verified: verification };
-  return wanted.reduce((claims, name) => {
+  return ruleClaims.reduce((claims, name) => {
     const read = claimReader(name);
     const found = read(claims) === undefined ? read(userInfo) : undefined;
     return found === undefined ? claims : withValueAt(claims, name.split('.'), found);

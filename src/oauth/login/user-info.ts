@@ -1,12 +1,12 @@
 import { fetchUserInfo, skipSubjectCheck } from 'openid-client';
 import { toBffError } from '../errors.ts';
 import { readNonOidcUser } from '../non-oidc/user.ts';
-import { verifying } from '../provider/metadata.ts';
+import { verifyingConfiguration } from '../provider/metadata.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { TokenSet } from '../tokens/token-set.ts';
 import { type Claims, withinLimits } from './claims.ts';
 
-/** The response of UserInfo: claims, another user's claims, or no endpoint to ask. */
+/** The result of reading UserInfo: claims, another user's claims, or no UserInfo endpoint. */
 export type UserInfo =
   | { readonly kind: 'claims'; readonly claims: Claims }
   | { readonly kind: 'other_user' }
@@ -40,8 +40,8 @@ async function request(
   if (provider.options.type === 'oauth2')
     return readNonOidcUser(configuration, provider.options, tokens);
   if (configuration.serverMetadata().userinfo_endpoint === undefined) return undefined;
-  const proving = provider.proving(configuration, tokens.dpopKey);
-  const strict = verifying(configuration);
-  const claims = await fetchUserInfo(strict, tokens.accessToken, skipSubjectCheck, proving);
+  const dpop = provider.dpopOptions(configuration, tokens.dpopKey);
+  const strict = verifyingConfiguration(configuration);
+  const claims = await fetchUserInfo(strict, tokens.accessToken, skipSubjectCheck, dpop);
   return { sub: claims.sub, claims };
 }

@@ -13,7 +13,7 @@ export interface EndSessionRequest {
 }
 
 /**
- * The URL that signs the user out at the authorization server (OIDC RP-Initiated Logout §2).
+ * Builds the URL that signs the user out at the authorization server (OIDC RP-Initiated Logout §2).
  * `undefined` if the provider has no such endpoint. Throws `provider_unavailable`.
  */
 export async function endSessionUrl(

@@ -32,7 +32,8 @@ const clockTolerance = 60;
 const lifetimeWithoutExp = 120;
 
 /**
- * The unverified issuer and audience of a logout token, which select the provider that verifies it.
+ * Reads the unverified issuer and audience of a logout token, to select the provider that verifies
+ * it.
  * Throws `invalid_logout_token` if it is not a JWT with an issuer.
  */
 export function partiesOf(encoded: string): {
@@ -116,8 +117,8 @@ function checkParties({ iss, aud }: Members, { issuer, clientId }: ProviderOptio
 }
 
 /**
- * "Verify that the Logout Token does not contain a nonce Claim", whatever its value: a token with a
- * nonce is an ID token.
+ * Requires the logout event, and no `nonce`, which only ID tokens have. "Verify that the Logout
+ * Token does not contain a nonce Claim" (OIDC Back-Channel Logout §2.6).
  */
 function checkEvent({ events, ...others }: Members): void {
   if (!isObject(events)) return refuse('events is no object');
@@ -126,7 +127,7 @@ function checkEvent({ events, ...others }: Members): void {
   if ('nonce' in others) refuse('there is a nonce, as in an ID token');
 }
 
-/** The expiry of the token, in epoch milliseconds. */
+/** Checks the times of the token and returns its expiry in epoch milliseconds. */
 function checkTimes({ iat, exp, nbf }: Members, options: ProviderOptions, now: number): number {
   if (!isTime(iat)) return refuse('iat is missing or no time');
   const latest = now / 1000 + clockTolerance;
@@ -154,7 +155,7 @@ function checkNames({ sub, sid, jti }: Members): Pick<LogoutToken, 'sub' | 'sid'
 
 async function checkSignature(provider: Provider, encoded: string): Promise<void> {
   try {
-    await verifySignature(provider, encoded, 'anyone');
+    await verifySignature(provider, encoded, 'client');
   } catch (error) {
     if (error instanceof BffError) throw unavailable(error);
     throw invalid(whyUnverified(error), error);

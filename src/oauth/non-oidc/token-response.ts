@@ -12,7 +12,7 @@ type Fields = Record<string, unknown>;
 export function tokenResponses(options: ProviderOptions): ResponseReader {
   const errors = presetOf(options)?.errors ?? {};
   return (url, response) => {
-    const isAboutTokens = url === options.tokenEndpoint && !isElsewhereOrLater(response);
+    const isAboutTokens = url === options.tokenEndpoint && !isRedirectOrOutage(response);
     const fields = isAboutTokens ? readFields(response) : undefined;
     if (!fields) return response;
     return isRefusal(fields) ? refusal(response, fields, errors) : success(response, fields);
@@ -20,7 +20,7 @@ export function tokenResponses(options: ProviderOptions): ResponseReader {
 }
 
 /** Redirects, outages and rate limits are handled by the caller. */
-function isElsewhereOrLater({ status }: ProviderResponse): boolean {
+function isRedirectOrOutage({ status }: ProviderResponse): boolean {
   return status >= 500 || status === 429 || (status >= 300 && status < 400);
 }
 
@@ -49,8 +49,8 @@ function refusal(
   fields: Fields,
   names: Readonly<Record<string, string>>,
 ): ProviderResponse {
-  const said = typeof fields['error'] === 'string' ? fields['error'] : 'invalid_request';
-  const error = Object.hasOwn(names, said) ? names[said] : said;
+  const stated = typeof fields['error'] === 'string' ? fields['error'] : 'invalid_request';
+  const error = Object.hasOwn(names, stated) ? names[stated] : stated;
   const { error_description: description } = fields;
   const text = typeof description === 'string' ? { error_description: description } : {};
   return asJson(response, response.status < 400 ? 400 : response.status, { error, ...text });

@@ -34,7 +34,7 @@ export async function readNonOidcUser(
     if (value !== undefined) claims[claim] = value;
   }
   const sub = subjectOf(claims['sub']);
-  const addresses = await readAddress(configuration, options, tokens);
+  const addresses = await readEmail(configuration, options, tokens);
   return { sub, claims: withinLimits(consistent({ ...claims, ...addresses, sub })) };
 }
 
@@ -96,7 +96,7 @@ function subjectOf(value: unknown): string {
 }
 
 /** Reads the primary address from a separate e-mail endpoint, verified or not. */
-async function readAddress(
+async function readEmail(
   configuration: Configuration,
   options: ProviderOptions,
   tokens: TokenSet,

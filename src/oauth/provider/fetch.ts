@@ -40,7 +40,7 @@ export function createProviderFetch(
   return async (url, init) => {
     agent ??= ownConnections(options);
     const response = await read(url, await send(url, init, options, agent));
-    nonces?.learn(new URL(url).origin, response.headers.get('dpop-nonce'));
+    nonces?.update(new URL(url).origin, response.headers.get('dpop-nonce'));
     const unavailable = whyUnavailable(response, 'accept' in init.headers);
     if (unavailable) {
       throw new Outage(`${init.method} ${url} ${unavailable}`, { response }).toBffError();
@@ -66,7 +66,7 @@ async function send(
   try {
     const response = await request(routeInternally(url, options), {
       method: init.method as Dispatcher.HttpMethod,
-      // The provider builds its own URLs from `Host`, so it must see its public name.
+      // A provider builds its own URLs from `Host`, so it must see its public name.
       headers: { ...init.headers, host: new URL(url).host },
       body: init.body instanceof URLSearchParams ? init.body.toString() : (init.body as string),
       signal: init.signal ?? null,
@@ -81,8 +81,8 @@ async function send(
 }
 
 /**
- * A connection pool with the provider's own certificate authorities and client certificate.
- * `undefined` if the provider has none and uses the shared pool.
+ * Creates a connection pool with the provider's own TLS settings. Returns `undefined` if it has
+ * none and uses the shared pool.
  */
 function ownConnections(options: ProviderFetchOptions): Agent | undefined {
   const tls = readProviderTls(options);

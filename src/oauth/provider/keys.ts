@@ -23,10 +23,10 @@ const longestOutage = 24 * 60 * 60 * 1000;
 const renewalTimeout = 1000;
 
 /** The backoff after a failed request, in milliseconds. */
-const pauseAfterFailure = 1000;
+const failureBackoff = 1000;
 
 /** Where a token came from: the provider's token endpoint, or any client of a public endpoint. */
-export type KeySource = 'provider' | 'anyone';
+export type KeySource = 'provider' | 'client';
 
 /**
  * The minimum time between requests for unknown key ids, in milliseconds. Each source has its own
@@ -34,13 +34,13 @@ export type KeySource = 'provider' | 'anyone';
  */
 const betweenUnknownKeys: Readonly<Record<KeySource, number>> = {
   provider: 10 * 1000,
-  anyone: 60 * 1000,
+  client: 60 * 1000,
 };
 
 /** Called once per outage, when keys cannot be fetched and cached ones stay in use. */
 export type KeysListener = (error: BffError) => void;
 
-interface KnownKeys {
+interface CachedKeys {
   readonly set: JSONWebKeySet;
   readonly keyFor: ReturnType<typeof createLocalJWKSet>;
   readonly fetchedAt: number;
@@ -52,10 +52,10 @@ interface KnownKeys {
  */
 export class ProviderKeys {
   readonly url: string;
-  #known?: KnownKeys;
-  #fetching?: Promise<KnownKeys> | undefined;
+  #cached?: CachedKeys;
+  #fetching?: Promise<CachedKeys> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
-  readonly #lookedForUnknownAt = { provider: -Infinity, anyone: -Infinity };
+  readonly #lookedForUnknownAt = { provider: -Infinity, client: -Infinity };
 
   constructor(
     jwksUri: string,
@@ -71,7 +71,7 @@ export class ProviderKeys {
   /** A fetch for `openid-client` that serves the key set's URL from this cache. */
   readonly fetch: CustomFetch = async (url, init) => {
     if (url !== this.url) return this.send(url, init);
-    return Response.json((await this.#newest()).set);
+    return Response.json((await this.#renewed()).set);
   };
 
   /**
@@ -84,60 +84,60 @@ export class ProviderKeys {
     token: FlattenedJWSInput,
     source: KeySource,
   ): Promise<CryptoKey> {
-    const known = await this.#recent();
+    const cached = await this.#current();
     try {
-      return await known.keyFor(header, token);
+      return await cached.keyFor(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      const newer = await this.#newer(source);
-      return (newer ?? known).keyFor(header, token);
+      const newer = await this.#fetchForUnknownKey(source);
+      return (newer ?? cached).keyFor(header, token);
     }
   }
 
   /** Fetches new keys, or returns the cached ones if it is too early. Joins a running request. */
-  async #newer(source: KeySource): Promise<KnownKeys | undefined> {
+  async #fetchForUnknownKey(source: KeySource): Promise<CachedKeys | undefined> {
     const sinceLast = this.clock() - this.#lookedForUnknownAt[source];
-    if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#known;
+    if (!this.#fetching && sinceLast < betweenUnknownKeys[source]) return this.#cached;
     this.#lookedForUnknownAt[source] = this.clock();
     return this.#fetchOnce();
   }
 
-  async #recent(): Promise<KnownKeys> {
-    if (this.#known && this.#ageOf(this.#known) < keysLifetime) return this.#known;
-    if (this.#failure && this.clock() - this.#failure.at < pauseAfterFailure) {
-      if (this.#mayServe(this.#known)) return this.#known;
+  async #current(): Promise<CachedKeys> {
+    if (this.#cached && this.#ageOf(this.#cached) < keysLifetime) return this.#cached;
+    if (this.#failure && this.clock() - this.#failure.at < failureBackoff) {
+      if (this.#mayServe(this.#cached)) return this.#cached;
       throw this.#failure.error;
     }
     // These keys are new, so tokens from clients must not trigger another request soon. The
     // provider's own tokens may: it can rotate its keys right after this response.
-    this.#lookedForUnknownAt.anyone = this.clock();
-    return this.#newest();
+    this.#lookedForUnknownAt.client = this.clock();
+    return this.#renewed();
   }
 
   /** Fetches new keys. Falls back to the cached ones if that fails or takes too long. */
-  async #newest(): Promise<KnownKeys> {
+  async #renewed(): Promise<CachedKeys> {
     const fetched = this.#fetchOnce();
-    const known = this.#known;
-    if (!this.#mayServe(known)) return fetched;
-    const newest = fetched.catch(() => known);
-    return withDeadline(newest, renewalTimeout, () => known);
+    const cached = this.#cached;
+    if (!this.#mayServe(cached)) return fetched;
+    const newest = fetched.catch(() => cached);
+    return withDeadline(newest, renewalTimeout, () => cached);
   }
 
-  #fetchOnce(): Promise<KnownKeys> {
+  #fetchOnce(): Promise<CachedKeys> {
     this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined));
     return this.#fetching;
   }
 
-  async #fetch(): Promise<KnownKeys> {
+  async #fetch(): Promise<CachedKeys> {
     try {
       const set = await this.#download();
       const keyFor = createLocalJWKSet(set);
-      this.#known = { set, keyFor, fetchedAt: this.clock() };
+      this.#cached = { set, keyFor, fetchedAt: this.clock() };
       this.#failure = undefined;
-      return this.#known;
+      return this.#cached;
     } catch (thrown) {
       const error = toBffError(thrown);
-      if (this.#known && !this.#failure) this.listener(error);
+      if (this.#cached && !this.#failure) this.listener(error);
       this.#failure = { error, at: this.clock() };
       throw error;
     }
@@ -157,11 +157,11 @@ export class ProviderKeys {
     return (await response.json()) as JSONWebKeySet;
   }
 
-  #mayServe(keys: KnownKeys | undefined): keys is KnownKeys {
+  #mayServe(keys: CachedKeys | undefined): keys is CachedKeys {
     return keys !== undefined && this.#ageOf(keys) < longestOutage;
   }
 
-  #ageOf({ fetchedAt }: KnownKeys): number {
+  #ageOf({ fetchedAt }: CachedKeys): number {
     return this.clock() - fetchedAt;
   }
 }

@@ -42,7 +42,7 @@ export class Liveness {
     } catch (error) {
       // Any response shows that the provider is alive. The call itself will report what is wrong.
       if (outageBehind(error)?.status !== undefined) return;
-      throw silence(beforeProbe + probeTimeout, error).toBffError();
+      throw hangingOutage(beforeProbe + probeTimeout, error).toBffError();
     } finally {
       cancel();
     }
@@ -52,10 +52,10 @@ export class Liveness {
 /** Throws `provider_unavailable` if `work` misses the discovery timeout. The work continues. */
 export async function withDiscoveryTimeout<T>(work: Promise<T>): Promise<T> {
   return withDeadline(work, discoveryTimeout, () => {
-    throw silence(discoveryTimeout).toBffError();
+    throw hangingOutage(discoveryTimeout).toBffError();
   });
 }
 
-function silence(milliseconds: number, cause?: unknown): Outage {
+function hangingOutage(milliseconds: number, cause?: unknown): Outage {
   return new Outage(`no response within ${milliseconds} ms`, { cause, isUnreachable: true });
 }

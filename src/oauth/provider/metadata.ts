@@ -14,9 +14,9 @@ import { presetOf } from '../../config/presets/presets.ts';
 import { refuseShortfalls } from './fapi2.ts';
 
 /**
- * The metadata of a provider (OIDC Discovery §4) for `openid-client`, restricted to what is safe to
- * accept. For a provider without OpenID Connect they come from the options. Throws the library's
- * errors, or an error that names the problem.
+ * Discovers the metadata of a provider (OIDC Discovery §4) for `openid-client`, and removes what is
+ * not safe to accept. For a provider without OpenID Connect the metadata come from the options.
+ * Throws the library's errors, or an error that describes the problem.
  */
 export async function discoverConfiguration(
   options: ProviderOptions,
@@ -61,10 +61,11 @@ function configurationOf(
 }
 
 /**
- * A configuration for responses that may be signed, such as UserInfo. openid-client verifies them
- * with the algorithms of ID tokens and freshly fetched keys (OIDC Core §5.3.2).
+ * Returns a configuration for responses that may be signed, such as UserInfo. With it,
+ * openid-client verifies them with the algorithms of ID tokens and freshly fetched keys (OIDC Core
+ * §5.3.2).
  */
-export function verifying(configuration: Configuration): Configuration {
+export function verifyingConfiguration(configuration: Configuration): Configuration {
   const metadata: ServerMetadata = configuration.serverMetadata();
   const algorithms = metadata.id_token_signing_alg_values_supported;
   const strict = new Configuration(
@@ -80,7 +81,7 @@ export function verifying(configuration: Configuration): Configuration {
   return strict;
 }
 
-/** Whether HTTP without TLS is allowed, which is only so on a loopback host. */
+/** Whether HTTP without TLS is allowed. The configuration allows it on a loopback host only. */
 function isUnencrypted({
   type,
   issuer,

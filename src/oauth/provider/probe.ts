@@ -2,7 +2,7 @@ import type { CustomFetch } from 'openid-client';
 import type { ProviderOptions } from '../../config/options.ts';
 import { outageBehind } from '../errors.ts';
 
-/** What a probe needs of a provider. */
+/** The part of a provider that a probe uses. */
 export interface ProbedProvider {
   readonly options: ProviderOptions;
   readonly fetch: CustomFetch;

@@ -3,10 +3,10 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { BffError } from '../../errors.ts';
 import { clientAuthentication, type SigningKey, signingKey } from '../client/authentication.ts';
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
-import { type DpopKey, DpopNonces, provingKey } from '../client/dpop.ts';
+import { type DpopKey, DpopNonces, dpopOptions } from '../client/dpop.ts';
 import { toBffError } from '../errors.ts';
 import { Liveness, withDiscoveryTimeout } from './liveness.ts';
-import { openingIdTokens } from '../login/encrypted-id-token.ts';
+import { idTokenDecrypter } from '../login/encrypted-id-token.ts';
 import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
 import { type KeysListener, ProviderKeys } from './keys.ts';
@@ -22,11 +22,11 @@ const metadataLifetime = 60 * 60 * 1000;
 const betweenRenewals = 60 * 1000;
 
 /** The backoff after a failed discovery, in milliseconds. It keeps an outage from getting worse. */
-const pauseAfterFailure = 1000;
+const failureBackoff = 1000;
 
 /**
  * One configured authorization server. It is discovered on first use, so that the BFF can start
- * while a provider is down. Known metadata stay in use if a later discovery fails.
+ * while a provider is down. Cached metadata stay in use if a later discovery fails.
  */
 export class Provider {
   /** Makes all requests to this provider. */
@@ -34,7 +34,7 @@ export class Provider {
   readonly #nonces = new DpopNonces();
   readonly #keyFile: ClientKeyFile | undefined;
   readonly #liveness = new Liveness((signal) => probeProvider(this, signal));
-  #known?: { readonly configuration: Configuration; readonly discoveredAt: number };
+  #cached?: { readonly configuration: Configuration; readonly discoveredAt: number };
   #keys?: ProviderKeys | undefined;
   #discovering?: Promise<Configuration> | undefined;
   #failure?: { readonly error: BffError; readonly at: number } | undefined;
@@ -47,8 +47,8 @@ export class Provider {
     badFileListener: BadFileListener = () => undefined,
     /** The resources and scopes that routes need in addition to `scopes`. */
     readonly routeNeeds: RouteNeeds = { resources: [], scopes: [] },
-    /** The claims that rules name. They are requested from UserInfo if the ID token lacks them. */
-    readonly wantedClaims: readonly string[] = [],
+    /** The claims that rules use. They are requested from UserInfo if the ID token lacks them. */
+    readonly ruleClaims: readonly string[] = [],
   ) {
     const nonces = this.#nonces;
     const { clientKey, profile } = options;
@@ -74,15 +74,15 @@ export class Provider {
 
   /** Like {@link configuration}, but without a timeout. Use it inside {@link whileAlive}. */
   async discovered(): Promise<Configuration> {
-    if (this.#known && this.clock() - this.#known.discoveredAt < metadataLifetime) {
-      return this.#known.configuration;
+    if (this.#cached && this.clock() - this.#cached.discoveredAt < metadataLifetime) {
+      return this.#cached.configuration;
     }
     if (!this.#mayDiscover()) {
-      if (this.#known) return this.#known.configuration;
+      if (this.#cached) return this.#cached.configuration;
       throw this.#failure?.error ?? new BffError('provider_unavailable');
     }
     const discovering = (this.#discovering ??= this.#shared(this.#discover()));
-    return this.#known?.configuration ?? discovering;
+    return this.#cached?.configuration ?? discovering;
   }
 
   /**
@@ -96,9 +96,9 @@ export class Provider {
     throw new BffError('provider_unavailable', { cause });
   }
 
-  /** Options for calls that get or use tokens bound to this key. Empty without a key. */
-  proving(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
-    return provingKey(configuration, key, this.#nonces);
+  /** The openid-client options for calls with tokens bound to this key. Empty without a key. */
+  dpopOptions(configuration: Configuration, key: DpopKey | undefined): DPoPOptions {
+    return dpopOptions(configuration, key, this.#nonces);
   }
 
   /** The client's own signing key. Throws if none is configured. */
@@ -108,9 +108,9 @@ export class Provider {
   }
 
   /**
-   * Waits for `work` while the provider responds to probes: a slow provider is waited for, a
-   * hanging one is not. Throws `provider_unavailable` for a hanging one within two seconds. The
-   * work continues in the background.
+   * Waits for `work` as long as the provider responds to probes, even if it is slow. Throws
+   * `provider_unavailable` within two seconds if it does not respond. The work then continues in
+   * the background.
    */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     return this.#liveness.whileAlive(work);
@@ -123,16 +123,16 @@ export class Provider {
   renew(): void {
     if (this.clock() - this.#renewedAt < betweenRenewals) return;
     this.#renewedAt = this.clock();
-    if (this.#known) this.#known = { ...this.#known, discoveredAt: -Infinity };
+    if (this.#cached) this.#cached = { ...this.#cached, discoveredAt: -Infinity };
   }
 
   #mayDiscover(): boolean {
-    return !this.#failure || this.clock() - this.#failure.at >= pauseAfterFailure;
+    return !this.#failure || this.clock() - this.#failure.at >= failureBackoff;
   }
 
   /**
-   * Shares one discovery among callers. After the timeout the next caller starts a new one: the
-   * request may be lost with the server it was sent to.
+   * Shares one discovery among callers. After the timeout the next caller starts a new one, because
+   * the request may never get a response.
    */
   #shared(discovery: Promise<Configuration>): Promise<Configuration> {
     const isOver = () => {
@@ -151,12 +151,12 @@ export class Provider {
       );
       this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
       if (this.#keys) configuration[customFetch] = this.#keys.fetch;
-      this.#known = { configuration, discoveredAt: this.clock() };
+      this.#cached = { configuration, discoveredAt: this.clock() };
       this.#failure = undefined;
       return configuration;
     } catch (error) {
       this.#failure = { error: toBffError(error), at: this.clock() };
-      if (this.#known) return this.#known.configuration;
+      if (this.#cached) return this.#cached.configuration;
       throw this.#failure.error;
     }
   }
@@ -181,5 +181,5 @@ function responseReader(
   keyFile: ClientKeyFile | undefined,
 ): ResponseReader | undefined {
   if (options.type === 'oauth2') return emailResponses(options, tokenResponses(options));
-  return keyFile && openingIdTokens(async () => (await keyFile.current()).decryptionKeys);
+  return keyFile && idTokenDecrypter(async () => (await keyFile.current()).decryptionKeys);
 }

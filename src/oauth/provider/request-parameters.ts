@@ -2,8 +2,9 @@ import type { ProviderOptions } from '../../config/options.ts';
 import { presetOf } from '../../config/presets/presets.ts';
 
 /**
- * The parameters of a sign-in in the provider's own terms: the scopes, `furtherScopes`, the login
- * parameters and the fixed parameters of the configuration, which take precedence.
+ * Combines the parameters of an authorization request: the configured scopes and `furtherScopes`,
+ * the login parameters, and the fixed parameters of the configuration, which take precedence. Uses
+ * the provider's own names for them if its preset has some.
  */
 export function requestParameters(
   options: ProviderOptions,
@@ -12,12 +13,12 @@ export function requestParameters(
 ): Record<string, string> {
   const { offlineAccess, loginHint = 'login_hint' } = presetOf(options) ?? {};
   const all = [...new Set([...options.scopes, ...furtherScopes])];
-  const isWithoutScope = offlineAccess !== undefined && all.includes('offline_access');
-  const scopes = isWithoutScope ? all.filter((scope) => scope !== 'offline_access') : all;
+  const replacesScope = offlineAccess !== undefined && all.includes('offline_access');
+  const scopes = replacesScope ? all.filter((scope) => scope !== 'offline_access') : all;
   const { login_hint: hint, ...others } =
     options.type === 'oauth2' ? verifiable(requested) : requested;
   return {
-    ...(isWithoutScope && offlineAccess),
+    ...(replacesScope && offlineAccess),
     ...others,
     ...(hint !== undefined && { [loginHint]: hint }),
     ...options.authorizationParams,

@@ -24,18 +24,18 @@ export function disagreements(
 
 function aboutPushing(metadata: ServerMetadata, { par }: ProviderOptions): Disagreement[] {
   const insists = metadata.require_pushed_authorization_requests === true;
-  const hasPlace = metadata.pushed_authorization_request_endpoint !== undefined;
+  const hasEndpoint = metadata.pushed_authorization_request_endpoint !== undefined;
   if (par === 'never' && insists)
     return [fatal('par is never, but it insists on pushed requests; remove par')];
-  if (par === 'never' || hasPlace || (par === 'auto' && !insists)) return [];
+  if (par === 'never' || hasEndpoint || (par === 'auto' && !insists)) return [];
   return [fatal('its metadata have no pushed_authorization_request_endpoint; remove par')];
 }
 
 function aboutSigning(metadata: ServerMetadata, { jar, par }: ProviderOptions): Disagreement[] {
   if (!jar && metadata.require_signed_request_object === true)
     return [fatal('it insists on signed requests; set jar and clientKey')];
-  const isOpen = par !== 'required' && !metadata.require_pushed_authorization_requests;
-  return jar && isOpen && metadata.request_parameter_supported === false
+  const isInBrowser = par !== 'required' && !metadata.require_pushed_authorization_requests;
+  return jar && isInBrowser && metadata.request_parameter_supported === false
     ? [doubtful('jar is true, but it announces that it takes no request objects')]
     : [];
 }

@@ -13,7 +13,7 @@ import type { Provider } from '../provider/provider.ts';
 import { verifySignature } from '../client/signature.ts';
 import { readTokenSet, type TokenSet } from './token-set.ts';
 
-/** A refresh without new tokens. Only `ended` ends the session. Other failures may be temporary. */
+/** A refresh without new tokens. Only `ended` ends the session. `failed` may be temporary. */
 export type NotRefreshed =
   | { readonly kind: 'ended'; readonly reason: string }
   | {
@@ -50,8 +50,8 @@ export interface RefreshSubject {
 /**
  * Redeems a refresh token (RFC 6749 §6). The result keeps the old refresh token unless it was
  * rotated, and the old ID token unless a new one was issued. The caller sets the timeout and
- * ensures that no refresh token is used twice. `parameters` request a different access token, which
- * may be `refused`.
+ * ensures that no refresh token is used twice. `parameters` request a different access token. Only
+ * then can the outcome be `refused`.
  */
 export async function refreshTokens(
   provider: Provider,
@@ -63,13 +63,8 @@ export async function refreshTokens(
   if (!before.refreshToken) return withoutRefreshToken(parameters !== undefined);
   try {
     const configuration = await provider.discovered();
-    const proving = provider.proving(configuration, before.dpopKey);
-    const response = await refreshTokenGrant(
-      configuration,
-      before.refreshToken,
-      parameters,
-      proving,
-    );
+    const dpop = provider.dpopOptions(configuration, before.dpopKey);
+    const response = await refreshTokenGrant(configuration, before.refreshToken, parameters, dpop);
     const tokens = readTokenSet(response, now, before);
     const idToken = response.claims();
     if (!idToken || !tokens.idToken) return { kind: 'refreshed', tokens };
@@ -85,12 +80,15 @@ export async function refreshTokens(
   } catch (error) {
     // The provider has rotated its keys. The next refresh finds the new ones.
     if (isUnknownKey(error)) provider.renew();
-    return parameters && !isGrantOver(error) ? unfulfilled(error) : outcomeOf(error);
+    return parameters && !isGrantOver(error) ? routeTokenFailure(error) : outcomeOf(error);
   }
 }
 
-/** The outcome of a failed request for a route's own token. A refusal affects that token only. */
-export function unfulfilled(error: unknown): RefreshOutcome {
+/**
+ * Returns the outcome of a failed request for a route's own token. A refusal affects only that
+ * token.
+ */
+export function routeTokenFailure(error: unknown): RefreshOutcome {
   const isRefusal = error instanceof ResponseBodyError && !notAboutTheToken.has(error.error);
   return isRefusal ? refused(`the provider says ${error.error}`) : outcomeOf(error);
 }
@@ -109,8 +107,8 @@ function refused(reason: string): NotRefreshed {
 const notAboutTheToken = new Set(['invalid_client', 'temporarily_unavailable', 'server_error']);
 
 /**
- * "its nonce Claim … if present … MUST be the same" (OIDC Core §12.2). Also makes the checks that
- * apply to every ID token.
+ * Makes the checks that apply to every ID token, and compares the nonce: "its nonce Claim … if
+ * present … MUST be the same" (OIDC Core §12.2).
  */
 function checkContinuity(
   claims: IDToken,
@@ -128,7 +126,7 @@ function checkContinuity(
   }
 }
 
-/** Only an error code that says that the grant is over ends a session (RFC 6749 §5.2). */
+/** Only `invalid_grant` ends a session: the grant has ended (RFC 6749 §5.2). */
 function outcomeOf(error: unknown): NotRefreshed {
   if (isGrantOver(error)) return { kind: 'ended', reason: 'invalid_grant' };
   const cause = toBffError(error);
@@ -136,7 +134,7 @@ function outcomeOf(error: unknown): NotRefreshed {
   return {
     kind: 'failed',
     error: isUnavailable ? cause : new BffError('provider_unavailable', { cause }),
-    concerns: isUnavailable ? whomOutageConcerns(cause) : whomRefusalConcerns(error),
+    concerns: isUnavailable ? scopeOfOutage(cause) : scopeOfRefusal(error),
   };
 }
 
@@ -145,13 +143,13 @@ function isGrantOver(error: unknown): boolean {
 }
 
 /** No response, `5xx` and `429` concern the provider. Any other response concerns the session. */
-function whomOutageConcerns(error: BffError): 'session' | 'provider' {
+function scopeOfOutage(error: BffError): 'session' | 'provider' {
   const { status = 503 } = outageBehind(error) ?? {};
   return status >= 500 || status === 429 ? 'provider' : 'session';
 }
 
 /** Wrong client credentials concern all sessions (RFC 6749 §5.2 `invalid_client`). */
-function whomRefusalConcerns(error: unknown): 'session' | 'provider' {
+function scopeOfRefusal(error: unknown): 'session' | 'provider' {
   if (error instanceof WWWAuthenticateChallengeError) return 'provider';
   const isAboutUs = error instanceof ResponseBodyError && error.error === 'invalid_client';
   return isAboutUs ? 'provider' : 'session';
@@ -168,6 +166,6 @@ export function hasResponded(error: BffError): boolean {
 }
 
 /** The `Retry-After` of a failed provider in seconds, or `undefined` if it sent none. */
-export function requestedPause(error: BffError): number | undefined {
+export function retryAfterOf(error: BffError): number | undefined {
   return outageBehind(error)?.retryAfter;
 }

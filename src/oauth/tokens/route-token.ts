@@ -2,7 +2,12 @@ import { clientCredentialsGrant, genericGrantRequest } from 'openid-client';
 import { BffError } from '../../errors.ts';
 import { newDpopKey } from '../client/dpop.ts';
 import type { Provider } from '../provider/provider.ts';
-import { type RefreshOutcome, type RefreshSubject, refreshTokens, unfulfilled } from './refresh.ts';
+import {
+  type RefreshOutcome,
+  type RefreshSubject,
+  refreshTokens,
+  routeTokenFailure,
+} from './refresh.ts';
 import type { TokenPolicy } from './token-policy.ts';
 import { readTokenSet } from './token-set.ts';
 
@@ -37,18 +42,19 @@ export async function fetchClientToken(
     const response = await clientCredentialsGrant(
       configuration,
       tokenParameters(policy),
-      provider.proving(configuration, dpopKey),
+      provider.dpopOptions(configuration, dpopKey),
     );
     // "A refresh token SHOULD NOT be included" (§4.4.3). The client can always request a new token.
     const { refreshToken: _, ...tokens } = readTokenSet(response, now, dpopKey && { dpopKey });
     return { kind: 'refreshed', tokens };
   } catch (error) {
-    return unfulfilled(error);
+    return routeTokenFailure(error);
   }
 }
 
 /**
- * RFC 8693 §2.1. If the subject token is bound to a key, the new token is bound to the same key.
+ * Exchanges the user's access token (RFC 8693 §2.1). If it is bound to a key, the new token is
+ * bound to the same key.
  */
 async function exchangeToken(
   provider: Provider,
@@ -66,20 +72,20 @@ async function exchangeToken(
       ...tokenParameters(policy),
       ...(actorToken && { actor_token: actorToken, actor_token_type: accessTokenType }),
     };
-    const proving = provider.proving(configuration, dpopKey);
-    const response = await genericGrantRequest(configuration, exchangeGrant, parameters, proving);
+    const dpop = provider.dpopOptions(configuration, dpopKey);
+    const response = await genericGrantRequest(configuration, exchangeGrant, parameters, dpop);
     checkIssuedType(response['issued_token_type']);
     const tokenSet = readTokenSet(response, now, dpopKey && { dpopKey });
     const { refreshToken: _, idToken: __, ...tokens } = tokenSet;
     return { kind: 'refreshed', tokens };
   } catch (error) {
-    return unfulfilled(error);
+    return routeTokenFailure(error);
   }
 }
 
 /**
- * "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a refresh or ID token must not reach an API as an
- * access token.
+ * Refuses a response without an access token. "issued_token_type REQUIRED" (RFC 8693 §2.2.1): a
+ * refresh or ID token must not be sent to an API as an access token.
  */
 function checkIssuedType(type: unknown): void {
   const isAccessToken = type === accessTokenType || type === 'urn:ietf:params:oauth:token-type:jwt';

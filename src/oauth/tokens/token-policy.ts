@@ -24,24 +24,25 @@ type RouteTokenOptions = Pick<
   'token' | 'provider' | 'resource' | 'exchange' | 'scope'
 >;
 
-/** The policy of a route, or `undefined` if the route uses the token of the sign-in or none. */
-export function tokenPolicyOf(
+/** Returns the policy of a route. `undefined` if it sends the token of the sign-in or no token. */
+export function routeTokenPolicy(
   { token, provider, resource, exchange, scope }: RouteTokenOptions,
   defaultProvider: string | undefined,
 ): TokenPolicy | undefined {
-  const whose = provider ?? defaultProvider;
-  if (whose === undefined || token === 'none') return undefined;
-  if (token === 'client') return named({ kind: 'client', provider: whose, resource, scope });
-  if (exchange) return named({ kind: 'exchange', provider: whose, ...exchange });
+  const providerId = provider ?? defaultProvider;
+  if (providerId === undefined || token === 'none') return undefined;
+  if (token === 'client') return named({ kind: 'client', provider: providerId, resource, scope });
+  if (exchange) return named({ kind: 'exchange', provider: providerId, ...exchange });
   if (resource === undefined && scope === undefined) return undefined;
-  return named({ kind: 'resource', provider: whose, resource, scope });
+  return named({ kind: 'resource', provider: providerId, resource, scope });
 }
 
 /**
- * The policy of a user token that a host application requests, or `undefined` for the token of the
- * sign-in. It equals that of a route with these options. An `audience` means a token exchange.
+ * Returns the policy of a user token that a host application requests. It equals that of a route
+ * with the same options. `undefined` for the token of the sign-in. An `audience` means a token
+ * exchange.
  */
-export function tokenPolicyFor(
+export function hostTokenPolicy(
   { resource, audience, scope }: Pick<TokenPolicy, 'resource' | 'audience' | 'scope'>,
   provider: string,
 ): TokenPolicy | undefined {
@@ -72,7 +73,7 @@ export function routeNeedsOf(
   defaultProvider: string | undefined,
 ): RouteNeeds {
   const policies = routes
-    .map((route) => tokenPolicyOf(route, defaultProvider))
+    .map((route) => routeTokenPolicy(route, defaultProvider))
     .filter((policy) => policy?.kind === 'resource' && policy.provider === provider);
   return {
     resources: unique(policies.map((policy) => policy?.resource ?? [])),

@@ -42,8 +42,8 @@ export function authorizationOf({ accessToken, dpopKey }: TokenSet): string {
 const longestToken = 32 * 1024;
 
 /**
- * The maximum length of an ID token, in characters. It allows for the largest claims of a session
- * (see `claims.ts`), encoded and signed.
+ * The maximum length of an ID token, in characters. It allows for claims of `longestClaims`,
+ * encoded and signed.
  */
 const longestIdToken = 128 * 1024;
 
@@ -93,9 +93,10 @@ function checkLengths(response: TokenResponse): void {
     refresh_token: refreshToken = '',
     id_token: idToken,
   } = response;
-  if (accessToken.length > longestToken) throw unacceptable('an access token without end');
-  if (refreshToken.length > longestToken) throw unacceptable('a refresh token without end');
-  if (idToken && idToken.length > longestIdToken) throw unacceptable('an ID token without end');
+  if (accessToken.length > longestToken) throw unacceptable('an access token that is too long');
+  if (refreshToken.length > longestToken) throw unacceptable('a refresh token that is too long');
+  if (idToken && idToken.length > longestIdToken)
+    throw unacceptable('an ID token that is too long');
 }
 
 /**
@@ -107,20 +108,20 @@ function refreshExpiry(
   now: number,
   before: Partial<TokenSet>,
 ): number | undefined {
-  const said =
+  const stated =
     lifetime(response['refresh_expires_in']) ?? lifetime(response['refresh_token_expires_in']);
-  if (said !== undefined) return now + said;
+  if (stated !== undefined) return now + stated;
   const isAnother = response.refresh_token && response.refresh_token !== before.refreshToken;
   return isAnother ? undefined : before.refreshExpiresAt;
 }
 
-/** Milliseconds. Zero means no known expiry. A value that is not a number is ignored. */
+/** Returns a lifetime in milliseconds, or `undefined` if it is zero or not plausible. */
 function lifetime(seconds: unknown): number | undefined {
   const isNumeral = typeof seconds === 'string' && /^\d+$/.test(seconds);
   const number = isNumeral ? Number(seconds) : seconds;
   // A longer lifetime is not plausible and might exceed the range of dates.
-  const isSane = typeof number === 'number' && number > 0 && number < 1e10;
-  return isSane ? Math.floor(number * 1000) : undefined;
+  const isPlausible = typeof number === 'number' && number > 0 && number < 1e10;
+  return isPlausible ? Math.floor(number * 1000) : undefined;
 }
 
 function unacceptable(what: string): BffError {

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
 import { satisfies } from '../../oauth/login/acr.ts';
-import { wantsNonce } from '../../oauth/client/dpop.ts';
+import { requiresNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import type { Session } from '../../session/sessions/session.ts';
@@ -106,7 +106,7 @@ export class AuthorizationService {
         ((refusal) =>
           inRequestLog(response, async () => {
             // The next proof will contain the nonce.
-            if (first.proof && wantsNonce(refusal)) return first;
+            if (first.proof && requiresNonce(refusal)) return first;
             const others = await this.#replacement(refusal, tokens, route, account);
             return others && this.#attempt(others, request, route, account);
           })),

@@ -32,7 +32,7 @@ export class DpopSigners {
         const proof = dpopProof(dpopKey, { method, target, accessToken, nonce, now: this.clock() });
         return [...without('dpop', headers), 'dpop', proof];
       },
-      updateNonce: (response, origin) => this.#nonces.learn(origin, response['dpop-nonce']),
+      updateNonce: (response, origin) => this.#nonces.update(origin, response['dpop-nonce']),
     };
   }
 }

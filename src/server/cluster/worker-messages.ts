@@ -1,4 +1,4 @@
-import type { SpelledMistake } from '../../config/load.ts';
+import type { FormattedMistake } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
 import type { ProcessMetrics } from '../../telemetry/metrics.ts';
@@ -15,7 +15,7 @@ export type FromWorker =
   /** `ready`: the worker waits for its options. `listening`: it serves requests. */
   | { readonly kind: 'ready' | 'listening' }
   /** The worker cannot start because of these configuration mistakes. */
-  | { readonly kind: 'mistakes'; readonly mistakes: readonly SpelledMistake[] }
+  | { readonly kind: 'mistakes'; readonly mistakes: readonly FormattedMistake[] }
   /** The worker cannot start for another reason. */
   | { readonly kind: 'failed'; readonly error: unknown }
   | {

@@ -11,7 +11,7 @@ import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 /** Claims that describe the sign-in itself. They stay as they were at the sign-in. */
 const signInClaims = new Set(['sub', 'acr', 'auth_time']);
 
-/** An account with its claims and what they come from. */
+/** An account with its claims and their sources. */
 interface Account {
   readonly sub: string;
   readonly claims: Claims;
@@ -19,19 +19,19 @@ interface Account {
   readonly sources?: ClaimSources;
 }
 
-/** The parts of a claims policy. */
+/** The settings of a claims policy. */
 export interface ClaimsPolicyParts {
   /** The hook. `undefined` if there is none. */
   readonly hook?: HookedClaims | undefined;
   /** `user.claims`. By default everything but claims about the token is kept. */
   readonly kept?: readonly string[] | undefined;
-  /** The claims that rules name. */
-  readonly wanted?: readonly string[] | undefined;
+  /** The names of the claims that rules use. */
+  readonly ruleClaims?: readonly string[] | undefined;
   /** Whether `login.require` admits a user with these claims. */
   readonly admits?: ((claims: Claims) => boolean) | undefined;
 }
 
-/** Decides which claims an account has, from those of its provider. */
+/** Selects the claims that an account keeps from those that its provider sent. */
 export class ClaimsPolicy {
   constructor(private readonly parts: ClaimsPolicyParts) {}
 
@@ -41,10 +41,10 @@ export class ClaimsPolicy {
   }
 
   /**
-   * Runs the hook, if there is one, and returns the claims that the account keeps. Throws
+   * Returns the claims that the account keeps after `event`. Runs the hook if there is one. Throws
    * `not_allowed` or `hook_unavailable`.
    */
-  async decided(event: SignInUser['event'], provider: string, account: Account): Promise<Claims> {
+  async resolve(event: SignInUser['event'], provider: string, account: Account): Promise<Claims> {
     const { hook } = this.parts;
     const all = this.#providerClaims(event, account);
     if (!hook) return this.#kept(all);
@@ -53,7 +53,7 @@ export class ClaimsPolicy {
     return this.#kept(this.parts.kept ? { ...aboutTheToken(all), ...claims } : claims);
   }
 
-  /** Returns the claims that the account keeps after a refresh if there is no hook. */
+  /** Returns the claims that the account keeps after a refresh. Use it only without a hook. */
   withoutHook(account: Account): Claims {
     return this.#kept(this.#providerClaims('refresh', account));
   }
@@ -63,7 +63,9 @@ export class ClaimsPolicy {
     return this.parts.admits?.(claims) ?? true;
   }
 
-  /** Returns the part of UserInfo to store. A hook sees all of it again at the next refresh. */
+  /**
+   * Returns the part of UserInfo to store: all of it for a hook, which gets it at every refresh.
+   */
   stored(userInfo: Claims): Claims {
     return this.isHooked ? userInfo : this.#kept(userInfo);
   }
@@ -78,17 +80,17 @@ export class ClaimsPolicy {
   #providerClaims(event: SignInUser['event'], account: Account): Claims {
     const idToken = claimsInIdToken(account.tokens);
     const { userInfo: other = {}, isUserInfoNewer } = sourcesOf(account);
-    const { wanted } = this.parts;
+    const { ruleClaims } = this.parts;
     const merged = isUserInfoNewer
-      ? mergeClaims(idToken, other, wanted)
-      : mergeClaims(other, idToken, wanted);
+      ? mergeClaims(idToken, other, ruleClaims)
+      : mergeClaims(other, idToken, ruleClaims);
     return event === 'sign_in' ? merged : withSignIn(merged, account);
   }
 }
 
 /**
- * Returns the sources of an account's claims. A record of an earlier release does not have them:
- * claims that are not in its ID token count as UserInfo, so that they are kept.
+ * Returns the sources of an account's claims. Records of releases before 0.4 have none. In these,
+ * the claims that are not in the ID token count as claims of UserInfo, so that they are kept.
  */
 export function sourcesOf({ sources, claims, tokens }: Omit<Account, 'sub'>): ClaimSources {
   return sources ?? { readAt: 0, userInfo: notIn(claims, claimsInIdToken(tokens)) };

@@ -43,9 +43,10 @@ export interface ClaimsRefresherParts {
 const pollInterval = 25;
 
 /**
- * Reads the claims of accounts again. One replica reads at a time: it holds a lock, which fences
- * its write. An outage changes nothing. A user who is refused, or a UserInfo response about another
- * user, ends the session, or disconnects the account.
+ * Reads the claims of accounts again. Only one replica at a time reads those of an account: it
+ * holds a lock, without which its write fails. During an outage the claims stay as they are. If the
+ * user is refused, or UserInfo is about another user, the session ends. A connected account is only
+ * disconnected.
  */
 export class ClaimsRefresher {
   readonly #running = new Map<string, Promise<ClaimsOutcome>>();
@@ -55,7 +56,7 @@ export class ClaimsRefresher {
     this.#backoff = new Backoff(parts.clock);
   }
 
-  /** The policy that the claims follow. */
+  /** The policy that selects the claims. */
   get policy(): ClaimsPolicy {
     return this.parts.policy;
   }
@@ -119,7 +120,7 @@ export class ClaimsRefresher {
     }
   }
 
-  /** Calls the listener with the outcome, and begins or ends the backoff. */
+  /** Waits for the outcome, passes it to the listener, and begins or ends the backoff. */
   async #recordOutcome(account: Session, work: Promise<ClaimsOutcome>): Promise<ClaimsOutcome> {
     const outcome = await work;
     if (outcome.kind === 'failed') this.#backoff.begin(nameOf(account), outcome.error);
@@ -148,7 +149,7 @@ export class ClaimsRefresher {
         if (found.kind === 'claims') changes.isUserInfoNewer = true;
       }
       const sources = { ...sourcesOf(account), ...changes };
-      const claims = await policy.decided('refresh', provider.id, { ...account, sources });
+      const claims = await policy.resolve('refresh', provider.id, { ...account, sources });
       if (!policy.admits(claims)) return this.#end(account, 'a rule does not admit the user');
       if (changes.userInfo) changes.userInfo = policy.stored(changes.userInfo);
       return await this.#write(stored, provider, { ...account, claims }, changes, lock);

@@ -5,9 +5,9 @@ import { cookieAttributes, cookieValues } from '../cookie/cookies.ts';
 const lifetime = 60;
 
 /**
- * The cookie that counts how often the navigation to an address arrived without the session cookie.
- * It is `SameSite=Lax`, so that browsers send it where they do not send a `Strict` cookie. It is
- * not signed: an attacker gains nothing by forging it.
+ * The cookie that counts how often an address was loaded again because the browser did not send the
+ * session cookie. It is `SameSite=Lax`, so that browsers send it where they do not send a `Strict`
+ * cookie. It is not signed, because an attacker gains nothing by forging it.
  */
 export class ArrivalCookie {
   readonly #attributes: string;
@@ -21,21 +21,23 @@ export class ArrivalCookie {
     this.#attributes = `Path=${path}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
   }
 
-  /** Whether a `Cookie` header has the cookie, for any address. */
+  /** Whether a `Cookie` header contains the cookie, for any address. */
   isIn(header: string | undefined): boolean {
     return header !== undefined && cookieValues(header, this.name).length > 0;
   }
 
-  /** Returns the count of an address (path and query). `undefined` if there is none. */
-  roundsAt(header: string | undefined, address: string): number | undefined {
+  /** Returns the count of an address (path and query), or `undefined` if there is none. */
+  reloadsOf(header: string | undefined, address: string): number | undefined {
     const [value = ''] = header === undefined ? [] : cookieValues(header, this.name);
-    const [rounds, hash] = value.split('.', 2);
-    return rounds && /^\d$/.test(rounds) && hash === hashOf(address) ? Number(rounds) : undefined;
+    const [reloads, hash] = value.split('.', 2);
+    return reloads && /^\d$/.test(reloads) && hash === hashOf(address)
+      ? Number(reloads)
+      : undefined;
   }
 
   /** Returns the `Set-Cookie` value that stores the count of an address for a minute. */
-  line(address: string, rounds: number): string {
-    return this.#line(`${rounds}.${hashOf(address)}`, lifetime);
+  line(address: string, reloads: number): string {
+    return this.#line(`${reloads}.${hashOf(address)}`, lifetime);
   }
 
   /** Returns the `Set-Cookie` value that removes the cookie. */

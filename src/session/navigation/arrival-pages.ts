@@ -4,7 +4,8 @@ import type { Detour } from '../../errors.ts';
 
 const style = `
 :root { color-scheme: light dark; font: 100%/1.5 system-ui, sans-serif }
-body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem; box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem;
+  box-sizing: border-box }
 a { color: inherit }`;
 
 const policy = pagePolicy(style);
@@ -13,7 +14,7 @@ const policy = pagePolicy(style);
  * Creates the page that loads an address again, from our own origin. It has no script, and a link
  * for browsers that do not refresh automatically. `cookie` is a `Set-Cookie` value.
  */
-export function roundPage(address: string, cookie: string): Detour {
+export function reloadPage(address: string, cookie: string): Detour {
   const body = `<main><a href="${escapeHtml(address)}">Continue</a></main>`;
   return {
     status: 200,

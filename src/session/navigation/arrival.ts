@@ -4,32 +4,33 @@ export interface Arrival {
   readonly site: string | undefined;
   /** Whether `Referer` is the requested address itself, as after our page that loads it again. */
   readonly isFromHere: boolean;
-  /** The count of the arrival cookie. `undefined` if the browser has none for this address. */
-  readonly rounds: number | undefined;
-  /** Whether the browser sends any cookie of ours. */
+  /** The count in the arrival cookie. `undefined` if the browser has none for this address. */
+  readonly reloads: number | undefined;
+  /** Whether the browser sends any cookie of the BFF. */
   readonly keepsCookies: boolean;
 }
 
-/** How often the same address is loaded again before the user has to act. */
-export const mostRounds = 2;
+/** How often the same address is loaded again automatically. */
+export const maxReloads = 2;
 
 /**
  * Decides the response to a signed-out navigation if the session cookie is `SameSite=Strict`.
- * Browsers do not send such a cookie with a navigation from another site, so the address is loaded
- * again, from our own origin (`round`). The same applies to the address that a sign-in returns to,
- * because browsers differ in the cookies they send after redirects through another site. `stuck` is
- * for browsers that do not keep or do not send cookies.
+ *
+ * `reload` loads the address again from our own origin, because browsers do not send the cookie
+ * with a navigation from another site. This includes the address that a sign-in returns to:
+ * browsers differ in the cookies that they send after redirects through another site. `stuck` means
+ * that the browser does not keep or does not send cookies.
  */
-export function nextStep(arrival: Arrival): 'round' | 'sign-in' | 'stuck' {
-  const { isFromHere, rounds, keepsCookies } = arrival;
+export function nextStep(arrival: Arrival): 'reload' | 'sign-in' | 'stuck' {
+  const { isFromHere, reloads, keepsCookies } = arrival;
   const hasNoCookies = isFromHere && !keepsCookies;
   if (!isForeign(arrival)) return hasNoCookies ? 'stuck' : 'sign-in';
-  const before = rounds ?? (hasNoCookies ? mostRounds : 0);
-  return before < mostRounds ? 'round' : 'stuck';
+  const before = reloads ?? (hasNoCookies ? maxReloads : 0);
+  return before < maxReloads ? 'reload' : 'stuck';
 }
 
-function isForeign({ site, isFromHere, rounds }: Arrival): boolean {
+function isForeign({ site, isFromHere, reloads }: Arrival): boolean {
   if (site === 'cross-site' || site === 'same-site') return true;
   const isOurs = site === 'same-origin' || (site === undefined && isFromHere);
-  return !isOurs && rounds !== undefined;
+  return !isOurs && reloads !== undefined;
 }

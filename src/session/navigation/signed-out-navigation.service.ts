@@ -6,16 +6,14 @@ import { cookieValues } from '../cookie/cookies.ts';
 import { refuseForeignNavigation } from '../cookie/csrf.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../session-options.ts';
 import { SessionReaderService } from '../sessions/session-reader.service.ts';
-import { mostRounds, nextStep } from './arrival.ts';
+import { maxReloads, nextStep } from './arrival.ts';
 import { ArrivalCookie } from './arrival-cookie.ts';
-import { noCookiesPage, roundPage } from './arrival-pages.ts';
+import { noCookiesPage, reloadPage } from './arrival-pages.ts';
 
 /** Injects a `ReturnUrlFor`. */
 export const RETURN_URL_FOR = Symbol('return URL for an address');
 
-/**
- * Returns the return URL for an address of ours, or the default if a sign-in would not accept it.
- */
+/** Returns the return URL for a local address, or the default if a sign-in would not accept it. */
 export type ReturnUrlFor = (address: string) => string;
 
 /** Creates the responses to navigations to pages that need a sign-in. */
@@ -33,7 +31,7 @@ export class SignedOutNavigationService {
 
   /**
    * Creates the error for a request that needs a sign-in. A navigation is redirected to `loginUrl`,
-   * or first loads its own address again; other requests and prefetches get `not_signed_in`.
+   * or first loads its own address again. Other requests and prefetches get `not_signed_in`.
    */
   notSignedIn(request: Request, loginUrl: string): BffError {
     const isPage = isDocumentNavigation(request) && !isPrefetch(request.headers);
@@ -50,34 +48,34 @@ export class SignedOutNavigationService {
     try {
       refuseForeignNavigation(headers, this.options.publicUrl);
     } catch (error) {
-      const rounds = this.#cookie.roundsAt(headers.cookie, address);
-      if (rounds === undefined || rounds >= mostRounds || isPrefetch(headers)) throw error;
-      throw new BffError('csrf', { detour: this.#round(address, rounds) });
+      const reloads = this.#cookie.reloadsOf(headers.cookie, address);
+      if (reloads === undefined || reloads >= maxReloads || isPrefetch(headers)) throw error;
+      throw new BffError('csrf', { detour: this.#reload(address, reloads) });
     }
   }
 
   /**
-   * Sets a cookie to recognise that the browser returns from a sign-in to this location, possibly
-   * without its session cookie.
+   * Sets the arrival cookie for the location to which a sign-in returns, where the browser may
+   * arrive without its session cookie.
    */
   returnsTo(location: string, { headers }: Request, response: Response): void {
-    if (!this.options.notesReturns || !location.startsWith('/')) return;
+    if (!this.options.tracksReturns || !location.startsWith('/')) return;
     const [address = ''] = location.split('#', 1);
-    const rounds = this.#cookie.roundsAt(headers.cookie, address) ?? 0;
-    response.append('Set-Cookie', this.#cookie.line(address, rounds));
+    const reloads = this.#cookie.reloadsOf(headers.cookie, address) ?? 0;
+    response.append('Set-Cookie', this.#cookie.line(address, reloads));
   }
 
-  /** Removes the cookie of `returnsTo`, after a sign-out. */
+  /** Removes the arrival cookie, after a sign-out. */
   forget({ headers }: Request, response: Response): void {
     if (this.#cookie.isIn(headers.cookie)) response.append('Set-Cookie', this.#cookie.removal());
   }
 
   #detour(request: Request, loginUrl: string): Detour {
     const { headers, originalUrl: address } = request;
-    const rounds = this.#cookie.roundsAt(headers.cookie, address);
-    switch (this.#nextStep(request, rounds)) {
-      case 'round':
-        return this.#round(address, rounds ?? 0);
+    const reloads = this.#cookie.reloadsOf(headers.cookie, address);
+    switch (this.#nextStep(request, reloads)) {
+      case 'reload':
+        return this.#reload(address, reloads ?? 0);
       case 'stuck':
         return noCookiesPage(address, String(request.id));
       case 'sign-in': {
@@ -88,7 +86,7 @@ export class SignedOutNavigationService {
     }
   }
 
-  #nextStep({ headers, originalUrl }: Request, rounds: number | undefined) {
+  #nextStep({ headers, originalUrl }: Request, reloads: number | undefined) {
     const { publicUrl, session } = this.options;
     const { cookie, referer, 'sec-fetch-site': site } = headers;
     // The browser sent the session cookie, so its session has ended.
@@ -96,7 +94,7 @@ export class SignedOutNavigationService {
     return nextStep({
       site: site as string | undefined,
       isFromHere: referer === publicUrl + originalUrl,
-      rounds,
+      reloads,
       keepsCookies: this.#keepsCookies(cookie),
     });
   }
@@ -107,7 +105,7 @@ export class SignedOutNavigationService {
     return this.#cookie.isIn(header) || cookieValues(header, login).length > 0;
   }
 
-  #round(address: string, rounds: number): Detour {
-    return roundPage(address, this.#cookie.line(address, rounds + 1));
+  #reload(address: string, reloads: number): Detour {
+    return reloadPage(address, this.#cookie.line(address, reloads + 1));
   }
 }

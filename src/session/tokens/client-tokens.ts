@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
-import { type RefreshOutcome, requestedPause } from '../../oauth/tokens/refresh.ts';
+import { type RefreshOutcome, retryAfterOf } from '../../oauth/tokens/refresh.ts';
 import { fetchClientToken } from '../../oauth/tokens/route-token.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
@@ -205,7 +205,7 @@ export class ClientTokens {
 
   #beginBackoff({ name }: TokenPolicy, error: BffError): void {
     const isFromProvider = error.code === 'provider_unavailable' || error.code === 'token_refused';
-    if (isFromProvider) this.#backoff.begin(name, error, requestedPause(error));
+    if (isFromProvider) this.#backoff.begin(name, error, retryAfterOf(error));
   }
 
   /**

@@ -2,7 +2,7 @@ import {
   hasResponded,
   isUnreachable,
   type NotRefreshed,
-  requestedPause,
+  retryAfterOf,
 } from '../../oauth/tokens/refresh.ts';
 import type { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
@@ -83,7 +83,7 @@ export class RefreshBackoff {
     const { provider } = request.session;
     if (hasResponded(error)) this.#shared.end(provider);
     const name = isUnreachable(error) ? provider : kindOf(request);
-    this.#shared.begin(name, error, requestedPause(error));
+    this.#shared.begin(name, error, retryAfterOf(error));
     // After the next backoff a new trial starts, even if this one never settles.
     for (const shared of sharedNamesOf(request)) this.#trials.delete(shared);
   }

@@ -2,19 +2,19 @@ import type { NestMiddleware } from '@nestjs/common';
 import type { Application, NextFunction, Request, Response } from 'express';
 import type { ProblemFilter } from './problem.filter.ts';
 
-/** A layer of Express's router, as far as it is read here. `match` is not in Express's own types. */
+/** The part of an Express router layer that is used here. `match` is not in Express's own types. */
 interface Layer {
   readonly route?: unknown;
   readonly match: (path: string) => unknown;
 }
 
-/** A path that only a layer for all paths matches. */
+/** A path that only matches layers for all paths. */
 const noPath = '/\u{1F9DA}';
 
 /**
- * Whether a router layer of the application is for this path: a controller, or a handler with a
- * path of its own. Middleware for all paths does not count. Only layers from the index `first` on
- * are considered, by default all.
+ * Whether the application has a router layer for this path: a controller, or a handler with a path
+ * of its own. Middleware for all paths does not count. `first` is the index of the first layer to
+ * consider, by default 0.
  */
 export function isTaken({ router }: Application, path: string, first = 0): boolean {
   const layers = router.stack.slice(first) as unknown as readonly Layer[];
@@ -22,12 +22,13 @@ export function isTaken({ router }: Application, path: string, first = 0): boole
 }
 
 /**
- * Mounts a middleware for the requests that nothing else in the host application has: neither its
- * controllers, mounted before, nor anything for a path of its own that is mounted later, such as
- * another module's `onModuleInit`, an API description, or the not-found handler of a global prefix.
- * `problems` responds to the errors of this middleware alone, the host to all others.
+ * Mounts a middleware for the requests that the host application does not handle itself. Its
+ * controllers are mounted before this middleware. Handlers with a path of their own take precedence
+ * even if they are mounted later, for example in `onModuleInit` of another module, by an API
+ * description, or as the not-found handler of a global prefix. `problems` responds to the errors of
+ * this middleware only. The host application responds to all other errors.
  */
-export function mountLastResort(
+export function mountFallback(
   app: Application,
   middleware: NestMiddleware,
   problems: ProblemFilter,

@@ -3,11 +3,11 @@ import { ProfileShortfall } from './fapi2.ts';
 import type { Provider } from './provider.ts';
 
 /**
- * Checks the metadata of all providers with a profile at startup. Throws a `ConfigurationError`
- * that lists every shortfall. A provider that is unavailable is checked at its first sign-in
- * instead.
+ * Checks at startup that the metadata of every provider with a profile satisfy it. Throws a
+ * `ConfigurationError` that lists every shortfall. A provider that is unavailable is checked at its
+ * first sign-in instead.
  */
-export async function refuseKnownShortfalls(providers: readonly Provider[]): Promise<void> {
+export async function checkProfiles(providers: readonly Provider[]): Promise<void> {
   const checks = providers.map(async (provider, index) => {
     if (provider.options.profile !== 'fapi2') return [];
     const message = await shortfallOf(provider);
