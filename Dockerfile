@@ -26,4 +26,5 @@ USER node
 EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.BFF_MANAGEMENT_PORT ?? 9090) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/main.js"]
+# The flags are those of src/server/v8-flags.ts.
+ENTRYPOINT ["node", "--external-memory-accounted-in-global-limit", "--no-allocation-site-pretenuring", "--min-semi-space-size=16", "--max-semi-space-size=32", "dist/main.js"]

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
+import { v8Flags } from '../src/server/v8-flags.ts';
 import { loadGenerator } from './load/load.ts';
 import { shown } from './table.ts';
 
@@ -13,7 +14,8 @@ export function describeMachine(now: Date): string {
   const model = processors[0]?.model.trim() ?? 'an unknown processor';
   const memory = shown(totalmem() / 1024 ** 3);
   const load = loadGenerator;
-  return `Measured ${now.toISOString().slice(0, 10)} on ${processors.length} cores (${model}), ${memory} GiB, ${type()} ${release()}, Node.js ${process.versions.node}; load by ${load}. Everything, the load included, shares these cores.`;
+  const flags = v8Flags.map((flag) => `\`${flag}\``).join(', ');
+  return `Measured ${now.toISOString().slice(0, 10)} on ${processors.length} cores (${model}), ${memory} GiB, ${type()} ${release()}, Node.js ${process.versions.node}; load by ${load}. Everything, the load included, shares these cores. The bare proxy and the BFF run with the same flags of V8: ${flags}.`;
 }
 
 /** Puts these results in the place of the last ones in `bench/README.md`. */

@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
@@ -23,3 +24,6 @@ await build({
   ],
   output: { dir: dist, chunkFileNames: 'command-[hash].js' },
 });
+
+// Its first line names the flags of Node.js.
+await chmod(`${dist}/main.js`, 0o755);

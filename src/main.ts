@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --external-memory-accounted-in-global-limit --no-allocation-site-pretenuring --min-semi-space-size=16 --max-semi-space-size=32
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

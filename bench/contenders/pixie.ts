@@ -2,13 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { writeConfig } from '../../test/support/bff/built-server.ts';
 import { freePort } from '../../test/support/network/ports.ts';
 import type { OptionsInput } from '../../src/config/options.ts';
+import { v8Flags } from '../../src/server/v8-flags.ts';
 import { startChild } from '../child.ts';
 import { clientIdOf, originOf, type Recipe } from '../contender.ts';
 import type { Backends } from '../backends.ts';
 import { writeManySessions } from '../many-sessions.ts';
 
-/** The built server. */
-export const builtServer = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** The arguments of Node.js that run the built server. */
+export const builtServer: readonly string[] = [
+  ...v8Flags,
+  fileURLToPath(new URL('../../dist/main.js', import.meta.url)),
+];
 
 /** This BFF: the built server with a configuration file, and everything else as it comes. */
 export const pixie: Recipe = {
@@ -20,7 +24,7 @@ export const pixie: Recipe = {
     const file = writeConfig(pixieOptions(backends, port, await freePort()));
     return startChild({
       program: process.execPath,
-      args: [builtServer, '--config', file],
+      args: [...builtServer, '--config', file],
       port,
       env: { NODE_ENV: 'production' },
     });

@@ -20,8 +20,8 @@ export async function measureStart({ backends, rounds }: Bench, results: Results
   for (let round = -1; round < Math.max(rounds, 5); round += 1) {
     const file = writeConfig(pixieOptions(backends, await freePort(), await freePort()));
     const starts = {
-      pixie: await timeToListening([builtServer, '--config', file]),
-      first: await timeToListening([builtServer, '--config', file], {
+      pixie: await timeToListening([...builtServer, '--config', file]),
+      first: await timeToListening([...builtServer, '--config', file], {
         NODE_DISABLE_COMPILE_CACHE: '1',
       }),
       nest: await timeToListening([peer('empty-nest.js'), String(await freePort())]),

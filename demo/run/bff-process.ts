@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { v8Flags } from '../../src/server/v8-flags.ts';
 import { startChild, stopChild } from './child.ts';
 import { DemoError } from './demo-error.ts';
 import { type LogLine, parseLogLine, showLogLine } from './log-lines.ts';
@@ -23,7 +24,7 @@ export async function startBff(
   if (!existsSync(root + program)) {
     throw new DemoError(`There is no ${program}. Build it first: npm run build`);
   }
-  const child = startChild(process.execPath, [program, '--config', 'demo/bff.yaml'], {
+  const child = startChild(process.execPath, [...v8Flags, program, '--config', 'demo/bff.yaml'], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

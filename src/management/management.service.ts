@@ -19,9 +19,8 @@ import {
   refuseToChange,
   jsonResponse,
 } from './management-request.ts';
-import type { Metric } from '../telemetry/metric.ts';
 import { ManagementListener } from './management-listener.ts';
-import { cacheMetrics, metricsResponse, processMetrics } from '../telemetry/metrics.ts';
+import { metricsResponse, nodeMetrics, type ProcessMetrics } from '../telemetry/metrics.ts';
 import { readiness } from './readiness.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { type AccessListener, SessionAdministration } from './session-administration.ts';
@@ -61,9 +60,10 @@ export class ManagementService
     @Inject(KEY_VALUE_STORE) private readonly store: KeyValueStore,
     private readonly providers: ProviderRegistry,
     private readonly recorder: Recorder,
-    private readonly cache: SessionCache,
+    cache: SessionCache,
     sessions: SignedInSessionsService,
   ) {
+    recorder.watchCache(() => cache.figures);
     const { token } = options.listen;
     const log: AccessListener = (access) => this.#note(access);
     this.#administration = new SessionAdministration(sessions, providers, token, log);
@@ -95,13 +95,8 @@ export class ManagementService
   }
 
   /** Returns all metrics of this process. */
-  async figures(): Promise<Metric[]> {
-    return [...this.counts(), ...(await processMetrics())];
-  }
-
-  /** Returns the metrics of the BFF itself, without those of the process. */
-  counts(): Metric[] {
-    return [...this.recorder.figures(), ...cacheMetrics(this.cache.figures)];
+  async metrics(): Promise<ProcessMetrics> {
+    return [...(await this.recorder.read()), ...(await nodeMetrics())];
   }
 
   async #health(request: ManagementRequest): Promise<ManagementResponse> {
@@ -110,7 +105,7 @@ export class ManagementService
     const refusal = refuseToChange(request);
     if (refusal) return refusal;
     if (path === '/livez') return jsonResponse(200, 'ok');
-    if (path === '/metrics') return metricsResponse([await this.figures()]);
+    if (path === '/metrics') return metricsResponse([await this.metrics()]);
     if (this.#isDraining) return draining();
     const { status, checks } = await readiness(
       { store: this.store, storeName: this.options.storeName },

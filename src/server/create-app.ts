@@ -7,6 +7,7 @@ import { ConfigurationError } from '../config/load.ts';
 import type { Options } from '../config/options.ts';
 import { installProxyFastPath } from './proxy-fast-path.ts';
 import { HttpAdapter } from './http.adapter.ts';
+import { Recorder } from '../telemetry/recorder.ts';
 import { ServerLog } from '../telemetry/server-log.service.ts';
 import { MANAGEMENT_LISTENS } from '../management/management.service.ts';
 import { ProblemFilter, UnexpectedErrorFilter } from '../http/problem.filter.ts';
@@ -47,6 +48,7 @@ export async function createApp(
     bodyParser: false,
   });
   installProxyFastPath(app, log);
+  if (logStream) app.get(Recorder).watchLog(logStream);
   app.useGlobalFilters(new UnexpectedErrorFilter(app.get(ProblemFilter)));
   app.disable('x-powered-by');
   app.disable('etag');

@@ -15,7 +15,7 @@ interface StartOptions {
   /** The number of this worker process. `undefined` for a single process. */
   readonly worker?: number;
   /** Called immediately before the process exits. */
-  readonly beforeExit?: () => void;
+  readonly beforeExit?: () => Promise<void>;
 }
 
 /** Runs the whole server in this process. Throws if it cannot start. */
@@ -43,7 +43,7 @@ export interface RunningServer {
 /** Starts a server that stops on `SIGTERM` and `SIGINT`. Throws if it cannot start. */
 export async function startServer(
   options: Options,
-  { warnings = [], worker, beforeExit = () => {} }: StartOptions,
+  { warnings = [], worker, beforeExit = async () => {} }: StartOptions,
 ): Promise<RunningServer> {
   const output = new StandardOutput();
   const overrides = { logStream: output, ...(worker !== undefined && { worker }) };
@@ -56,7 +56,8 @@ export async function startServer(
   await app.init();
   const connections = new HttpConnections(app.getHttpServer());
   await listen(app, options.server);
-  const end = () => drain(app, connections, logger, (code) => (beforeExit(), exit(code)));
+  const end = () =>
+    drain(app, connections, logger, (code) => void beforeExit().finally(() => exit(code)));
   const stop = stopper(
     () => void end(),
     () => connections.closeAll(),

@@ -1,5 +1,4 @@
 import { loadOptions } from '../config/load.ts';
-import { tuneGarbageCollection } from './garbage-collection.ts';
 
 /**
  * Runs the server until `SIGTERM` or `SIGINT`, then finishes the pending requests and exits with
@@ -7,7 +6,6 @@ import { tuneGarbageCollection } from './garbage-collection.ts';
  * primary or a worker.
  */
 export async function serve(file: string | undefined): Promise<void> {
-  tuneGarbageCollection();
   // A process with an IPC channel may be one of our workers.
   if (process.send && (await import('node:cluster')).default.isWorker)
     return (await import('./cluster/worker.ts')).work();

@@ -1,13 +1,7 @@
-import type { Registry } from 'prom-client';
-import { type Metric, gauge } from './metric.ts';
+import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 
-/** The metrics of `SessionCache`. */
-export interface CacheMetrics {
-  readonly sessions: number;
-  readonly bytes: number;
-  readonly hits: number;
-  readonly misses: number;
-}
+/** The metrics of one process, in a form that can be sent to another process. */
+export type ProcessMetrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /** A response of `/metrics`. */
 export interface MetricsResponse {
@@ -16,31 +10,19 @@ export interface MetricsResponse {
   readonly body: string;
 }
 
-let observed: Promise<Registry> | undefined;
+let observed: Registry | undefined;
 
 /**
  * Returns the metrics of CPU time, memory, event loop and garbage collection of this process.
- * Collection starts with the first call, so that without it neither the library nor its timers have
- * a cost.
+ * Collection starts with the first call, so that without it the timers have no cost.
  */
-export async function processMetrics(): Promise<Metric[]> {
-  const registry = await (observed ??= observeProcess());
-  const figures = await figuresOf(registry);
-  return figures.map((figure) =>
+export async function nodeMetrics(): Promise<ProcessMetrics> {
+  observed ??= observeNode();
+  const metrics = await observed.getMetricsAsJSON();
+  return metrics.map((metric) =>
     // For several processes the maximum matters, because one may hang.
-    figure.name.startsWith('nodejs_eventloop_lag') ? { ...figure, aggregator: 'max' } : figure,
+    metric.name.startsWith('nodejs_eventloop_lag') ? { ...metric, aggregator: 'max' } : metric,
   );
-}
-
-/** Returns the metrics of the session cache. */
-export function cacheMetrics({ sessions, bytes, hits, misses }: CacheMetrics): Metric[] {
-  const name = 'pixie_session_cache';
-  return [
-    gauge(`${name}_sessions`, 'Sessions remembered in memory.', sessions),
-    gauge(`${name}_bytes`, 'Size of the records of these sessions.', bytes),
-    count(`${name}_hits_total`, 'Sessions used without asking the store.', hits),
-    count(`${name}_misses_total`, 'Sessions the store was asked for.', misses),
-  ];
 }
 
 /**
@@ -48,9 +30,9 @@ export function cacheMetrics({ sessions, bytes, hits, misses }: CacheMetrics): M
  * format.
  */
 export async function metricsResponse(
-  ofProcesses: readonly (readonly Metric[])[],
+  ofProcesses: readonly ProcessMetrics[],
 ): Promise<MetricsResponse> {
-  const registry = await sum(ofProcesses);
+  const registry = AggregatorRegistry.aggregate([...ofProcesses]);
   return {
     code: 200,
     headers: { 'Content-Type': registry.contentType },
@@ -58,23 +40,15 @@ export async function metricsResponse(
   };
 }
 
-/** The library's types declare metric types as numbers, but they are strings. */
-async function figuresOf(registry: Registry): Promise<Metric[]> {
-  return (await registry.getMetricsAsJSON()) as unknown as Metric[];
+/** Sums counters and histograms. Gauges are dropped, because they describe a moment. */
+export async function totalsOf(ofProcesses: readonly ProcessMetrics[]): Promise<ProcessMetrics> {
+  const metrics = await AggregatorRegistry.aggregate([...ofProcesses]).getMetricsAsJSON();
+  // The library's types declare metric types as numbers, but they are strings.
+  return metrics.filter(({ type }) => String(type) !== 'gauge');
 }
 
-function count(name: string, help: string, value: number): Metric {
-  return { ...gauge(name, help, value), type: 'counter' };
-}
-
-async function sum(ofProcesses: readonly (readonly Metric[])[]): Promise<Registry> {
-  const { AggregatorRegistry } = await import('prom-client');
-  return AggregatorRegistry.aggregate([...ofProcesses]);
-}
-
-async function observeProcess(): Promise<Registry> {
-  const { collectDefaultMetrics, Registry: NewRegistry } = await import('prom-client');
-  const register = new NewRegistry();
+function observeNode(): Registry {
+  const register = new Registry();
   collectDefaultMetrics({ register });
   return register;
 }

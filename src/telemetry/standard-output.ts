@@ -1,20 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { write, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
+import sonicBoom from 'sonic-boom';
 
 const standardOutput = 1;
 
 /** Milliseconds between two writes. Lines in between are written together. */
 const pauseBetweenWrites = 20;
 
-/** The size of a buffer for lines, in bytes. */
-const pieceSize = 64 * 1024;
-
 /** The maximum number of bytes waiting for a blocked reader. Further lines are dropped. */
 const longestQueue = 64 * 1024 * 1024;
 
-/** The maximum number of lines whose formatting is deferred. */
-const mostUnmade = 1000;
+/** The maximum number of lines in a batch. */
+const longestBatch = 1000;
+
+/** A line, or a function that formats it. */
+type Line = string | (() => string);
 
 /** A destination for log lines. */
 export interface LineStream extends DestinationStream {
@@ -23,129 +23,105 @@ export interface LineStream extends DestinationStream {
    * written immediately.
    */
   writeLater?(make: () => string): void;
+  /** Calls the listener with the number of lines that were dropped. Optional. */
+  onDrop?(listener: (lines: number) => void): void;
 }
 
 /**
- * Writes to standard output without blocking. A slow reader does not slow down requests; if the
- * reader is gone or the disk is full, only log lines are lost. Lines are encoded immediately,
- * because waiting strings would be copied by every garbage collection. Request lines keep little
- * data and are formatted in batches, which takes a fraction of the time.
+ * Writes to standard output through `sonic-boom`, the destination of pino, without blocking. A slow
+ * reader does not slow down requests. While the reader is gone or the disk is full, lines wait in a
+ * queue of 64 MB; further lines are dropped and reported to `onDrop`. Lines are passed on in
+ * batches, because `sonic-boom` takes longer for one line than the line takes to format.
  */
 export class StandardOutput implements LineStream {
-  /** Full buffers, in order. */
-  #full: Buffer[] = [];
-  #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
-  /** The number of used bytes in the current buffer. */
-  #taken = 0;
-  /** Lines to format after all buffers, in order. */
-  #unmade: (() => string)[] = [];
-  /** The number of bytes in all buffers. */
-  #waiting = 0;
-  /** A written buffer that can be reused. */
-  #spare: Buffer | undefined;
+  readonly #output = new sonicBoom.SonicBoom({
+    fd: standardOutput,
+    sync: false,
+    maxLength: longestQueue,
+    // The process must not sleep until a blocked reader continues.
+    retryEAGAIN: () => !this.#isSync,
+  });
+  #batch: Line[] = [];
   #isBusy = false;
-  #onEmpty: (() => void) | undefined;
+  #isSync = false;
+  #isEnding = false;
   /**
-   * Runs the writer outside any request. It would otherwise keep the async context of the first
+   * Runs the timer outside any request. It would otherwise keep the async context of the first
    * request.
    */
   readonly #ofNoRequest = AsyncLocalStorage.snapshot();
 
   constructor() {
-    // Try to write the last lines, however the process ends.
-    process.once('exit', () => this.flushSync());
+    // The lines stay in the queue and are written again with the next ones.
+    this.#output.on('error', () => {});
+    process.once('exit', () => this.#exit());
   }
 
   /** Accepts a line. It is written immediately or together with the next lines. */
   write(line: string): void {
-    this.#makeLines();
     this.#add(line);
-    this.#leaveSoon();
   }
 
   /** Accepts a function that formats a line just before it is written. */
   writeLater(make: () => string): void {
-    this.#unmade.push(make);
-    if (this.#unmade.length >= mostUnmade) this.#makeLines();
-    this.#leaveSoon();
+    this.#add(make);
   }
 
-  #add(line: string): void {
-    if (this.#waiting > longestQueue) return;
-    // A UTF-16 code unit takes up to three bytes in UTF-8 (RFC 3629 §3; a surrogate pair takes
-    // four).
-    const most = 3 * line.length;
-    if (this.#taken + most > this.#piece.length) this.#begin(most);
-    const size = this.#piece.write(line, this.#taken);
-    this.#taken += size;
-    this.#waiting += size;
-  }
-
-  #leaveSoon(): void {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    this.#ofNoRequest(() => setImmediate(() => this.#next()));
-  }
-
-  #makeLines(): void {
-    if (this.#unmade.length === 0) return;
-    const unmade = this.#unmade;
-    this.#unmade = [];
-    for (const make of unmade) this.#add(make());
+  onDrop(listener: (lines: number) => void): void {
+    this.#output.on('drop', (batch: string) => listener(batch.split('\n').length - 1));
   }
 
   /** Tries once to write all waiting lines synchronously. pino calls it after a fatal line. */
   flushSync(): void {
+    this.#passOn();
+    this.#isSync = true;
     try {
-      for (let bytes = this.#take(); bytes; bytes = this.#take()) writeSync(standardOutput, bytes);
+      this.#output.flushSync();
     } catch {
-      // The reader is blocked or gone.
+      // The reader is blocked or gone. The lines stay in the queue.
     }
+    this.#isSync = false;
   }
 
-  /** Resolves when every line is written or lost. */
+  /** Resolves when every line is written, or when the reader is gone. */
   async end(): Promise<void> {
-    if (!this.#isBusy) return;
-    await new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
+    this.#passOn();
+    this.#isEnding = true;
+    await new Promise((resolve) => this.#output.flush(resolve));
+    this.#isEnding = false;
   }
 
-  /** Starts a buffer with room for `most` bytes. */
-  #begin(most: number): void {
-    if (this.#taken > 0) this.#full.push(this.#piece.subarray(0, this.#taken));
-    const spare = most > pieceSize ? undefined : this.#spare;
-    this.#piece = spare ?? Buffer.allocUnsafeSlow(Math.max(most, pieceSize));
-    this.#spare = undefined;
-    this.#taken = 0;
+  #add(line: Line): void {
+    this.#batch.push(line);
+    if (this.#batch.length >= longestBatch) this.#passOn();
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    this.#ofNoRequest(() => setImmediate(() => this.#writeSoon()));
   }
 
-  /** Takes the oldest unwritten bytes. Returns `undefined` if there are none. */
-  #take(): Buffer | undefined {
-    this.#makeLines();
-    if (this.#full.length === 0 && this.#taken > 0) this.#begin(0);
-    const bytes = this.#full.shift();
-    this.#waiting -= bytes?.length ?? 0;
-    return bytes;
+  /** Writes the batch, and the next one after a pause. */
+  #writeSoon(): void {
+    if (this.#batch.length === 0) {
+      this.#isBusy = false;
+      return;
+    }
+    this.#passOn();
+    setTimeout(() => this.#writeSoon(), pauseBetweenWrites);
   }
 
-  #next(): void {
-    const bytes = this.#take();
-    if (bytes) return this.#write(bytes);
-    this.#isBusy = false;
-    this.#onEmpty?.();
+  #passOn(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    let text = '';
+    for (const line of batch) text += typeof line === 'string' ? line : line();
+    this.#output.write(text);
   }
 
-  #write(bytes: Buffer): void {
-    write(standardOutput, bytes, (error, written = 0) => {
-      // Retry for a blocked reader. For any other error, the same bytes would fail again.
-      const isLost = error !== null && error.code !== 'EAGAIN';
-      const rest = bytes.subarray(written);
-      const isDone = isLost || rest.length === 0;
-      if (isDone && bytes.buffer.byteLength === pieceSize) this.#spare = Buffer.from(bytes.buffer);
-      const goOn = () => (isDone ? this.#next() : this.#write(rest));
-      const isBehind = isDone && this.#full.length > 0;
-      setTimeout(goOn, isBehind || this.#onEmpty ? 0 : pauseBetweenWrites);
-    });
+  /** Tries to write the last lines, however the process ends. */
+  #exit(): void {
+    // A write to a blocked pipe cannot be cancelled, and a process does not exit during one.
+    if (this.#isEnding) process.kill(process.pid, 'SIGKILL');
+    else this.flushSync();
   }
 }

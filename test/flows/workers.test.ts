@@ -98,7 +98,11 @@ describe('two workers', () => {
     const before = await openCalls();
     for (let n = 0; n < 6; n += 1) await (await call()).text();
     await waitFor(async () => (await openCalls()) === before + 6);
-    expect(await figures()).toMatchObject({ pixie_workers: 2, pixie_workers_silent: 0 });
+    expect(await figures()).toMatchObject({
+      pixie_workers: 2,
+      pixie_workers_silent: 0,
+      pixie_log_lines_dropped_total: 0,
+    });
     const sessions = await fetch(`${management}/sessions?sub=alice`, {
       headers: { authorization: `Bearer ${token}` },
     });

@@ -183,6 +183,13 @@ describe('what is counted', () => {
     expect((await figures(bff))['pixie_redis_connections_lost_total']).toBe(1);
   });
 
+  it('lines of the log that were dropped', async () => {
+    await using bff = await startBff({ store: 'memory' });
+    expect(await figures(bff)).toMatchObject({ pixie_log_lines_dropped_total: 0 });
+    bff.logs.drop(3);
+    expect(await figures(bff)).toMatchObject({ pixie_log_lines_dropped_total: 3 });
+  });
+
   it('nothing that is secret or personal', async () => {
     await using bff = await startBff({
       store: 'memory',

@@ -1,18 +1,24 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const built = fileURLToPath(new URL('../../dist/telemetry/standard-output.js', import.meta.url));
 
-/** Runs a few statements with an `output`, in a process of their own. */
-function run(statements: string, stdout: 'pipe' | number = 'pipe') {
+/** The arguments of a process that runs a few statements with an `output`. */
+function program(statements: string): string[] {
   const script = `import { StandardOutput } from ${JSON.stringify(built)};
     const output = new StandardOutput(); ${statements}`;
-  const { status, stdout: written } = spawnSync(
-    process.execPath,
-    ['--input-type=module', '--eval', script],
-    { stdio: ['ignore', stdout, 'inherit'], encoding: 'utf8', timeout: 15_000, maxBuffer: 2 ** 26 },
-  );
+  return ['--input-type=module', '--eval', script];
+}
+
+function run(statements: string, stdout: 'pipe' | number = 'pipe') {
+  const { status, stdout: written } = spawnSync(process.execPath, program(statements), {
+    stdio: ['ignore', stdout, 'inherit'],
+    encoding: 'utf8',
+    timeout: 15_000,
+    maxBuffer: 2 ** 27,
+  });
   return { status, written };
 }
 
@@ -73,5 +79,32 @@ describe('standard output', () => {
       openSync('/dev/full', 'w'),
     );
     expect(status).toBe(5);
+  });
+
+  it('drops lines beyond 64 MB that wait for the reader, and says how many', () => {
+    const { written } = run(`
+      let dropped = 0;
+      output.onDrop((lines) => { dropped += lines; });
+      for (let n = 0; n < 70_000; n += 1) output.write('x'.repeat(1023) + '\\n');
+      await output.end(); output.write('dropped ' + dropped + '\\n');`);
+    const lines = written.trimEnd().split('\n');
+    const dropped = Number(lines.pop()?.split(' ')[1]);
+    expect(dropped).toBeGreaterThan(0);
+    expect(lines.length + dropped).toBe(70_000);
+    expect(written.length).toBeLessThanOrEqual(2 ** 26 + 20);
+  });
+
+  it('does not keep a process whose reader is blocked', async () => {
+    const child = spawn(
+      process.execPath,
+      program(`
+      for (let n = 0; n < 5000; n += 1) output.write('x'.repeat(200) + '\\n');
+      void output.end();
+      setTimeout(() => { process.stderr.write('exits'); process.exit(0); }, 100);`),
+      { timeout: 10_000 },
+    );
+    child.stdout.pause();
+    await once(child.stderr, 'data');
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   });
 });

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { type LoadedOptions, loadOptions } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import { type PlainLog, plainLog } from '../../telemetry/log-lines.ts';
-import { StandardOutput } from '../../telemetry/standard-output.ts';
+import { type LineStream, StandardOutput } from '../../telemetry/standard-output.ts';
 import {
   type ManagementResponse,
   draining,
@@ -15,6 +15,7 @@ import { ManagementListener } from '../../management/management-listener.ts';
 import { metricsResponse } from '../../telemetry/metrics.ts';
 import { type Exit, exitAfter, logUnexpectedErrors, stopper } from '../shutdown.ts';
 import { listenAddresses } from '../listen-addresses.ts';
+import { v8Flags } from '../v8-flags.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /**
@@ -31,9 +32,11 @@ export async function serveByWorkers(
   const exit = (code: number) => void exitAfter(output, code);
   logUnexpectedErrors(log, exit);
   for (const warning of warnings) log.warn(warning);
+  // Of two values of a flag, V8 uses the last one.
+  const execArgv = [...v8Flags, ...process.execArgv];
   // The `advanced` serialization keeps values that JSON loses, for example `undefined`.
-  cluster.setupPrimary({ silent: true, serialization: 'advanced' });
-  const primary = new Primary(file, options, log, (lines) => void output.write(lines));
+  cluster.setupPrimary({ silent: true, serialization: 'advanced', execArgv });
+  const primary = new Primary(file, options, log, output);
   await primary.start();
   const stop = stopper(
     () => void primary.stop(exit),
@@ -59,9 +62,9 @@ class Primary {
     private readonly file: string | undefined,
     private readonly options: Options,
     private readonly log: PlainLog,
-    write: (lines: string) => void,
+    output: LineStream,
   ) {
-    this.#workers = new WorkerGroup(options, log, write);
+    this.#workers = new WorkerGroup(options, log, output);
     const answer = (question: ManagementRequest) => this.#answer(question);
     const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
     this.#listener = new ManagementListener(options.management, answer, onError);
@@ -119,7 +122,7 @@ class Primary {
     const path = pathOf(question);
     if (path === '/livez') return refuseToChange(question) ?? jsonResponse(200, 'ok');
     if (path === '/metrics')
-      return refuseToChange(question) ?? metricsResponse(await this.#workers.figures());
+      return refuseToChange(question) ?? metricsResponse(await this.#workers.metrics());
     if (path === '/readyz' && this.#isDraining) return draining();
     return (await this.#workers.next()?.ask(question)) ?? noWorker();
   }

@@ -1,7 +1,9 @@
 import type { PlainLog } from '../../telemetry/log-lines.ts';
 import { setTimeout } from 'node:timers/promises';
 import type { Options } from '../../config/options.ts';
-import { aggregate, type Metric, gauge } from '../../telemetry/metric.ts';
+import { type ProcessMetrics, totalsOf } from '../../telemetry/metrics.ts';
+import type { LineStream } from '../../telemetry/standard-output.ts';
+import { WorkerMetrics } from '../../telemetry/worker-metrics.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** Milliseconds after which the end of a worker no longer counts as a failed start. */
@@ -24,18 +26,19 @@ export class WorkerGroup {
   #options: Options;
   #isStopping = false;
   #earlyDeaths = 0;
-  #deaths = 0;
+  readonly #metrics: WorkerMetrics;
   #lastAsked = 0;
   /** Metrics of ended workers. Without them the sums would fall, which looks like a restart. */
-  #past: readonly Metric[] = [];
+  #past: Promise<ProcessMetrics> = Promise.resolve([]);
 
-  /** `write` receives the log lines of the workers. */
+  /** `output` receives the log lines of the workers. */
   constructor(
     options: Options,
     private readonly log: PlainLog,
-    private readonly write: (lines: string) => void,
+    private readonly output: LineStream,
   ) {
     this.#options = options;
+    this.#metrics = new WorkerMetrics(output);
   }
 
   /**
@@ -89,18 +92,16 @@ export class WorkerGroup {
     return this.#serving[this.#lastAsked % this.#serving.length];
   }
 
-  /** Returns the metrics of every worker, of ended workers and of this group. */
-  async figures(): Promise<(readonly Metric[])[]> {
+  /** Returns the metrics of every worker, of ended workers and of this process. */
+  async metrics(): Promise<ProcessMetrics[]> {
     // Read this first, so that a worker that ends during the requests is counted once.
     const past = this.#past;
     const all = [...this.#workers];
-    const answers = await Promise.all(all.map((worker) => worker.askFigures()));
-    const present = answers.map((figures, index) => figures ?? all[index]?.figures ?? []);
-    const silent = answers.filter((figures) => figures === undefined).length;
-    const deaths = gauge('pixie_worker_deaths_total', 'Workers that died.', this.#deaths);
-    const workers = gauge('pixie_workers', 'Workers that serve requests.', this.#serving.length);
-    const hung = gauge('pixie_workers_silent', 'Workers that do not answer the primary.', silent);
-    return [...present, past, [workers, hung, { ...deaths, type: 'counter' }]];
+    const answers = await Promise.all(all.map((worker) => worker.requestMetrics()));
+    const present = answers.map((metrics, index) => metrics ?? all[index]?.metrics ?? []);
+    const silent = answers.filter((metrics) => metrics === undefined).length;
+    const own = await this.#metrics.read(this.#serving.length, silent);
+    return [...present, await past, own];
   }
 
   get #serving(): WorkerProcess[] {
@@ -109,7 +110,7 @@ export class WorkerGroup {
 
   /** Starts and supervises a worker. Throws if it cannot serve requests. */
   async #add(options: Options): Promise<void> {
-    const worker = new WorkerProcess(options, this.write);
+    const worker = new WorkerProcess(options, (lines) => this.output.write(lines));
     this.#workers.add(worker);
     void this.#lookAfter(worker);
     await worker.listening;
@@ -119,7 +120,7 @@ export class WorkerGroup {
   async #lookAfter(worker: WorkerProcess): Promise<void> {
     const ending = await worker.gone;
     this.#workers.delete(worker);
-    this.#past = aggregate([...this.#past, ...worker.figures]);
+    this.#past = this.#past.then((past) => totalsOf([past, worker.metrics]));
     if (worker.hasServed && !worker.isLeaving) await this.#replace(worker, ending);
   }
 
@@ -127,7 +128,7 @@ export class WorkerGroup {
     { id, begunAt }: WorkerProcess,
     { code, signal }: Awaited<WorkerProcess['gone']>,
   ): Promise<void> {
-    this.#deaths += 1;
+    this.#metrics.workerDied();
     this.log.error({ msg: 'a worker died', worker: id, code, signal });
     let lived = performance.now() - begunAt;
     for (;;) {

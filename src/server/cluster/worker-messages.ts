@@ -1,13 +1,13 @@
 import type { FormattedMistake } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
-import type { Metric } from '../../telemetry/metric.ts';
+import type { ProcessMetrics } from '../../telemetry/metrics.ts';
 
 /** A message from the primary to a worker. */
 export type ToWorker =
   | { readonly kind: 'start'; readonly options: Options }
   | { readonly kind: 'stop' | 'retire' }
-  | { readonly kind: 'figures'; readonly id: number }
+  | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'question'; readonly id: number; readonly question: ManagementRequest };
 
 /** A message from a worker to the primary. */
@@ -21,7 +21,7 @@ export type FromWorker =
   | {
       readonly kind: 'answer';
       readonly id: number;
-      readonly answer: ManagementResponse | readonly Metric[];
+      readonly answer: ManagementResponse | ProcessMetrics;
     }
   /** The worker's final metrics, sent before it ends. */
-  | { readonly kind: 'farewell'; readonly figures: readonly Metric[] };
+  | { readonly kind: 'last metrics'; readonly metrics: ProcessMetrics };

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import { withDeadline } from '../../http/deadline.ts';
 import type { ManagementResponse, ManagementRequest } from '../../management/management-request.ts';
-import type { Metric } from '../../telemetry/metric.ts';
+import type { ProcessMetrics } from '../../telemetry/metrics.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** How a worker process ended. */
@@ -12,7 +12,7 @@ export interface Ending {
   readonly signal: string | null;
 }
 
-type Reply = (answer: ManagementResponse | readonly Metric[]) => void;
+type Reply = (answer: ManagementResponse | ProcessMetrics) => void;
 
 /**
  * The maximum time to wait for a worker's reply, in milliseconds. It is slightly longer than the
@@ -41,7 +41,7 @@ export class WorkerProcess {
   readonly #worker: Worker;
   readonly #start = Promise.withResolvers<void>();
   readonly #replies = new Map<number, Reply>();
-  readonly #figures = new Map<string, Metric>();
+  readonly #metrics = new Map<string, ProcessMetrics[number]>();
   #lastQuestion = 0;
 
   /** Starts a worker. `write` receives its log as whole lines. */
@@ -74,16 +74,16 @@ export class WorkerProcess {
   }
 
   /** The last known metrics of the worker. */
-  get figures(): Metric[] {
-    return [...this.#figures.values()];
+  get metrics(): ProcessMetrics {
+    return [...this.#metrics.values()];
   }
 
   /** Returns the current metrics, or `undefined` if the worker does not reply in time. */
-  async askFigures(): Promise<readonly Metric[] | undefined> {
-    const figures = await this.#ask((id) => ({ kind: 'figures', id }));
-    if (!Array.isArray(figures)) return undefined;
-    this.#note(figures as Metric[]);
-    return figures as Metric[];
+  async requestMetrics(): Promise<ProcessMetrics | undefined> {
+    const metrics = await this.#ask((id) => ({ kind: 'metrics', id }));
+    if (!Array.isArray(metrics)) return undefined;
+    this.#note(metrics);
+    return metrics;
   }
 
   /** Forwards a management request. Returns `undefined` if the worker does not reply in time. */
@@ -128,14 +128,14 @@ export class WorkerProcess {
         return this.#start.reject(message.error);
       case 'answer':
         return this.#replies.get(message.id)?.(message.answer);
-      case 'farewell':
-        return this.#note(message.figures);
+      case 'last metrics':
+        return this.#note(message.metrics);
     }
   }
 
   async #ask(make: (id: number) => ToWorker) {
     const id = (this.#lastQuestion += 1);
-    const { promise, resolve } = Promise.withResolvers<ManagementResponse | readonly Metric[]>();
+    const { promise, resolve } = Promise.withResolvers<ManagementResponse | ProcessMetrics>();
     this.#replies.set(id, resolve);
     this.#tell(make(id));
     const replyOrEnd = Promise.race([promise, this.gone.then(() => undefined)]);
@@ -148,8 +148,8 @@ export class WorkerProcess {
     if (this.#worker.isConnected()) this.#worker.send(message);
   }
 
-  #note(figures: readonly Metric[]): void {
-    for (const figure of figures) this.#figures.set(figure.name, figure);
+  #note(metrics: ProcessMetrics): void {
+    for (const metric of metrics) this.#metrics.set(metric.name, metric);
   }
 
   #end({ code, signal }: Ending): void {

@@ -2,7 +2,8 @@ import cluster from 'node:cluster';
 import { ConfigurationError } from '../../config/load.ts';
 import type { Options } from '../../config/options.ts';
 import type { ManagementResponse } from '../../management/management-request.ts';
-import type { Metric } from '../../telemetry/metric.ts';
+import type { ProcessMetrics } from '../../telemetry/metrics.ts';
+import { Recorder } from '../../telemetry/recorder.ts';
 import { ManagementService } from '../../management/management.service.ts';
 import { type RunningServer, startServer } from '../run-server.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
@@ -26,7 +27,8 @@ export function work(): void {
 async function start(options: Options): Promise<RunningServer | undefined> {
   const worker = cluster.worker?.id ?? 0;
   try {
-    const beforeExit = () => tell({ kind: 'farewell', figures: management(server).counts() });
+    const beforeExit = async () =>
+      tell({ kind: 'last metrics', metrics: await server.app.get(Recorder).read() });
     const server: RunningServer = await startServer(options, { worker, beforeExit });
     tell({ kind: 'listening' });
     return server;
@@ -50,14 +52,14 @@ async function obey(
       return server.stop();
     case 'retire':
       return server.retire();
-    case 'figures':
-      return reply(message.id, await management(server).figures());
+    case 'metrics':
+      return reply(message.id, await management(server).metrics());
     case 'question':
       return reply(message.id, await management(server).respond(message.question));
   }
 }
 
-function reply(id: number, answer: ManagementResponse | readonly Metric[]): void {
+function reply(id: number, answer: ManagementResponse | ProcessMetrics): void {
   tell({ kind: 'answer', id, answer });
 }
 

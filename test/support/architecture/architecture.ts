@@ -44,6 +44,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['telemetry'],
   pino: ['telemetry'],
   'pino-http': ['telemetry'],
+  'sonic-boom': ['telemetry'],
 };
 
 const nestSuffix =

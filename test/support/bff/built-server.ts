@@ -5,12 +5,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OptionsInput } from '../../../src/config/options.ts';
+import { v8Flags } from '../../../src/server/v8-flags.ts';
 import { freePort } from '../network/ports.ts';
 import { forgetProcess, noteProcess, runDirectory } from '../setup/run-directory.ts';
 import { waitFor } from '../time/wait-for.ts';
 import { listen } from '../upstream/upstream.ts';
 
-const program = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+export const program = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 
 /** A configuration with free ports, nothing behind it, and no Redis. */
 export async function plainOptions(changes: object = {}): Promise<OptionsInput> {
@@ -50,9 +51,13 @@ export class Command {
   readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
   readonly #child: ChildProcess;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    flags: readonly string[] = v8Flags,
+  ) {
     const cwd = mkdtempSync(join(runDirectory(), 'cwd-'));
-    this.#child = spawn(process.execPath, [program, ...args], { cwd, env });
+    this.#child = spawn(process.execPath, [...flags, program, ...args], { cwd, env });
     const pid = this.#child.pid ?? 0;
     noteProcess(pid);
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));

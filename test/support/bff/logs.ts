@@ -4,14 +4,20 @@ import { Writable } from 'node:stream';
 export class LogCapture {
   readonly #chunks: string[] = [];
 
+  /** Reports lines as dropped. */
+  drop: (lines: number) => void = () => {};
+
   /** The stream to log to. */
-  readonly stream = new Writable({
-    decodeStrings: false,
-    write: (chunk, _encoding, written) => {
-      this.#chunks.push(String(chunk));
-      written();
-    },
-  });
+  readonly stream = Object.assign(
+    new Writable({
+      decodeStrings: false,
+      write: (chunk, _encoding, written) => {
+        this.#chunks.push(String(chunk));
+        written();
+      },
+    }),
+    { onDrop: (listener: (lines: number) => void) => void (this.drop = listener) },
+  );
 
   get text(): string {
     return this.#chunks.join('');
