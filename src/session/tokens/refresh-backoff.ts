@@ -13,10 +13,11 @@ import { nameOf, type TokenRequest } from './token-request.ts';
 export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
 
 /**
- * Delays token requests after failures. A failure of one token delays requests for that token. A
- * provider that fails one kind of request (refreshes, or the tokens of one policy) delays that kind
- * for all sessions. A provider that cannot be reached delays every kind. After a shared backoff,
- * one trial request is made first.
+ * Delays token requests after failures, by 1 to 30 seconds (see `Backoff`) or by the provider's
+ * `Retry-After`. A failure of one token delays requests for that token. A provider that fails one
+ * kind of request (refreshes, or the tokens of one policy) delays that kind for all sessions. A
+ * provider that cannot be reached delays every kind. After a shared backoff, one trial request is
+ * made first.
  */
 export class RefreshBackoff {
   readonly #ofTokens: Backoff;
