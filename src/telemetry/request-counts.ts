@@ -98,7 +98,8 @@ export class RequestCounts {
 
 /**
  * The requests of one part of the BFF. They are counted here first and passed on to `prom-client`
- * when metrics are collected, because its counter with labels takes many times as long (decision 30).
+ * when metrics are collected, because its counter with labels takes many times as long (decision
+ * 30).
  */
 class Counts {
   readonly #labels: { readonly kind: Kind; readonly route: string };

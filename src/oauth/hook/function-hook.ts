@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import { BffError } from '../../errors.ts';
+import { withDeadline } from '../../http/deadline.ts';
 import {
   checkHookClaims,
   type HookClaims,
@@ -36,22 +36,12 @@ export class NotAllowedException extends BffError {
 export function createFunctionHook(onSignIn: OnSignIn): SignInHook {
   return async (user) => {
     const claims = structuredClone(user.claims);
-    const result = await inTime(async () => onSignIn({ ...user, claims }));
+    const work = (async () => onSignIn({ ...user, claims }))();
+    const result = await withDeadline(work, timeout, () => {
+      throw hookUnavailable(`none within ${timeout} ms`);
+    });
     return checkHookClaims(asJson(result ?? {}));
   };
-}
-
-async function inTime<T>(work: () => Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const { signal } = timer;
-  const late = setTimeout(timeout, undefined, { signal }).then(() => {
-    throw hookUnavailable(`none within ${timeout} ms`);
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    timer.abort();
-  }
 }
 
 /** Converts a value to JSON and back. Throws if it has no JSON form or more than 64 KB. */

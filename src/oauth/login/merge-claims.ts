@@ -24,8 +24,8 @@ export function mergeClaims(
 }
 
 /**
- * Returns the claims of UserInfo without those that the previous ID token had and the new one lacks,
- * also inside objects. UserInfo was read before, so that a role that was revoked since would stay.
+ * Returns the claims of UserInfo without those that the previous ID token had and the new one
+ * lacks, also inside objects. UserInfo is older, so a role that was revoked since would stay.
  */
 export function withoutRemoved(userInfo: Claims, previous: Claims, current: Claims): Claims {
   const kept = Object.entries(userInfo).filter(

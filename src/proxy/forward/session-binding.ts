@@ -2,8 +2,8 @@
 export interface SessionBinding {
   readonly sessionId: string;
   /**
-   * Resolves to whether the rules of the route still admit the user. It must not reject. `undefined`
-   * if the route has no rules.
+   * Resolves to whether the rules of the route still admit the user. It must not reject.
+   * `undefined` if the route has no rules.
    */
   readonly isStillAllowed: (() => Promise<boolean>) | undefined;
 }

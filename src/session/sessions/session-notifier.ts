@@ -19,8 +19,8 @@ export interface SessionListener {
   /** Called once when the session ends, or soon if it has ended already. */
   readonly onEnd: () => void;
   /**
-   * Called soon after the subscription, and after each change of the session, such as new claims. It
-   * may be called without a change. Optional.
+   * Called soon after the subscription, and after each change of the session, such as new claims.
+   * It may be called without a change. Optional.
    */
   readonly onChange?: (() => void) | undefined;
 }
@@ -35,8 +35,8 @@ interface Waiting {
 
 /**
  * Notifies listeners when a session ends or changes, on any replica, for connections that outlive
- * their request. Every change of a session triggers a check, as does the end of its time to live. There
- * is no polling. An outage of the store ends no session.
+ * their request. Every change of a session triggers a check, as does the end of its time to live.
+ * There is no polling. An outage of the store ends no session.
  */
 export class SessionNotifier {
   readonly #waiting = new Map<string, Waiting>();
@@ -48,8 +48,8 @@ export class SessionNotifier {
   }
 
   /**
-   * Calls `onEnd` once when the session ends, or soon if it has ended already. The returned function
-   * removes the listener.
+   * Calls `onEnd` once when the session ends, or soon if it has ended already. The returned
+   * function removes the listener.
    */
   onEnd(id: string, onEnd: () => void): () => void {
     return this.subscribe(id, { onEnd });

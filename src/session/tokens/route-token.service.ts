@@ -30,9 +30,9 @@ export class RouteTokenService implements OnApplicationShutdown {
 
   /**
    * Returns the tokens of a policy for this session, or those of the sign-in without a policy.
-   * `undefined` if only another sign-in can provide them. Client tokens need no session. Returns a promise only if tokens must be
-   * requested; it rejects with `token_refused` if the provider issues none, and with the errors of
-   * `AccessTokenService`.
+   * `undefined` if only another sign-in can provide them. Client tokens need no session. Returns a
+   * promise only if tokens must be requested; it rejects with `token_refused` if the provider
+   * issues none, and with the errors of `AccessTokenService`.
    */
   tokensFor(
     policy: TokenPolicy | undefined,
