@@ -51,6 +51,7 @@ import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
 import { CsrfMiddleware } from './session/cookie/csrf.middleware.ts';
 import { KEY_VALUE_STORE, type KeyValueStore } from './session/store/key-value-store.ts';
+import { exemptFromBodyParsers } from './http/body-parsers.ts';
 import { SessionReaderService } from './session/sessions/session-reader.service.ts';
 import { SessionMiddleware } from './session/cookie/session.middleware.ts';
 import { SESSION_OPTIONS } from './session/session-options.ts';
@@ -133,6 +134,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     mountPipeline(express, this.#pipeline(), this.problems);
     // Where NestJS has them by default. It skips those that the application has already.
     if (this.hooks.bodyParser ?? this.isEmbedded) httpAdapter.registerParserMiddleware('', true);
+    exemptFromBodyParsers(express.router.stack, basePath);
     this.#pipelineLayers = express.router.stack.length;
     const taken = [basePath, ...this.options.routes.map(({ path }) => path)];
     exemptFromGlobalPrefix(this.applicationConfig, basePath, endpointNames, taken);

@@ -96,13 +96,15 @@ describe('in another NestJS application', () => {
     }
   }
 
-  it.each<readonly [string, (app: NestExpressApplication) => unknown]>([
-    ['that parses no bodies', () => undefined],
+  it.each<readonly [string, (app: NestExpressApplication) => unknown, boolean]>([
+    ['that parses no bodies', () => undefined, false],
+    ['that parses all bodies, as NestJS does by default', () => undefined, true],
     [
       'that parses the bodies of its own paths',
       (app) => app.use('/host', urlencoded({ extended: true }), json()),
+      false,
     ],
-  ])('%s the provider signs people out too', async (_, prepare) => {
+  ])('%s the provider signs people out too', async (_, prepare, bodyParser) => {
     const port = await freePort();
     const url = `http://localhost:${port}`;
     const authorizationServer = await startAuthorizationServer();
@@ -122,7 +124,7 @@ describe('in another NestJS application', () => {
     const app = await NestFactory.create<NestExpressApplication>(HostModule, {
       logger: false,
       abortOnError: false,
-      bodyParser: false,
+      bodyParser,
     });
     prepare(app);
     await app.listen(port, '127.0.0.1');
