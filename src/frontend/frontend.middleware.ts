@@ -62,7 +62,7 @@ export class FrontendMiddleware implements NestMiddleware {
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
     const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
     const published = await this.#publicFile(this.#files, path, request, accepts);
-    if (!published) await this.#requireSession(request);
+    if (!published && this.#isProtectedFrom(request, path)) await this.#requireSession(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       if (passesOn) return next();
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
@@ -81,9 +81,16 @@ export class FrontendMiddleware implements NestMiddleware {
   }
 
   /**
+   * Whether a request for a path without a public file needs a session. At a public path only a
+   * page navigation does, because `index.html` would be its page.
+   */
+  #isProtectedFrom(request: Request, path: string): boolean {
+    return isNavigation(request) || !this.options.publicPaths?.includes(path);
+  }
+
+  /**
    * Finds what a protected frontend shows to everyone: the files of its public paths, and at the
-   * address of `errorUrl` the application. A public path without a file is not public, because
-   * `index.html` would be its page.
+   * address of `errorUrl` the application.
    */
   async #publicFile(
     files: BuiltFiles,
