@@ -132,13 +132,17 @@ export const bffProviders: NestProvider[] = [
   {
     provide: ClaimsPolicy,
     inject: [OPTIONS, SIGN_IN_HOOK, AccessService],
-    useFactory: (options: Options, hook: HookedClaims | undefined, access: AccessService) =>
-      new ClaimsPolicy({
+    useFactory: (options: Options, hook: HookedClaims | undefined, access: AccessService) => {
+      const wanted = [...ruleClaims(options), ...claimsOfControllers()];
+      // Rules of the configuration name kept claims. An address also needs `email_verified`.
+      const kept = options.user.claims && [...options.user.claims, ...wanted];
+      return new ClaimsPolicy({
         hook,
-        kept: options.user.claims,
-        ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
+        kept,
+        ruleClaims: wanted,
         admits: (claims) => access.stillAdmits(claims),
-      }),
+      });
+    },
   },
 
   // auth

@@ -31,18 +31,12 @@ function isKept(name: string, kept: readonly string[]): boolean {
   return kept.some((claim) => name === claim || name.startsWith(`${claim}.`));
 }
 
-/** The parts of a rule that name claims. */
+/** The part of a rule that names a claim. */
 interface RuleEntry {
   readonly claim?: string | undefined;
-  readonly emailDomain?: readonly string[] | undefined;
-  readonly unverified?: boolean | undefined;
 }
 
-/**
- * The claims that a rule needs. `emailDomain` needs `email_verified` unless `unverified` is set.
- */
+/** The claims that a rule names. */
 function claimsOfRule(entry: RuleEntry & { readonly anyOf?: readonly RuleEntry[] | undefined }) {
-  return (entry.anyOf ?? [entry]).flatMap(({ claim = [], emailDomain, unverified }) =>
-    [claim, emailDomain && !unverified ? 'email_verified' : []].flat(),
-  );
+  return (entry.anyOf ?? [entry]).flatMap(({ claim = [] }) => claim);
 }

@@ -62,7 +62,7 @@ export class FrontendMiddleware implements NestMiddleware {
     if (!this.#files || directory === undefined || isBelow(path, basePath)) return next();
     const accepts = (coding: string) => request.acceptsEncodings(coding) === coding;
     const published = await this.#publicFile(this.#files, path, request, accepts);
-    if (!published) await this.#requireSession(request);
+    if (!published && this.#isProtectedFrom(request, path)) await this.#requireSession(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       if (passesOn) return next();
       throw new BffError('method_not_allowed', { headers: { Allow: 'GET, HEAD' } });
@@ -81,9 +81,16 @@ export class FrontendMiddleware implements NestMiddleware {
   }
 
   /**
+   * Whether a request for a path without a public file needs a session. At a public path only a
+   * page navigation does, because the response would be `index.html`.
+   */
+  #isProtectedFrom(request: Request, path: string): boolean {
+    return isNavigation(request) || !this.options.publicPaths?.includes(path);
+  }
+
+  /**
    * Finds the file that a protected frontend sends without a sign-in: that of a public path, or
-   * `index.html` for the path of `errorUrl`. Other public paths without a file need a sign-in,
-   * because the response would be `index.html`.
+   * `index.html` for the path of `errorUrl`.
    */
   async #publicFile(
     files: BuiltFiles,

@@ -728,6 +728,7 @@ describe('user.claims', () => {
     { claim: 'realm_access.roles', any: ['a'] },
     { claim: 'https://example.com/roles', any: ['a'] },
     { claim: 'email', emailDomain: ['example.com'], unverified: true },
+    { claim: 'email', emailDomain: ['example.com'] },
   ];
   const inRules = (require: object[]) => ({ user: { claims }, login: { require } });
 
@@ -748,7 +749,7 @@ describe('user.claims', () => {
           { claim: 'realm', exists: true },
         ],
       },
-      { claim: 'email', emailDomain: ['example.com'] },
+      { claim: 'upn', emailDomain: ['example.com'] },
     ];
     const set = { 'X-Name': 'Mr ${claims.name}' };
     const { routes } = inRoute({ require, headers: { set } });
@@ -756,7 +757,7 @@ describe('user.claims', () => {
       ...['login', 'routes[0]'].flatMap((at) => [
         mistake(`${at}.require[0]`, 'department'),
         mistake(`${at}.require[1]`, 'realm'),
-        mistake(`${at}.require[2]`, 'email_verified'),
+        mistake(`${at}.require[2]`, 'upn'),
       ]),
       mistake('routes[0].headers.set.x-name', 'name'),
     ]);

@@ -336,6 +336,19 @@ describe('the hook and fresh claims', () => {
 });
 
 describe('user.claims', () => {
+  it('need not name email_verified for a rule about the domain', async () => {
+    await using alice = await party({
+      user: { claims: ['sub', 'name', 'email', 'groups'] },
+      login: { require: [{ claim: 'email', emailDomain: ['example.com'] }] },
+      route: { require: [{ claim: 'email', emailDomain: ['example.com'] }] },
+    });
+    const { bff, browser, change } = alice;
+    expect((await browser.fetch('/api/x')).status).toBe(200);
+    change({ email_verified: false });
+    expect((await refresh(browser)).status).toBe(401);
+    await waitFor(() => bff.authorizationServer.requestsTo('revocation').length > 0);
+  });
+
   it('is what the session keeps, of UserInfo and of refreshed tokens too', async () => {
     await using alice = await party({ user: { claims: ['name', 'iss'] } });
     const { bff, browser, change } = alice;

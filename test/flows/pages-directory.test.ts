@@ -88,12 +88,6 @@ describe('a built frontend behind the sign-in', () => {
     '/orders/42',
     '/assetsx/x.txt',
     '/Assets/logo-4f3a9c21.svg',
-    '/assets',
-    '/assets/',
-    '/assets/missing',
-    '/assets/index.html',
-    '/robots.txt/',
-    '/robots.txt/x',
     '/robots.txt.html',
     '/signin-error/',
     '/signin-error/x',
@@ -114,6 +108,29 @@ describe('a built frontend behind the sign-in', () => {
     const problem = await (await bff.browser().fetch(path)).json();
     expect(problem).toMatchObject({ code: 'not_signed_in', loginUrl: '/bff/login' });
   });
+
+  it.each(['/assets', '/assets/', '/assets/missing', '/assets/index.html', '/robots.txt/x'])(
+    'has no file at the public path %s, and its page only for who is signed in',
+    async (path) => {
+      for (const headers of [{}, withoutFetchMetadata]) {
+        const page = await visit(path, headers);
+        expect(page.status).toBe(302);
+        expect(page.headers.get('location')).toContain('/bff/login?returnUrl=');
+      }
+      const [missing, posted] = [
+        await bff.browser().fetch(path),
+        await bff.browser().fetch(path, { method: 'POST' }),
+      ];
+      expect([missing.status, errorCode({ body: await missing.text() })]).toEqual([
+        404,
+        'not_found',
+      ]);
+      expect([posted.status, errorCode({ body: await posted.text() })]).toEqual([
+        405,
+        'method_not_allowed',
+      ]);
+    },
+  );
 
   it.each([
     '/assets/../index.html',
@@ -196,7 +213,7 @@ describe('a built frontend behind the sign-in', () => {
     bff.authorizationServer.interaction = 'sign-in';
     expect(page.url).toBe(`${bff.url}/signin-error?from=bff&code=login_denied`);
     expect([page.status, page.body]).toEqual([200, index]);
-    expect((await bff.browser().fetch('/signin-error')).status).toBe(401);
+    expect((await bff.browser().fetch('/signin-error')).status).toBe(404);
   });
 
   it.each([

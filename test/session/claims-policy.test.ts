@@ -45,7 +45,11 @@ describe('the claims of an account', () => {
     const userInfo = { email: 'b@example.com' };
     const idToken = { email: 'a@example.com', email_verified: true };
     const sources = { readAt: 0, userInfo, isUserInfoNewer: true };
-    expect(after(idToken, sources)).toEqual({ ...signedIn, email: 'b@example.com' });
+    for (const wanted of [[], ['email', 'email_verified']])
+      expect(after(idToken, sources, signedIn, { ruleClaims })).toEqual({
+        ...signedIn,
+        email: 'b@example.com',
+      });
   });
 
   it('are those that are kept, also about the token if they are named', () => {
@@ -53,6 +57,13 @@ describe('the claims of an account', () => {
       team: 't',
       iss: 'i',
     });
+  });
+
+  it('may be kept by their path', () => {
+    const idToken = { realm_access: { roles: ['a'], other: 1 }, 'a.b': 1, a: { b: 2, c: 3 } };
+    const kept = ['realm_access.roles', 'a.b', 'a.c', 'team.lead', '__proto__.x', 'sub.x'];
+    const claims = after(idToken, { readAt: 0 }, signedIn, { kept });
+    expect(claims).toEqual({ realm_access: { roles: ['a'] }, 'a.b': 1, a: { c: 3 } });
   });
 
   it('are sent to the hook whole, and kept after it', async () => {

@@ -147,8 +147,8 @@ export const user = z
       .optional()
       .describe(
         'Names of the claims that a session keeps, after the hook. Without it, all but those ' +
-          'about the token (`iss`, `aud`, `exp`, …). A rule or header that needs another one ' +
-          'stops the start.',
+          'about the token (`iss`, `aud`, `exp`, …). A rule or header that names another one ' +
+          'stops the start. With `emailDomain`, `email_verified` is kept too.',
       ),
     refresh: duration({ atMost: '24d' })
       .optional()

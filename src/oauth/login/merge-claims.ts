@@ -16,11 +16,18 @@ export function mergeClaims(
   const verification = verificationOf(userInfo, idToken);
   const merged: Claims =
     verification === undefined ? others : { ...others, email_verified: verification };
-  return ruleClaims.reduce((claims, name) => {
+  // Not `email_verified`: the flag of the other source may be about another address.
+  const names = ruleClaims.filter((name) => name !== 'email_verified');
+  return withNamed(merged, userInfo, names);
+}
+
+/** Adds the claims of `names`, whole or by their path, that only `source` has. */
+export function withNamed(claims: Claims, source: Claims, names: readonly string[]): Claims {
+  return names.reduce((found, name) => {
     const read = claimReader(name);
-    const found = read(claims) === undefined ? read(userInfo) : undefined;
-    return found === undefined ? claims : withValueAt(claims, name.split('.'), found);
-  }, merged);
+    const value = read(found) === undefined ? read(source) : undefined;
+    return value === undefined ? found : withValueAt(found, name.split('.'), value);
+  }, claims);
 }
 
 /**
@@ -60,11 +67,14 @@ function verificationOf(userInfo: Claims, idToken: Claims): unknown {
   return isVerified ?? (isSame ? isOtherVerified : undefined);
 }
 
-/** Copies the objects on the way, so that the claims of neither source change. */
+/**
+ * Copies the objects on the way, so that the claims of neither source change, and adds those that
+ * are missing.
+ */
 function withValueAt(claims: Claims, [key = '', ...rest]: readonly string[], value: unknown) {
-  const inner = own(claims, key);
+  const inner = Object.hasOwn(claims, key) ? claims[key] : {};
   if (rest.length > 0 && !isObject(inner)) return claims;
   const next: unknown =
-    isObject(inner) && rest.length > 0 ? withValueAt(inner, rest, value) : value;
+    rest.length > 0 && isObject(inner) ? withValueAt(inner, rest, value) : value;
   return { ...claims, [key]: next };
 }

@@ -5,7 +5,7 @@ import {
   claimsInIdToken,
   type ClaimSources,
 } from '../../oauth/login/claims.ts';
-import { mergeClaims } from '../../oauth/login/merge-claims.ts';
+import { mergeClaims, withNamed } from '../../oauth/login/merge-claims.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 
 /** Claims that describe the sign-in itself. They stay as they were at the sign-in. */
@@ -73,7 +73,8 @@ export class ClaimsPolicy {
   #kept(claims: Claims): Claims {
     const { kept } = this.parts;
     if (!kept) return aboutTheUser(claims);
-    return Object.fromEntries(Object.entries(claims).filter(([name]) => kept.includes(name)));
+    const whole = Object.entries(claims).filter(([name]) => kept.includes(name));
+    return withNamed(Object.fromEntries(whole), claims, kept);
   }
 
   /** The claims of the ID token and UserInfo. The newer source takes precedence. */
