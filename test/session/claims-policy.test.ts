@@ -45,7 +45,7 @@ describe('the claims of an account', () => {
     const userInfo = { email: 'b@example.com' };
     const idToken = { email: 'a@example.com', email_verified: true };
     const sources = { readAt: 0, userInfo, isUserInfoNewer: true };
-    for (const wanted of [[], ['email', 'email_verified']])
+    for (const ruleClaims of [[], ['email', 'email_verified']])
       expect(after(idToken, sources, signedIn, { ruleClaims })).toEqual({
         ...signedIn,
         email: 'b@example.com',
