@@ -6,7 +6,7 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
-import { sessionAt } from '../session/sessions/linked-accounts.ts';
+import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
 import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
@@ -107,18 +107,23 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     if (refusal) throw this.access.refused(refusal, route.path);
   }
 
-  /** Ties an open connection to the session, and to its claims if the route has rules. */
-  #bind({ request, route }: AdmittedRequest, { id }: Session): SessionBinding {
+  /**
+   * Ties an open connection to the session, to its claims if the route has rules, and to the
+   * connected account whose token it carries.
+   */
+  #bind({ request, route }: AdmittedRequest, watched: Session): SessionBinding {
+    const { id, sub } = watched;
     const { rules } = route;
-    if (!rules) return { sessionId: id, isStillAllowed: undefined };
+    if (!rules && !isConnection(watched)) return { sessionId: id, isStillAllowed: undefined };
     const { method } = request;
     return {
       sessionId: id,
       isStillAllowed: async () => {
         const session = await this.sessions.find(id).catch(() => undefined);
-        const account = session && this.#accountFor(route, session);
         // Without a session, or if the store is unavailable, its end decides.
-        return !account || rules.refusal(account.claims, method) === undefined;
+        if (!session) return true;
+        const account = this.#accountFor(route, session);
+        return account?.sub === sub && !rules?.refusal(account.claims, method);
       },
     };
   }

@@ -1,3 +1,7 @@
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from '../support/authorization-server/authorization-server.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { figuresIn } from '../support/bff/metrics.ts';
 import type { TestBrowser } from '../support/browser/browser.ts';
@@ -120,5 +124,39 @@ describe('a user whose claims change while a connection is open', () => {
     expect(response.status).toBe(200);
     await demote(browser);
     await expect(response.text()).rejects.toThrow(/terminated|aborted/);
+  });
+});
+
+describe('a connected account that is over while a connection is open', () => {
+  let partner: AuthorizationServer;
+  let alone: TestBff;
+
+  beforeAll(async () => {
+    partner = await startAuthorizationServer({ clientId: 'at-partner', people });
+    const { issuer, clientId, clientSecret } = partner;
+    alone = await startBff({
+      providers: (usual) => [usual, { id: 'partner', issuer, clientId, clientSecret }],
+      routes: (usual) => [
+        { ...usual, path: '/partner', provider: 'partner' },
+        { ...usual, path: '/partner-admin', provider: 'partner', require: [adminsOnly] },
+      ],
+    });
+    partner.registerClient({ redirect_uris: [`${alone.url}/bff/callback/partner`] });
+    acceptWebSockets(alone.upstream);
+  });
+
+  afterAll(async () => {
+    await alone.close();
+    await partner.close();
+  });
+
+  it.each(['/partner', '/partner-admin'])('loses a WebSocket of %s, with 4403', async (path) => {
+    const browser = await alone.signedIn();
+    await browser.click('/bff/connect/partner?login_hint=admin');
+    browser.location = `${alone.url}/`;
+    const socket = await openWebSocket(alone, browser, { path: `${path}/x` });
+    const response = await browser.fetch('/bff/disconnect/partner', { method: 'POST' });
+    expect(response.status).toBe(204);
+    expect(await socket.ended).toEqual({ code: 4403, reason: '' });
   });
 });
