@@ -39,6 +39,6 @@ export function pathOf({ url }: ManagementRequest): string {
  * Returns a `405` response unless the method is allowed for a read-only path; otherwise
  * `undefined`.
  */
-export function refuseToChange({ method }: ManagementRequest): ManagementResponse | undefined {
+export function refuseUnlessRead({ method }: ManagementRequest): ManagementResponse | undefined {
   return method === 'GET' || method === 'HEAD' ? undefined : notAllowed(['GET', 'HEAD']);
 }

@@ -16,7 +16,7 @@ import {
   draining,
   pathOf,
   type ManagementRequest,
-  refuseToChange,
+  refuseUnlessRead,
   jsonResponse,
 } from './management-request.ts';
 import { ManagementListener } from './management-listener.ts';
@@ -102,7 +102,7 @@ export class ManagementService
   async #health(request: ManagementRequest): Promise<ManagementResponse> {
     const path = pathOf(request);
     if (!['/livez', '/readyz', '/metrics'].includes(path)) return jsonResponse(404, 'not found');
-    const refusal = refuseToChange(request);
+    const refusal = refuseUnlessRead(request);
     if (refusal) return refusal;
     if (path === '/livez') return jsonResponse(200, 'ok');
     if (path === '/metrics') return metricsResponse([await this.metrics()]);

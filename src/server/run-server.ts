@@ -5,7 +5,7 @@ import type { LoadedOptions } from '../config/load.ts';
 import type { Options, ServerOptions } from '../config/options.ts';
 import { HttpConnections } from './http-connections.ts';
 import { listenFailure } from '../config/listen-error.ts';
-import { drain, exitAfter, logUnexpectedErrors, stopper } from './shutdown.ts';
+import { drain, exitAfter, logUnexpectedErrors, createStopHandler } from './shutdown.ts';
 import { StandardOutput } from '../telemetry/standard-output.ts';
 import { listenAddresses } from './listen-addresses.ts';
 
@@ -58,7 +58,7 @@ export async function startServer(
   await listen(app, options.server);
   const end = () =>
     drain(app, connections, logger, (code) => void beforeExit().finally(() => exit(code)));
-  const stop = stopper(
+  const stop = createStopHandler(
     () => void end(),
     () => connections.closeAll(),
   );

@@ -41,16 +41,16 @@ export function logUnexpectedErrors(log: Log, exit: Exit): void {
 
 /**
  * Returns a function to call for each stop request, from a signal or the primary. The first call
- * runs `begin`. A call more than a second later runs `hurry`.
+ * runs `begin`. A call more than a second later runs `endNow`.
  */
-export function stopper(begin: () => void, hurry: () => void): () => void {
+export function createStopHandler(begin: () => void, endNow: () => void): () => void {
   let stoppedAt: number | undefined;
   return () => {
     if (stoppedAt === undefined) {
       stoppedAt = performance.now();
       begin();
     } else if (performance.now() - stoppedAt > duplicateSignalTime) {
-      hurry();
+      endNow();
     }
   };
 }

@@ -8,12 +8,12 @@ import {
   draining,
   pathOf,
   type ManagementRequest,
-  refuseToChange,
+  refuseUnlessRead,
   jsonResponse,
 } from '../../management/management-request.ts';
 import { ManagementListener } from '../../management/management-listener.ts';
 import { metricsResponse } from '../../telemetry/metrics.ts';
-import { type Exit, exitAfter, logUnexpectedErrors, stopper } from '../shutdown.ts';
+import { type Exit, exitAfter, logUnexpectedErrors, createStopHandler } from '../shutdown.ts';
 import { listenAddresses } from '../listen-addresses.ts';
 import { v8Flags } from '../v8-flags.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -38,9 +38,9 @@ export async function serveByWorkers(
   cluster.setupPrimary({ silent: true, serialization: 'advanced', execArgv });
   const primary = new Primary(file, options, log, output);
   await primary.start();
-  const stop = stopper(
+  const stop = createStopHandler(
     () => void primary.stop(exit),
-    () => primary.hurry(),
+    () => primary.endNow(),
   );
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('SIGHUP', () => void primary.reload());
@@ -65,9 +65,9 @@ class Primary {
     output: LineStream,
   ) {
     this.#workers = new WorkerGroup(options, log, output);
-    const answer = (question: ManagementRequest) => this.#answer(question);
+    const respond = (request: ManagementRequest) => this.#respond(request);
     const onError = (error: unknown) => log.error({ msg: 'no answer', err: error });
-    this.#listener = new ManagementListener(options.management, answer, onError);
+    this.#listener = new ManagementListener(options.management, respond, onError);
   }
 
   async start(): Promise<void> {
@@ -85,7 +85,7 @@ class Primary {
   }
 
   /** Closes the connections of pending requests. */
-  hurry(): void {
+  endNow(): void {
     void this.#workers.stop();
   }
 
@@ -118,13 +118,13 @@ class Primary {
     return [`management stays at ${management.host}:${management.port} until a restart`];
   }
 
-  async #answer(question: ManagementRequest): Promise<ManagementResponse> {
-    const path = pathOf(question);
-    if (path === '/livez') return refuseToChange(question) ?? jsonResponse(200, 'ok');
+  async #respond(request: ManagementRequest): Promise<ManagementResponse> {
+    const path = pathOf(request);
+    if (path === '/livez') return refuseUnlessRead(request) ?? jsonResponse(200, 'ok');
     if (path === '/metrics')
-      return refuseToChange(question) ?? metricsResponse(await this.#workers.metrics());
+      return refuseUnlessRead(request) ?? metricsResponse(await this.#workers.metrics());
     if (path === '/readyz' && this.#isDraining) return draining();
-    return (await this.#workers.next()?.ask(question)) ?? noWorker();
+    return (await this.#workers.next()?.forward(request)) ?? noWorker();
   }
 }
 

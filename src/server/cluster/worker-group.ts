@@ -27,7 +27,7 @@ export class WorkerGroup {
   #isStopping = false;
   #earlyDeaths = 0;
   readonly #metrics: WorkerMetrics;
-  #lastAsked = 0;
+  #lastUsed = 0;
   /** Metrics of ended workers. Without them the sums would fall, which looks like a restart. */
   #past: Promise<ProcessMetrics> = Promise.resolve([]);
 
@@ -88,8 +88,8 @@ export class WorkerGroup {
    * `undefined` if no worker serves requests.
    */
   next(): WorkerProcess | undefined {
-    this.#lastAsked += 1;
-    return this.#serving[this.#lastAsked % this.#serving.length];
+    this.#lastUsed += 1;
+    return this.#serving[this.#lastUsed % this.#serving.length];
   }
 
   /** Returns the metrics of every worker, of ended workers and of this process. */
@@ -97,9 +97,9 @@ export class WorkerGroup {
     // Read this first, so that a worker that ends during the requests is counted once.
     const past = this.#past;
     const all = [...this.#workers];
-    const answers = await Promise.all(all.map((worker) => worker.requestMetrics()));
-    const present = answers.map((metrics, index) => metrics ?? all[index]?.metrics ?? []);
-    const silent = answers.filter((metrics) => metrics === undefined).length;
+    const replies = await Promise.all(all.map((worker) => worker.requestMetrics()));
+    const present = replies.map((metrics, index) => metrics ?? all[index]?.metrics ?? []);
+    const silent = replies.filter((metrics) => metrics === undefined).length;
     const own = await this.#metrics.read(this.#serving.length, silent);
     return [...present, await past, own];
   }
@@ -112,12 +112,12 @@ export class WorkerGroup {
   async #add(options: Options): Promise<void> {
     const worker = new WorkerProcess(options, (lines) => this.output.write(lines));
     this.#workers.add(worker);
-    void this.#lookAfter(worker);
+    void this.#supervise(worker);
     await worker.listening;
     this.log.info({ msg: 'a worker serves', worker: worker.id, pid: worker.pid });
   }
 
-  async #lookAfter(worker: WorkerProcess): Promise<void> {
+  async #supervise(worker: WorkerProcess): Promise<void> {
     const ending = await worker.gone;
     this.#workers.delete(worker);
     this.#past = this.#past.then((past) => totalsOf([past, worker.metrics]));

@@ -8,7 +8,7 @@ export type ToWorker =
   | { readonly kind: 'start'; readonly options: Options }
   | { readonly kind: 'stop' | 'retire' }
   | { readonly kind: 'metrics'; readonly id: number }
-  | { readonly kind: 'question'; readonly id: number; readonly question: ManagementRequest };
+  | { readonly kind: 'request'; readonly id: number; readonly request: ManagementRequest };
 
 /** A message from a worker to the primary. */
 export type FromWorker =
@@ -19,9 +19,9 @@ export type FromWorker =
   /** The worker cannot start for another reason. */
   | { readonly kind: 'failed'; readonly error: unknown }
   | {
-      readonly kind: 'answer';
+      readonly kind: 'response';
       readonly id: number;
-      readonly answer: ManagementResponse | ProcessMetrics;
+      readonly response: ManagementResponse | ProcessMetrics;
     }
   /** The worker's final metrics, sent before it ends. */
   | { readonly kind: 'last metrics'; readonly metrics: ProcessMetrics };

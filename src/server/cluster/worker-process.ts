@@ -12,7 +12,7 @@ export interface Ending {
   readonly signal: string | null;
 }
 
-type Reply = (answer: ManagementResponse | ProcessMetrics) => void;
+type Reply = (response: ManagementResponse | ProcessMetrics) => void;
 
 /**
  * The maximum time to wait for a worker's reply, in milliseconds. It is slightly longer than the
@@ -42,7 +42,7 @@ export class WorkerProcess {
   readonly #start = Promise.withResolvers<void>();
   readonly #replies = new Map<number, Reply>();
   readonly #metrics = new Map<string, ProcessMetrics[number]>();
-  #lastQuestion = 0;
+  #lastRequest = 0;
 
   /** Starts a worker. `write` receives its log as whole lines. */
   constructor(
@@ -87,9 +87,9 @@ export class WorkerProcess {
   }
 
   /** Forwards a management request. Returns `undefined` if the worker does not reply in time. */
-  async ask(question: ManagementRequest): Promise<ManagementResponse | undefined> {
-    const answer = await this.#ask((id) => ({ kind: 'question', id, question }));
-    return answer as ManagementResponse | undefined;
+  async forward(request: ManagementRequest): Promise<ManagementResponse | undefined> {
+    const response = await this.#ask((id) => ({ kind: 'request', id, request }));
+    return response as ManagementResponse | undefined;
   }
 
   /** Lets the worker finish pending requests. A later second call closes their connections. */
@@ -126,22 +126,22 @@ export class WorkerProcess {
         return this.#start.reject(new ConfigurationError(message.mistakes));
       case 'failed':
         return this.#start.reject(message.error);
-      case 'answer':
-        return this.#replies.get(message.id)?.(message.answer);
+      case 'response':
+        return this.#replies.get(message.id)?.(message.response);
       case 'last metrics':
         return this.#note(message.metrics);
     }
   }
 
   async #ask(make: (id: number) => ToWorker) {
-    const id = (this.#lastQuestion += 1);
+    const id = (this.#lastRequest += 1);
     const { promise, resolve } = Promise.withResolvers<ManagementResponse | ProcessMetrics>();
     this.#replies.set(id, resolve);
     this.#tell(make(id));
     const replyOrEnd = Promise.race([promise, this.gone.then(() => undefined)]);
-    const answer = await withDeadline(replyOrEnd, responseTimeout, () => undefined);
+    const response = await withDeadline(replyOrEnd, responseTimeout, () => undefined);
     this.#replies.delete(id);
-    return answer;
+    return response;
   }
 
   #tell(message: ToWorker): void {

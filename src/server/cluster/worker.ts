@@ -54,13 +54,13 @@ async function obey(
       return server.retire();
     case 'metrics':
       return reply(message.id, await management(server).metrics());
-    case 'question':
-      return reply(message.id, await management(server).respond(message.question));
+    case 'request':
+      return reply(message.id, await management(server).respond(message.request));
   }
 }
 
-function reply(id: number, answer: ManagementResponse | ProcessMetrics): void {
-  tell({ kind: 'answer', id, answer });
+function reply(id: number, response: ManagementResponse | ProcessMetrics): void {
+  tell({ kind: 'response', id, response });
 }
 
 function management({ app }: RunningServer): ManagementService {
