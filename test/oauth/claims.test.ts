@@ -124,6 +124,7 @@ describe('the claims of a user', () => {
     [{ email: 'a@x', email_verified: false }, { email: 'a@x', email_verified: true }, false],
     [{ email_verified: true }, { email: 'b@x', email_verified: false }, false],
     [{ email_verified: true }, { email: 'b@x' }, true],
+    [{ email_verified: false }, { email: 'b@x', email_verified: true }, false],
   ])('with %j and %j of UserInfo: email_verified is %j', async (idToken, userInfo, verified) => {
     const claims = await read(idToken, [], { sub: 'alice', ...userInfo }, ['missing']);
     expect(claims['email_verified']).toBe(verified);

@@ -62,7 +62,7 @@ function isObject(value: unknown): value is Claims {
 function verificationOf(userInfo: Claims, idToken: Claims): unknown {
   const { email, email_verified: isVerified } = idToken;
   const { email: otherEmail, email_verified: isOtherVerified } = userInfo;
-  if (email === undefined) return isOtherVerified ?? isVerified;
+  if (email === undefined) return isVerified === false ? false : (isOtherVerified ?? isVerified);
   const isSame = otherEmail === undefined || otherEmail === email;
   return isVerified ?? (isSame ? isOtherVerified : undefined);
 }
