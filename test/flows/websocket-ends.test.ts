@@ -164,9 +164,11 @@ describe('the time of a session', () => {
     const alice = await bff.signedIn();
     const page = await openWebSocket(bff, alice);
     const isInUse = 'absolute' in session;
-    const calls = setInterval(() => void (isInUse && alice.fetch('/api/x')), 300);
+    const calls: Promise<unknown>[] = [];
+    const interval = setInterval(() => isInUse && calls.push(alice.fetch('/api/x')), 300);
     const { ended, milliseconds } = await timeOf(page, async () => undefined);
-    clearInterval(calls);
+    clearInterval(interval);
+    await Promise.all(calls);
     expect(ended).toEqual(overBySession);
     expect(milliseconds).toBeGreaterThan(isInUse ? 2 * aSecond : aSecond);
     expect(milliseconds).toBeLessThan(isInUse ? 4 * aSecond : 3 * aSecond);
