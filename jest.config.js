@@ -19,5 +19,8 @@ export default {
   globalSetup: '<rootDir>/test/support/setup/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/setup/global-teardown.ts',
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // Many tests wait for timeouts of servers, so two processors have work for three workers.
+  maxWorkers: 3,
+  // A worker keeps the modules of every test file. A fresh one is faster than a large heap.
+  workerIdleMemoryLimit: '1500MB',
 };
