@@ -46,16 +46,12 @@ export class AccessService {
   /**
    * Logs and counts a refusal. Returns the error to throw, `not_allowed` with the `claim`. `at` is
    * the path of a route, `sign-in`, `connect` for a connected account, or `host` for a controller
-   * of the host application. `extensions` are further members of the problem document.
+   * of the host application.
    */
-  refused(
-    { claim, index }: Refusal,
-    at: string,
-    extensions: Readonly<Record<string, string>> = {},
-  ): BffError {
+  refused({ claim, index }: Refusal, at: string): BffError {
     this.#logger.log({ msg: 'access refused', at, claim, rule: index });
     this.options.listener.notAllowed(at, index);
     const cause = new Error(`rule ${index} for ${at} does not hold: ${claim}`);
-    return new BffError('not_allowed', { cause, extensions: { claim, ...extensions } });
+    return new BffError('not_allowed', { cause, extensions: { claim } });
   }
 }

@@ -2,7 +2,8 @@ import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Application, NextFunction, Request, Response } from 'express';
 import { isTaken } from '../http/fallback.middleware.ts';
-import { FrontendProxyMiddleware, hasBody } from './frontend-proxy.middleware.ts';
+import { hasBody } from './forward/request-body.ts';
+import { FrontendProxyMiddleware } from './frontend-proxy.middleware.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 
 /**

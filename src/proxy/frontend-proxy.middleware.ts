@@ -1,5 +1,6 @@
 import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { hasBody } from './forward/request-body.ts';
 import { ProxyService } from './proxy.service.ts';
 
 declare module 'http' {
@@ -27,8 +28,3 @@ export class FrontendProxyMiddleware implements NestMiddleware {
 const consumed =
   'A body for the server of the frontend was read by a body parser, because a handler for all ' +
   'paths could have taken the request. Restrict the paths of that handler, or of the parser.';
-
-/** Whether a request has a body (RFC 9112 §6). */
-export function hasBody({ headers }: Request): boolean {
-  return 'transfer-encoding' in headers || Number(headers['content-length'] ?? 0) > 0;
-}

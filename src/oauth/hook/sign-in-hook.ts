@@ -1,4 +1,5 @@
 import { BffError } from '../../errors.ts';
+import { isJsonObject } from '../json-object.ts';
 import { type Claims, longestClaims } from '../login/claims.ts';
 
 /** Injects `HookedClaims`, or `undefined` if there is no hook. */
@@ -80,7 +81,7 @@ function withHookClaims(claims: Claims, changes: HookClaims): Claims {
  * numbers are exact and whose values are at most 32 levels deep.
  */
 export function checkHookClaims(value: unknown): HookClaims {
-  if (!isObject(value)) throw hookUnavailable('claims is not an object');
+  if (!isJsonObject(value)) throw hookUnavailable('claims is not an object');
   for (const [name, claim] of Object.entries(value)) {
     // A rounded number could be another user's or group's.
     if (!isExact(claim, deepest))
@@ -108,8 +109,4 @@ function isExact(value: unknown, depth: number): boolean {
     return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
   if (typeof value !== 'object' || value === null) return true;
   return depth > 0 && Object.values(value).every((inner) => isExact(inner, depth - 1));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

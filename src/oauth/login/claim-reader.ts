@@ -1,3 +1,5 @@
+import { isJsonObject, ownValue } from '../json-object.ts';
+
 /** Returns the value of one claim, or `undefined` if it is missing. */
 export type ClaimReader = (claims: Readonly<Record<string, unknown>>) => unknown;
 
@@ -18,12 +20,8 @@ export function claimReader(name: string): ClaimReader {
 function valueAt(claims: object, path: readonly string[]): unknown {
   let node: unknown = claims;
   for (const key of path) {
-    if (typeof node !== 'object' || node === null || Array.isArray(node)) return undefined;
+    if (!isJsonObject(node)) return undefined;
     node = ownValue(node, key);
   }
   return node;
-}
-
-function ownValue(node: object, key: string): unknown {
-  return Object.hasOwn(node, key) ? (node as Record<string, unknown>)[key] : undefined;
 }

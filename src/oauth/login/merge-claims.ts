@@ -1,3 +1,4 @@
+import { isJsonObject, ownValue } from '../json-object.ts';
 import { claimReader } from './claim-reader.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -40,19 +41,11 @@ export function withoutRemoved(userInfo: Claims, previous: Claims, current: Clai
   );
   return Object.fromEntries(
     kept.map(([name, value]) => {
-      const [before, now] = [own(previous, name), own(current, name)];
-      const areObjects = isObject(value) && isObject(before) && isObject(now);
+      const [before, now] = [ownValue(previous, name), ownValue(current, name)];
+      const areObjects = isJsonObject(value) && isJsonObject(before) && isJsonObject(now);
       return [name, areObjects ? withoutRemoved(value, before, now) : value];
     }),
   );
-}
-
-function own(claims: Claims, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined;
-}
-
-function isObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -73,8 +66,8 @@ function verificationOf(userInfo: Claims, idToken: Claims): unknown {
  */
 function withValueAt(claims: Claims, [key = '', ...rest]: readonly string[], value: unknown) {
   const inner = Object.hasOwn(claims, key) ? claims[key] : {};
-  if (rest.length > 0 && !isObject(inner)) return claims;
+  if (rest.length > 0 && !isJsonObject(inner)) return claims;
   const next: unknown =
-    rest.length > 0 && isObject(inner) ? withValueAt(inner, rest, value) : value;
+    rest.length > 0 && isJsonObject(inner) ? withValueAt(inner, rest, value) : value;
   return { ...claims, [key]: next };
 }

@@ -9,7 +9,7 @@ export interface SignIn {
   readonly sub: string;
   readonly claims: Claims;
   readonly tokens: TokenSet;
-  /** Where the claims come from. */
+  /** Where the claims come from. Sessions of earlier releases have none. */
   readonly sources?: ClaimSources;
   /**
    * The provider's session identifier, which its logout tokens contain. `undefined` if the provider

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../json-object.ts';
 import { errors } from 'jose';
 import type { ProviderOptions } from '../../config/options.ts';
 import { BffError } from '../../errors.ts';
@@ -86,7 +87,7 @@ function readObject(part: string, name: string): Members {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url'));
     const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
+    if (isJsonObject(value)) return value;
   } catch {
     // The parser's message quotes its input, so it is dropped.
   }
@@ -121,9 +122,9 @@ function checkParties({ iss, aud }: Members, { issuer, clientId }: ProviderOptio
  * Token does not contain a nonce Claim" (OIDC Back-Channel Logout §2.6).
  */
 function checkEvent({ events, ...others }: Members): void {
-  if (!isObject(events)) return refuse('events is no object');
+  if (!isJsonObject(events)) return refuse('events is no object');
   if (!Object.hasOwn(events, logoutEvent)) refuse(`events has no member ${logoutEvent}`);
-  if (!isObject(events[logoutEvent])) refuse('the logout event is no object');
+  if (!isJsonObject(events[logoutEvent])) refuse('the logout event is no object');
   if ('nonce' in others) refuse('there is a nonce, as in an ID token');
 }
 
@@ -174,10 +175,6 @@ function whyUnverified(error: unknown): string {
 function unavailable(error: BffError): BffError {
   if (error.code === 'provider_unavailable') return error;
   return new BffError('provider_unavailable', { cause: error });
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isText(value: unknown): value is string {

@@ -10,12 +10,13 @@ import {
   allAccounts,
   isConnection,
   sessionAt,
+  withAccount,
   withoutConnection,
 } from '../sessions/linked-accounts.ts';
 import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 import { Backoff } from '../tokens/backoff.ts';
-import type { RefreshLock } from '../tokens/refresh-lock.ts';
+import { pollInterval, type RefreshLock } from '../tokens/refresh-lock.ts';
 import { type ClaimsPolicy, sourcesOf } from './claims-policy.ts';
 
 /** The source to read again: UserInfo and then the hook, or only the hook. */
@@ -38,9 +39,6 @@ export interface ClaimsRefresherParts {
   /** Called with the outcome of every reading, for logs and metrics. */
   readonly listener: (outcome: ClaimsOutcome, provider: string) => void;
 }
-
-/** The interval at which a replica checks for the claims of the lock holder, in milliseconds. */
-const pollInterval = 25;
 
 /**
  * Reads the claims of accounts again. Only one replica at a time reads those of an account: it
@@ -176,7 +174,7 @@ export class ClaimsRefresher {
         const sources = { ...sourcesOf(account), ...changes };
         // The tokens may have been refreshed in the meantime.
         const now = policy.isHooked ? claims : policy.withoutHook({ ...account, sources });
-        return withClaims(session, provider.id, { claims: now, sources });
+        return withAccount(session, provider.id, { claims: now, sources });
       };
       const written = await store.change(at, change, lock);
       const session = written && sessionAt(written, provider.id);
@@ -216,15 +214,4 @@ function readAt(account: Session): number {
 
 function nameOf({ id, provider }: Session): string {
   return [id, provider].join(' ');
-}
-
-function withClaims(
-  session: Session,
-  provider: string,
-  changed: Pick<Session, 'claims' | 'sources'>,
-): Session {
-  const connection = session.connections?.[provider];
-  if (!connection) return { ...session, ...changed };
-  const connections = { ...session.connections, [provider]: { ...connection, ...changed } };
-  return { ...session, connections };
 }

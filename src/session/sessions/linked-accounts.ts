@@ -63,6 +63,21 @@ export function withConnection(
 }
 
 /**
+ * Returns the session with changes of its account at this provider: of the connected account, or of
+ * the session itself if there is none.
+ */
+export function withAccount(
+  session: Session,
+  provider: string,
+  changes: Partial<Pick<Session, 'claims' | 'sources' | 'tokens'>>,
+): Session {
+  const connection = session.connections?.[provider];
+  if (!connection) return { ...session, ...changes };
+  const connections = { ...session.connections, [provider]: { ...connection, ...changes } };
+  return { ...session, connections };
+}
+
+/**
  * Returns the session without the account at this provider and the route tokens that came from it.
  */
 export function withoutConnection(session: Session, provider: string): Session {

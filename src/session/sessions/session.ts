@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Claims, ClaimSources } from '../../oauth/login/claims.ts';
 import type { SignIn } from '../../oauth/login/sign-in.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 
 /** A user's connected account at a further provider, with its tokens. */
 export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
 
-/** The session of a signed-in browser. All times are epoch milliseconds. */
-export interface Session {
+/**
+ * The session of a signed-in browser, with what the sign-in brought. All times are epoch
+ * milliseconds.
+ */
+export interface Session extends Omit<SignIn, 'sessionExpiry'> {
   /**
    * The public session id, for `logout?sid=` and session lists. It is a hash of the secret in the
    * cookie and the name of the record.
@@ -15,14 +17,6 @@ export interface Session {
   readonly id: string;
   /** The `id` of the provider in the configuration. */
   readonly provider: string;
-  readonly issuer: string;
-  /** The client that the tokens were issued to. */
-  readonly clientId: string;
-  readonly sub: string;
-  readonly claims: Claims;
-  readonly tokens: TokenSet;
-  /** Where the claims come from. Records of earlier releases have none. */
-  readonly sources?: ClaimSources;
   readonly createdAt: number;
   /** When the callback arrived, by the store's clock. A logout after it ends this session. */
   readonly begunAt: number;
@@ -31,14 +25,7 @@ export interface Session {
    * ends. See `endOf`.
    */
   readonly expiresAt: number;
-  /** The session id at the provider (`sid`). */
-  readonly sid?: string;
-  readonly sessionState?: string;
   readonly userAgent?: string;
-  /** How the user signed in (`acr`), if the provider sent it. */
-  readonly acr?: string;
-  /** When the user authenticated at the provider (`auth_time`), if the provider sent it. */
-  readonly authTime?: number;
   /** Accounts at further providers, by provider id. */
   readonly connections?: Readonly<Record<string, Connection>>;
   /** Access tokens for single routes, by policy name. */

@@ -8,7 +8,7 @@ import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import type { Clock } from '../../clock.ts';
 import type { KeyValueStore } from '../store/key-value-store.ts';
 import { Backoff } from './backoff.ts';
-import { RefreshLock } from './refresh-lock.ts';
+import { pollInterval, RefreshLock } from './refresh-lock.ts';
 import {
   minReplacementInterval,
   isJustReplaced,
@@ -17,9 +17,6 @@ import {
   refusedAgain,
 } from './refused-tokens.ts';
 import { recordNameOf, type SealedRecords } from '../store/sealed-records.ts';
-
-/** The interval at which a replica checks for the token of the lock holder, in milliseconds. */
-const pollInterval = 25;
 
 /** The lifetime of a token whose provider states no expiry, in milliseconds. */
 const defaultLifetime = 60 * 60 * 1000;

@@ -7,6 +7,9 @@ import { newSecret } from '../sessions/session.ts';
  */
 const lockLifetime = 3000;
 
+/** The interval at which a replica checks for the result of the lock holder, in milliseconds. */
+export const pollInterval = 25;
+
 /**
  * A lock on the refresh token of one session, held by one replica at a time. It is renewed until
  * released, and expires if the holder's process dies.

@@ -13,7 +13,7 @@ import type { Clock } from '../../clock.ts';
 import type { ClaimsRefresher } from '../claims/claims-refresher.ts';
 import { isConnection, sessionAt, withoutConnection } from '../sessions/linked-accounts.ts';
 import { type Failure, RefreshBackoff } from './refresh-backoff.ts';
-import type { RefreshLock } from './refresh-lock.ts';
+import { pollInterval, type RefreshLock } from './refresh-lock.ts';
 import { isJustReplaced, refusedAgain } from './refused-tokens.ts';
 import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
@@ -33,9 +33,6 @@ export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session 
 
 /** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
-
-/** The interval at which a replica checks for the tokens of the lock holder, in milliseconds. */
-const pollInterval = 25;
 
 /**
  * Makes one token request per session and token, however many requests on all replicas need it.

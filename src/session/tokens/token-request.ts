@@ -4,7 +4,7 @@ import type { RefreshOutcome } from '../../oauth/tokens/refresh.ts';
 import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import { sourcesOf } from '../claims/claims-policy.ts';
-import { isConnection, sessionAt } from '../sessions/linked-accounts.ts';
+import { isConnection, sessionAt, withAccount } from '../sessions/linked-accounts.ts';
 import { isSameToken, refusedAtOf } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
@@ -111,14 +111,10 @@ function withTokensAt(
   tokens: TokenSet,
   { limits, sessionExpiry, ...claims }: RefreshFacts,
 ): Session {
-  const connection = stored.connections?.[provider];
-  if (!connection) {
-    const session = withTokens(stored, tokens, limits, sessionExpiry);
-    return { ...session, ...freshClaims(stored, tokens, claims) };
-  }
   const before = sessionAt(stored, provider) ?? stored;
-  const account = { ...connection, tokens, ...freshClaims(before, tokens, claims) };
-  return { ...stored, connections: { ...stored.connections, [provider]: account } };
+  // Only the provider of the sign-in determines when the session ends.
+  const session = isConnection(before) ? stored : withTokens(stored, tokens, limits, sessionExpiry);
+  return withAccount(session, provider, { tokens, ...freshClaims(before, tokens, claims) });
 }
 
 /**
