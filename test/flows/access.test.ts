@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import {
   type AuthorizationServerOptions,
   startAuthorizationServer,
@@ -235,15 +236,7 @@ describe('an account that a rule refuses', () => {
   async function party() {
     const partner = await startAuthorizationServer({ clientId: 'at-partner', people });
     const bff = await start({
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
     });
     partner.registerClient({ redirect_uris: [`${bff.url}/bff/callback/partner`] });
     return {

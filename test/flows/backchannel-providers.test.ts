@@ -1,4 +1,5 @@
 /* oxlint-disable typescript/no-extraneous-class -- a NestJS module is a class with nothing in it */
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import { Body, Controller, HttpCode, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -24,15 +25,7 @@ describe('two providers whose users have the same names', () => {
   beforeAll(async () => {
     partner = await startAuthorizationServer({ clientId: 'at-partner' });
     bff = await startBff({
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
     });
     partner.registerClient({ redirect_uris: [`${bff.url}/bff/callback/partner`] });
   });

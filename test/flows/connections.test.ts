@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import { SignJWT, importJWK, type JWK } from 'jose';
 import { respondWith, passOn, slowly } from '../support/upstream/responses.ts';
 import {
@@ -46,14 +47,7 @@ async function startTwoProviders({
     upstream,
     providers: (usual) => [
       usual,
-      {
-        id: 'partner',
-        issuer: partner.issuer,
-        clientId: partner.clientId,
-        clientSecret: partner.clientSecret,
-        scopes: ['openid', 'profile', 'offline_access'],
-        ...provider,
-      },
+      { ...providerAt(partner), scopes: ['openid', 'profile', 'offline_access'], ...provider },
     ],
     routes: (usual, { upstream: { url } }) => [
       usual,

@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import { respondWith } from '../support/upstream/responses.ts';
 import {
   type AuthorizationServer,
@@ -39,15 +40,7 @@ describe('front-channel logout', () => {
     partner = await startAuthorizationServer({ clientId: 'at-partner' });
     bff = await startBff({
       ...willing,
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
     });
     ({ issuer } = bff.authorizationServer);
   });

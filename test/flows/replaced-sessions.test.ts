@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import type { Configuration } from 'oidc-provider';
 import { respondWith } from '../support/upstream/responses.ts';
 import {
@@ -106,15 +107,7 @@ describe('a session that a new sign-in replaces', () => {
   it('has the accounts revoked that do not go on', async () => {
     const partner = await startAuthorizationServer({ clientId: 'at-partner' });
     const { bff } = await startSetup({
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
     });
     await using _ = bff;
     partner.registerClient({ redirect_uris: [`${bff.url}/bff/callback/partner`] });

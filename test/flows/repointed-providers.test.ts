@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -94,15 +95,7 @@ describe('a provider id that now means another issuer or client', () => {
     const at = (partner: AuthorizationServer): BffOverrides => ({
       clock: clock.now,
       authorizationServer,
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
       routes: (usual, { upstream: { url } }) => [
         usual,
         { path: '/partner', upstream: url, provider: 'partner' },

@@ -1,3 +1,4 @@
+import { providerAt } from '../support/authorization-server/provider-at.ts';
 import {
   startAuthorizationServer,
   type AuthorizationServer,
@@ -12,15 +13,7 @@ describe('two providers', () => {
     const people = { alice: { name: 'Another Alice', email: 'alice@partner.example' } };
     partner = await startAuthorizationServer({ people, clientId: 'at-partner' });
     bff = await startBff({
-      providers: (usual) => [
-        usual,
-        {
-          id: 'partner',
-          issuer: partner.issuer,
-          clientId: partner.clientId,
-          clientSecret: partner.clientSecret,
-        },
-      ],
+      providers: (usual) => [usual, providerAt(partner)],
     });
     partner.registerClient({
       redirect_uris: [`${bff.url}/bff/callback/partner`, `${bff.url}/bff/callback`],
