@@ -38,6 +38,17 @@ export class ConfigurationError extends Error {
   }
 }
 
+/**
+ * Creates the error for `ca`, `clientCert` and `clientKey` of the block at `path`, if they cannot be
+ * used together for the `reason`.
+ */
+export function unusableCertificates(path: Path, reason: string): ConfigurationError {
+  const message =
+    `ca, clientCert and clientKey cannot be used together (${reason}); ` +
+    'give PEM files, and the key that belongs to the certificate';
+  return new ConfigurationError([{ path, message }]);
+}
+
 /** The sources of a configuration. All are optional. */
 export interface Sources {
   /**

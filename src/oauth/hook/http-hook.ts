@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { Agent, request } from 'undici';
-import { ConfigurationError } from '../../config/load.ts';
+import { unusableCertificates } from '../../config/load.ts';
 import type { HookOptions } from '../../config/options.ts';
 import { BffError, reasonOf } from '../../errors.ts';
 import { readAtMost } from '../provider/fetch.ts';
@@ -67,9 +67,6 @@ function openConnections(options: HookOptions): Agent {
     createSecureContext(tls);
     return new Agent({ connect: { ...tls } });
   } catch (error) {
-    const message =
-      `ca, clientCert and clientKey cannot be used together (${reasonOf(error)}); give PEM ` +
-      'files, and the key that belongs to the certificate';
-    throw new ConfigurationError([{ path: ['login', 'hook'], message }]);
+    throw unusableCertificates(['login', 'hook'], reasonOf(error));
   }
 }

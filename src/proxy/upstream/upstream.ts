@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici';
-import { ConfigurationError } from '../../config/load.ts';
+import { unusableCertificates } from '../../config/load.ts';
 import type { RouteOptions } from '../../config/options.ts';
 import { parseAddress, type UpstreamAddress } from './address.ts';
 import { tolerantConnector } from './tolerant-connector.ts';
@@ -101,10 +101,7 @@ export function openUpstream(options: RouteOptions, index: number): Upstream {
   try {
     return new Upstream(options);
   } catch (error) {
-    const message =
-      `ca, clientCert and clientKey cannot be used together (${(error as Error).message}); ` +
-      'give PEM files, and the key that belongs to the certificate';
-    throw new ConfigurationError([{ path: ['routes', index], message }]);
+    throw unusableCertificates(['routes', index], (error as Error).message);
   }
 }
 
