@@ -15,7 +15,13 @@ export function describeMachine(now: Date): string {
   const memory = shown(totalmem() / 1024 ** 3);
   const load = loadGenerator;
   const flags = v8Flags.map((flag) => `\`${flag}\``).join(', ');
-  return `Measured ${now.toISOString().slice(0, 10)} on ${processors.length} cores (${model}), ${memory} GiB, ${type()} ${release()}, Node.js ${process.versions.node}; load by ${load}. Everything, the load included, shares these cores. The bare proxy and the BFF run with the same flags of V8: ${flags}.`;
+  const machine = `${processors.length} cores (${model}), ${memory} GiB, ${type()} ${release()}`;
+  return (
+    `Measured ${now.toISOString().slice(0, 10)} on ${machine}, ` +
+    `Node.js ${process.versions.node}; load by ${load}. ` +
+    'Everything, the load included, shares these cores. ' +
+    `The bare proxy and the BFF run with the same flags of V8: ${flags}.`
+  );
 }
 
 /** Puts these results in the place of the last ones in `bench/README.md`. */

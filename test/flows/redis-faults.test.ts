@@ -102,7 +102,7 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: /^MISCONF/,
     fails: 'writes',
   },
-  'is busy with somebody’s script': {
+  'is busy with the script of another client': {
     args: () => ['--busy-reply-threshold', '50'],
     begin: ({ redis }) => {
       redis.command('EVAL', 'while true do end', '0').catch(() => undefined);

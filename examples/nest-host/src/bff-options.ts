@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { OptionsInput } from 'pixie-bff';
 
-/** The options of the BFF, from the environment. The defaults are those of a developer's machine. */
+/** The options of the BFF, from the environment. The defaults suit a developer's machine. */
 export function bffOptions(): OptionsInput {
   const { env } = process;
   const redisUrl = env['REDIS_URL'];

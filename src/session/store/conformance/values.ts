@@ -35,9 +35,9 @@ export const valueCases: ConformanceCases = {
     const lock = { key: `${tag}:lock`, value: 'holder' };
     await store.create(tag, 'before', 5000);
     equal(await store.replace(tag, 'before', 'after', lock), false);
-    await store.create(lock.key, 'somebody else', 5000);
+    await store.create(lock.key, 'another holder', 5000);
     equal(await store.replace(tag, 'before', 'after', lock), false);
-    await store.replace(lock.key, 'somebody else', 'holder');
+    await store.replace(lock.key, 'another holder', 'holder');
     equal(await store.replace(tag, 'before', 'after', lock), true);
     equal(await store.get(tag), 'after');
   },
