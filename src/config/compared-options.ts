@@ -15,5 +15,7 @@ export interface ComparedOptions {
   readonly providers: readonly z.output<typeof provider>[];
   readonly login: z.output<typeof login>;
   readonly user: z.output<typeof user>;
+  readonly bearer?: object | undefined;
+  readonly authorizationServer?: object | undefined;
   readonly routes: readonly z.output<typeof route>[];
 }

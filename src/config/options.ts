@@ -3,6 +3,8 @@ import { publicOrigin } from './values/addresses.ts';
 import { consistency } from './consistency.ts';
 import { management, server } from './blocks/server.ts';
 import { csrf, frontend, login, user } from './blocks/pages.ts';
+import { authorizationServer } from './blocks/authorization-server.ts';
+import { bearer } from './blocks/bearer.ts';
 import { basePath, localPath } from './values/paths.ts';
 import { provider } from './blocks/provider.ts';
 import { route } from './blocks/route.ts';
@@ -43,6 +45,8 @@ export const optionsSchema = z
       .prefault([])
       .describe('The APIs behind the BFF: which paths are forwarded where, and with which token.'),
     frontend,
+    bearer,
+    authorizationServer,
     login,
     csrf,
     user,
@@ -110,6 +114,12 @@ export type FrontendOptions = NonNullable<Options['frontend']>;
 
 /** The HTTP hook, a service of the operator that can add claims to users or refuse them. */
 export type HookOptions = NonNullable<Options['login']['hook']>;
+
+/** Access tokens of other authorization servers that are accepted on routes for `bearer`. */
+export type BearerOptions = NonNullable<Options['bearer']>;
+
+/** The authorization server for clients of our own. Without it, there is none. */
+export type AuthorizationServerOptions = NonNullable<Options['authorizationServer']>;
 
 /** The header that proves that a request comes from our own pages. */
 export type CsrfOptions = Options['csrf'];

@@ -6,6 +6,7 @@ import { Recorder } from '../telemetry/recorder.ts';
 import { ClaimsPolicy } from './claims/claims-policy.ts';
 import { ClaimsRefresher, type ClaimsRefresherParts } from './claims/claims-refresher.ts';
 import { SessionRefreshService } from './claims/session-refresh.service.ts';
+import { ClientHandlesService } from './clients/client-handles.service.ts';
 import { LoginCookieService } from './cookie/login-cookie.service.ts';
 import { SessionCookieService } from './cookie/session-cookie.service.ts';
 import { SignedOutNavigationService } from './navigation/signed-out-navigation.service.ts';
@@ -102,6 +103,7 @@ const sessions: NestProvider[] = [
     inject: [SessionStore],
     useFactory: (store: SessionStore) => new SessionNotifier(store),
   },
+  ClientHandlesService,
   SessionReaderService,
   SignedOutNavigationService,
   SignedInSessionsService,

@@ -7,6 +7,7 @@ import { providerRules } from './provider-rules.ts';
 import { providerSecurityOptions } from './provider-security.ts';
 import { providerSecurityRules } from './provider-security-rules.ts';
 import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/scalar.ts';
+import { scopeNames } from '../values/scope.ts';
 import { userFields } from '../values/user-fields.ts';
 
 const signatureAlgorithms =
@@ -90,7 +91,7 @@ export const provider = z
           '`clientCert`, which an authority has signed or the registration names. `none` is for ' +
           'a client without a secret, protected only by PKCE.',
       ),
-    scopes: listOf(text(readScope), { separator: /[\s,]+/ })
+    scopes: scopeNames()
       .prefault(['openid', 'profile', 'email'])
       .describe(
         'Scopes that a sign-in requests. Add `offline_access` if the provider issues refresh ' +
@@ -177,12 +178,6 @@ function readId(id: string): string {
   return /^[a-z0-9][a-z0-9-]*$/.test(id)
     ? id
     : refuse('may contain only lower-case letters, digits and -, and must not begin with -');
-}
-
-function readScope(scope: string): string {
-  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
-    ? scope
-    : refuse('must be one scope: no space, no quote, no backslash (RFC 6749 §3.3)');
 }
 
 function readAlgorithm(name: string): string {

@@ -4,6 +4,8 @@ import { upstreamAddresses } from '../values/addresses.ts';
 import { headers } from './route-headers.ts';
 import { readableFile, requestPath } from '../values/paths.ts';
 import { routeRules } from './route-rules.ts';
+import { routeClientRules } from './route-client-rules.ts';
+import { routeClientOptions } from './route-clients.ts';
 import { routeTokenOptions } from './route-tokens.ts';
 import { duration, flag, oneOf, size, text, wholeNumber } from '../values/scalar.ts';
 
@@ -103,6 +105,7 @@ export const route = z
       .optional()
       .describe('PEM file with the private key of that certificate.'),
     ...routeTokenOptions,
+    ...routeClientOptions,
     require: routeAccessRules
       .optional()
       .describe(
@@ -111,5 +114,5 @@ export const route = z
           '[access.md](access.md).',
       ),
   })
-  .check(...routeRules)
+  .check(...routeRules, ...routeClientRules)
   .describe('One part of the address space that is forwarded to an upstream.');

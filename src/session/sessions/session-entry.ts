@@ -2,7 +2,7 @@ import { endOf, type Session } from './session.ts';
 
 /** A session in a list, without its tokens and claims, which would take too much memory. */
 export interface SeenSession {
-  readonly session: Pick<Session, 'id' | 'provider' | 'sub' | 'createdAt' | 'userAgent'>;
+  readonly session: Pick<Session, 'id' | 'provider' | 'sub' | 'createdAt' | 'userAgent' | 'client'>;
   readonly lastSeenAt: number;
   /** The absolute expiry time, in epoch milliseconds. */
   readonly expiresAt: number;
@@ -19,6 +19,8 @@ export interface SessionEntry {
   readonly expiresAt: string;
   /** The `User-Agent` at the sign-in, `null` if none was sent. */
   readonly userAgent: string | null;
+  /** The name of the client that has the session. Missing if it is that of a browser. */
+  readonly client?: string;
 }
 
 /** The public description of a session. Without `currentId`, no session is `current`. */
@@ -26,7 +28,7 @@ export function sessionEntry(
   { session, lastSeenAt, expiresAt }: SeenSession,
   currentId?: string,
 ): SessionEntry {
-  const { id, provider, createdAt, userAgent = null } = session;
+  const { id, provider, createdAt, userAgent = null, client } = session;
   return {
     id,
     current: id === currentId,
@@ -35,13 +37,14 @@ export function sessionEntry(
     lastSeenAt: new Date(lastSeenAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),
     userAgent,
+    ...(client && { client: client.name }),
   };
 }
 
 /** The list entry of a session that was last used at `lastSeenAt`, in epoch milliseconds. */
 export function seenSession(session: Session, lastSeenAt: number): SeenSession {
-  const { id, provider, sub, createdAt, userAgent } = session;
-  const named = userAgent === undefined ? {} : { userAgent };
+  const { id, provider, sub, createdAt, userAgent, client } = session;
+  const named = { ...(userAgent !== undefined && { userAgent }), ...(client && { client }) };
   return {
     session: { id, provider, sub, createdAt, ...named },
     lastSeenAt,

@@ -26,7 +26,12 @@ export class SessionReaderService {
    */
   read(cookieHeader: string | undefined): Session | undefined | Promise<Session | undefined> {
     const id = this.idIn(cookieHeader);
-    const found = id === undefined ? undefined : this.cache.use(id);
+    return id === undefined ? undefined : this.readById(id);
+  }
+
+  /** Returns the session with this id like `read`, for a client that has its handle. */
+  readById(id: string): Session | undefined | Promise<Session | undefined> {
+    const found = this.cache.use(id);
     return found instanceof Promise
       ? found.then((session) => this.#noted(session))
       : this.#noted(found);

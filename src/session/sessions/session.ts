@@ -5,8 +5,16 @@ import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 /** A user's connected account at a further provider, with its tokens. */
 export type Connection = Omit<SignIn, 'sessionState' | 'sessionExpiry'>;
 
+/** A client of our own authorization server. */
+export interface SessionClient {
+  /** The `client_id`. */
+  readonly id: string;
+  /** The name that its user saw on the consent page. */
+  readonly name: string;
+}
+
 /**
- * The session of a signed-in browser, with what the sign-in brought. All times are epoch
+ * The session of a signed-in browser or client, with what the sign-in brought. All times are epoch
  * milliseconds.
  */
 export interface Session extends Omit<SignIn, 'sessionExpiry'> {
@@ -26,6 +34,8 @@ export interface Session extends Omit<SignIn, 'sessionExpiry'> {
    */
   readonly expiresAt: number;
   readonly userAgent?: string;
+  /** The client that has a handle of this session. `undefined` if a browser has its cookie. */
+  readonly client?: SessionClient;
   /** Accounts at further providers, by provider id. */
   readonly connections?: Readonly<Record<string, Connection>>;
   /** Access tokens for single routes, by policy name. */

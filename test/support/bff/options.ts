@@ -23,7 +23,10 @@ export interface Backends {
  * key; `providers` and `routes` replace them as a whole, or are made from them by a function.
  */
 export interface BffOverrides extends Part<
-  Omit<OptionsInput, 'providers' | 'routes' | 'server' | 'session' | 'management'>
+  Omit<
+    OptionsInput,
+    'providers' | 'routes' | 'server' | 'session' | 'management' | 'authorizationServer'
+  >
 > {
   readonly server?: Part<NonNullable<OptionsInput['server']>>;
   readonly session?: Part<OptionsInput['session']>;
@@ -34,6 +37,8 @@ export interface BffOverrides extends Part<
   readonly route?: Part<RouteInput>;
   readonly providers?: Many<ProviderInput>;
   readonly routes?: Many<RouteInput>;
+  /** The option `authorizationServer`: the BFF's own server for clients that are no browser. */
+  readonly ownAuthorizationServer?: OptionsInput['authorizationServer'];
   /** `memory`: without Redis. */
   readonly store?: 'redis' | 'memory';
   /** The public URL is `https://localhost:PORT`, and the BFF speaks TLS itself. */
@@ -71,6 +76,7 @@ export function bffOptions(overrides: BffOverrides, environment: BffEnvironment)
     clock: _clock,
     authorizationServer: _authorizationServer,
     upstream: _upstream,
+    ownAuthorizationServer,
     server,
     session,
     management,
@@ -85,6 +91,7 @@ export function bffOptions(overrides: BffOverrides, environment: BffEnvironment)
     ...(environment.redis && { redis: { ...redisOf(environment.redis), ...redis } }),
     providers: many(providers, usualProvider(environment, provider), environment),
     routes: many(routes, usualRoute(environment, route), environment),
+    ...(ownAuthorizationServer && { authorizationServer: ownAuthorizationServer }),
     ...others,
   } as OptionsInput;
 }
