@@ -95,6 +95,7 @@ export const bffProviders: NestProvider[] = [
     routes: options.routes,
     baseUrl: baseUrl(options),
     hook: options.login.hook,
+    bearer: options.bearer,
     ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,

@@ -2,6 +2,8 @@ import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { ConfigurationError } from '../config/load.ts';
 import { reasonOf } from '../errors.ts';
 import { Recorder } from '../telemetry/recorder.ts';
+import { BearerIssuers } from './bearer/bearer-issuers.ts';
+import { DpopProofs } from './bearer/dpop-proofs.ts';
 import { type BffHooks, HOOKS } from './hook/bff-hooks.ts';
 import { createFunctionHook } from './hook/function-hook.ts';
 import { createHttpHook } from './hook/http-hook.ts';
@@ -21,6 +23,12 @@ import { routeNeedsOf } from './tokens/token-policy.ts';
 export const oauthProviders: NestProvider[] = [
   { provide: ProviderRegistry, inject: [OAUTH_OPTIONS, CLOCK], useFactory: createRegistry },
   { provide: SIGN_IN_HOOK, inject: [OAUTH_OPTIONS, HOOKS, Recorder], useFactory: createHook },
+  {
+    provide: BearerIssuers,
+    inject: [OAUTH_OPTIONS, ProviderRegistry, CLOCK],
+    useFactory: createBearerIssuers,
+  },
+  { provide: DpopProofs, inject: [CLOCK], useFactory: (clock: Clock) => new DpopProofs(clock) },
 ];
 
 function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
@@ -37,6 +45,15 @@ function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegist
       ),
   );
   return new ProviderRegistry(all, baseUrl);
+}
+
+/** Returns `undefined` if no access tokens of other authorization servers are accepted. */
+function createBearerIssuers(
+  { bearer }: OAuthRoomOptions,
+  providers: ProviderRegistry,
+  clock: Clock,
+): BearerIssuers | undefined {
+  return bearer && new BearerIssuers(bearer, providers, clock);
 }
 
 /** Throws `ConfigurationError` if there are two hooks. */
