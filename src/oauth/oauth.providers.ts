@@ -53,7 +53,7 @@ function createBearerIssuers(
   providers: ProviderRegistry,
   clock: Clock,
 ): BearerIssuers | undefined {
-  return bearer && new BearerIssuers(bearer, providers, clock);
+  return bearer && new BearerIssuers(bearer, providers, clock, logMissingKeys);
 }
 
 /** Throws `ConfigurationError` if there are two hooks. */

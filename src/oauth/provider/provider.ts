@@ -9,7 +9,7 @@ import { Liveness, withDiscoveryTimeout } from './liveness.ts';
 import { idTokenDecrypter } from '../login/encrypted-id-token.ts';
 import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
-import { type KeysListener, ProviderKeys } from './keys.ts';
+import { keysAt, type KeysListener, ProviderKeys } from './keys.ts';
 import { discoverConfiguration } from './metadata.ts';
 import { probeProvider } from './probe.ts';
 import { tokenResponses } from '../non-oidc/token-response.ts';
@@ -111,22 +111,16 @@ export class Provider {
       this.fetch,
       clientAuthentication(this.options, () => this.signingKey()),
     );
-    this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
+    const { issuer, timeout } = this.options;
+    const { jwks_uri: jwksUri } = configuration.serverMetadata();
+    this.#keys = keysAt(
+      jwksUri,
+      issuer,
+      this.#keys,
+      (url) => new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener),
+    );
     if (this.#keys) configuration[customFetch] = this.#keys.fetch;
     return configuration;
-  }
-
-  /**
-   * The keys at this URL. Cached keys are kept while the URL stays the same. `undefined` if there
-   * is no URL or it lacks the TLS that the issuer has.
-   */
-  #keysAt(jwksUri: string | undefined): ProviderKeys | undefined {
-    const { issuer, timeout } = this.options;
-    if (!jwksUri || (issuer.startsWith('https:') && !jwksUri.startsWith('https:')))
-      return undefined;
-    const url = new URL(jwksUri).href;
-    if (this.#keys?.url === url) return this.#keys;
-    return new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener);
   }
 }
 
