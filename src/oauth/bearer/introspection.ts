@@ -36,6 +36,12 @@ export type IntrospectingIssuer = BearerIssuerOptions & {
   readonly introspection: NonNullable<BearerIssuerOptions['introspection']>;
 };
 
+interface IntrospectionResponse {
+  readonly response: JsonObject;
+  /** The length of the response, in characters. */
+  readonly size: number;
+}
+
 /**
  * Verifies opaque access tokens at an introspection endpoint (RFC 7662). There is one request at a
  * time per token, and a limited number for all tokens, so that invented tokens cannot flood the
@@ -90,11 +96,11 @@ export class Introspection {
 
   async #verify(name: string, token: string): Promise<VerifiedToken> {
     try {
-      const claims = await this.#introspect(token);
+      const { response, size } = await this.#introspect(token);
       const now = this.clock();
-      const result = checkIntrospection(claims, this.options, now);
+      const result = checkIntrospection(response, this.options, now);
       const until = Math.min(result.expiresAt, now + validLifetime);
-      this.verified.set(name, result, until, token.length + JSON.stringify(claims).length);
+      this.verified.set(name, result, until, token.length + size);
       return result;
     } catch (error) {
       if (error instanceof BffError && error.code === 'invalid_token') {
@@ -105,8 +111,8 @@ export class Introspection {
     }
   }
 
-  /** Asks the issuer (RFC 7662 §2.1) and returns the members of its response. */
-  async #introspect(token: string): Promise<JsonObject> {
+  /** Asks the issuer (RFC 7662 §2.1). Returns its response and the length of that. */
+  async #introspect(token: string): Promise<IntrospectionResponse> {
     const { endpoint, clientId, clientSecret } = this.options.introspection;
     const headers = new Headers({
       accept: 'application/json',
@@ -126,7 +132,8 @@ export class Introspection {
     const text = await response.text();
     if (response.status !== 200) throw refusedUs(`responded with ${response.status}`);
     const json = parse(text);
-    return isJsonObject(json) ? json : refuseResponse();
+    if (!isJsonObject(json)) throw refusedUs('responded with something else than a JSON object');
+    return { response: json, size: text.length };
   }
 
   /** Any response shows that the issuer is alive. */
@@ -194,10 +201,6 @@ function parse(text: string): unknown {
     // The parser's message quotes its input, so it is dropped.
     return undefined;
   }
-}
-
-function refuseResponse(): never {
-  throw refusedUs('responded with something else than a JSON object');
 }
 
 /** The fault is the issuer's or our configuration's, not the client's. */

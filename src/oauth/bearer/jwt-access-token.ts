@@ -18,7 +18,8 @@ export interface UnverifiedJwt {
 export function decodeJwt(token: string): UnverifiedJwt | undefined {
   const parts = token.split('.', 4);
   const [first = '', second = ''] = parts;
-  if (parts.length !== 3 || !parts.every((part) => /^[\w-]*$/.test(part))) return undefined;
+  // With padding it is not valid, but still no opaque token that another server may see.
+  if (parts.length !== 3 || !parts.every((part) => /^[\w-]*=*$/.test(part))) return undefined;
   const header = parseObject(first);
   return header && { header, claims: parseObject(second) };
 }
