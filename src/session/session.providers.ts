@@ -163,7 +163,16 @@ const tokens: NestProvider[] = [
   },
   AccessTokenService,
   RouteTokenService,
-  CallerTokensService,
+  {
+    provide: CallerTokensService,
+    inject: [ProviderRegistry, RouteTokenService, CLOCK, Recorder],
+    useFactory: (
+      providers: ProviderRegistry,
+      routeTokens: RouteTokenService,
+      clock: Clock,
+      recorder: Recorder,
+    ) => new CallerTokensService(providers, routeTokens, clock, onRefresh(recorder)),
+  },
 ];
 
 /** The Nest providers of the `session` room. They require `SESSION_OPTIONS` and `CLOCK`. */
