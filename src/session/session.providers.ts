@@ -32,7 +32,11 @@ import { CallerTokensService } from './tokens/caller-tokens.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { PendingWrites } from './tokens/pending-writes.ts';
 import { RouteTokenService } from './tokens/route-token.service.ts';
-import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
+import {
+  REFRESH_LISTENER,
+  type RefreshListener,
+  TokenRefresher,
+} from './tokens/token-refresher.ts';
 
 /** Where records are stored, and how long. */
 const storage: NestProvider[] = [
@@ -163,16 +167,8 @@ const tokens: NestProvider[] = [
   },
   AccessTokenService,
   RouteTokenService,
-  {
-    provide: CallerTokensService,
-    inject: [ProviderRegistry, RouteTokenService, CLOCK, Recorder],
-    useFactory: (
-      providers: ProviderRegistry,
-      routeTokens: RouteTokenService,
-      clock: Clock,
-      recorder: Recorder,
-    ) => new CallerTokensService(providers, routeTokens, clock, onRefresh(recorder)),
-  },
+  { provide: REFRESH_LISTENER, inject: [Recorder], useFactory: onRefresh },
+  CallerTokensService,
 ];
 
 /** The Nest providers of the `session` room. They require `SESSION_OPTIONS` and `CLOCK`. */

@@ -1,16 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { BffError } from '../../errors.ts';
-import type { Clock } from '../../clock.ts';
+import { CLOCK, type Clock } from '../../clock.ts';
 import { nameOfToken, Remembered } from '../../oauth/bearer/remembered.ts';
 import { newDpopKey } from '../../oauth/client/dpop.ts';
-import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
+import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { exchangeToken } from '../../oauth/tokens/route-token.ts';
 import { ownTokenPolicy, type TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import { type BackoffNames, type Failure, RefreshBackoff } from './refresh-backoff.ts';
 import { isJustReplaced, isSameToken, refusedAgain, refusedAtOf } from './refused-tokens.ts';
-import type { RouteTokenService } from './route-token.service.ts';
-import type { RefreshListener } from './token-refresher.ts';
+import { RouteTokenService } from './route-token.service.ts';
+import { REFRESH_LISTENER, type RefreshListener } from './token-refresher.ts';
 
 /** The limits of the memory: 10,000 tokens, and about 16 MB of them. */
 const memoryLimits = { mostValues: 10_000, largestSum: 16 * 1024 * 1024 };
@@ -51,8 +51,8 @@ export class CallerTokensService {
   constructor(
     private readonly providers: ProviderRegistry,
     private readonly routeTokens: RouteTokenService,
-    private readonly clock: Clock,
-    private readonly listener: RefreshListener,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(REFRESH_LISTENER) private readonly listener: RefreshListener,
   ) {
     this.#remembered = new Remembered(memoryLimits, clock);
     this.#backoff = new RefreshBackoff(clock, backoffNamesOf);

@@ -32,6 +32,9 @@ import {
 /** The result of a token request: the session with its new tokens, or the failure. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
 
+/** Injects the `RefreshListener`. */
+export const REFRESH_LISTENER = Symbol('refresh listener');
+
 /** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
 
