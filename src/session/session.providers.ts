@@ -197,9 +197,19 @@ function keyPrefix({ redis }: SessionRoomOptions): string {
 
 /** Records and logs the outcome of a token request. */
 function onRefresh(recorder: Recorder): RefreshListener {
+  const logger = new Logger('TokenRefresher');
   return (outcome, provider) => {
     recorder.refreshed(provider, outcome.kind);
-    logRefresh(outcome, provider);
+    switch (outcome.kind) {
+      case 'refreshed':
+        return logger.debug({ msg: 'tokens refreshed', provider });
+      case 'ended':
+        return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
+      case 'refused':
+        return logger.log({ msg: 'token refused', provider, reason: reasonOf(outcome.error) });
+      case 'failed':
+        return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
+    }
   };
 }
 
@@ -223,20 +233,6 @@ function onConnection(recorder: Recorder): ConnectionListener {
     if (event === 'connected') logger.log('connected');
     else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
   };
-}
-
-function logRefresh(outcome: Parameters<RefreshListener>[0], provider: string): void {
-  const logger = new Logger('TokenRefresher');
-  switch (outcome.kind) {
-    case 'refreshed':
-      return logger.debug({ msg: 'tokens refreshed', provider });
-    case 'ended':
-      return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
-    case 'refused':
-      return logger.log({ msg: 'token refused', provider, reason: reasonOf(outcome.error) });
-    case 'failed':
-      return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
-  }
 }
 
 /** Logs that refreshed tokens of a session could not be stored. */
