@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto';
+import type { ProviderOptions } from '../../../src/config/options.ts';
+import { Provider } from '../../../src/oauth/provider/provider.ts';
 import { hang, inTurn, respondWith } from '../../support/upstream/responses.ts';
 import type { BearerIssuers } from '../../../src/oauth/bearer/bearer-issuers.ts';
 import { audience, newKey, refusalOf, type TokenChanges, TokenIssuer } from './token-issuer.ts';
@@ -286,6 +288,51 @@ describe('the keys of an issuer', () => {
     const token = await issuer.token({ claims: { iss: 'https://login.example.com' } });
     await expect(refusalOf(() => issuers.verify(token))).resolves.toContain('provider_unavailable');
     expect(issuer.requestsTo('/jwks')).toBe(0);
+  });
+});
+
+describe('an issuer that is also a provider', () => {
+  let issuer: TokenIssuer;
+  beforeEach(async () => {
+    issuer = await TokenIssuer.start();
+  });
+  afterEach(() => issuer[Symbol.asyncDispose]());
+
+  const providerAt = (changes: object = {}) => {
+    const options = {
+      id: 'corp',
+      type: 'oidc',
+      issuer: issuer.issuer,
+      clientId: 'client',
+      clientAuth: 'none',
+      scopes: ['openid'],
+      idTokenAlgorithms: ['ES256'],
+      timeout: 3000,
+      maxResponse: 100_000,
+      ...changes,
+    };
+    return new Provider(options as unknown as ProviderOptions, issuer.clock.now);
+  };
+
+  it('shares its keys with it', async () => {
+    const provider = providerAt();
+    const issuers = issuer.issuers({}, [provider]);
+    await expect(issuers.verify(await issuer.token())).resolves.toBeDefined();
+    await provider.keys();
+    expect(issuer.requestsTo('/.well-known/openid-configuration')).toBe(1);
+    expect(issuer.requestsTo('/jwks')).toBe(1);
+  });
+
+  it('accepts the algorithms of the provider only', async () => {
+    const issuers = issuer.issuers({}, [providerAt({ idTokenAlgorithms: ['PS256'] })]);
+    const token = await issuer.token();
+    await expect(refusalOf(() => issuers.verify(token))).resolves.toContain('alg is none of PS256');
+  });
+
+  it('discovers its own keys if the provider has no OpenID Connect', async () => {
+    const oauth2 = { type: 'oauth2', tokenEndpoint: `${issuer.issuer}/token` };
+    const issuers = issuer.issuers({}, [providerAt(oauth2)]);
+    await expect(issuers.verify(await issuer.token())).resolves.toBeDefined();
   });
 });
 
