@@ -418,8 +418,10 @@ const accessTokens: Target = {
   words: [
     'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9',
     '.',
-    ...['iss=', 'aud=', 'exp=', 'nbf=', 'iat=', 'cnf=', 'scope=', 'scp=', 'sub=', 'active='],
-    ...['\n', '"app"', '["app"]', '{"jkt":"', 'a'.repeat(43), '"}', 'null', '500', '1e300', 'true'],
+    ...'iss= aud= exp= nbf= iat= cnf= scope= scp= sub= active='.split(' '),
+    ...'"app" ["app"] {"jkt":" "} null 500 1e300 true'.split(' '),
+    'a'.repeat(43),
+    '\n',
   ],
   check(text) {
     const jwt = decodeJwt(text);
