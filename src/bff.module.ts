@@ -16,17 +16,10 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@ne
 import type { Application } from 'express';
 import { AccessService } from './access/access.service.ts';
 import { BffService } from './access/bff.service.ts';
-import { BackchannelController } from './auth/logout/backchannel.controller.ts';
-import { ConnectController } from './auth/account/connect.controller.ts';
+import { authControllers } from './auth/auth.providers.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
-import { EventsController } from './auth/account/events.controller.ts';
-import { FrontchannelController } from './auth/logout/frontchannel.controller.ts';
-import { LoginController } from './auth/login/login.controller.ts';
-import { LogoutController } from './auth/logout/logout.controller.ts';
-import { ProvidersController } from './auth/login/providers.controller.ts';
-import { SessionsController } from './auth/account/sessions.controller.ts';
-import { RefreshController } from './auth/account/refresh.controller.ts';
-import { UserController } from './auth/account/user.controller.ts';
+import { AuthorizationServerMiddleware } from './authorization-server/authorization-server.middleware.ts';
+import { authorizationServerControllers } from './authorization-server/authorization-server.providers.ts';
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
@@ -150,6 +143,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
       step(EndpointsMiddleware),
+      { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
         ...step(CsrfMiddleware),
         endpoints: [
@@ -216,18 +210,7 @@ function describeModule(
     module: BffModule,
     global: true,
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
-    controllers: [
-      LoginController,
-      ProvidersController,
-      UserController,
-      RefreshController,
-      BackchannelController,
-      FrontchannelController,
-      LogoutController,
-      SessionsController,
-      EventsController,
-      ConnectController,
-    ],
+    controllers: [...authControllers, ...authorizationServerControllers],
     providers: [
       ...options,
       { provide: IS_EMBEDDED, useValue: isEmbedded },

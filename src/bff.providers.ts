@@ -6,6 +6,11 @@ import { accessProviders, placesOfRules } from './access/access.providers.ts';
 import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
+import {
+  AUTHORIZATION_SERVER_OPTIONS,
+  authorizationServerOptions,
+} from './authorization-server/authorization-server-options.ts';
+import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
@@ -156,10 +161,15 @@ export const bffProviders: NestProvider[] = [
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       formPostCallbacks: formPostCallbacks(options.providers),
+      hasAuthorizationServer: options.authorizationServer !== undefined,
       listener,
     }),
   },
   ...authProviders,
+
+  // authorization-server
+  slice(AUTHORIZATION_SERVER_OPTIONS, authorizationServerOptions),
+  ...authorizationServerProviders,
 
   // proxy
   {
