@@ -12,6 +12,8 @@ export interface AuthorizationServerRoomOptions extends AuthorizationServerOptio
   readonly resources: ReadonlyMap<string, readonly string[]>;
   /** The session secrets, newest first. They sign the cookies of authorization requests. */
   readonly secrets: readonly string[];
+  /** `server.trustedProxies`. */
+  readonly trustedProxies: readonly string[];
   /** Whether a user who signs in gets a choice of providers. */
   readonly offersChoice: boolean;
 }
@@ -44,6 +46,7 @@ export function authorizationServerOptions({
   publicUrl,
   basePath,
   routes,
+  server: { trustedProxies },
   session: { secrets },
   login: { chooser: offersChoice },
 }: Options): AuthorizationServerRoomOptions | undefined {
@@ -52,6 +55,6 @@ export function authorizationServerOptions({
       .filter(({ clients }) => clients.includes('bearer'))
       .map(({ path, scopes }) => [publicUrl + path, scopes]),
   );
-  const own = { publicUrl, basePath, secrets, offersChoice, resources };
+  const own = { publicUrl, basePath, secrets, trustedProxies, offersChoice, resources };
   return authorizationServer && { ...authorizationServer, ...own };
 }

@@ -1,4 +1,4 @@
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
 import type {
@@ -6,6 +6,7 @@ import type {
   ClientHandlesService,
 } from '../../session/clients/client-handles.service.ts';
 import type { ClientSessionsService } from '../../session/clients/client-sessions.service.ts';
+import { guessing, refuseEarlyPoll } from './device-codes.ts';
 import { anonymousLifetime, type LibraryRecords } from './records.ts';
 
 /** What an adapter works with. */
@@ -14,6 +15,8 @@ export interface AdapterParts {
   readonly sessions: ClientSessionsService;
   readonly handles: ClientHandlesService;
   readonly clock: Clock;
+  /** The address of the client of a request, behind trusted proxies. */
+  readonly addressOf: (context: KoaContextWithOIDC) => string;
 }
 
 /** The kinds of records that requests of clients without any authorization create. */
@@ -69,15 +72,23 @@ class RecordAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    return translated(async () => (await this.parts.records.read(this.kind, id))?.payload);
+    const { records } = this.parts;
+    return translated(async () => {
+      const payload = (await records.read(this.kind, id))?.payload;
+      if (payload && this.kind === 'DeviceCode') await refuseEarlyPoll(records, id);
+      return payload;
+    });
   }
 
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
-    return translated(async () => {
-      const found = await this.parts.records.read('UserCode', userCode);
-      const id = found?.payload['id'];
-      return typeof id === 'string' ? this.find(id) : undefined;
-    });
+    const { records, addressOf } = this.parts;
+    return translated(() =>
+      guessing(records, addressOf, async () => {
+        const found = await records.read('UserCode', userCode);
+        const id = found?.payload['id'];
+        return typeof id === 'string' ? (await records.read(this.kind, id))?.payload : undefined;
+      }),
+    );
   }
 
   /** The library's sessions are never found by another name: none of them is signed in. */

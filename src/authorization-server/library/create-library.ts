@@ -17,7 +17,8 @@ import {
 import { dpopAlgorithms, grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
 import { anonymousLifetime } from './records.ts';
-import { baseScope, completeScope, withoutBaseScope } from './scopes.ts';
+import { addRules, webOrigins } from './rules.ts';
+import { baseScope, completeRequest, withoutBaseScope } from './requests.ts';
 
 /** Pages and addresses that the library asks for while it serves a request. */
 export interface LibraryPages {
@@ -73,13 +74,14 @@ export async function createLibrary(
     responseTypes: ['code'],
     clientAuthMethods: ['none'],
     enabledJWA: { dPoPSigningAlgValues: [...dpopAlgorithms] },
-    pkce: { required: requirePkce },
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
     ttl: lifetimesOf(options, parts),
     rotateRefreshToken: true,
     issueRefreshToken: async () => true,
     expiresWithSession: async () => false,
-    clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
-      redirectUris.some((uri) => uri.startsWith('https:') && new URL(uri).origin === origin),
+    clientBasedCORS: (_context, origin, { redirectUris }) =>
+      webOrigins(redirectUris).includes(origin),
     findAccount: (context, id) => findAccount(context, id, parts),
     loadExistingGrant: async ({ oidc }) => {
       // One grant for each authorization: earlier ones are other sessions.
@@ -94,6 +96,7 @@ export async function createLibrary(
   const library = new Provider(issuerOf(options), configuration);
   library.silent = true;
   usePublicAddress(library, options.publicUrl);
+  addRules(library, options);
   issueHandles(library, parts);
   return library;
 }
@@ -119,7 +122,10 @@ function featuresOf(options: AuthorizationServerRoomOptions): Configuration['fea
     userinfo: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
-    revocation: { enabled: true },
+    revocation: {
+      enabled: true,
+      allowedPolicy: async (_context, client, token) => client.clientId === token.clientId,
+    },
     dPoP: { enabled: true },
     deviceFlow: { enabled: options.deviceAuthorization },
     resourceIndicators: {
@@ -127,26 +133,18 @@ function featuresOf(options: AuthorizationServerRoomOptions): Configuration['fea
       // Without `resource`, the handle is valid on every bearer route. Of several that were granted,
       // a token request must name one.
       defaultResource: (context, _client, granted) => {
-        completeScope(context, options);
+        completeRequest(context, options);
         return granted as string[];
       },
       getResourceServerInfo: (context, resource) => {
         const scopes = options.resources.get(resource);
         if (!scopes) throw new errors.InvalidTarget('resource is none of this server');
-        completeScope(context, options);
+        completeRequest(context, options);
         return { scope: [...scopes, baseScope].join(' '), accessTokenFormat: 'opaque' };
       },
       useGrantedResource: async () => true,
     },
   };
-}
-
-/** Refuses a challenge that is no SHA-256 hash: 32 octets as base64url (RFC 7636 §4.2). */
-function requirePkce({ oidc: { params } }: KoaContextWithOIDC): boolean {
-  const challenge = params?.['code_challenge'];
-  if (challenge !== undefined && !/^[\w-]{43}$/.test(String(challenge)))
-    throw new errors.InvalidRequest('code_challenge must have 43 characters');
-  return true;
 }
 
 function cookiesOf({ publicUrl, secrets }: AuthorizationServerRoomOptions) {

@@ -1,10 +1,11 @@
 import type { Request, Response } from 'express';
 import { errors, type Provider } from 'oidc-provider';
 import { BffError } from '../../errors.ts';
+import { limitedParameters } from '../../http/query.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import type { AuthorizationRequest, AuthorizationServer } from '../authorization-server.ts';
 import { type AuthorizationServerRoomOptions, mountName } from '../authorization-server-options.ts';
-import { baseScope, withoutBaseScope } from './scopes.ts';
+import { baseScope, withoutBaseScope } from './requests.ts';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
@@ -22,7 +23,8 @@ export class LibraryServer implements AuthorizationServer {
   }
 
   async serve(request: Request, response: Response): Promise<void> {
-    request.url = request.originalUrl.slice(this.#mountPath.length);
+    const path = request.originalUrl.slice(this.#mountPath.length);
+    request.url = path.startsWith('/authorize?') ? withoutOpenId(path) : path;
     await this.#callback(request, response);
   }
 
@@ -84,6 +86,36 @@ export class LibraryServer implements AuthorizationServer {
       loginHint: textOf(params['login_hint']),
     };
   }
+}
+
+/** Parameters of OpenID Connect that clients such as AppAuth send and the library would refuse. */
+const openIdParameters = [
+  'nonce',
+  'acr_values',
+  'claims',
+  'claims_locales',
+  'max_age',
+  'id_token_hint',
+  'display',
+];
+
+/** Scopes of OpenID Connect. There is no ID token, and every client gets a refresh token. */
+const openIdScopes = new Set(['openid', 'offline_access']);
+
+/** Throws `invalid_request` for more than 64 parameters. */
+function withoutOpenId(path: string): string {
+  const mark = path.indexOf('?') + 1;
+  const parameters = limitedParameters(path.slice(mark));
+  for (const name of openIdParameters) parameters.delete(name);
+  // The only response mode is `query`.
+  parameters.delete('response_mode');
+  const scopes = parameters.getAll('scope');
+  parameters.delete('scope');
+  for (const scope of scopes) {
+    const others = scope.split(' ').filter((name) => !openIdScopes.has(name));
+    if (others.length > 0) parameters.append('scope', others.join(' '));
+  }
+  return path.slice(0, mark) + parameters;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -68,6 +68,20 @@ export class LibraryRecords {
     const cause = new Error(`${most} authorization requests of clients are pending`);
     throw new BffError('rate_limited', { cause });
   }
+
+  /** Takes one of `most` guesses of a name, for ten minutes. Returns `false` if none is left. */
+  async takeGuess(name: string, guess: string, most: number): Promise<boolean> {
+    const { store } = this.slots;
+    return store.takeSlot(this.#guessKey(name), guess, most, anonymousLifetime * 1000);
+  }
+
+  async freeGuess(name: string, guess: string): Promise<void> {
+    await this.slots.store.freeSlot(this.#guessKey(name), guess);
+  }
+
+  #guessKey(name: string): string {
+    return `${this.slots.key}:{${recordNameOf(name)}}`;
+  }
 }
 
 function nameOf(kind: string, id: string): string {
