@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { ClientHandlesService } from '../../src/session/clients/client-handles.service.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
 import type { Page } from '../support/browser/browser.ts';
-import { type NativeClient, startNativeClient } from '../support/clients/native-client.ts';
+import { DpopKey } from '../support/clients/dpop-key.ts';
+import {
+  type NativeClient,
+  startNativeClient,
+  type TokenResponse,
+} from '../support/clients/native-client.ts';
 
 const overrides: BffOverrides = {
   routes: (usual) => [
@@ -37,6 +43,10 @@ function errorAt(page: Page): string | null {
   expect(page.url).toContain(client.redirectUri);
   return new URL(page.url).searchParams.get('error');
 }
+
+/** What the BFF reads in an access token. */
+const handleOf = ({ access_token: token }: TokenResponse) =>
+  bff.app.get(ClientHandlesService).read(token);
 
 const sessionsOf = async (browser = bff.browser()) => {
   await bff.signedIn('alice', browser);
@@ -252,6 +262,45 @@ describe('the token endpoint', () => {
     expect(await allowed(post('https://app.acme.com', 'app'))).toBe('https://app.acme.com');
     expect(await allowed(post('https://evil.example', 'app'))).toBeNull();
     expect(await allowed(post('https://evil.example', 'nobody'))).toBeNull();
+  });
+});
+
+describe('a client with a DPoP key', () => {
+  it('gets a handle that is bound to the key, and only the key refreshes it', async () => {
+    const [key, other] = [await DpopKey.create(), await DpopKey.create()];
+    const url = `${client.issuer}/token`;
+    const proof = async (by = key) => ({ DPoP: await by.proof('POST', url) });
+    const callback = await client.authorize(bff.browser());
+    const tokens = await client.redeem(callback, {}, await proof());
+    expect(tokens).toMatchObject({ status: 200, token_type: 'DPoP' });
+    expect(handleOf(tokens)).toMatchObject({ keyThumbprint: key.thumbprint });
+    const { refresh_token: token } = tokens;
+    expect((await client.refresh(token)).error).toBe('invalid_grant');
+    expect((await client.refresh(token, {}, await proof(other))).error).toBe('invalid_grant');
+    expect((await client.refresh(token, {}, await proof())).token_type).toBe('DPoP');
+  });
+
+  it('cannot use a proof twice', async () => {
+    const key = await DpopKey.create();
+    const proof = { DPoP: await key.proof('POST', `${client.issuer}/token`) };
+    const tokens = await client.redeem(await client.authorize(bff.browser()), {}, proof);
+    expect(tokens.status).toBe(200);
+    expect((await client.refresh(tokens.refresh_token, {}, proof)).status).toBe(400);
+  });
+});
+
+describe('a resource', () => {
+  it('bounds the handle to one route and its scopes', async () => {
+    const resource = `${bff.url}/mcp`;
+    const browser = bff.browser();
+    const callback = await client.authorize(browser, { resource });
+    const tokens = await client.redeem(callback, { resource });
+    expect(tokens.scope).toBe('tools');
+    expect(handleOf(tokens)).toMatchObject({ resource, scopes: ['tools'] });
+    const refreshed = await client.refresh(tokens.refresh_token);
+    expect(handleOf(refreshed)).toMatchObject({ resource, scopes: ['tools'] });
+    const other = await client.refresh(refreshed.refresh_token, { resource: `${bff.url}/api` });
+    expect(other.error).toBe('invalid_target');
   });
 });
 
