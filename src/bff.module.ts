@@ -39,6 +39,7 @@ import {
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
 import { mountFallback } from './http/fallback.middleware.ts';
+import { PublicDocumentsMiddleware } from './http/public-documents.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
@@ -142,6 +143,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
+      step(PublicDocumentsMiddleware),
       step(EndpointsMiddleware),
       { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
@@ -187,6 +189,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 const pipelineMiddlewares = [
   ResponseHeadersMiddleware,
   ProxyMiddleware,
+  PublicDocumentsMiddleware,
   EndpointsMiddleware,
   CsrfMiddleware,
   SessionMiddleware,

@@ -9,7 +9,12 @@ import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-o
 import {
   AUTHORIZATION_SERVER_OPTIONS,
   authorizationServerOptions,
+  issuerOf,
+  metadataPath,
 } from './authorization-server/authorization-server-options.ts';
+import { authorizationServerMetadata } from './authorization-server/metadata.ts';
+import { protectedResourceDocuments } from './access/bearer/protected-resources.ts';
+import { PUBLIC_DOCUMENTS, type PublicDocuments } from './http/public-documents.middleware.ts';
 import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
@@ -104,6 +109,8 @@ export const bffProviders: NestProvider[] = [
   })),
   ...oauthProviders,
 
+  slice(PUBLIC_DOCUMENTS, publicDocuments),
+
   // session
   {
     provide: SESSION_OPTIONS,
@@ -193,6 +200,7 @@ export const bffProviders: NestProvider[] = [
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
+      ownDocuments: publicDocuments(options),
     }),
   },
   ...proxyProviders,
@@ -221,6 +229,18 @@ export const bffProviders: NestProvider[] = [
   { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementService,
 ];
+
+/** The metadata of the routes for `bearer` and of the authorization server, by path. */
+function publicDocuments(options: Options): PublicDocuments {
+  const server = authorizationServerOptions(options);
+  const ownIssuer = server && issuerOf(server);
+  return new Map([
+    ...protectedResourceDocuments({ ...options, ownIssuer }),
+    ...(server
+      ? [[metadataPath(options.basePath), authorizationServerMetadata(server)] as const]
+      : []),
+  ]);
+}
 
 /** Creates a Nest provider for a slice of the options, or a value that depends only on options. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {

@@ -18,7 +18,6 @@ import {
 const url = new URL(process.env['MCP_URL'] ?? 'http://localhost:8080/mcp');
 const [name = 'world'] = process.argv.slice(2);
 
-// The SDK sends `state` and leaves the comparison to its caller.
 const state = randomUUID();
 const listener = createServer().listen(0, '127.0.0.1');
 await once(listener, 'listening');
@@ -38,13 +37,18 @@ async function connect(): Promise<void> {
     await client.connect(transport);
   } catch (error) {
     if (!(error instanceof UnauthorizedError)) throw error;
-    const [request, response] = await once(listener, 'request');
-    response.setHeader('Connection', 'close').end('You can close this window.');
-    const callback = new URL(request.url, 'http://127.0.0.1');
-    if (callback.searchParams.get('state') !== state) throw new Error('not our authorization');
-    await transport.finishAuth(callback.searchParams);
+    await transport.finishAuth(await receiveCallback());
     await client.connect(new StreamableHTTPClientTransport(url, { authProvider: provider }));
   }
+}
+
+/** Waits for the browser to come back. The SDK sends `state` and leaves the comparison to us. */
+async function receiveCallback(): Promise<URLSearchParams> {
+  const [request, response] = await once(listener, 'request');
+  response.setHeader('Connection', 'close').end('You can close this window.');
+  const { searchParams } = new URL(request.url, 'http://127.0.0.1');
+  if (searchParams.get('state') !== state) throw new Error('This is not our authorization.');
+  return searchParams;
 }
 
 /** What the SDK needs to know of this client. It keeps everything in memory. */

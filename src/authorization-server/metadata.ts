@@ -1,11 +1,9 @@
+import { dpopAlgorithms } from '../oauth/bearer/dpop-proofs.ts';
 import {
   type AuthorizationServerRoomOptions,
   issuerOf,
   scopesOf,
 } from './authorization-server-options.ts';
-
-/** The signature algorithms of DPoP proofs that are accepted (RFC 9449 §5.1). */
-export const dpopAlgorithms = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const;
 
 /** The grant type of the device authorization grant (RFC 8628 §3.4). */
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';

@@ -27,6 +27,7 @@ import { SealedRecords } from './store/sealed-records.ts';
 import { Sealing } from './store/sealing.ts';
 import { UsedOnce } from './store/used-once.ts';
 import { AccessTokenService } from './tokens/access-token.service.ts';
+import { CallerTokensService } from './tokens/caller-tokens.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { PendingWrites } from './tokens/pending-writes.ts';
 import { RouteTokenService } from './tokens/route-token.service.ts';
@@ -180,6 +181,7 @@ const tokens: NestProvider[] = [
   },
   AccessTokenService,
   RouteTokenService,
+  CallerTokensService,
 ];
 
 /** The Nest providers of the `session` room. They require `SESSION_OPTIONS` and `CLOCK`. */

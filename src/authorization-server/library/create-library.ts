@@ -14,7 +14,8 @@ import {
   issuerOf,
   scopesOf,
 } from '../authorization-server-options.ts';
-import { dpopAlgorithms, grantTypes } from '../metadata.ts';
+import { dpopAlgorithms } from '../../oauth/bearer/dpop-proofs.ts';
+import { grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
 import { anonymousLifetime } from './records.ts';
 import { addRules, webOrigins } from './rules.ts';
