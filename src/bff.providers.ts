@@ -9,12 +9,9 @@ import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-o
 import {
   AUTHORIZATION_SERVER_OPTIONS,
   authorizationServerOptions,
-  issuerOf,
-  metadataPath,
 } from './authorization-server/authorization-server-options.ts';
-import { authorizationServerMetadata } from './authorization-server/metadata.ts';
-import { protectedResourceDocuments } from './access/bearer/protected-resources.ts';
-import { PUBLIC_DOCUMENTS, type PublicDocuments } from './http/public-documents.middleware.ts';
+import { publicDocuments } from './authorization-server/public-documents.ts';
+import { PUBLIC_DOCUMENTS } from './http/public-documents.middleware.ts';
 import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
@@ -105,6 +102,7 @@ export const bffProviders: NestProvider[] = [
     routes: options.routes,
     baseUrl: baseUrl(options),
     hook: options.login.hook,
+    bearer: options.bearer,
     ruleClaims: [...ruleClaims(options), ...claimsOfControllers()],
   })),
   ...oauthProviders,
@@ -229,18 +227,6 @@ export const bffProviders: NestProvider[] = [
   { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementService,
 ];
-
-/** The metadata of the routes for `bearer` and of the authorization server, by path. */
-function publicDocuments(options: Options): PublicDocuments {
-  const server = authorizationServerOptions(options);
-  const ownIssuer = server && issuerOf(server);
-  return new Map([
-    ...protectedResourceDocuments({ ...options, ownIssuer }),
-    ...(server
-      ? [[metadataPath(options.basePath), authorizationServerMetadata(server)] as const]
-      : []),
-  ]);
-}
 
 /** Creates a Nest provider for a slice of the options, or a value that depends only on options. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {

@@ -13,4 +13,6 @@ export interface OAuthRoomOptions {
   readonly ruleClaims: readonly string[];
   /** `login.hook`. */
   readonly hook: Options['login']['hook'];
+  /** The authorization servers whose access tokens clients may call with. `undefined` for none. */
+  readonly bearer: Options['bearer'];
 }

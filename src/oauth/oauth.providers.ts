@@ -22,9 +22,13 @@ import { routeNeedsOf } from './tokens/token-policy.ts';
 /** The Nest providers of the `oauth` room. They require `OAUTH_OPTIONS`, `HOOKS` and `CLOCK`. */
 export const oauthProviders: NestProvider[] = [
   { provide: ProviderRegistry, inject: [OAUTH_OPTIONS, CLOCK], useFactory: createRegistry },
-  { provide: BearerIssuers, useFactory: () => new BearerIssuers() },
-  { provide: DpopProofs, inject: [CLOCK], useFactory: (clock: Clock) => new DpopProofs(clock) },
   { provide: SIGN_IN_HOOK, inject: [OAUTH_OPTIONS, HOOKS, Recorder], useFactory: createHook },
+  {
+    provide: BearerIssuers,
+    inject: [OAUTH_OPTIONS, ProviderRegistry, CLOCK],
+    useFactory: createBearerIssuers,
+  },
+  { provide: DpopProofs, inject: [CLOCK], useFactory: (clock: Clock) => new DpopProofs(clock) },
 ];
 
 function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegistry {
@@ -41,6 +45,15 @@ function createRegistry(options: OAuthRoomOptions, clock: Clock): ProviderRegist
       ),
   );
   return new ProviderRegistry(all, baseUrl);
+}
+
+/** Returns `undefined` if no access tokens of other authorization servers are accepted. */
+function createBearerIssuers(
+  { bearer }: OAuthRoomOptions,
+  providers: ProviderRegistry,
+  clock: Clock,
+): BearerIssuers | undefined {
+  return bearer && new BearerIssuers(bearer, providers, clock, logMissingKeys);
 }
 
 /** Throws `ConfigurationError` if there are two hooks. */

@@ -31,7 +31,11 @@ import { CallerTokensService } from './tokens/caller-tokens.service.ts';
 import { ClientTokens } from './tokens/client-tokens.ts';
 import { PendingWrites } from './tokens/pending-writes.ts';
 import { RouteTokenService } from './tokens/route-token.service.ts';
-import { type RefreshListener, TokenRefresher } from './tokens/token-refresher.ts';
+import {
+  REFRESH_LISTENER,
+  type RefreshListener,
+  TokenRefresher,
+} from './tokens/token-refresher.ts';
 
 /** Where records are stored, and how long. */
 const storage: NestProvider[] = [
@@ -181,6 +185,14 @@ const tokens: NestProvider[] = [
   },
   AccessTokenService,
   RouteTokenService,
+  {
+    provide: REFRESH_LISTENER,
+    inject: [SessionLogService],
+    useFactory:
+      (log: SessionLogService): RefreshListener =>
+      (outcome, provider) =>
+        log.refreshed(outcome, provider),
+  },
   CallerTokensService,
 ];
 

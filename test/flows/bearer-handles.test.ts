@@ -210,7 +210,7 @@ describe('a handle that is bound to a key', () => {
     for (const [name, headers] of proofs) {
       const { status, code, challenge } = await outcome(call('/api/orders', headers));
       expect([name, status, code]).toEqual([name, 401, 'invalid_token']);
-      expect(challenge).toContain('DPoP error="invalid_token", algs="ES256');
+      expect(challenge).toContain('DPoP error="invalid_token", algs="RS256');
     }
   });
 

@@ -49,7 +49,7 @@ export class BearerCallersService {
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
     private readonly handles: ClientHandlesService,
     private readonly sessions: SessionReaderService,
-    private readonly issuers: BearerIssuers,
+    @Inject(BearerIssuers) private readonly issuers: BearerIssuers | undefined,
     private readonly proofs: DpopProofs,
   ) {}
 
@@ -86,6 +86,7 @@ export class BearerCallersService {
   #read(accessToken: string, route: BearerRoute, isWebSocket: boolean): MaybePromise<KnownToken> {
     if (this.handles.isHandle(accessToken))
       return this.#readHandle(accessToken, route, isWebSocket);
+    if (!this.issuers) throw refused('the token is no handle, and bearer.issuers is not set');
     return after(this.issuers.verify(accessToken), (verified) => {
       const { expiresAt, scopes, keyThumbprint } = verified;
       const foreign = { ...verified, accessToken };

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import {
   type AccessToken,
+  type AsymmetricSigningAlgorithm,
   type ClientMetadata,
   type Configuration,
   errors,
@@ -74,7 +75,7 @@ export async function createLibrary(
     claims: {},
     responseTypes: ['code'],
     clientAuthMethods: ['none'],
-    enabledJWA: { dPoPSigningAlgValues: [...dpopAlgorithms] },
+    enabledJWA: { dPoPSigningAlgValues: dpopAlgorithms as AsymmetricSigningAlgorithm[] },
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
     ttl: lifetimesOf(options, parts),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpointAddress, internalOrigin, issuerIdentifier } from '../values/addresses.ts';
 import { rule } from '../values/rule.ts';
-import { duration, text } from '../values/scalar.ts';
+import { duration, flag, text } from '../values/scalar.ts';
 
 const introspection = z
   .strictObject({
@@ -11,6 +11,12 @@ const introspection = z
     ),
     clientId: text().describe('Client identifier of the BFF at that endpoint.'),
     clientSecret: text().describe('Client secret of the BFF at that endpoint.'),
+    allowMissingAudience: flag()
+      .prefault(false)
+      .describe(
+        'Whether a response without `aud` is accepted. The access tokens of every client of the ' +
+          'issuer are then valid here, whatever they were issued for.',
+      ),
   })
   .optional()
   .describe(

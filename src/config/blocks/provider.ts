@@ -10,7 +10,8 @@ import { duration, flag, listOf, oneOf, refuse, size, text } from '../values/sca
 import { scopeNames } from '../values/scope.ts';
 import { userFields } from '../values/user-fields.ts';
 
-const signatureAlgorithms =
+/** All signature algorithms that are accepted. With each, only the issuer can sign. */
+export const signatureAlgorithms =
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 
 /** An authorization server and our client registration there. */

@@ -1,106 +1,133 @@
-import { createHash } from 'node:crypto';
-import {
-  calculateJwkThumbprint,
-  EmbeddedJWK,
-  type JWK,
-  type JWTPayload,
-  type JWTVerifyResult,
-  jwtVerify,
-} from 'jose';
+import { hash } from 'node:crypto';
+import { calculateJwkThumbprint, compactVerify, type JWK } from 'jose';
 import type { Clock } from '../../clock.ts';
+import { signatureAlgorithms } from '../../config/blocks/provider.ts';
 import { BffError } from '../../errors.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { decodeJwt } from './jwt-access-token.ts';
+import { UsedProofs } from './used-proofs.ts';
 
 /** The signature algorithms of proofs that are accepted (RFC 9449 §5.1). */
-export const dpopAlgorithms = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const;
-
-/** How old a proof may be, and how far in the future, in milliseconds. */
-const maxAge = 60_000;
-const clockTolerance = 5_000;
-
-/** The number of proofs that are remembered. Beyond it, proofs are refused until some expire. */
-const maxRemembered = 200_000;
+export const dpopAlgorithms: readonly string[] = signatureAlgorithms;
 
 /** The maximum length of a proof, in characters. */
-const maxLength = 4 * 1024;
+const longestProof = 8 * 1024;
 
-/** The request that a proof must be for. */
-export interface ProvenRequest {
+/** The maximum age of a proof, in milliseconds. */
+const oldest = 60 * 1000;
+
+/** How far the client's clock may be ahead of ours, in milliseconds. */
+const clockTolerance = 10 * 1000;
+
+/** The maximum length of a `jti`, in characters. */
+const longestId = 256;
+
+/** Members of a JWK that only private and symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
+const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** A request that a client sent with a DPoP-bound access token. */
+export interface BoundRequest {
   readonly method: string;
-  /** The public URL. Its query does not count. */
+  /** The public URL of the request. Query and fragment are ignored. */
   readonly url: string;
   readonly accessToken: string;
   /** The JWK thumbprint that the access token is bound to (`cnf.jkt`). */
   readonly keyThumbprint: string;
 }
 
-/** Verifies DPoP proofs of clients (RFC 9449 §4.3). Each is accepted once by this process. */
+/** Checks the DPoP proofs of clients, each of which is accepted once (RFC 9449 §4.3). */
 export class DpopProofs {
-  /** The expiry of each proof that was used, oldest first, in epoch milliseconds. */
-  readonly #used = new Map<string, number>();
+  readonly #used: UsedProofs;
 
-  constructor(private readonly clock: Clock) {}
-
-  /** Throws `invalid_token` if the request has no valid proof, with the reason as its cause. */
-  async verify(proof: string | undefined, request: ProvenRequest): Promise<void> {
-    if (!proof || proof.length > maxLength) throw refused('there is no DPoP proof');
-    const { payload, protectedHeader } = await verifySignature(proof, this.clock());
-    const { jwk } = protectedHeader as { readonly jwk: JWK };
-    const thumbprint = await calculateJwkThumbprint(jwk);
-    if (thumbprint !== request.keyThumbprint) throw refused('the proof is by another key');
-    if (payload['htm'] !== request.method) throw refused('the proof is for another method (htm)');
-    if (!isSameUrl(payload['htu'], request.url))
-      throw refused('the proof is for another URL (htu)');
-    if (payload['ath'] !== hashOf(request.accessToken))
-      throw refused('the proof is for another access token (ath)');
-    this.#useOnce(payload, thumbprint);
+  constructor(private readonly clock: Clock) {
+    this.#used = new UsedProofs(oldest + clockTolerance, clock);
   }
 
-  #useOnce({ jti, iat = 0 }: JWTPayload, thumbprint: string): void {
-    const now = this.clock();
-    const age = now - iat * 1000;
-    if (age > maxAge || age < -clockTolerance)
-      throw refused('the proof is too old or too new (iat)');
-    if (typeof jti !== 'string' || jti === '') throw refused('the proof has no jti');
-    for (const [used, expiresAt] of this.#used) {
-      if (expiresAt > now) break;
-      this.#used.delete(used);
-    }
-    const id = hashOf(`${thumbprint} ${jti}`);
-    if (this.#used.has(id)) throw refused('the proof was used before (jti)');
-    // A forgotten proof could be used again.
-    if (this.#used.size >= maxRemembered) throw new BffError('rate_limited');
-    this.#used.set(id, now + maxAge + clockTolerance);
+  /**
+   * Verifies the value of the `DPoP` header: all rules of RFC 9449 §4.3. A proof is accepted for
+   * one minute, and once in this process. Rejects with `invalid_token`, and with `rate_limited` if
+   * the key made more proofs than can be remembered.
+   */
+  async verify(proof: string | undefined, request: BoundRequest): Promise<void> {
+    const { header, claims } = decode(proof);
+    const jwk = checkHeader(header);
+    const id = checkClaims(claims, request, this.clock());
+    await checkKey(jwk, request.keyThumbprint);
+    await checkSignature(proof ?? '', jwk);
+    // After the signature, so that only the owner of the key fills the memory.
+    if (!this.#used.add(request.keyThumbprint, id)) throw invalidProof('it was used before (jti)');
   }
 }
 
-async function verifySignature(proof: string, now: number): Promise<JWTVerifyResult> {
+/** Node.js joins repeated header fields with commas, which no JWT contains. */
+function decode(proof: string | undefined): { header: JsonObject; claims: JsonObject } {
+  if (!proof) throw invalidProof('it is missing, and the access token is bound to a key');
+  if (proof.length > longestProof)
+    throw invalidProof(`it is longer than ${longestProof} characters`);
+  const { header, claims } = decodeJwt(proof) ?? {};
+  if (!header || !claims) throw invalidProof('the header is not exactly one JWT');
+  return { header, claims };
+}
+
+/** Returns the public key that the proof is signed with. It is not trusted yet. */
+function checkHeader({ typ, alg, crit, jwk }: JsonObject): JWK {
+  if (typ !== 'dpop+jwt') throw invalidProof('typ is not dpop+jwt');
+  if (!signatureAlgorithms.some((accepted) => accepted === alg))
+    throw invalidProof(`alg is none of ${signatureAlgorithms.join(', ')}`);
+  if (crit !== undefined) throw invalidProof('crit demands extensions that are not supported');
+  if (!isJsonObject(jwk)) throw invalidProof('jwk is no object');
+  if (secretMembers.some((name) => Object.hasOwn(jwk, name)))
+    throw invalidProof('jwk is not a public key');
+  return jwk;
+}
+
+/** Checks that the proof is for this request, and returns its `jti`. */
+function checkClaims(claims: JsonObject, request: BoundRequest, now: number): string {
+  const { jti, htm, htu, iat, ath } = claims;
+  if (typeof jti !== 'string' || jti === '' || jti.length > longestId)
+    throw invalidProof(`jti is no text of 1 to ${longestId} characters`);
+  if (htm !== request.method) throw invalidProof(`htm is not ${request.method}`);
+  if (typeof htu !== 'string' || normalizedUrl(htu) !== normalizedUrl(request.url))
+    throw invalidProof('htu is not the URL of the request');
+  if (typeof iat !== 'number') throw invalidProof('iat is no time');
+  if (iat * 1000 < now - oldest) throw invalidProof('it is older than 60 seconds (iat)');
+  if (iat * 1000 > now + clockTolerance) throw invalidProof('it is from the future (iat)');
+  if (ath !== hash('sha256', request.accessToken, 'base64url'))
+    throw invalidProof('it is for another access token (ath)');
+  return jti;
+}
+
+/**
+ * Returns a URL without query and fragment, normalized by syntax and scheme (RFC 3986 §6.2.2,
+ * §6.2.3). `undefined` if it is no URL.
+ */
+function normalizedUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (!url) return undefined;
+  url.search = '';
+  url.hash = '';
+  return url.href.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
+    const decoded = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+    return /[\w.~-]/.test(decoded) ? decoded : encoded.toUpperCase();
+  });
+}
+
+async function checkKey(jwk: JWK, keyThumbprint: string): Promise<void> {
+  const thumbprint = await calculateJwkThumbprint(jwk).catch((error: unknown) => {
+    throw invalidProof('jwk is no key', error);
+  });
+  if (thumbprint !== keyThumbprint)
+    throw invalidProof('it is signed by another key than the access token is bound to');
+}
+
+async function checkSignature(proof: string, jwk: JWK): Promise<void> {
   try {
-    return await jwtVerify(proof, EmbeddedJWK, {
-      typ: 'dpop+jwt',
-      algorithms: [...dpopAlgorithms],
-      currentDate: new Date(now),
-      requiredClaims: ['jti', 'htm', 'htu', 'iat', 'ath'],
-    });
-  } catch (cause) {
-    throw new BffError('invalid_token', { cause });
+    await compactVerify(proof, jwk, { algorithms: [...signatureAlgorithms] });
+  } catch (error) {
+    throw invalidProof('its signature does not hold', error);
   }
 }
 
-/** Compares two URLs without query and fragment, after normalisation (RFC 9449 §4.3). */
-function isSameUrl(claimed: unknown, expected: string): boolean {
-  const url = typeof claimed === 'string' ? URL.parse(claimed) : null;
-  const own = URL.parse(expected);
-  return url !== null && own !== null && baseOf(url) === baseOf(own);
-}
-
-function baseOf({ origin, pathname }: URL): string {
-  return origin + pathname;
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
-}
-
-function refused(reason: string): BffError {
-  return new BffError('invalid_token', { cause: new Error(reason) });
+function invalidProof(what: string, cause?: unknown): BffError {
+  return new BffError('invalid_token', { cause: new Error(`DPoP proof: ${what}`, { cause }) });
 }

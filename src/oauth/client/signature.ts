@@ -1,6 +1,6 @@
 import { compactVerify } from 'jose';
 import type { Provider } from '../provider/provider.ts';
-import type { KeySource } from '../provider/keys.ts';
+import type { KeySource, ProviderKeys } from '../provider/keys.ts';
 
 /**
  * Verifies a JWS with the published keys of its provider and returns the payload. The accepted
@@ -15,11 +15,23 @@ export async function verifySignature(
   algorithms?: readonly string[],
 ): Promise<Uint8Array> {
   const keys = await provider.keys();
-  const accepted = algorithms ?? (await idTokenAlgorithms(provider));
+  return verifyWithKeys(keys, encoded, source, algorithms ?? (await idTokenAlgorithms(provider)));
+}
+
+/**
+ * Verifies a JWS with these keys and returns the payload. Like {@link verifySignature}, it ignores
+ * keys that the sender chose, and throws the errors of `jose`, or `provider_unavailable`.
+ */
+export async function verifyWithKeys(
+  keys: ProviderKeys,
+  encoded: string,
+  source: KeySource,
+  algorithms: readonly string[],
+): Promise<Uint8Array> {
   const { payload } = await compactVerify(
     encoded,
     (header, token) => keys.keyFor(header, token, source),
-    { algorithms: [...accepted] },
+    { algorithms: [...algorithms] },
   );
   return payload;
 }

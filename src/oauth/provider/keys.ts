@@ -165,3 +165,19 @@ export class ProviderKeys {
     return this.clock() - fetchedAt;
   }
 }
+
+/**
+ * Returns the keys at the `jwks_uri` of an issuer's metadata: the `known` ones while the URL stays
+ * the same, so that cached keys are kept. `undefined` if there is no URL or it lacks the TLS that
+ * the issuer has.
+ */
+export function keysAt(
+  jwksUri: string | undefined,
+  issuer: string,
+  known: ProviderKeys | undefined,
+  create: (url: string) => ProviderKeys,
+): ProviderKeys | undefined {
+  if (!jwksUri || (issuer.startsWith('https:') && !jwksUri.startsWith('https:'))) return undefined;
+  const url = new URL(jwksUri).href;
+  return known?.url === url ? known : create(url);
+}

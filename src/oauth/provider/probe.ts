@@ -4,7 +4,7 @@ import { outageBehind } from '../errors.ts';
 
 /** The part of a provider that a probe uses. */
 export interface ProbedProvider {
-  readonly options: ProviderOptions;
+  readonly options: Pick<ProviderOptions, 'type' | 'issuer' | 'tokenEndpoint'>;
   readonly fetch: CustomFetch;
 }
 

@@ -4,25 +4,16 @@ import { BffError } from '../../errors.ts';
 import { clientAuthentication, type SigningKey, signingKey } from '../client/authentication.ts';
 import { type BadFileListener, ClientKeyFile } from '../client/key.ts';
 import { type DpopKey, DpopNonces, dpopOptions } from '../client/dpop.ts';
-import { toBffError } from '../errors.ts';
+import { Discovered } from './discovered.ts';
 import { Liveness, withDiscoveryTimeout } from './liveness.ts';
 import { idTokenDecrypter } from '../login/encrypted-id-token.ts';
 import { emailResponses } from '../non-oidc/user.ts';
 import { type ResponseReader, createProviderFetch } from './fetch.ts';
-import { type KeysListener, ProviderKeys } from './keys.ts';
+import { keysAt, type KeysListener, ProviderKeys } from './keys.ts';
 import { discoverConfiguration } from './metadata.ts';
 import { probeProvider } from './probe.ts';
 import { tokenResponses } from '../non-oidc/token-response.ts';
 import type { RouteNeeds } from '../tokens/token-policy.ts';
-
-/** The maximum age of metadata, in milliseconds. It stays in use if a renewal fails. */
-const metadataLifetime = 60 * 60 * 1000;
-
-/** The minimum time between renewals that tokens from clients trigger, in milliseconds. */
-const betweenRenewals = 60 * 1000;
-
-/** The backoff after a failed discovery, in milliseconds. It keeps an outage from getting worse. */
-const failureBackoff = 1000;
 
 /**
  * One configured authorization server. It is discovered on first use, so that the BFF can start
@@ -34,11 +25,8 @@ export class Provider {
   readonly #nonces = new DpopNonces();
   readonly #keyFile: ClientKeyFile | undefined;
   readonly #liveness = new Liveness((signal) => probeProvider(this, signal));
-  #cached?: { readonly configuration: Configuration; readonly discoveredAt: number };
+  readonly #metadata: Discovered<Configuration>;
   #keys?: ProviderKeys | undefined;
-  #discovering?: Promise<Configuration> | undefined;
-  #failure?: { readonly error: BffError; readonly at: number } | undefined;
-  #renewedAt = -Infinity;
 
   constructor(
     readonly options: ProviderOptions,
@@ -55,6 +43,7 @@ export class Provider {
     const rsa = profile ? 'PS256' : 'RS256';
     const keyFile = clientKey ? new ClientKeyFile(clientKey, rsa, badFileListener) : undefined;
     this.#keyFile = keyFile;
+    this.#metadata = new Discovered(() => this.#discover(), clock);
     const read = responseReader(options, keyFile);
     this.fetch = createProviderFetch(options, read ? { nonces, read } : { nonces });
   }
@@ -74,15 +63,7 @@ export class Provider {
 
   /** Like {@link configuration}, but without a timeout. Use it inside {@link whileAlive}. */
   async discovered(): Promise<Configuration> {
-    if (this.#cached && this.clock() - this.#cached.discoveredAt < metadataLifetime) {
-      return this.#cached.configuration;
-    }
-    if (!this.#mayDiscover()) {
-      if (this.#cached) return this.#cached.configuration;
-      throw this.#failure?.error ?? new BffError('provider_unavailable');
-    }
-    const discovering = (this.#discovering ??= this.#shared(this.#discover()));
-    return this.#cached?.configuration ?? discovering;
+    return this.#metadata.current();
   }
 
   /**
@@ -121,57 +102,25 @@ export class Provider {
    * and stay in use until then.
    */
   renew(): void {
-    if (this.clock() - this.#renewedAt < betweenRenewals) return;
-    this.#renewedAt = this.clock();
-    if (this.#cached) this.#cached = { ...this.#cached, discoveredAt: -Infinity };
-  }
-
-  #mayDiscover(): boolean {
-    return !this.#failure || this.clock() - this.#failure.at >= failureBackoff;
-  }
-
-  /**
-   * Shares one discovery among callers. After the timeout the next caller starts a new one, because
-   * the request may never get a response.
-   */
-  #shared(discovery: Promise<Configuration>): Promise<Configuration> {
-    const isOver = () => {
-      if (this.#discovering === discovery) this.#discovering = undefined;
-    };
-    void withDiscoveryTimeout(discovery).then(isOver, isOver);
-    return discovery;
+    this.#metadata.renew();
   }
 
   async #discover(): Promise<Configuration> {
-    try {
-      const configuration = await discoverConfiguration(
-        this.options,
-        this.fetch,
-        clientAuthentication(this.options, () => this.signingKey()),
-      );
-      this.#keys = this.#keysAt(configuration.serverMetadata().jwks_uri);
-      if (this.#keys) configuration[customFetch] = this.#keys.fetch;
-      this.#cached = { configuration, discoveredAt: this.clock() };
-      this.#failure = undefined;
-      return configuration;
-    } catch (error) {
-      this.#failure = { error: toBffError(error), at: this.clock() };
-      if (this.#cached) return this.#cached.configuration;
-      throw this.#failure.error;
-    }
-  }
-
-  /**
-   * The keys at this URL. Cached keys are kept while the URL stays the same. `undefined` if there
-   * is no URL or it lacks the TLS that the issuer has.
-   */
-  #keysAt(jwksUri: string | undefined): ProviderKeys | undefined {
+    const configuration = await discoverConfiguration(
+      this.options,
+      this.fetch,
+      clientAuthentication(this.options, () => this.signingKey()),
+    );
     const { issuer, timeout } = this.options;
-    if (!jwksUri || (issuer.startsWith('https:') && !jwksUri.startsWith('https:')))
-      return undefined;
-    const url = new URL(jwksUri).href;
-    if (this.#keys?.url === url) return this.#keys;
-    return new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener);
+    const { jwks_uri: jwksUri } = configuration.serverMetadata();
+    this.#keys = keysAt(
+      jwksUri,
+      issuer,
+      this.#keys,
+      (url) => new ProviderKeys(url, this.fetch, timeout, this.clock, this.keysListener),
+    );
+    if (this.#keys) configuration[customFetch] = this.#keys.fetch;
+    return configuration;
   }
 }
 

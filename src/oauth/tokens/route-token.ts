@@ -9,7 +9,7 @@ import {
   routeTokenFailure,
 } from './refresh.ts';
 import type { TokenPolicy } from './token-policy.ts';
-import { readTokenSet } from './token-set.ts';
+import { readTokenSet, type TokenSet } from './token-set.ts';
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
@@ -26,7 +26,7 @@ export async function fetchUserToken(
   actorToken?: string,
 ): Promise<RefreshOutcome> {
   return policy.kind === 'exchange'
-    ? exchangeToken(provider, policy, subject, now, actorToken)
+    ? exchangeToken(provider, policy, subject.tokens, now, actorToken)
     : refreshTokens(provider, subject, now, tokenParameters(policy));
 }
 
@@ -53,15 +53,15 @@ export async function fetchClientToken(
 }
 
 /**
- * Exchanges the user's access token (RFC 8693 §2.1). If it is bound to a key, the new token is
- * bound to the same key.
+ * Exchanges the access token of a user or of a client that called with one (RFC 8693 §2.1). With a
+ * DPoP key, the new token is bound to that key. The outcome is never `ended`.
  */
-async function exchangeToken(
+export async function exchangeToken(
   provider: Provider,
   policy: TokenPolicy,
-  { tokens: { accessToken, dpopKey } }: RefreshSubject,
+  { accessToken, dpopKey }: Pick<TokenSet, 'accessToken' | 'dpopKey'>,
   now: number,
-  actorToken: string | undefined,
+  actorToken?: string,
 ): Promise<RefreshOutcome> {
   try {
     const configuration = await provider.discovered();

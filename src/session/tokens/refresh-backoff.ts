@@ -7,10 +7,18 @@ import {
 import type { BffError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
 import { Backoff } from './backoff.ts';
-import { nameOf, type TokenRequest } from './token-request.ts';
 
 /** A token request that returned no token and did not end its session. */
 export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
+
+/** The names of the backoffs that apply to a token request. */
+export interface BackoffNames {
+  /** The requested token. */
+  readonly token: string;
+  /** The kind of request: refreshes at a provider, or the tokens of one policy. */
+  readonly kind: string;
+  readonly provider: string;
+}
 
 /**
  * Delays token requests after failures, by 1 to 30 seconds (see `Backoff`) or by the provider's
@@ -19,14 +27,17 @@ export type Failure = Extract<NotRefreshed, { kind: 'failed' | 'refused' }>;
  * provider that cannot be reached delays every kind. After a shared backoff, one trial request is
  * made first.
  */
-export class RefreshBackoff {
+export class RefreshBackoff<TokenRequest> {
   readonly #ofTokens: Backoff;
   /** Backoffs for all sessions, by kind of request or by provider. */
   readonly #shared: Backoff;
   /** Trial requests in progress, by the same names as `#shared`. */
   readonly #trials = new Map<string, Promise<unknown>>();
 
-  constructor(clock: Clock) {
+  constructor(
+    clock: Clock,
+    private readonly namesOf: (request: TokenRequest) => BackoffNames,
+  ) {
     this.#ofTokens = new Backoff(clock);
     this.#shared = new Backoff(clock);
   }
@@ -36,10 +47,10 @@ export class RefreshBackoff {
    * made.
    */
   failureFor(request: TokenRequest): Failure | undefined {
-    const own = this.#ofTokens.failureOf(nameOf(request));
+    const own = this.#ofTokens.failureOf(this.namesOf(request).token);
     if (own?.code === 'token_refused') return { kind: 'refused', error: own };
     if (own) return { kind: 'failed', error: own, concerns: 'session' };
-    for (const name of sharedNamesOf(request)) {
+    for (const name of this.#sharedNamesOf(request)) {
       const error = this.#shared.failureOf(name);
       if (error) return { kind: 'failed', error, concerns: 'provider' };
     }
@@ -48,13 +59,13 @@ export class RefreshBackoff {
 
   /** Returns the trial request in progress that this request must wait for, or `undefined`. */
   trialFor(request: TokenRequest): Promise<unknown> | undefined {
-    const names = sharedNamesOf(request);
+    const names = this.#sharedNamesOf(request);
     return names.map((name) => this.#trials.get(name)).find((trial) => trial !== undefined);
   }
 
   /** Records that a request was started. It becomes the trial request after a shared backoff. */
   noteRequest(request: TokenRequest, running: Promise<unknown>): void {
-    for (const name of sharedNamesOf(request)) {
+    for (const name of this.#sharedNamesOf(request)) {
       if (this.#shared.hasFailed(name)) this.#try(name, running);
     }
   }
@@ -65,28 +76,28 @@ export class RefreshBackoff {
       this.#beginShared(request, failure.error);
     } else {
       this.noteResponse(request);
-      this.#ofTokens.begin(nameOf(request), failure.error);
+      this.#ofTokens.begin(this.namesOf(request).token, failure.error);
     }
     return this.failureFor(request) ?? failure;
   }
 
   /** Records that the provider responded to this kind of request, and ends its shared backoff. */
   noteResponse(request: TokenRequest): void {
-    for (const name of sharedNamesOf(request)) this.#shared.end(name);
+    for (const name of this.#sharedNamesOf(request)) this.#shared.end(name);
   }
 
   /** Records that this token was fetched, and ends its own backoff. */
   noteToken(request: TokenRequest): void {
-    this.#ofTokens.end(nameOf(request));
+    this.#ofTokens.end(this.namesOf(request).token);
   }
 
   #beginShared(request: TokenRequest, error: BffError): void {
-    const { provider } = request.session;
+    const { provider, kind } = this.namesOf(request);
     if (hasResponded(error)) this.#shared.end(provider);
-    const name = isUnreachable(error) ? provider : kindOf(request);
+    const name = isUnreachable(error) ? provider : kind;
     this.#shared.begin(name, error, retryAfterOf(error));
     // After the next backoff a new trial starts, even if this one never settles.
-    for (const shared of sharedNamesOf(request)) this.#trials.delete(shared);
+    for (const shared of this.#sharedNamesOf(request)) this.#trials.delete(shared);
   }
 
   #try(name: string, running: Promise<unknown>): void {
@@ -96,14 +107,10 @@ export class RefreshBackoff {
     const trial: Promise<void> = running.then(isOver, isOver);
     this.#trials.set(name, trial);
   }
-}
 
-/** The names of the shared backoffs of a request: its kind, then its provider. */
-function sharedNamesOf(request: TokenRequest): readonly string[] {
-  return [kindOf(request), request.session.provider];
-}
-
-/** The kind of a request: refreshes at a provider, or the tokens of one policy. */
-function kindOf({ session: { provider }, policy }: TokenRequest): string {
-  return policy?.name ?? `${provider}:refresh`;
+  /** The names of the shared backoffs of a request: its kind, then its provider. */
+  #sharedNamesOf(request: TokenRequest): readonly string[] {
+    const { kind, provider } = this.namesOf(request);
+    return [kind, provider];
+  }
 }

@@ -19,6 +19,7 @@ import type { SessionStore, StoredSession } from '../sessions/session-store.ts';
 import type { Session } from '../sessions/session.ts';
 import type { PendingWrites } from './pending-writes.ts';
 import {
+  backoffNamesOf,
   freshClaims,
   type FreshResponse,
   isFetched,
@@ -30,6 +31,9 @@ import {
 
 /** The result of a token request: the session with its new tokens, or the failure. */
 export type Refreshed = { readonly kind: 'refreshed'; readonly session: Session } | NotRefreshed;
+
+/** Injects the `RefreshListener`. */
+export const REFRESH_LISTENER = Symbol('refresh listener');
 
 /** Called with the outcome of every token request, for logs and metrics. */
 export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: string) => void;
@@ -43,7 +47,7 @@ export type RefreshListener = (outcome: Refreshed | RefreshOutcome, provider: st
  */
 export class TokenRefresher {
   readonly #running = new Map<string, Promise<Refreshed>>();
-  readonly #backoff: RefreshBackoff;
+  readonly #backoff: RefreshBackoff<TokenRequest>;
 
   constructor(
     private readonly store: SessionStore,
@@ -53,7 +57,7 @@ export class TokenRefresher {
     private readonly claims: ClaimsRefresher,
     private readonly listener: RefreshListener,
   ) {
-    this.#backoff = new RefreshBackoff(clock);
+    this.#backoff = new RefreshBackoff(clock, backoffNamesOf);
   }
 
   /** Resolves when no refresh and no write of its tokens is in progress. */

@@ -5,6 +5,7 @@ import type { TokenPolicy } from '../../oauth/tokens/token-policy.ts';
 import type { TokenSet } from '../../oauth/tokens/token-set.ts';
 import { sourcesOf } from '../claims/claims-policy.ts';
 import { isConnection, sessionAt, withAccount } from '../sessions/linked-accounts.ts';
+import type { BackoffNames } from './refresh-backoff.ts';
 import { isSameToken, refusedAtOf } from './refused-tokens.ts';
 import { type Session, type SessionLimits, withTokens } from '../sessions/session.ts';
 
@@ -54,6 +55,13 @@ export function isFetched(request: TokenRequest, stored: Session): boolean {
 /** Returns a name that is unique for each token of each session. */
 export function nameOf({ session: { id, provider }, policy }: TokenRequest): string {
   return [id, policy?.name ?? provider].join(' ');
+}
+
+/** The names of the backoffs that apply to a request. */
+export function backoffNamesOf(request: TokenRequest): BackoffNames {
+  const { session, policy } = request;
+  const { provider } = session;
+  return { token: nameOf(request), kind: policy?.name ?? `${provider}:refresh`, provider };
 }
 
 /**
