@@ -16,6 +16,7 @@ import {
 } from '../authorization-server-options.ts';
 import { dpopAlgorithms, grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
+import { deviceFlow } from './device-flow.ts';
 import { anonymousLifetime } from './records.ts';
 import { addRules, webOrigins } from './rules.ts';
 import { baseScope, completeRequest, withoutBaseScope } from './requests.ts';
@@ -127,7 +128,7 @@ function featuresOf(options: AuthorizationServerRoomOptions): Configuration['fea
       allowedPolicy: async (_context, client, token) => client.clientId === token.clientId,
     },
     dPoP: { enabled: true },
-    deviceFlow: { enabled: options.deviceAuthorization },
+    deviceFlow: deviceFlow(options),
     resourceIndicators: {
       enabled: true,
       // Without `resource`, the handle is valid on every bearer route. Of several that were granted,

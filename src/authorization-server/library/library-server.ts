@@ -24,7 +24,7 @@ export class LibraryServer implements AuthorizationServer {
 
   async serve(request: Request, response: Response): Promise<void> {
     const path = request.originalUrl.slice(this.#mountPath.length);
-    request.url = path.startsWith('/authorize?') ? withoutOpenId(path) : path;
+    request.url = librarySees(path);
     await this.#callback(request, response);
   }
 
@@ -86,6 +86,13 @@ export class LibraryServer implements AuthorizationServer {
       loginHint: textOf(params['login_hint']),
     };
   }
+}
+
+/** Returns the path that the library gets instead of the one in the request. */
+function librarySees(path: string): string {
+  if (path.startsWith('/authorize?')) return withoutOpenId(path);
+  // With a code in the address, the library's page would need a script. Ours shows it in a form.
+  return path.startsWith('/device?') ? '/device' : path;
 }
 
 /** Parameters of OpenID Connect that clients such as AppAuth send and the library would refuse. */
