@@ -51,13 +51,15 @@ dt { color: var(--dim) }
 dd { margin: 0; font-weight: 600 }
 ul { margin: .375rem 0 0; padding: 0 0 0 1.25rem }
 li::marker { color: var(--dim) }
-form { display: grid; gap: .75rem }
+form { display: grid; gap: .875rem }
+label { margin-bottom: -.5rem }
 .pair { grid-template-columns: 1fr 1fr }
 label { font-weight: 600 }
 input { width: 100%; padding: .625rem .75rem; border: 1px solid var(--line);
   border-radius: .625rem; color: inherit; background: transparent; text-align: center;
   font: 600 1.5rem/1.4 ui-monospace, monospace; letter-spacing: .1em;
   text-transform: uppercase }
+::placeholder { color: var(--dim); opacity: 1 }
 input[aria-invalid] { border-color: var(--bad) }
 button, .button { display: grid; place-items: center; min-height: 2.75rem; width: 100%;
   padding: .5rem 1rem; border: 1px solid var(--line); border-radius: .625rem; cursor: pointer;
@@ -79,7 +81,8 @@ a { color: var(--mark) }
 
 /** Renders a page of the authorization server. */
 export function renderCardPage({ title, body, formTargets }: CardPage): RenderedPage {
-  const html = renderPage({ title, style, body: `<main>\n${body}\n</main>` });
+  const plainTitle = title.replace(/\p{Bidi_Control}/gu, '');
+  const html = renderPage({ title: plainTitle, style, body: `<main>\n${body}\n</main>` });
   const headers = {
     'Content-Security-Policy': pagePolicy(style, formTargets),
     // With `no-referrer`, the `Origin` of the form would be `null`.

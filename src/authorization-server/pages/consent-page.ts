@@ -35,8 +35,8 @@ export function sendConsentPage(response: Response, page: ConsentPage): void {
  */
 export function renderConsentPage(page: ConsentPage): RenderedPage {
   const { client, redirectUri, scopes, publicUrl, action, formToken } = page;
-  const body = `<h1>Allow ${foreignText(client.name)} access?</h1>
-<p class="dim">It can then use ${escapeHtml(new URL(publicUrl).host)} as you.</p>
+  const body = `<h1>${foreignText(client.name, 40)} asks to use your account</h1>
+<p class="dim">at ${escapeHtml(new URL(publicUrl).host)}</p>
 ${accountPart(page)}
 ${factsPart(client, redirectUri)}
 ${scopesPart(scopes)}<form class="part pair" method="post" action="${escapeHtml(action)}">
@@ -46,7 +46,7 @@ ${scopesPart(scopes)}<form class="part pair" method="post" action="${escapeHtml(
 </form>
 <p class="dim small part">You can end this access at any time in the list of your sessions.</p>`;
   return renderCardPage({
-    title: `Allow ${shortened(client.name, 60)} access?`,
+    title: `${shortened(client.name, 40)} asks to use your account`,
     body,
     formTargets: formTargets(redirectUri),
   });

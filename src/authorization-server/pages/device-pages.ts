@@ -28,7 +28,7 @@ const problems: Readonly<Record<DeviceProblem, readonly [title: string, advice: 
   ],
   'too-many': [
     'There were too many attempts.',
-    'Wait ten minutes, then enter the code that your device shows by then.',
+    'Wait ten minutes, then start again on the device to get a new code.',
   ],
   'stale-form': ['This page was open for too long.', 'Enter the code again.'],
   failed: [
@@ -57,8 +57,8 @@ ${secretField(form)}
 autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="XXXX-XXXX">
 <button class="main">Continue</button>
 </form>
-<p class="dim small part">Enter only a code from a device that you have before you, never one that
-somebody sent to you.</p>`;
+<p class="dim small part">Enter only a code from a device that you have before you, never one from
+a message.</p>`;
   const [reason = ''] = problem ? problems[problem] : [];
   const title = `${reason} Connect a device`.trim();
   return renderCardPage({ title, body, formTargets: "'self'" });
@@ -75,33 +75,30 @@ export function renderConfirmationPage(
   clientName: string | undefined,
   targets: string,
 ): RenderedPage {
-  const subject = clientName === undefined ? 'a device' : foreignText(clientName);
-  const second =
-    clientName === undefined
-      ? `<a class="button" href="${escapeHtml(form.action)}">Enter another code</a>`
-      : '<button name="abort" value="yes">Deny</button>';
-  const body = `<h1>Connect ${subject}?</h1>
+  const isLookedUp = clientName !== undefined;
+  const deny = isLookedUp ? '<button name="abort" value="yes">Deny</button>\n' : '';
+  const body = `<h1>Connect ${isLookedUp ? foreignText(clientName, 40) : 'a device'}?</h1>
 <p class="dim">Check that your device shows this code:</p>
 <p class="code">${escapeHtml(userCode)}</p>
-<form class="part pair" method="post" action="${escapeHtml(form.action)}">
+<form class="part${isLookedUp ? ' pair' : ''}" method="post" action="${escapeHtml(form.action)}">
 ${secretField(form)}
 <input type="hidden" name="user_code" value="${escapeHtml(userCode)}">
 <button class="main" name="confirm" value="yes">Continue</button>
-${second}
-</form>
+${deny}</form>
 <p class="dim small part">If the code differs, or if you did not start this on a device of your
-own, do not continue: somebody may be trying to get access as you.</p>`;
-  const title = `Connect ${clientName === undefined ? 'a device' : shortened(clientName, 60)}?`;
+own, do not continue: it may be an attempt to get access as you.</p>
+${isLookedUp ? '' : `<p class="small"><a href="${escapeHtml(form.action)}">Enter another code</a></p>`}`;
+  const title = `Connect ${isLookedUp ? shortened(clientName, 40) : 'a device'}?`;
   return renderCardPage({ title, body, formTargets: `'self' ${targets}` });
 }
 
 /** Renders the page after the user has allowed the device access. */
 export function renderDonePage(clientName: string): RenderedPage {
   const body = `<p class="sign good" aria-hidden="true">✓</p>
-<h1>${foreignText(clientName)} is connected</h1>
+<h1>${foreignText(clientName, 40)} is connected</h1>
 <p class="dim">You can close this page and go on at your device. It takes a few seconds to notice.</p>
 <p class="dim small part">You can end this access at any time in the list of your sessions.</p>`;
-  return renderCardPage({ title: `${shortened(clientName, 60)} is connected`, body });
+  return renderCardPage({ title: `${shortened(clientName, 40)} is connected`, body });
 }
 
 /** Renders the page after the user has denied the device access. */
