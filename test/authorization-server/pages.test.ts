@@ -35,9 +35,9 @@ describe('the consent page', () => {
   });
 
   it.each([
-    ['http://127.0.0.1:4711/callback', 'this computer', 'http://127.0.0.1:4711'],
-    ['http://[::1]:4711/callback', 'this computer', 'http:'],
-    ['https://app.acme.com:8443/cb', 'app.acme.com:8443', 'https://app.acme.com:8443'],
+    ['http://127.0.0.1:4711/callback', 'this computer', 'http://127.0.0.1:4711 https:'],
+    ['http://[::1]:4711/callback', 'this computer', 'http: https:'],
+    ['https://app.acme.com:8443/cb', 'app.acme.com:8443', 'https:'],
     ['com.acme.app:/callback', 'the app com.acme.app', 'com.acme.app:'],
     // A host may contain a semicolon, which would begin another directive of the policy.
     ['https://a;sandbox/cb', 'a;sandbox', 'https:'],

@@ -41,6 +41,15 @@ describeInChromium('a sign-in for a client of our own, in Chromium', (open) => {
     expect(tokens.status).toBe(200);
   });
 
+  it('lets the client send its user on to a page elsewhere', async () => {
+    const { page } = await openPage();
+    await page.route('https://acme.example/**', (route) => route.fulfill({ body: 'Welcome' }));
+    client.nextPage = 'https://acme.example/signed-in';
+    await page.goto(client.authorizationUrl());
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await page.waitForURL('https://acme.example/signed-in');
+  });
+
   it.each(['verification_uri', 'verification_uri_complete'] as const)(
     'connects a device from its %s to the last page',
     async (address) => {

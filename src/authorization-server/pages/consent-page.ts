@@ -105,13 +105,14 @@ ${items.join('\n')}
 }
 
 /**
- * Returns the CSP sources of the consent form. Chromium applies `form-action` to the redirect that
- * follows the form too.
+ * Returns the CSP sources of the consent form. Chromium applies `form-action` to all redirects that
+ * follow a form: also to that of a client which sends its user on, from its redirect URI to a page
+ * that it has elsewhere. So every https page is allowed unless the client has a private scheme.
  */
 function formTargets(redirectUri: string | undefined): string {
   if (redirectUri === undefined) return "'self'";
-  const { protocol, origin } = new URL(redirectUri);
-  // Not every origin is a CSP source: IPv6 addresses are none, and some hosts contain `;`.
-  const isSource = /^https?:\/\/[\w.-]+(?::\d+)?$/.test(origin);
-  return `'self' ${isSource ? origin : protocol}`;
+  const { protocol, hostname, origin } = new URL(redirectUri);
+  if (protocol !== 'http:') return `'self' ${protocol}`;
+  // An IPv6 address is no CSP source.
+  return `'self' ${hostname === '127.0.0.1' ? origin : protocol} https:`;
 }
