@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { isLoopbackRedirect } from '../../config/values/redirect-uri.ts';
 import { escapeHtml } from '../../http/html-page.ts';
 import type { Claims } from '../../oauth/login/claims.ts';
 import type { RequestingClient } from '../authorization-server.ts';
@@ -19,9 +20,6 @@ export interface ConsentPage {
   /** The secret that the form repeats. */
   readonly formToken: string;
 }
-
-/** The hosts of redirect URIs that lead to the user's own computer (RFC 8252 §7.3). */
-const loopbackHosts = new Set(['127.0.0.1', '[::1]']);
 
 /** Sends the page on which a user allows or denies a client access. */
 export function sendConsentPage(response: Response, page: ConsentPage): void {
@@ -82,8 +80,9 @@ function factsPart({ id }: RequestingClient, redirectUri: string | undefined): s
 /** Where the client gets its code: a label and HTML. */
 function destinationOf(redirectUri: string | undefined): readonly [string, string] {
   if (redirectUri === undefined) return ['Used on', 'a device'];
-  const { protocol, hostname, host } = new URL(redirectUri);
-  if (protocol === 'http:' && loopbackHosts.has(hostname)) return ['Returns to', 'this computer'];
+  const url = new URL(redirectUri);
+  if (isLoopbackRedirect(url)) return ['Returns to', 'this computer'];
+  const { protocol, host } = url;
   // A host is never shortened: its end tells whose it is.
   if (protocol === 'https:') return ['Returns to', `<bdi>${escapeHtml(host)}</bdi>`];
   return ['Returns to', `the app ${foreignText(protocol.slice(0, -1), 100)}`];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readRedirectUri } from '../values/redirect-uri.ts';
 import { rule } from '../values/rule.ts';
 import { duration, flag, listOf, refuse, text } from '../values/scalar.ts';
 import { readScope, scopeNames } from '../values/scope.ts';
@@ -92,26 +93,4 @@ function readOwnScope(scope: string): string {
   if (scope === 'openid' || scope === 'offline_access')
     refuse(`must not be ${scope}; the authorization server has no ID tokens, and always refreshes`);
   return readScope(scope);
-}
-
-/** Reads a redirect URI (RFC 6749 §3.1.2, RFC 8252 §7). */
-function readRedirectUri(value: string): string {
-  const url = /^[a-z][a-z0-9+.-]*:[^\s\\]+$/i.test(value) ? URL.parse(value) : null;
-  if (!url) refuse('must be a complete address, like https://app.acme.com/cb');
-  if (value.includes('#')) refuse('must have no fragment (RFC 6749 §3.1.2)');
-  if (value.includes('*')) refuse('must be one exact address without a wildcard');
-  if (url.username || url.password) refuse('must not contain a user name or password');
-  switch (url.protocol) {
-    case 'https:':
-      return value;
-    case 'http:':
-      return url.hostname === '127.0.0.1' || url.hostname === '[::1]'
-        ? value
-        : refuse('must be https; http works only at 127.0.0.1 or [::1], for any port (RFC 8252)');
-    default:
-      // "apps MUST use a URI scheme based on a domain name under their control" (RFC 8252 §7.1).
-      return url.protocol.includes('.')
-        ? value
-        : refuse('has a private scheme without a dot; use com.acme.app:/callback (RFC 8252 §7.1)');
-  }
 }
