@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clientDocuments } from '../values/client-documents.ts';
 import { readRedirectUri } from '../values/redirect-uri.ts';
 import { rule } from '../values/rule.ts';
 import { duration, flag, listOf, refuse, text } from '../values/scalar.ts';
@@ -30,11 +31,13 @@ const ownClient = z
 export const authorizationServer = z
   .strictObject({
     clients: z.array(ownClient).prefault([]).describe('The registered clients. All are public.'),
-    clientIdMetadataDocuments: flag()
+    clientIdMetadataDocuments: clientDocuments()
       .prefault(false)
       .describe(
         'Whether a client may use the https URL of its metadata document as `client_id`, as MCP ' +
-          'clients do. The BFF fetches that document, never from a private address.',
+          'clients do. The BFF fetches that document, never from a private address. ' +
+          '`{ allowedHosts: [agent.corp.example] }` accepts documents of these hosts alone, ' +
+          'which then may have private addresses.',
       ),
     deviceAuthorization: flag()
       .prefault(false)
