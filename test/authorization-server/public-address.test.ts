@@ -21,6 +21,7 @@ describe('an address of a client document', () => {
     ['loopback', '127.0.0.1'],
     ['loopback', '127.255.0.3'],
     ['link-local, a cloud', '169.254.169.254'],
+    ['platform of a cloud', '168.63.129.16'],
     ['protocol assignment', '192.0.0.170'],
     ['documentation', '192.0.2.1'],
     ['documentation', '198.51.100.1'],

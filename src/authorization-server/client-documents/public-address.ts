@@ -8,6 +8,7 @@ for (const network of [
   '100.64.0.0/10', // carrier-grade NAT (RFC 6598)
   '127.0.0.0/8', // loopback
   '169.254.0.0/16', // link-local, with the metadata services of clouds
+  '168.63.129.16/32', // platform services of Azure
   '172.16.0.0/12', // private
   '192.0.0.0/24', // protocol assignments
   '192.0.2.0/24', // documentation
