@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'undici';
+import { withDeadline } from '../../http/deadline.ts';
 import { readAtMost } from '../../oauth/provider/fetch.ts';
 import {
   type AddressRules,
@@ -35,28 +36,33 @@ const maxHeaderSize = 8 * 1024;
  * most 5 KB.
  */
 export async function fetchDocument(url: URL, rules: FetchRules): Promise<FetchedDocument> {
-  const signal = AbortSignal.timeout(rules.timeout);
-  const addresses = await withDeadline(
-    checkedAddresses(url.hostname, signal, rules, rules.resolveHost),
-    signal,
-  );
+  const controller = new AbortController();
+  return withDeadline(fetchUntil(controller.signal, url, rules), rules.timeout, () => {
+    controller.abort();
+    throw new Error(`did not respond within ${rules.timeout} ms`);
+  });
+}
+
+async function fetchUntil(
+  signal: AbortSignal,
+  url: URL,
+  rules: FetchRules,
+): Promise<FetchedDocument> {
+  const addresses = await checkedAddresses(url.hostname, signal, rules, rules.resolveHost);
+  signal.throwIfAborted();
   // One connection for one document: a pool would keep what an anonymous client made it open.
   const agent = new Agent({
     connect: { lookup: lookupOf(addresses), timeout: rules.timeout },
     allowH2: false,
-    pipelining: 0,
     maxHeaderSize,
   });
   try {
-    const response = await request(url, {
-      dispatcher: agent,
-      signal,
-      headers: { accept: 'application/json', 'user-agent': 'pixie-bff' },
-    });
-    const { statusCode, headers, body } = response;
-    const problem = problemOf(statusCode, headers);
+    const headers = { accept: 'application/json', 'user-agent': 'pixie-bff' };
+    const response = await request(url, { dispatcher: agent, signal, headers });
+    const problem = problemOf(response.statusCode, response.headers);
     if (problem !== undefined) throw new Error(problem);
-    return { text: await readAtMost(body, maxSize), maxAge: maxAgeOf(headers) };
+    const text = await readAtMost(response.body, maxSize);
+    return { text, maxAge: maxAgeOf(response.headers) };
   } finally {
     await agent.destroy();
   }
@@ -76,15 +82,4 @@ function maxAgeOf({ 'cache-control': control = '' }: IncomingHttpHeaders): numbe
   if (/\bno-(?:store|cache)\b/i.test(control)) return 0;
   const seconds = /\bmax-age\s*=\s*"?(\d{1,9})/i.exec(control)?.[1];
   return seconds === undefined ? undefined : Number(seconds);
-}
-
-async function withDeadline<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
