@@ -65,8 +65,8 @@ function isAllowedRedirect(uri: string): boolean {
 /** A name that cannot hide or rearrange text: without control and format characters. */
 function nameOf(name: unknown): string {
   if (typeof name !== 'string') return '';
-  const visible = name.normalize('NFC').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '');
-  return [...visible.replace(/\s+/g, ' ').trim()].slice(0, limits.name).join('').trim();
+  const visible = name.normalize('NFC').replace(/\s+/g, ' ').replace(/\p{C}/gu, '').trim();
+  return [...visible].slice(0, limits.name).join('').trim();
 }
 
 function stringsOf(values: unknown): string[] {
