@@ -29,10 +29,11 @@ export function documentAddressOf(clientId: string, allowsLoopback: boolean): UR
 
 /**
  * Reads the document of a client. Throws if it is that of another client, or not that of a public
- * client with a redirect URI. Redirect URIs that no client may have are left out.
+ * client with a redirect URI; the messages are fixed sentences. Redirect URIs that no client may
+ * have are left out.
  */
 export function readClientDocument(text: string, clientId: string): ClientDocument {
-  const document: unknown = JSON.parse(text);
+  const document = parsed(text);
   if (typeof document !== 'object' || document === null || Array.isArray(document))
     throw new Error('is no JSON object');
   const properties = document as Readonly<Record<string, unknown>>;
@@ -48,6 +49,15 @@ export function readClientDocument(text: string, clientId: string): ClientDocume
     redirectUris: [...new Set(redirectUris)],
     grantTypes: stringsOf(grantTypes),
   };
+}
+
+/** The parser's own error quotes the text, which must not get to the requester. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A document is public, so its client can have no secret, and no key is supported yet. */

@@ -1,13 +1,15 @@
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
-import { BffError } from '../../errors.ts';
 import type {
   ClientHandle,
   ClientHandlesService,
 } from '../../session/clients/client-handles.service.ts';
 import type { ClientSessionsService } from '../../session/clients/client-sessions.service.ts';
+import type { ClientDocuments } from '../client-documents/client-documents.ts';
 import { guessing, refuseEarlyPoll } from './device-codes.ts';
+import type { DocumentClients } from './document-clients.ts';
 import { anonymousLifetime, type LibraryRecords } from './records.ts';
+import { translated } from './translated-errors.ts';
 
 /** What an adapter works with. */
 export interface AdapterParts {
@@ -15,6 +17,8 @@ export interface AdapterParts {
   readonly sessions: ClientSessionsService;
   readonly handles: ClientHandlesService;
   readonly clock: Clock;
+  /** The clients that have a metadata document. `undefined` if only registered ones are allowed. */
+  readonly documents?: ClientDocuments | undefined;
   /** The address of the client of a request, behind trusted proxies. */
   readonly addressOf: (context: KoaContextWithOIDC) => string;
 }
@@ -23,9 +27,15 @@ export interface AdapterParts {
 const anonymousKinds = new Set(['Interaction', 'DeviceCode', 'Session']);
 
 /** Creates the adapters of the library, one for each kind of record. */
-export function createAdapters(parts: AdapterParts): (kind: string) => Adapter {
-  return (kind) =>
-    kind === 'AccessToken' ? new AccessTokenAdapter(parts) : new RecordAdapter(kind, parts);
+export function createAdapters(
+  parts: AdapterParts,
+  documentClients: DocumentClients,
+): (kind: string) => Adapter {
+  return (kind) => {
+    if (kind === 'AccessToken') return new AccessTokenAdapter(parts);
+    if (kind === 'Client') return documentClients;
+    return new RecordAdapter(kind, parts);
+  };
 }
 
 /**
@@ -157,16 +167,4 @@ function payloadOf(jti: string, handle: ClientHandle): AdapterPayload {
     ...(resource !== undefined && { aud: resource }),
     ...(keyThumbprint !== undefined && { jkt: keyThumbprint }),
   };
-}
-
-/** Translates our errors to errors of the library, which sends them to the client. */
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof BffError)) throw error;
-    const { status, message } = error;
-    const unavailable = new errors.TemporarilyUnavailable(message);
-    throw Object.assign(unavailable, { cause: error, status, statusCode: status, expose: true });
-  }
 }

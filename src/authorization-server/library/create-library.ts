@@ -14,9 +14,10 @@ import {
   issuerOf,
   scopesOf,
 } from '../authorization-server-options.ts';
-import { dpopAlgorithms, grantTypes } from '../metadata.ts';
+import { deviceGrant, dpopAlgorithms, grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
 import { deviceFlow } from './device-flow.ts';
+import { DocumentClients } from './document-clients.ts';
 import { anonymousLifetime } from './records.ts';
 import { addRules, webOrigins } from './rules.ts';
 import { baseScope, completeRequest, withoutBaseScope } from './requests.ts';
@@ -50,7 +51,7 @@ export async function createLibrary(
   pages: LibraryPages,
 ): Promise<Provider> {
   const configuration: Configuration = {
-    adapter: createAdapters(parts),
+    adapter: createAdapters(parts, documentClients(options, parts)),
     clients: options.clients.map((client) => metadataOf(client, options)),
     clientDefaults: {
       // Loopback redirect URIs with any port (RFC 8252 §7.3) and private schemes.
@@ -115,6 +116,19 @@ function metadataOf(
     grant_types: grantTypes(options).filter((one) => mayRedirect || one !== 'authorization_code'),
     response_types: mayRedirect ? ['code'] : [],
   };
+}
+
+/** Clients with a metadata document may have every scope. The user consents to each. */
+function documentClients(
+  options: AuthorizationServerRoomOptions,
+  parts: AdapterParts,
+): DocumentClients {
+  return new DocumentClients(parts, ({ clientId, name, redirectUris, grantTypes: named }) => {
+    const metadata = metadataOf({ id: clientId, name, redirectUris: [...redirectUris] }, options);
+    // A device grant needs no redirect URI, so it is open only to clients that declare it.
+    const types = metadata.grant_types?.filter((one) => one !== deviceGrant || named.includes(one));
+    return { ...metadata, grant_types: types ?? [] };
+  });
 }
 
 function featuresOf(options: AuthorizationServerRoomOptions): Configuration['features'] {

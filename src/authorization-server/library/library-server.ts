@@ -74,7 +74,7 @@ export class LibraryServer implements AuthorizationServer {
 
   async #describe({ uid, params, deviceCode }: Interaction): Promise<AuthorizationRequest> {
     const clientId = textOf(params['client_id']) ?? '';
-    const client = await this.library.Client.find(clientId);
+    const client = await this.#clientOf(clientId);
     if (!client) throw new BffError('login_expired', { cause: new Error('the client is gone') });
     const { resource } = params;
     return {
@@ -85,6 +85,17 @@ export class LibraryServer implements AuthorizationServer {
       resources: [resource ?? []].flat().filter((one) => typeof one === 'string'),
       loginHint: textOf(params['login_hint']),
     };
+  }
+
+  /** The document of a client may have become unavailable since the request began. */
+  async #clientOf(clientId: string) {
+    try {
+      return await this.library.Client.find(clientId);
+    } catch (cause) {
+      throw cause instanceof errors.OIDCProviderError
+        ? new BffError('login_expired', { cause })
+        : cause;
+    }
   }
 }
 
