@@ -90,7 +90,7 @@ function destinationOf(redirectUri: string | undefined): readonly [string, strin
 
 /** The host of a client ID metadata document. `undefined` for a registered client. */
 function documentHostOf(clientId: string): string | undefined {
-  return clientId.startsWith('https:') ? URL.parse(clientId)?.host : undefined;
+  return /^https?:/.test(clientId) ? URL.parse(clientId)?.host : undefined;
 }
 
 function scopesPart(scopes: readonly string[]): string {

@@ -1,5 +1,8 @@
 import { refuse } from './scalar.ts';
 
+/** Hosts of the user's own computer, where no client has a certificate. */
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+
 /** Reads the redirect URI of a client (RFC 6749 §3.1.2, RFC 8252 §7), unchanged. */
 export function readRedirectUri(value: string): string {
   const mistake = redirectUriMistake(value);
@@ -18,7 +21,9 @@ export function redirectUriMistake(value: string): string | undefined {
   if (url.username || url.password) return 'must not contain a user name or password';
   switch (url.protocol) {
     case 'https:':
-      return undefined;
+      return loopbackHosts.has(url.hostname)
+        ? 'must not be https on a loopback host; use http://127.0.0.1/callback (RFC 8252 §7.3)'
+        : undefined;
     case 'http:':
       return isLoopbackRedirect(url)
         ? undefined
