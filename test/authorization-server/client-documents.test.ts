@@ -15,6 +15,7 @@ beforeAll(async () => {
     requests.push(request.url ?? '');
     respond(request, response);
   });
+  server.keepAliveTimeout = 60_000;
   server.on('connection', (socket) => connections.push(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -156,7 +157,9 @@ describe('the response with a document', () => {
       };
       more();
     };
-    await expect(documents().find('/endless')).rejects.toMatchObject(failureOf('larger than 5120 bytes'));
+    await expect(documents().find('/endless')).rejects.toMatchObject(
+      failureOf('larger than 5120 bytes'),
+    );
   });
 
   it('has few headers', async () => {
