@@ -194,7 +194,7 @@ describe('the response with a document', () => {
 
   it('keeps no connection open, even if its server offers to', async () => {
     respond = serve({}, { 'Keep-Alive': 'timeout=300' });
-    await documents().find();
+    expect(await documents().find()).toBeDefined();
     await Promise.all(connections.map(closed));
   });
 });

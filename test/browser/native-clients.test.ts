@@ -47,7 +47,7 @@ describeInChromium('a sign-in for a client of our own, in Chromium', (open) => {
     await page.goto(client.authorizationUrl());
     const next = page.waitForRequest(client.nextPage);
     await page.getByRole('button', { name: 'Allow' }).click();
-    await next;
+    expect((await next).isNavigationRequest()).toBe(true);
   });
 
   it.each(['verification_uri', 'verification_uri_complete'] as const)(

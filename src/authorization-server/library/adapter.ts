@@ -1,26 +1,22 @@
-import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
 import type {
   ClientHandle,
   ClientHandlesService,
 } from '../../session/clients/client-handles.service.ts';
 import type { ClientSessionsService } from '../../session/clients/client-sessions.service.ts';
-import type { ClientDocuments } from '../client-documents/client-documents.ts';
+import type { AuthorizationServerRoomOptions } from '../authorization-server-options.ts';
 import { guessing, refuseEarlyPoll } from './device-codes.ts';
-import type { DocumentClients } from './document-clients.ts';
+import { type DocumentClientParts, DocumentClients } from './document-clients.ts';
 import { anonymousLifetime, type LibraryRecords } from './records.ts';
 import { translated } from './translated-errors.ts';
 
 /** What an adapter works with. */
-export interface AdapterParts {
+export interface AdapterParts extends DocumentClientParts {
   readonly records: LibraryRecords;
   readonly sessions: ClientSessionsService;
   readonly handles: ClientHandlesService;
   readonly clock: Clock;
-  /** The clients that have a metadata document. `undefined` if only registered ones are allowed. */
-  readonly documents?: ClientDocuments | undefined;
-  /** The address of the client of a request, behind trusted proxies. */
-  readonly addressOf: (context: KoaContextWithOIDC) => string;
 }
 
 /** The kinds of records that requests of clients without any authorization create. */
@@ -29,11 +25,11 @@ const anonymousKinds = new Set(['Interaction', 'DeviceCode', 'Session']);
 /** Creates the adapters of the library, one for each kind of record. */
 export function createAdapters(
   parts: AdapterParts,
-  documentClients: DocumentClients,
+  options: AuthorizationServerRoomOptions,
 ): (kind: string) => Adapter {
   return (kind) => {
     if (kind === 'AccessToken') return new AccessTokenAdapter(parts);
-    if (kind === 'Client') return documentClients;
+    if (kind === 'Client') return new DocumentClients(parts, options);
     return new RecordAdapter(kind, parts);
   };
 }

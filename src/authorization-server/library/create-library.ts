@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import {
   type AccessToken,
-  type ClientMetadata,
   type Configuration,
   errors,
   type KoaContextWithOIDC,
@@ -14,10 +13,10 @@ import {
   issuerOf,
   scopesOf,
 } from '../authorization-server-options.ts';
-import { deviceGrant, dpopAlgorithms, grantTypes } from '../metadata.ts';
+import { dpopAlgorithms, grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
+import { metadataOfClient } from './client-metadata.ts';
 import { deviceFlow } from './device-flow.ts';
-import { DocumentClients } from './document-clients.ts';
 import { anonymousLifetime } from './records.ts';
 import { addRules, webOrigins } from './rules.ts';
 import { baseScope, completeRequest, withoutBaseScope } from './requests.ts';
@@ -51,8 +50,8 @@ export async function createLibrary(
   pages: LibraryPages,
 ): Promise<Provider> {
   const configuration: Configuration = {
-    adapter: createAdapters(parts, documentClients(options, parts)),
-    clients: options.clients.map((client) => metadataOf(client, options)),
+    adapter: createAdapters(parts, options),
+    clients: options.clients.map((client) => metadataOfClient(client, options)),
     clientDefaults: {
       // Loopback redirect URIs with any port (RFC 8252 §7.3) and private schemes.
       application_type: 'native',
@@ -101,34 +100,6 @@ export async function createLibrary(
   addRules(library, options);
   issueHandles(library, parts);
   return library;
-}
-
-function metadataOf(
-  { id, name, redirectUris, scopes }: AuthorizationServerRoomOptions['clients'][number],
-  options: AuthorizationServerRoomOptions,
-): ClientMetadata {
-  const mayRedirect = redirectUris.length > 0;
-  return {
-    client_id: id,
-    client_name: name,
-    redirect_uris: [...redirectUris],
-    scope: [...(scopes ?? scopesOf(options)), baseScope].join(' '),
-    grant_types: grantTypes(options).filter((one) => mayRedirect || one !== 'authorization_code'),
-    response_types: mayRedirect ? ['code'] : [],
-  };
-}
-
-/** Clients with a metadata document may have every scope. The user consents to each. */
-function documentClients(
-  options: AuthorizationServerRoomOptions,
-  parts: AdapterParts,
-): DocumentClients {
-  return new DocumentClients(parts, ({ clientId, name, redirectUris, grantTypes: named }) => {
-    const metadata = metadataOf({ id: clientId, name, redirectUris: [...redirectUris] }, options);
-    // A device grant needs no redirect URI, so it is open only to clients that declare it.
-    const types = metadata.grant_types?.filter((one) => one !== deviceGrant || named.includes(one));
-    return { ...metadata, grant_types: types ?? [] };
-  });
 }
 
 function featuresOf(options: AuthorizationServerRoomOptions): Configuration['features'] {

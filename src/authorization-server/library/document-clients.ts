@@ -1,9 +1,17 @@
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import type { ClientDocument } from '../client-documents/client-document.ts';
-import { ClientDocumentError } from '../client-documents/client-documents.ts';
-import type { AdapterParts } from './adapter.ts';
+import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { AuthorizationServerRoomOptions } from '../authorization-server-options.ts';
+import { ClientDocumentError, type ClientDocuments } from '../client-documents/client-documents.ts';
+import { metadataOfDocument } from './client-metadata.ts';
 import { currentContext } from './current-context.ts';
 import { translated } from './translated-errors.ts';
+
+/** What the clients with documents are found by. */
+export interface DocumentClientParts {
+  /** The documents. `undefined` if only registered clients are allowed. */
+  readonly documents?: ClientDocuments | undefined;
+  /** The address of the client of a request, behind trusted proxies. */
+  readonly addressOf: (context: KoaContextWithOIDC) => string;
+}
 
 /** The endpoints that clients call themselves. */
 const clientRoutes = new Set(['token', 'revocation']);
@@ -14,8 +22,8 @@ const clientRoutes = new Set(['token', 'revocation']);
  */
 export class DocumentClients implements Adapter {
   constructor(
-    private readonly parts: Pick<AdapterParts, 'documents' | 'addressOf'>,
-    private readonly metadataOf: (document: ClientDocument) => AdapterPayload,
+    private readonly parts: DocumentClientParts,
+    private readonly options: AuthorizationServerRoomOptions,
   ) {}
 
   /** Throws an error of the library if the document cannot be fetched or is not acceptable. */
@@ -25,7 +33,7 @@ export class DocumentClients implements Adapter {
     try {
       const address = context ? addressOf(context) : '';
       const document = await translated(async () => documents?.find(clientId, address));
-      return document && this.metadataOf(document);
+      return document && metadataOfDocument(document, this.options);
     } catch (error) {
       // The library would look for the client again, to redirect the error to it.
       if (context) Object.assign(context.oidc, { noclient: true });

@@ -102,6 +102,6 @@ export function foreignText(text: string, most = 60): string {
 
 /** Cuts text after `most` characters and adds an ellipsis. Never cuts a character in two. */
 export function shortened(text: string, most: number): string {
-  const characters = [...text.slice(0, 2 * most + 2)];
+  const characters = Array.from(text.slice(0, 2 * most + 2));
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : text;
 }
