@@ -7,6 +7,7 @@ import {
   renderDeniedPage,
   renderDonePage,
   renderInputPage,
+  renderStalePage,
 } from '../../src/authorization-server/pages/device-pages.ts';
 
 const consent: ConsentPage = {
@@ -131,7 +132,6 @@ describe('the page for the code of a device', () => {
     ['used', 'A code works once'],
     ['too-many', 'Wait ten minutes'],
     ['missing', 'Your device shows it'],
-    ['stale-form', 'Enter the code again'],
     ['failed', 'Try again in a moment'],
   ] as const)('tells what to do next after: %s', (problem, advice) => {
     const page = renderInputPage(form, 'bcdf-ghjk', problem);
@@ -155,5 +155,6 @@ describe('the page for the code of a device', () => {
   it('tells how it ended', () => {
     expect(textOf(renderDonePage('Acme TV'))).toContain('Acme TV is connected');
     expect(textOf(renderDeniedPage(form))).toContain('The device was not connected');
+    expect(textOf(renderStalePage(form))).toContain('Enter the code again');
   });
 });

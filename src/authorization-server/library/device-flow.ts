@@ -8,6 +8,7 @@ import {
   renderDeniedPage,
   renderDonePage,
   renderInputPage,
+  renderStalePage,
 } from '../pages/device-pages.ts';
 
 type DeviceFlow = NonNullable<NonNullable<Configuration['features']>['deviceFlow']>;
@@ -35,6 +36,10 @@ export function deviceFlow(options: AuthorizationServerRoomOptions): DeviceFlow 
     enabled: deviceAuthorization,
     userCodeInputSource: (context, _form, _out, error) => {
       if (error?.name === 'AbortedError') return show(context, renderDeniedPage({ action }));
+      if (error instanceof errors.InvalidRequest) {
+        keepUnsaved(context);
+        return show(context, renderStalePage({ action }));
+      }
       const form = formOf(context);
       const named = error ? undefined : codeInAddress(context);
       if (named !== undefined)
@@ -66,9 +71,16 @@ function codeInAddress({ req }: KoaContextWithOIDC): string | undefined {
   return first && `${first}-${second}`;
 }
 
+/**
+ * A form without the cookie of its session gets a new session, which the library fails to save
+ * (`Session#persist`). The page after it has no form and needs none.
+ */
+function keepUnsaved({ oidc: { session } }: KoaContextWithOIDC): void {
+  if (session && session.exp === undefined) Object.assign(session, { touched: false });
+}
+
 function problemOf(error: Error): DeviceProblem {
   if (error instanceof errors.SlowDown) return 'too-many';
-  if (error instanceof errors.InvalidRequest) return 'stale-form';
   return problems[error.name] ?? 'failed';
 }
 

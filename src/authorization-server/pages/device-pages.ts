@@ -10,8 +10,7 @@ export interface DeviceForm {
 }
 
 /** Why a code was not accepted. */
-export type DeviceProblem =
-  'missing' | 'wrong' | 'expired' | 'used' | 'too-many' | 'stale-form' | 'failed';
+export type DeviceProblem = 'missing' | 'wrong' | 'expired' | 'used' | 'too-many' | 'failed';
 
 /** What happened, and what the user can do next. */
 const problems: Readonly<Record<DeviceProblem, readonly [title: string, advice: string]>> = {
@@ -30,7 +29,6 @@ const problems: Readonly<Record<DeviceProblem, readonly [title: string, advice: 
     'There were too many attempts.',
     'Wait ten minutes, then start again on the device to get a new code.',
   ],
-  'stale-form': ['This page was open for too long.', 'Enter the code again.'],
   failed: [
     'That did not work.',
     'Try again in a moment. If your code is older than ten minutes, get a new one.',
@@ -99,6 +97,14 @@ export function renderDonePage(clientName: string): RenderedPage {
 <p class="dim">You can close this page and go on at your device. It takes a few seconds to notice.</p>
 <p class="dim small part">You can end this access at any time in the list of your sessions.</p>`;
   return renderCardPage({ title: `${shortened(clientName, 40)} is connected`, body });
+}
+
+/** Renders the page after a form that is too old, or that was not sent from our page. */
+export function renderStalePage(form: Pick<DeviceForm, 'action'>): RenderedPage {
+  const body = `<h1>This page was open for too long</h1>
+<p class="dim">Nothing was connected.</p>
+<p class="part"><a class="button main" href="${escapeHtml(form.action)}">Enter the code again</a></p>`;
+  return renderCardPage({ title: 'This page was open for too long', body });
 }
 
 /** Renders the page after the user has denied the device access. */
