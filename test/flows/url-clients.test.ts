@@ -111,6 +111,16 @@ describe('a client whose id is the address of its document', () => {
     expect(await errorOn(idOf())).toContain('could not be fetched');
   });
 
+  it('is asked to wait if too many documents are fetched for its address', async () => {
+    clock.advance(60_000);
+    const begin = (index: number) =>
+      client.begin(bff.browser(), { client_id: `${origin()}/secret.json?${index}` });
+    for (let index = 0; index < 20; index += 1) expect((await begin(index)).status).toBe(400);
+    const page = await begin(20);
+    expect([page.status, page.history.length, fetches]).toEqual([429, 1, 20]);
+    clock.advance(60_000);
+  });
+
   it('is an unknown client if its id is not canonical', async () => {
     expect(await errorOn(`${origin()}/a/../client.json`)).toContain('Client is invalid');
     expect(fetches).toBe(0);
