@@ -8,6 +8,7 @@ import { SESSION_OPTIONS, type SessionRoomOptions } from '../session/session-opt
 import { KEY_VALUE_STORE, type KeyValueStore } from '../session/store/key-value-store.ts';
 import { SealedRecords } from '../session/store/sealed-records.ts';
 import { Sealing } from '../session/store/sealing.ts';
+import type { ClientDocuments } from './client-documents/client-documents.ts';
 import { sendAuthorizationError } from './error-page.ts';
 import { clientAddress } from './client-address.ts';
 import { AUTHORIZATION_SERVER, type AuthorizationServer } from './authorization-server.ts';
@@ -57,13 +58,28 @@ async function openAuthorizationServer(
   const prefix = `${redis?.keyPrefix ?? ''}oauth:`;
   const slots = { store, key: `${prefix}pending`, most };
   const records = new LibraryRecords(new SealedRecords(store, sealing, prefix), slots);
-  const parts = { records, sessions, handles, clock, addressOf: clientAddress(options) };
+  const documents = await openClientDocuments(options, clock);
+  const addressOf = clientAddress(options);
+  const parts = { records, sessions, handles, clock, documents, addressOf };
   const library = await createLibrary(options, parts, {
     interactionPath: (id) => interactionPath(options.basePath, id),
     showError: sendAuthorizationError,
   });
   logErrors(library);
   return new LibraryServer(library, options);
+}
+
+/** The time limit for the document of a client, in milliseconds. */
+const documentTimeout = 5000;
+
+async function openClientDocuments(
+  { clientIdMetadataDocuments: enabled, publicUrl }: AuthorizationServerRoomOptions,
+  clock: Clock,
+): Promise<ClientDocuments | undefined> {
+  if (!enabled) return undefined;
+  const { ClientDocuments } = await import('./client-documents/client-documents.ts');
+  const allowsLoopback = ['localhost', '127.0.0.1'].includes(new URL(publicUrl).hostname);
+  return new ClientDocuments({ ...enabled, allowsLoopback, timeout: documentTimeout }, clock);
 }
 
 /** Logs what the library refuses. The client got the same code. */

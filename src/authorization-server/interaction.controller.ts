@@ -20,7 +20,7 @@ import {
   type AuthorizationRequest,
   type AuthorizationServer,
 } from './authorization-server.ts';
-import { sendConsentPage } from './consent-page.ts';
+import { sendConsentPage } from './pages/consent-page.ts';
 import {
   AUTHORIZATION_SERVER_OPTIONS,
   type AuthorizationServerRoomOptions,
@@ -124,13 +124,14 @@ export class InteractionController {
     authorization: AuthorizationRequest,
     { signIn, formToken }: ClientSignIn,
   ): void {
-    const { basePath } = this.options;
+    const { basePath, publicUrl } = this.options;
     const { client, redirectUri, scopes } = authorization;
     sendConsentPage(response, {
       client,
       redirectUri,
       scopes,
       claims: signIn.claims,
+      publicUrl,
       action: interactionPath(basePath, authorization.id),
       formToken,
     });

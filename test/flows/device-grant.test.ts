@@ -76,7 +76,19 @@ describe('a device', () => {
     const code = await begin();
     const browser = bff.browser();
     const consent = await enter(code, browser);
-    await browser.submit(consent, { decision: 'deny' });
+    const last = await browser.submit(consent, { decision: 'deny' });
+    expect([last.status, last.body]).toEqual([200, expect.stringContaining('was not connected')]);
+    expect((await poll(code)).error).toBe('access_denied');
+  });
+
+  it('hears of a denial on the page with its code', async () => {
+    const code = await begin();
+    const browser = bff.browser();
+    const page = await browser.navigate(code.verification_uri);
+    const confirmation = await browser.submit(page, { user_code: code.user_code });
+    expect(confirmation.body).toMatch(/Connect <bdi>Acme CLI<\/bdi>\?[^]*Check that your device/);
+    const last = await browser.submit(confirmation, { abort: 'yes' });
+    expect(last.body).toContain('was not connected');
     expect((await poll(code)).error).toBe('access_denied');
   });
 
@@ -86,9 +98,10 @@ describe('a device', () => {
     await browser.submit(await enter(code, browser), { decision: 'allow' });
     const page = await browser.navigate(code.verification_uri);
     const again = await browser.submit(page, { user_code: code.user_code });
-    expect(again.body).toContain('name="user_code"');
+    expect(again.body).toContain('This code was used before.');
     const wrong = await browser.submit(again, { user_code: 'BBBB-BBBB' });
-    expect(wrong.body).toContain('name="user_code"');
+    expect(wrong.body).toContain('This code does not work.');
+    expect(wrong.body).toContain('value="BBBB-BBBB"');
   });
 
   it('needs no typing with the complete address', async () => {
@@ -99,6 +112,24 @@ describe('a device', () => {
     expect(consent.body).toContain('Acme CLI');
   });
 
+  it('is not connected by a form that another site sent', async () => {
+    const code = await begin();
+    const browser = bff.browser();
+    await browser.navigate(code.verification_uri);
+    const forged = { user_code: code.user_code, confirm: 'yes', xsrf: 'x' };
+    const from = 'https://evil.example/';
+    const page = await browser.navigate(code.verification_uri, { form: forged, from });
+    expect([page.status, page.body]).toEqual([400, expect.stringContaining('open for too long')]);
+    expect((await poll(code)).error).toBe('authorization_pending');
+  });
+
+  it('shows only a well-formed code of its address', async () => {
+    const url = `${client.issuer}/device?user_code=%22%3E%3Cscript%3E&confirm=yes`;
+    const page = await bff.browser().navigate(url);
+    expect(page.body).toContain('Enter the code that your device shows.');
+    expect(page.body).not.toContain('script');
+  });
+
   it('cannot be guessed: an address has twenty wrong codes in ten minutes', async () => {
     const code = await begin();
     const browser = bff.browser();
@@ -107,5 +138,6 @@ describe('a device', () => {
       page = await browser.submit(page, { user_code: 'CCCC-CCCC' });
     const right = await browser.submit(page, { user_code: code.user_code });
     expect(right.body).not.toContain('confirm');
+    expect([right.status, right.body]).toEqual([429, expect.stringContaining('Wait ten minutes')]);
   });
 });

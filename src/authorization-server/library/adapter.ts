@@ -1,31 +1,37 @@
-import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
-import { BffError } from '../../errors.ts';
 import type {
   ClientHandle,
   ClientHandlesService,
 } from '../../session/clients/client-handles.service.ts';
 import type { ClientSessionsService } from '../../session/clients/client-sessions.service.ts';
+import type { AuthorizationServerRoomOptions } from '../authorization-server-options.ts';
 import { guessing, refuseEarlyPoll } from './device-codes.ts';
+import { type DocumentClientParts, DocumentClients } from './document-clients.ts';
 import { anonymousLifetime, type LibraryRecords } from './records.ts';
+import { translated } from './translated-errors.ts';
 
 /** What an adapter works with. */
-export interface AdapterParts {
+export interface AdapterParts extends DocumentClientParts {
   readonly records: LibraryRecords;
   readonly sessions: ClientSessionsService;
   readonly handles: ClientHandlesService;
   readonly clock: Clock;
-  /** The address of the client of a request, behind trusted proxies. */
-  readonly addressOf: (context: KoaContextWithOIDC) => string;
 }
 
 /** The kinds of records that requests of clients without any authorization create. */
 const anonymousKinds = new Set(['Interaction', 'DeviceCode', 'Session']);
 
 /** Creates the adapters of the library, one for each kind of record. */
-export function createAdapters(parts: AdapterParts): (kind: string) => Adapter {
-  return (kind) =>
-    kind === 'AccessToken' ? new AccessTokenAdapter(parts) : new RecordAdapter(kind, parts);
+export function createAdapters(
+  parts: AdapterParts,
+  options: AuthorizationServerRoomOptions,
+): (kind: string) => Adapter {
+  return (kind) => {
+    if (kind === 'AccessToken') return new AccessTokenAdapter(parts);
+    if (kind === 'Client') return new DocumentClients(parts, options);
+    return new RecordAdapter(kind, parts);
+  };
 }
 
 /**
@@ -157,16 +163,4 @@ function payloadOf(jti: string, handle: ClientHandle): AdapterPayload {
     ...(resource !== undefined && { aud: resource }),
     ...(keyThumbprint !== undefined && { jkt: keyThumbprint }),
   };
-}
-
-/** Translates our errors to errors of the library, which sends them to the client. */
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof BffError)) throw error;
-    const { status, message } = error;
-    const unavailable = new errors.TemporarilyUnavailable(message);
-    throw Object.assign(unavailable, { cause: error, status, statusCode: status, expose: true });
-  }
 }

@@ -3,7 +3,6 @@ import { exportJWK, generateKeyPair } from 'jose';
 import {
   type AccessToken,
   type AsymmetricSigningAlgorithm,
-  type ClientMetadata,
   type Configuration,
   errors,
   type KoaContextWithOIDC,
@@ -18,6 +17,8 @@ import {
 import { dpopAlgorithms } from '../../oauth/bearer/dpop-proofs.ts';
 import { grantTypes } from '../metadata.ts';
 import { type AdapterParts, createAdapters } from './adapter.ts';
+import { metadataOfClient } from './client-metadata.ts';
+import { deviceFlow } from './device-flow.ts';
 import { anonymousLifetime } from './records.ts';
 import { addRules, webOrigins } from './rules.ts';
 import { baseScope, completeRequest, withoutBaseScope } from './requests.ts';
@@ -51,8 +52,8 @@ export async function createLibrary(
   pages: LibraryPages,
 ): Promise<Provider> {
   const configuration: Configuration = {
-    adapter: createAdapters(parts),
-    clients: options.clients.map((client) => metadataOf(client, options)),
+    adapter: createAdapters(parts, options),
+    clients: options.clients.map((client) => metadataOfClient(client, options)),
     clientDefaults: {
       // Loopback redirect URIs with any port (RFC 8252 §7.3) and private schemes.
       application_type: 'native',
@@ -103,21 +104,6 @@ export async function createLibrary(
   return library;
 }
 
-function metadataOf(
-  { id, name, redirectUris, scopes }: AuthorizationServerRoomOptions['clients'][number],
-  options: AuthorizationServerRoomOptions,
-): ClientMetadata {
-  const mayRedirect = redirectUris.length > 0;
-  return {
-    client_id: id,
-    client_name: name,
-    redirect_uris: [...redirectUris],
-    scope: [...(scopes ?? scopesOf(options)), baseScope].join(' '),
-    grant_types: grantTypes(options).filter((one) => mayRedirect || one !== 'authorization_code'),
-    response_types: mayRedirect ? ['code'] : [],
-  };
-}
-
 function featuresOf(options: AuthorizationServerRoomOptions): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
@@ -129,7 +115,7 @@ function featuresOf(options: AuthorizationServerRoomOptions): Configuration['fea
       allowedPolicy: async (_context, client, token) => client.clientId === token.clientId,
     },
     dPoP: { enabled: true },
-    deviceFlow: { enabled: options.deviceAuthorization },
+    deviceFlow: deviceFlow(options),
     resourceIndicators: {
       enabled: true,
       // Without `resource`, the handle is valid on every bearer route. Of several that were granted,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { currentContext } from './current-context.ts';
 import type { LibraryRecords } from './records.ts';
 import { pollInterval } from './rules.ts';
 
@@ -37,9 +38,4 @@ export async function guessing<T>(
   const found = await lookUp();
   if (found) await Promise.all(limits.map(([name]) => records.freeGuess(name, guess)));
   return found;
-}
-
-/** The request that the library is serving. */
-function currentContext(): KoaContextWithOIDC | undefined {
-  return Provider.ctx as KoaContextWithOIDC | undefined;
 }

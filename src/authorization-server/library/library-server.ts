@@ -24,7 +24,7 @@ export class LibraryServer implements AuthorizationServer {
 
   async serve(request: Request, response: Response): Promise<void> {
     const path = request.originalUrl.slice(this.#mountPath.length);
-    request.url = path.startsWith('/authorize?') ? withoutOpenId(path) : path;
+    request.url = librarySees(path);
     await this.#callback(request, response);
   }
 
@@ -74,7 +74,7 @@ export class LibraryServer implements AuthorizationServer {
 
   async #describe({ uid, params, deviceCode }: Interaction): Promise<AuthorizationRequest> {
     const clientId = textOf(params['client_id']) ?? '';
-    const client = await this.library.Client.find(clientId);
+    const client = await this.#clientOf(clientId);
     if (!client) throw new BffError('login_expired', { cause: new Error('the client is gone') });
     const { resource } = params;
     return {
@@ -86,6 +86,24 @@ export class LibraryServer implements AuthorizationServer {
       loginHint: textOf(params['login_hint']),
     };
   }
+
+  /** The document of a client may have become unavailable since the request began. */
+  async #clientOf(clientId: string) {
+    try {
+      return await this.library.Client.find(clientId);
+    } catch (cause) {
+      throw cause instanceof errors.OIDCProviderError
+        ? new BffError('login_expired', { cause })
+        : cause;
+    }
+  }
+}
+
+/** Returns the path that the library gets instead of the one in the request. */
+function librarySees(path: string): string {
+  if (path.startsWith('/authorize?')) return withoutOpenId(path);
+  // With a code in the address, the library's page would need a script. Ours shows it in a form.
+  return path.startsWith('/device?') ? '/device' : path;
 }
 
 /** Parameters of OpenID Connect that clients such as AppAuth send and the library would refuse. */

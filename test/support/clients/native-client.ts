@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestBff } from '../bff/bff.ts';
 import type { Page, TestBrowser } from '../browser/browser.ts';
@@ -20,7 +20,7 @@ export interface TokenResponse {
 
 /** Authorizes a client of the BFF's own authorization server, and returns it once it listens. */
 export async function startNativeClient(bff: TestBff, clientId = 'cli'): Promise<NativeClient> {
-  const server = createServer((_request, response) => response.end('You can close this window.'));
+  const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return new NativeClient(bff, clientId, server);
 }
@@ -31,6 +31,8 @@ export class NativeClient {
   readonly issuer: string;
   /** The verifier of the latest authorization request. */
   codeVerifier = '';
+  /** Where the client sends its user on to after the next redirect. Optional. */
+  nextPage: string | undefined;
 
   constructor(
     private readonly bff: TestBff,
@@ -40,6 +42,11 @@ export class NativeClient {
     const { port } = server.address() as AddressInfo;
     this.redirectUri = `http://127.0.0.1:${port}/callback`;
     this.issuer = `${bff.url}${bff.options.basePath}/oauth`;
+    server.on('request', (_request, response: ServerResponse) => {
+      if (this.nextPage !== undefined) response.writeHead(302, { Location: this.nextPage });
+      this.nextPage = undefined;
+      response.end('You can close this window.');
+    });
   }
 
   /** A new authorization request. `null` leaves a parameter out. */
