@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import { BffError } from '../../errors.ts';
+import {
+  type ClientHandle,
+  ClientHandlesService,
+} from '../../session/clients/client-handles.service.ts';
+import type { Session } from '../../session/sessions/session.ts';
+import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
+import type { BearerRoute } from './bearer-route.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
+
+/** The caller of a request with an access token. */
+export interface BearerCaller {
+  /** The session that a handle of our own authorization server refers to. */
+  readonly session: Session | undefined;
+  /** The end of the access token, in epoch milliseconds. `undefined` if it has none. */
+  readonly expiresAt: number | undefined;
+}
+
+/** Finds out who calls with an access token, from the `Authorization` header alone. */
+@Injectable()
+export class BearerCallersService {
+  constructor(
+    private readonly handles: ClientHandlesService,
+    private readonly sessions: SessionReaderService,
+  ) {}
+
+  /**
+   * Returns the caller of a request with `Authorization`. A call renews the idle time of its
+   * session, unless `isHandshake`. Rejects with `not_signed_in` for a scheme that we do not know,
+   * `invalid_token`, `insufficient_scope`, `invalid_request` for several `Authorization` fields, and
+   * `session_store_unavailable`.
+   */
+  async callerOf(
+    request: Request,
+    route: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<BearerCaller> {
+    const credentials = readCredentials(request);
+    if (!credentials) throw new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
+    return this.#callerWithHandle(credentials, route, isHandshake);
+  }
+
+  async #callerWithHandle(
+    { token }: Credentials,
+    route: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<BearerCaller> {
+    const handle = this.handles.read(token);
+    if (!handle) throw invalid('forged or expired');
+    if (handle.keyThumbprint !== undefined) throw invalid('bound to a key');
+    if (handle.resource !== undefined && handle.resource !== route.resource)
+      throw invalid(`for another resource: ${handle.resource}`);
+    refuseMissingScopes(handle.scopes, route);
+    const session = await this.#sessionOf(handle, isHandshake);
+    return { session, expiresAt: handle.expiresAt };
+  }
+
+  async #sessionOf({ sessionId, clientId }: ClientHandle, isHandshake: boolean): Promise<Session> {
+    // A client in the background reconnects its WebSocket. That must not extend the session.
+    const reading = isHandshake ? this.sessions.find(sessionId) : this.sessions.readById(sessionId);
+    const session = await reading;
+    if (!session) throw invalid('its session has ended');
+    if (session.client?.id !== clientId) throw invalid('its session is of another client');
+    return session;
+  }
+}
+
+/** Throws `insufficient_scope` unless the token has every scope of the route. */
+function refuseMissingScopes(scopes: readonly string[], route: BearerRoute): void {
+  const missing = route.scopes.filter((scope) => !scopes.includes(scope));
+  if (missing.length === 0) return;
+  const cause = new Error(`the access token lacks ${missing.join(' ')}`);
+  throw new BffError('insufficient_scope', { cause });
+}
+
+function invalid(reason: string): BffError {
+  return new BffError('invalid_token', { cause: new Error(`access token: ${reason}`) });
+}
