@@ -6,6 +6,9 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
+import type { BearerRoute } from '../access/bearer/bearer-route.ts';
+import { BearerCallersService } from '../access/bearer/bearer-callers.service.ts';
+import { challengesFor } from '../access/bearer/challenge.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
@@ -25,7 +28,7 @@ import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-req
 /** Called for a request that matches no route, or with the error of one that failed. */
 export type PassOn = (failure?: unknown) => void;
 
-const anonymous: Caller = { session: undefined, account: undefined };
+const anonymous: Caller = { session: undefined, account: undefined, bearer: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -38,6 +41,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
+    private readonly bearers: BearerCallersService,
     private readonly access: AccessService,
     private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
@@ -50,18 +54,21 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * matches, or with the `BffError` of a request that got no complete response.
    */
   serve(request: Request, response: Response, passOn: PassOn): void {
+    let fail = passOn;
     try {
       const admitted = this.admission.admit(request, response);
       if (!admitted) return passOn();
+      const { bearer } = admitted.route;
+      if (bearer) fail = withChallenges(admitted, bearer, passOn);
       const served = after(this.#caller(admitted), (caller) => {
         this.#refuseByRules(admitted, caller);
         return after(this.authorization.authorize(admitted, caller), (authorized) =>
-          this.#send(admitted, caller, authorized, passOn),
+          this.#send(admitted, caller, authorized, fail),
         );
       });
-      if (served instanceof Promise) served.catch(passOn);
+      if (served instanceof Promise) served.catch(fail);
     } catch (failure) {
-      passOn(failure);
+      fail(failure);
     }
   }
 
@@ -78,14 +85,30 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     await this.routes.close();
   }
 
-  #caller({ request, route, handshake }: AdmittedRequest): MaybePromise<Caller> {
+  #caller({ request, route, handshake, bearer }: AdmittedRequest): MaybePromise<Caller> {
     if (route.isAnonymous) return anonymous;
+    if (bearer) return this.#bearerCaller(request, route, bearer, handshake !== undefined);
     const { cookie } = request.headers;
     // A background page reconnects its WebSocket again and again. That must not extend the session.
     const session = handshake ? this.sessions.peek(cookie) : this.sessions.read(cookie);
     return after(session, (found) =>
-      found ? { session: found, account: this.#accountFor(route, found) } : anonymous,
+      found
+        ? { session: found, account: this.#accountFor(route, found), bearer: undefined }
+        : anonymous,
     );
+  }
+
+  /** The cookie of a request with an access token is never read. */
+  async #bearerCaller(
+    request: Request,
+    route: ProxyRoute,
+    bearerRoute: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<Caller> {
+    if (request.headers.authorization === undefined) return anonymous;
+    const bearer = await this.bearers.callerOf(request, bearerRoute, isHandshake);
+    const { session } = bearer;
+    return { session, account: session && this.#accountFor(route, session), bearer };
   }
 
   /**
@@ -149,6 +172,19 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
       if (failure) passOn(failure);
     });
   }
+}
+
+/** Adds challenges to the failures of a route that accepts access tokens. */
+function withChallenges(
+  { request, response }: AdmittedRequest,
+  bearer: BearerRoute,
+  passOn: PassOn,
+): PassOn {
+  return (failure) => {
+    const challenges = challengesFor(failure, bearer, request.headers.authorization);
+    if (challenges && !response.headersSent) response.setHeader('WWW-Authenticate', challenges);
+    passOn(failure);
+  };
 }
 
 function describe(

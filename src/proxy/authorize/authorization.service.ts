@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
+import type { BearerCaller } from '../../access/bearer/bearer-callers.service.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
 import { satisfies } from '../../oauth/login/acr.ts';
@@ -33,7 +34,12 @@ export interface Caller {
    * account. `undefined` if there is none at the provider of the route.
    */
   readonly account: Session | undefined;
+  /** The access token of the request. `undefined` if its cookie decides, or if it has neither. */
+  readonly bearer: BearerCaller | undefined;
 }
+
+/** In place of the tokens of a caller whose upstream gets none: see `routes[].forwardToken`. */
+const withheld = Symbol('withheld');
 
 /** Creates the headers of upstream requests, with an access token where the route requires one. */
 @Injectable()
@@ -64,26 +70,38 @@ export class AuthorizationService {
     const { request, route, isPage } = admitted;
     if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
     if (isPage && caller.session) this.navigations.refuseOtherSites(request);
-    return after(this.#tokensFor(route, caller.account), (tokens) => {
+    this.#refuseWeakSignIn(route, caller);
+    return after(this.#tokensFor(route, caller), (tokens) => {
       if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
-      return this.#authorizedBy(tokens, admitted, caller.account);
+      return this.#authorizedBy(tokens === withheld ? undefined : tokens, admitted, caller);
     });
   }
 
   /** Throws `step_up_required` before a token is requested. */
-  #tokensFor(
-    { requirements, signInTarget, isAnonymous }: ProxyRoute,
-    account: Session | undefined,
-  ): MaybePromise<TokenSet | undefined> {
-    if (!account && !isAnonymous) return undefined;
+  #refuseWeakSignIn({ requirements, signInTarget }: ProxyRoute, { account, bearer }: Caller): void {
     const demand = requirements?.demand;
     if (account && demand && !satisfies(account, demand, this.clock()))
-      throw stepUpError(signInTarget, account, demand);
+      throw stepUpError(bearer ? undefined : signInTarget, account, demand);
+  }
+
+  #tokensFor(
+    { requirements, isAnonymous, options }: ProxyRoute,
+    { account, bearer }: Caller,
+  ): MaybePromise<TokenSet | typeof withheld | undefined> {
+    if (!account && !isAnonymous) return undefined;
+    if (bearer && !options.forwardToken) return withheld;
     return this.tokens.tokensFor(requirements?.policy, account);
   }
 
   /** The error for a request that only a sign-in can help. */
-  #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
+  #notSignedIn({ request, route, handshake, bearer }: AdmittedRequest, caller: Caller) {
+    const { session, account } = caller;
+    if (caller.bearer) {
+      const cause = new Error('the session has no valid token for the provider of the route');
+      return new BffError('invalid_token', { cause });
+    }
+    // No page would help a client that is no browser.
+    if (bearer) return new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
     // A user who is signed in at another provider connects an account to the existing session.
     const connects = account ? isConnection(account) : session !== undefined;
     const url = loginUrl(route.signInTarget, connects);
@@ -94,7 +112,7 @@ export class AuthorizationService {
   #authorizedBy(
     tokens: TokenSet | undefined,
     { request, response, route }: AdmittedRequest,
-    account: Session | undefined,
+    { account, bearer }: Caller,
   ): AuthorizedRequest {
     const first = this.#attempt(tokens, request, route, account);
     const { stepUp } = route;
@@ -110,7 +128,8 @@ export class AuthorizationService {
             const others = await this.#replacement(refusal, tokens, route, account);
             return others && this.#attempt(others, request, route, account);
           })),
-      stepUp: account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'],
+      stepUp:
+        account && stepUp?.[bearer ? 'bearer' : isConnection(account) ? 'connected' : 'signedIn'],
     };
   }
 

@@ -35,10 +35,11 @@ export function loginUrl(
 
 /**
  * Creates the `step_up_required` error for a session that does not meet the demand of a route. Its
- * parameters are those of a step-up challenge (RFC 9470 §3).
+ * parameters are those of a step-up challenge (RFC 9470 §3). Without a target there is no login
+ * URL.
  */
 export function stepUpError(
-  signInTarget: SignInTarget,
+  signInTarget: SignInTarget | undefined,
   session: Session,
   demand: Demand,
 ): BffError {
@@ -57,7 +58,10 @@ export type StepUpReader = (refusal: IncomingHttpHeaders) => BffError | undefine
  * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
  * the token is that of a connected account.
  */
-export function stepUpReader(signInTarget: SignInTarget, isConnected: boolean): StepUpReader {
+export function stepUpReader(
+  signInTarget: SignInTarget | undefined,
+  isConnected: boolean,
+): StepUpReader {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
@@ -73,12 +77,13 @@ export function stepUpReader(signInTarget: SignInTarget, isConnected: boolean): 
 }
 
 function stepUp(
-  signInTarget: SignInTarget,
+  signInTarget: SignInTarget | undefined,
   isConnected: boolean,
   parameters: StepUpParameters,
 ): BffError {
-  const extensions = { loginUrl: loginUrl(signInTarget, isConnected, parameters) };
-  return new BffError('step_up_required', { extensions });
+  const url = signInTarget && loginUrl(signInTarget, isConnected, parameters);
+  const extensions = { loginUrl: url };
+  return new BffError('step_up_required', { extensions, challenge: parameters });
 }
 
 /**
