@@ -129,3 +129,108 @@ describe('a client with an access token of its own', () => {
     expect(refusal.challenge).toContain('Bearer error="access_denied"');
   });
 });
+
+describe('a request that its access token does not admit', () => {
+  const metadataOf = (path: string) =>
+    `resource_metadata="${bff.url}/.well-known/oauth-protected-resource${path}"`;
+
+  it('gets a challenge without an error if it has no token at all', async () => {
+    const refusal = await refusalOf(await call('/mcp', { method: 'POST' }));
+    expect(refusal).toMatchObject({ status: 401, code: 'not_signed_in', loginUrl: undefined });
+    expect(refusal.challenge).toBe(
+      `Bearer scope="tools orders", ${metadataOf('/mcp')}, ` +
+        `DPoP algs="ES256 Ed25519 EdDSA RS256 PS256", scope="tools orders", ${metadataOf('/mcp')}`,
+    );
+  });
+
+  it('has a cookie that nothing reads', async () => {
+    const browser = await bff.signedIn('bob');
+    const response = await browser.fetch('/mcp', { headers: { 'X-CSRF': '1' } });
+    expect(await refusalOf(response)).toMatchObject({ status: 401, code: 'not_signed_in' });
+  });
+
+  it('tells a signed-out browser where to sign in, and a client where to get a token', async () => {
+    const refusal = await refusalOf(await call('/api', { headers: { 'X-CSRF': '1' } }));
+    expect(refusal).toMatchObject({ status: 401, code: 'not_signed_in', loginUrl: '/bff/login' });
+    expect(refusal.challenge).toContain(`Bearer scope="orders", ${metadataOf('/api')}`);
+  });
+
+  it('needs the CSRF header on a route for both if it has no token', async () => {
+    const refusal = await refusalOf(await call('/api'));
+    expect(refusal).toEqual({ status: 403, code: 'csrf', challenge: null });
+  });
+
+  it.each([
+    ['Bearer pxb_forged', 'invalid_token'],
+    ['Bearer ', 'invalid_token'],
+    ['DPoP pxb_forged', 'invalid_token'],
+    ['Bearer not-a-handle', 'invalid_token'],
+  ])('is refused with %p', async (authorization, error) => {
+    const response = await call('/mcp', { headers: { Authorization: authorization } });
+    const refusal = await refusalOf(response);
+    expect(refusal).toMatchObject({ status: 401, code: error });
+    expect(refusal.challenge).toMatch(
+      new RegExp(`^Bearer error="${error}", error_description="[\\w ,]+\\.", scope="tools orders"`),
+    );
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('gets a challenge without an error for a scheme that we do not know', async () => {
+    const response = await call('/api', { headers: { Authorization: 'Basic YTpi' } });
+    const refusal = await refusalOf(response);
+    expect(refusal).toMatchObject({ status: 401, code: 'not_signed_in', loginUrl: undefined });
+    expect(refusal.challenge).not.toContain('error');
+  });
+
+  it('is told which scopes it needs', async () => {
+    await using small = await startNativeClient(bff, 'small');
+    const { access_token: other } = await small.signIn();
+    expect((await withToken('/api', other)).status).toBe(200);
+    const refusal = await refusalOf(await withToken('/mcp', other));
+    expect(refusal).toMatchObject({ status: 403, code: 'insufficient_scope' });
+    expect(refusal.challenge).toMatch(
+      /^Bearer error="insufficient_scope", error_description="[^"]+", scope="tools orders", /,
+    );
+  });
+
+  it('is refused outside the resource that its token is for', async () => {
+    const resource = `${bff.url}/mcp`;
+    const tokens = await client.redeem(await client.authorize(bff.browser(), { resource }));
+    expect((await withToken('/mcp', tokens.access_token)).status).toBe(200);
+    const refusal = await refusalOf(await withToken('/api', tokens.access_token));
+    expect(refusal).toMatchObject({ status: 401, code: 'invalid_token' });
+  });
+
+  it('is refused as soon as its session has ended', async () => {
+    const tokens = await client.signIn();
+    expect((await withToken('/mcp', tokens.access_token)).status).toBe(200);
+    expect(await client.revoke(tokens.refresh_token)).toBe(200);
+    const refusal = await refusalOf(await withToken('/mcp', tokens.access_token));
+    expect(refusal).toMatchObject({ status: 401, code: 'invalid_token' });
+  });
+
+  it('learns which sign-in the route needs (RFC 9470)', async () => {
+    const refusal = await refusalOf(await withToken('/strong'));
+    expect(refusal).toMatchObject({ status: 401, code: 'step_up_required', loginUrl: undefined });
+    expect(refusal.challenge).toMatch(
+      /^Bearer error="insufficient_user_authentication", .*acr_values="gold", max_age="300", /,
+    );
+  });
+
+  it('is served without a token where the route says so, and its cookie stays unread', async () => {
+    const browser = await bff.signedIn('bob');
+    expect((await browser.fetch('/open')).status).toBe(200);
+    expect(bff.upstream.last.headers.authorization).toBeUndefined();
+    expect((await withToken('/open', 'pxb_forged')).status).toBe(401);
+  });
+
+  it('leaves nothing of its token in the log', async () => {
+    await withToken('/mcp', token);
+    await withToken('/mcp', 'pxb_a-forged-token');
+    await withToken('/admin', token);
+    const log = JSON.stringify(bff.logs.lines);
+    expect(log).toContain('invalid_token');
+    expect(log).not.toContain('a-forged-token');
+    expect(log).not.toContain(token);
+  });
+});

@@ -52,8 +52,8 @@ export class BearerCallersService {
     if (handle.keyThumbprint !== undefined) throw invalid('bound to a key');
     if (handle.resource !== undefined && handle.resource !== route.resource)
       throw invalid(`for another resource: ${handle.resource}`);
-    refuseMissingScopes(handle.scopes, route);
     const session = await this.#sessionOf(handle, isHandshake);
+    refuseMissingScopes(handle.scopes, route);
     return { session, expiresAt: handle.expiresAt };
   }
 
