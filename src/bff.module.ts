@@ -19,6 +19,7 @@ import { BffService } from './access/bff.service.ts';
 import { authControllers } from './auth/auth.providers.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
 import { AuthorizationServerMiddleware } from './authorization-server/authorization-server.middleware.ts';
+import { WellKnownMiddleware } from './authorization-server/well-known.middleware.ts';
 import { authorizationServerControllers } from './authorization-server/authorization-server.providers.ts';
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
@@ -142,6 +143,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
+      step(WellKnownMiddleware),
       step(EndpointsMiddleware),
       { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {

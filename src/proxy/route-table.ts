@@ -66,10 +66,10 @@ export class ProxyRoutes {
 
   /** Throws `ConfigurationError` for certificates that cannot be used. */
   constructor(options: ProxyOptions) {
-    const { routes, frontendRoute, basePath } = options;
+    const { routes, frontendRoute, reservedPaths } = options;
     const all = [...routes, ...(frontendRoute ? [frontendRoute] : [])];
     this.#all = all.map((route, index) => prepare(route, index, options));
-    this.#byPath = new Routes(this.#all, basePath);
+    this.#byPath = new Routes(this.#all, reservedPaths);
   }
 
   /**

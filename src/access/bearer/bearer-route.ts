@@ -12,6 +12,8 @@ export interface BearerRoute {
   readonly scopes: readonly string[];
   /** Whether requests without `Authorization` are those of a browser. */
   readonly admitsBrowsers: boolean;
+  /** The path of the metadata of the resource. */
+  readonly metadataPath: string;
   /** The absolute URL of the metadata of the resource. */
   readonly metadataUrl: string;
 }
@@ -22,12 +24,14 @@ export function bearerRoute(
   publicUrl: string,
 ): BearerRoute | undefined {
   if (!clients.includes('bearer')) return undefined;
+  const metadataPath = metadataPathOf(path);
   return {
     path,
     resource: publicUrl + path,
     scopes,
     admitsBrowsers: clients.includes('browser'),
-    metadataUrl: publicUrl + metadataPathOf(path),
+    metadataPath,
+    metadataUrl: publicUrl + metadataPath,
   };
 }
 
@@ -35,6 +39,6 @@ export function bearerRoute(
  * The path of the metadata of a route. "Any terminating slash following the host component MUST be
  * removed before inserting" the prefix (RFC 9728 §3.1).
  */
-export function metadataPathOf(path: string): string {
+function metadataPathOf(path: string): string {
   return path === '/' ? protectedResourcePrefix : protectedResourcePrefix + path;
 }
