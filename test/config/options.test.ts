@@ -637,8 +637,19 @@ describe('routes', () => {
     [{ headers: { remove: ['X A'] } }, 'headers.remove[0]: is not the name of a header'],
     [{ headers: { pass: ['Connection'] } }, 'headers.pass[0]: Connection concerns one connection'],
     [{ headers: { pass: ['Authorization'] } }, 'names Authorization, but token is user'],
+    [{ headers: { pass: ['DPoP'] } }, 'names DPoP, but token is user'],
   ])('refuse %j', (changes, sentence) => {
     expect(mistakesWith(inRoute(changes))).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it('may not be where the metadata of routes for access tokens is', () => {
+    const bearer = { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] };
+    const path = '/.well-known/oauth-protected-resource/x';
+    const routes = [{ ...route, clients: ['bearer'] }, { ...route, path }];
+    expect(mistakesWith({ bearer, routes })).toEqual([
+      expect.stringContaining('routes[1].path: is /.well-known/oauth-protected-resource/x'),
+    ]);
+    expect(mistakesWith({ routes: [{ ...route, path }] })).toEqual([]);
   });
 
   it('may neither contain the base path nor be there twice', () => {

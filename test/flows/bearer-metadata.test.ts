@@ -1,4 +1,9 @@
+import { Controller, Get } from '@nestjs/common';
+import { BffModule } from '../../src/index.ts';
+import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
+import { hostOptions, startHostOf } from '../support/bff/host.ts';
+import { startUpstream } from '../support/upstream/upstream.ts';
 
 const resourcePrefix = '/.well-known/oauth-protected-resource';
 const serverPath = '/.well-known/oauth-authorization-server/bff/oauth';
@@ -147,5 +152,35 @@ describe('a route for the whole origin', () => {
       resource: string;
     };
     expect(resource).toBe(`${bff.url}/`);
+  });
+});
+
+@Controller()
+class CatchAllController {
+  @Get('{*path}')
+  everything(): string {
+    return 'of the host application';
+  }
+}
+
+describe('in a host application', () => {
+  it('is outside its global prefix, and before its controllers', async () => {
+    const authorizationServer = await startAuthorizationServer();
+    const upstream = await startUpstream();
+    const options = await hostOptions(authorizationServer, upstream, {
+      routes: [{ path: '/mcp', upstream: upstream.url, clients: ['bearer'] }],
+      bearer: { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] },
+    });
+    const module = { module: class {}, controllers: [CatchAllController] };
+    const imports = [BffModule.forRoot(options), module];
+    await using host = await startHostOf(imports, options, (app) => app.setGlobalPrefix('v1'));
+    const response = await fetch(`${host.url}${resourcePrefix}/mcp`);
+    expect(await response.json()).toMatchObject({ resource: `${host.url}/mcp` });
+    expect(await (await fetch(`${host.url}/v1/other`)).text()).toBe('of the host application');
+    expect((await fetch(`${host.url}/mcp`)).headers.get('www-authenticate')).toContain(
+      `resource_metadata="${host.url}${resourcePrefix}/mcp"`,
+    );
+    await upstream.close();
+    await authorizationServer.close();
   });
 });
