@@ -7,6 +7,7 @@ import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
+import { CLOCK, type Clock } from '../clock.ts';
 import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
@@ -29,13 +30,13 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, SessionNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
-      new OpenSockets(ends, maxWebSockets),
+    inject: [PROXY_OPTIONS, SessionNotifier, CLOCK],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier, clock: Clock) =>
+      new OpenSockets(ends, clock, maxWebSockets),
   },
   {
     provide: StreamingResponses,
-    inject: [SessionNotifier],
-    useFactory: (ends: SessionNotifier) => new StreamingResponses(ends),
+    inject: [SessionNotifier, CLOCK],
+    useFactory: (ends: SessionNotifier, clock: Clock) => new StreamingResponses(ends, clock),
   },
 ];

@@ -16,7 +16,7 @@ import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
 import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
-import type { SessionBinding } from './forward/session-binding.ts';
+import type { ConnectionBinding } from './forward/connection-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
 import { after, type MaybePromise } from './maybe-promise.ts';
@@ -132,15 +132,22 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
 
   /**
    * Ties an open connection to the session, to its claims if the route has rules, and to the
-   * connected account whose token it carries.
+   * connected account whose token it carries. A WebSocket also ends with the access token of the
+   * caller.
    */
-  #bind({ request, route }: AdmittedRequest, watched: Session): SessionBinding {
+  #bind(
+    { request, route, handshake }: AdmittedRequest,
+    { bearer }: Caller,
+    watched: Session,
+  ): ConnectionBinding {
     const { id, sub } = watched;
     const { rules } = route;
-    if (!rules && !isConnection(watched)) return { sessionId: id, isStillAllowed: undefined };
+    const endsAt = handshake && bearer?.expiresAt;
+    const binding = { owner: id, sessionId: id, endsAt, isStillAllowed: undefined };
+    if (!rules && !isConnection(watched)) return binding;
     const { method } = request;
     return {
-      sessionId: id,
+      ...binding,
       isStillAllowed: async () => {
         const session = await this.sessions.find(id).catch(() => undefined);
         // Without a session, or if the store is unavailable, its end decides.
@@ -153,14 +160,15 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
 
   #send(
     admitted: AdmittedRequest,
-    { session, account }: Caller,
+    caller: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
     const { request, response, route, handshake } = admitted;
+    const { session, account } = caller;
     // What a protected frontend sends ends with the session, too.
     const watched = account ?? (route.isProtected ? session : undefined);
-    const binding = watched && this.#bind(admitted, watched);
+    const binding = watched && this.#bind(admitted, caller, watched);
     if (handshake) {
       const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);

@@ -645,7 +645,10 @@ describe('routes', () => {
   it('may not be where the metadata of routes for access tokens is', () => {
     const bearer = { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] };
     const path = '/.well-known/oauth-protected-resource/x';
-    const routes = [{ ...route, clients: ['bearer'] }, { ...route, path }];
+    const routes = [
+      { ...route, clients: ['bearer'] },
+      { ...route, path },
+    ];
     expect(mistakesWith({ bearer, routes })).toEqual([
       expect.stringContaining('routes[1].path: is /.well-known/oauth-protected-resource/x'),
     ]);
