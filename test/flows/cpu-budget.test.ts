@@ -49,12 +49,24 @@ const places = [
   'GET /bff/frontchannel',
   'GET /bff/connect/corp',
   'POST /bff/disconnect/corp',
+  'GET /bff/oauth/authorize',
+  'GET /bff/oauth/authorize/abc',
+  'GET /bff/oauth/interaction/abc',
+  'POST /bff/oauth/interaction/abc',
+  'POST /bff/oauth/token',
+  'POST /bff/oauth/revoke',
+  'POST /bff/oauth/device_authorization',
+  'GET /bff/oauth/device',
+  'POST /bff/oauth/device',
+  'GET /bff/oauth/device/abc',
+  'GET /.well-known/oauth-protected-resource/mcp',
   'GET /bff/unknown',
   'GET /api/orders',
   'POST /api/orders',
   'GET /open/orders',
   'POST /open/orders',
   'GET /pages/orders',
+  'POST /mcp/tools',
   'GET /',
   'GET /app.js',
   'GET /unknown',
@@ -110,7 +122,12 @@ async function options() {
       { path: '/api', upstream: upstream.url },
       { path: '/open', upstream: upstream.url, token: 'none' },
       { path: '/pages', upstream: upstream.url, signedOut: 'login' },
+      { path: '/mcp', upstream: upstream.url, clients: ['bearer'], scopes: ['tools'] },
     ],
+    authorizationServer: {
+      clients: [{ id: 'cli', name: 'CLI', redirectUris: ['http://127.0.0.1/callback'] }],
+      deviceAuthorization: true,
+    },
   } as typeof usual;
 }
 
@@ -225,6 +242,24 @@ const seeds: readonly (readonly [name: string, AdversarialRequest])[] = [
   ],
 ];
 
+const ofTokens: readonly (readonly [name: string, authorization: string])[] = [
+  ['of the form of a handle', `Bearer pxb_${'A'.repeat(15_000)}`],
+  ['of the form of a JWT', `Bearer ${jwt({ alg: 'RS256', kid: 'unknown', typ: 'at+jwt' })}`],
+  ['of the form of a JWT without a signature', `Bearer ${jwt({ alg: 'none' })}`],
+  ['bound to a key', `DPoP ${jwt({ alg: 'ES256', typ: 'at+jwt' })}`],
+  ['with thousands of dots', `Bearer ${'a.'.repeat(7_500)}`],
+  ['with thousands of padding characters', `Bearer a${'='.repeat(15_000)}`],
+  ['after thousands of spaces', `Bearer${' '.repeat(15_000)}a b`],
+  ['in a scheme that goes on and on', 'Bearer '.repeat(2_200)],
+];
+
+/** A forged JWT of 12 KB. */
+function jwt(header: object): string {
+  const claims = { iss: 'https://login.example.test', junk: 'x'.repeat(9_000) };
+  const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)));
+  return [...parts.map((part) => part.toString('base64url')), 'AAAA'].join('.');
+}
+
 it('every endpoint has a place here', () => {
   const file = new URL('../../src/auth/endpoints.middleware.ts', import.meta.url);
   const names = [...readFileSync(file, 'utf8').matchAll(/^ {2}\['([^']+)', \[/gm)];
@@ -240,6 +275,15 @@ it.each(seeds)(
   async (_name, request) => {
     // 431 would mean that Node.js refused the request before our code ran.
     expect(await expectCheap(() => sent(request))).not.toBe(431);
+  },
+);
+
+it.each(ofTokens)(
+  'a call with an access token stays within the processor budget: %s',
+  async (_name, text) => {
+    const attack = { into: 'Authorization', text } as const;
+    const status = await expectCheap(() => sent({ place: 'POST /mcp/tools', attack }));
+    expect(status).toBe(401);
   },
 );
 
