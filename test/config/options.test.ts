@@ -637,7 +637,6 @@ describe('routes', () => {
     [{ headers: { remove: ['X A'] } }, 'headers.remove[0]: is not the name of a header'],
     [{ headers: { pass: ['Connection'] } }, 'headers.pass[0]: Connection concerns one connection'],
     [{ headers: { pass: ['Authorization'] } }, 'names Authorization, but token is user'],
-    [{ headers: { pass: ['DPoP'] } }, 'names DPoP, but token is user'],
   ])('refuse %j', (changes, sentence) => {
     expect(mistakesWith(inRoute(changes))).toEqual([expect.stringContaining(sentence)]);
   });
@@ -653,6 +652,14 @@ describe('routes', () => {
       expect.stringContaining('routes[1].path: is /.well-known/oauth-protected-resource/x'),
     ]);
     expect(mistakesWith({ routes: [{ ...route, path }] })).toEqual([]);
+  });
+
+  it('do not pass on the proofs of clients', () => {
+    const bearer = { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] };
+    const routes = [{ ...route, clients: ['bearer'], headers: { pass: ['DPoP'] } }];
+    expect(mistakesWith({ bearer, routes })).toEqual([
+      expect.stringContaining('routes[0].headers.pass: names DPoP, but clients has bearer'),
+    ]);
   });
 
   it('may neither contain the base path nor be there twice', () => {

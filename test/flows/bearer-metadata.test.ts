@@ -1,4 +1,5 @@
-import { Controller, Get } from '@nestjs/common';
+/* oxlint-disable typescript/no-extraneous-class -- a NestJS module is a class with nothing in it */
+import { Controller, Get, Module } from '@nestjs/common';
 import { BffModule } from '../../src/index.ts';
 import { startAuthorizationServer } from '../support/authorization-server/authorization-server.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
@@ -163,6 +164,9 @@ class CatchAllController {
   }
 }
 
+@Module({ controllers: [CatchAllController] })
+class CatchAllModule {}
+
 describe('in a host application', () => {
   it('is outside its global prefix, and before its controllers', async () => {
     const authorizationServer = await startAuthorizationServer();
@@ -171,8 +175,7 @@ describe('in a host application', () => {
       routes: [{ path: '/mcp', upstream: upstream.url, clients: ['bearer'] }],
       bearer: { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] },
     });
-    const module = { module: class {}, controllers: [CatchAllController] };
-    const imports = [BffModule.forRoot(options), module];
+    const imports = [BffModule.forRoot(options), CatchAllModule];
     await using host = await startHostOf(imports, options, (app) => app.setGlobalPrefix('v1'));
     const response = await fetch(`${host.url}${resourcePrefix}/mcp`);
     expect(await response.json()).toMatchObject({ resource: `${host.url}/mcp` });
