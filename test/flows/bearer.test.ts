@@ -1,3 +1,7 @@
+import {
+  type ClientHandle,
+  ClientHandlesService,
+} from '../../src/session/clients/client-handles.service.ts';
 import { type BffOverrides, startBff, type TestBff } from '../support/bff/bff.ts';
 import { type NativeClient, startNativeClient } from '../support/clients/native-client.ts';
 
@@ -207,6 +211,20 @@ describe('a request that its access token does not admit', () => {
     expect(await client.revoke(tokens.refresh_token)).toBe(200);
     const refusal = await refusalOf(await withToken('/mcp', tokens.access_token));
     expect(refusal).toMatchObject({ status: 401, code: 'invalid_token' });
+  });
+
+  it('is refused with a token for the session of a browser or of another client', async () => {
+    const handles = bff.app.get(ClientHandlesService);
+    const handle = handles.read(token) as ClientHandle;
+    const browser = await bff.signedIn('bob');
+    const response = await browser.fetch('/bff/sessions', { headers: { 'X-CSRF': '1' } });
+    const [{ id }] = (await response.json()) as [{ id: string }];
+    for (const change of [{ sessionId: id }, { clientId: 'small' }]) {
+      const forged = handles.issue({ ...handle, ...change });
+      const refusal = await refusalOf(await withToken('/mcp', forged));
+      expect(refusal).toMatchObject({ status: 401, code: 'invalid_token' });
+    }
+    expect((await withToken('/mcp', handles.issue(handle))).status).toBe(200);
   });
 
   it('learns which sign-in the route needs (RFC 9470)', async () => {
