@@ -46,7 +46,7 @@ export function challengesFor(
   ];
 }
 
-/** The values are quoted strings (RFC 9110 §11.2). Ours contain neither quotes nor backslashes. */
+/** One challenge, with quoted strings as values (RFC 9110 §11.2). */
 function challengeOf(scheme: string, parameters: Parameters): string {
   const list = Object.entries(parameters)
     .filter(([, value]) => value !== undefined)
