@@ -1,6 +1,7 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
 import { AuthorizationService } from './authorize/authorization.service.ts';
+import { UpstreamTokensService } from './authorize/upstream-tokens.service.ts';
 import { WebSocketHandshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
@@ -22,6 +23,7 @@ export const proxyProviders: NestProvider[] = [
   },
   AdmissionService,
   AuthorizationService,
+  UpstreamTokensService,
   ProxyService,
   {
     provide: WebSocketHandshakes,

@@ -7,13 +7,14 @@ import {
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
 import type { BearerRoute } from '../access/bearer/bearer-route.ts';
-import { BearerCallersService } from '../access/bearer/bearer-callers.service.ts';
+import { BearerCallersService, type CallerToken } from '../access/bearer/bearer-callers.service.ts';
 import { challengesFor } from '../access/bearer/challenge.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
 import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
-import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
+import { AuthorizationService } from './authorize/authorization.service.ts';
+import { anonymous, type Caller, subjectOf } from './authorize/caller.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import type { ConnectionBinding } from './forward/connection-binding.ts';
@@ -27,8 +28,6 @@ import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-req
 
 /** Called for a request that matches no route, or with the error of one that failed. */
 export type PassOn = (failure?: unknown) => void;
-
-const anonymous: Caller = { session: undefined, account: undefined, bearer: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -125,21 +124,25 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /** Throws `not_allowed` if `routes[].require` does not admit the user. */
-  #refuseByRules({ request, route }: AdmittedRequest, { account }: Caller): void {
-    const refusal = account && route.rules?.refusal(account.claims, request.method);
-    if (refusal) throw this.access.refused(refusal, route.path);
+  #refuseByRules({ request, route: { rules, path } }: AdmittedRequest, caller: Caller): void {
+    const subject = rules && subjectOf(caller);
+    const refusal = subject && rules.refusal(subject.claims, request.method);
+    if (refusal) throw this.access.refused(refusal, path);
   }
 
   /**
    * Ties an open connection to the session, to its claims if the route has rules, and to the
-   * connected account whose token it carries. A WebSocket also ends with the access token of the
-   * caller.
+   * connected account whose token it carries. A WebSocket of a client ends with its access token,
+   * as does every connection with a token of another issuer. `undefined` for a client that is not
+   * signed in.
    */
   #bind(
     { request, route, handshake }: AdmittedRequest,
-    { bearer }: Caller,
-    watched: Session,
-  ): ConnectionBinding {
+    { session: current, account, bearer }: Caller,
+  ): ConnectionBinding | undefined {
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? current : undefined);
+    if (!watched) return bearer?.token && bindingToToken(bearer.token);
     const { id, sub } = watched;
     const { rules } = route;
     const endsAt = handshake && bearer?.expiresAt;
@@ -164,11 +167,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, route, handshake } = admitted;
-    const { session, account } = caller;
-    // What a protected frontend sends ends with the session, too.
-    const watched = account ?? (route.isProtected ? session : undefined);
-    const binding = watched && this.#bind(admitted, caller, watched);
+    const { request, response, handshake } = admitted;
+    const binding = this.#bind(admitted, caller);
     if (handshake) {
       const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);
@@ -180,6 +180,11 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
       if (failure) passOn(failure);
     });
   }
+}
+
+function bindingToToken({ claims: { iss, sub }, expiresAt }: CallerToken): ConnectionBinding {
+  const owner = JSON.stringify([iss, sub]);
+  return { owner, sessionId: undefined, endsAt: expiresAt, isStillAllowed: undefined };
 }
 
 /** Adds challenges to the failures of a route that accepts access tokens. */

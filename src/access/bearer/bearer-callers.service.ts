@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
+import type { AuthenticationContext } from '../../oauth/login/acr.ts';
+import type { Claims } from '../../oauth/login/claims.ts';
 import { BffError } from '../../errors.ts';
 import {
   type ClientHandle,
@@ -10,10 +12,22 @@ import { SessionReaderService } from '../../session/sessions/session-reader.serv
 import type { BearerRoute } from './bearer-route.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 
+/** An access token of another issuer, and what it says about its user. */
+export interface CallerToken extends AuthenticationContext {
+  /** The token itself. */
+  readonly value: string;
+  readonly claims: Claims;
+  /** Whether it is bound to a key (RFC 9449 §6), so that no upstream could accept it from us. */
+  readonly isBound: boolean;
+  readonly expiresAt: number | undefined;
+}
+
 /** The caller of a request with an access token. */
 export interface BearerCaller {
   /** The session that a handle of our own authorization server refers to. */
   readonly session: Session | undefined;
+  /** The access token, if another issuer has issued it. */
+  readonly token: CallerToken | undefined;
   /** The end of the access token, in epoch milliseconds. `undefined` if it has none. */
   readonly expiresAt: number | undefined;
 }
@@ -54,7 +68,7 @@ export class BearerCallersService {
       throw invalid(`for another resource: ${handle.resource}`);
     const session = await this.#sessionOf(handle, isHandshake);
     refuseMissingScopes(handle.scopes, route);
-    return { session, expiresAt: handle.expiresAt };
+    return { session, token: undefined, expiresAt: handle.expiresAt };
   }
 
   async #sessionOf({ sessionId, clientId }: ClientHandle, isHandshake: boolean): Promise<Session> {
