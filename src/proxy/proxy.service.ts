@@ -155,8 +155,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
         const session = await this.sessions.find(id).catch(() => undefined);
         // Without a session, or if the store is unavailable, its end decides.
         if (!session) return true;
-        const account = this.#accountFor(route, session);
-        return account?.sub === sub && !rules?.refusal(account.claims, method);
+        const latest = this.#accountFor(route, session);
+        return latest?.sub === sub && !rules?.refusal(latest.claims, method);
       },
     };
   }
