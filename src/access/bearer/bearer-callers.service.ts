@@ -57,12 +57,14 @@ export class BearerCallersService {
   }
 
   async #callerWithHandle(
-    { token }: Credentials,
+    credentials: Credentials,
     route: BearerRoute,
     isHandshake: boolean,
   ): Promise<BearerCaller> {
-    const handle = this.handles.read(token);
+    const handle = this.handles.read(credentials.token);
     if (!handle) throw invalid('forged or expired');
+    refuseOtherScheme(credentials, handle.keyThumbprint);
+    // Nothing checks its proof yet, so a token that is bound to a key is refused.
     if (handle.keyThumbprint !== undefined) throw invalid('bound to a key');
     if (handle.resource !== undefined && handle.resource !== route.resource)
       throw invalid(`for another resource: ${handle.resource}`);
@@ -79,6 +81,16 @@ export class BearerCallersService {
     if (session.client?.id !== clientId) throw invalid('its session is of another client');
     return session;
   }
+}
+
+/**
+ * Throws `invalid_token` unless the scheme is that of the token. A bound token without its proof
+ * could be a stolen one (RFC 9449 §7.2), and a proof says nothing about a token that is not bound.
+ */
+function refuseOtherScheme({ scheme }: Credentials, keyThumbprint: string | undefined): void {
+  const isBound = keyThumbprint !== undefined;
+  if (isBound !== (scheme === 'DPoP'))
+    throw invalid(`${isBound ? 'bound to a key' : 'bound to no key'}, sent as ${scheme}`);
 }
 
 /** Throws `insufficient_scope` unless the token has every scope of the route. */
