@@ -74,7 +74,7 @@ const places = [
 ] as const;
 
 let servers: readonly AuthorizationServer[];
-let issuer: TokenIssuer;
+let tokenIssuer: TokenIssuer;
 let upstream: Upstream;
 let redis: TestRedis;
 let server: MeteredServer;
@@ -84,7 +84,7 @@ let cookie: string;
 
 beforeAll(async () => {
   servers = [await startAuthorizationServer(), await startAuthorizationServer()];
-  issuer = await TokenIssuer.start();
+  tokenIssuer = await TokenIssuer.start();
   upstream = await startUpstream((_request, response) => void response.end());
   redis = await testRedis();
   server = await startMeteredServer(await options());
@@ -96,7 +96,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   await redis.close();
   await upstream.close();
-  await issuer[Symbol.asyncDispose]();
+  await tokenIssuer[Symbol.asyncDispose]();
   await Promise.all(servers.map((each) => each.close()));
 });
 
@@ -128,7 +128,7 @@ async function options() {
       { path: '/pages', upstream: upstream.url, signedOut: 'login' },
       { path: '/mcp', upstream: upstream.url, clients: ['bearer'], scopes: ['tools'] },
     ],
-    bearer: { issuers: [issuer.option] },
+    bearer: { issuers: [tokenIssuer.option] },
     authorizationServer: {
       clients: [{ id: 'cli', name: 'CLI', redirectUris: ['http://127.0.0.1/callback'] }],
       deviceAuthorization: true,
@@ -211,6 +211,26 @@ const seeds: readonly (readonly [name: string, AdversarialRequest])[] = [
     'thousands of different parameters in a callback',
     { place: 'GET /bff/callback', attack: { into: 'query', text: distinct(mostOctets) } },
   ],
+  ...['authorize', 'authorize/abc', 'device'].map(
+    (name) =>
+      [
+        `thousands of different parameters, GET /bff/oauth/${name}`,
+        {
+          place: `GET /bff/oauth/${name}`,
+          attack: { into: 'query', text: distinct(mostOctets) },
+        },
+      ] as const,
+  ),
+  ...['token', 'revoke', 'device_authorization', 'device'].map(
+    (name) =>
+      [
+        `thousands of different parameters in a form, POST /bff/oauth/${name}`,
+        {
+          place: `POST /bff/oauth/${name}`,
+          attack: { into: 'form', text: distinct(mostInForm) },
+        },
+      ] as const,
+  ),
   [
     'thousands of different parameters in the form of a callback',
     { place: 'POST /bff/callback/form', attack: { into: 'form', text: distinct(mostInForm) } },
@@ -263,7 +283,7 @@ const ofTokens: readonly (readonly [name: string, authorization: () => string])[
 function jwt(header: object): string {
   const seconds = Math.floor(Date.now() / 1000);
   const times = { iat: seconds, exp: seconds + 300 };
-  const claims = { iss: issuer.issuer, aud: 'api', ...times, junk: 'x'.repeat(9_000) };
+  const claims = { iss: tokenIssuer.issuer, aud: 'api', ...times, junk: 'x'.repeat(9_000) };
   const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)));
   return [...parts, Buffer.alloc(64, 1)].map((part) => part.toString('base64url')).join('.');
 }
