@@ -19,6 +19,7 @@ import { BffService } from './access/bff.service.ts';
 import { authControllers } from './auth/auth.providers.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
 import { AuthorizationServerMiddleware } from './authorization-server/authorization-server.middleware.ts';
+import { WellKnownMiddleware } from './authorization-server/well-known.middleware.ts';
 import { authorizationServerControllers } from './authorization-server/authorization-server.providers.ts';
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
@@ -39,7 +40,6 @@ import {
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
 import { mountFallback } from './http/fallback.middleware.ts';
-import { PublicDocumentsMiddleware } from './http/public-documents.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
@@ -143,7 +143,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
-      step(PublicDocumentsMiddleware),
+      step(WellKnownMiddleware),
       step(EndpointsMiddleware),
       { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
@@ -189,7 +189,6 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 const pipelineMiddlewares = [
   ResponseHeadersMiddleware,
   ProxyMiddleware,
-  PublicDocumentsMiddleware,
   EndpointsMiddleware,
   CsrfMiddleware,
   SessionMiddleware,

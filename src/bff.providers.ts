@@ -10,8 +10,7 @@ import {
   AUTHORIZATION_SERVER_OPTIONS,
   authorizationServerOptions,
 } from './authorization-server/authorization-server-options.ts';
-import { publicDocuments } from './authorization-server/public-documents.ts';
-import { PUBLIC_DOCUMENTS } from './http/public-documents.middleware.ts';
+import { WELL_KNOWN, type WellKnown, wellKnown } from './authorization-server/well-known.ts';
 import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
@@ -107,8 +106,6 @@ export const bffProviders: NestProvider[] = [
   })),
   ...oauthProviders,
 
-  slice(PUBLIC_DOCUMENTS, publicDocuments),
-
   // session
   {
     provide: SESSION_OPTIONS,
@@ -174,22 +171,25 @@ export const bffProviders: NestProvider[] = [
 
   // authorization-server
   slice(AUTHORIZATION_SERVER_OPTIONS, authorizationServerOptions),
+  slice(WELL_KNOWN, wellKnown),
   ...authorizationServerProviders,
 
   // proxy
   {
     provide: PROXY_OPTIONS,
-    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED],
+    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED, WELL_KNOWN],
     useFactory: (
       options: Options,
       defaultResponseHeaders: ResponseHeaders,
       frontendIsLast: boolean,
+      { prefixes }: WellKnown,
     ): ProxyOptions => ({
       defaultResponseHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
+      reservedPaths: [options.basePath, ...prefixes],
       ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
@@ -198,7 +198,6 @@ export const bffProviders: NestProvider[] = [
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
-      ownDocuments: publicDocuments(options),
     }),
   },
   ...proxyProviders,

@@ -13,6 +13,7 @@ import { sendAuthorizationError } from './error-page.ts';
 import { clientAddress } from './client-address.ts';
 import { AUTHORIZATION_SERVER, type AuthorizationServer } from './authorization-server.ts';
 import { InteractionController } from './interaction.controller.ts';
+import { WellKnownMiddleware } from './well-known.middleware.ts';
 import { AuthorizationServerMiddleware } from './authorization-server.middleware.ts';
 import {
   AUTHORIZATION_SERVER_OPTIONS,
@@ -25,6 +26,7 @@ export const authorizationServerControllers: Type[] = [InteractionController];
 /** The Nest providers of the room. The library is loaded only if it is configured. */
 export const authorizationServerProviders: NestProvider[] = [
   AuthorizationServerMiddleware,
+  WellKnownMiddleware,
   {
     provide: AUTHORIZATION_SERVER,
     inject: [

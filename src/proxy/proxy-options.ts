@@ -11,6 +11,8 @@ export interface ProxyOptions {
   /** The public origin of the BFF, as browsers see it. */
   readonly publicUrl: string;
   readonly basePath: string;
+  /** Paths that belong to no route, nor anything below them: `basePath` and those of metadata. */
+  readonly reservedPaths: readonly string[];
   readonly csrf: CsrfOptions;
   readonly trustedProxies: readonly string[];
   readonly ourCookies: readonly string[];
@@ -40,6 +42,4 @@ export interface ProxyOptions {
   readonly offersChoice: boolean;
   /** The maximum number of open WebSockets per session on this replica. 0 means no limit. */
   readonly maxWebSockets: number;
-  /** The paths of our own documents, which no route serves. */
-  readonly ownDocuments: Pick<ReadonlyMap<string, unknown>, 'has'>;
 }

@@ -6,19 +6,18 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
-import {
-  type BearerCaller,
-  BearerCallersService,
-  type ForeignToken,
-} from '../access/bearer/bearer-callers.service.ts';
+import type { BearerRoute } from '../access/bearer/bearer-route.ts';
+import { BearerCallersService, type CallerToken } from '../access/bearer/bearer-callers.service.ts';
+import { challengesFor } from '../access/bearer/challenge.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
 import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
-import { AuthorizationService, type Caller, claimsOf } from './authorize/authorization.service.ts';
+import { AuthorizationService } from './authorize/authorization.service.ts';
+import { anonymous, type Caller, subjectOf } from './authorize/caller.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
-import type { SessionBinding } from './forward/session-binding.ts';
+import type { ConnectionBinding } from './forward/connection-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
 import { after, type MaybePromise } from '../http/maybe-promise.ts';
@@ -29,8 +28,6 @@ import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-req
 
 /** Called for a request that matches no route, or with the error of one that failed. */
 export type PassOn = (failure?: unknown) => void;
-
-const anonymous: Caller = { session: undefined, account: undefined, bearer: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -43,8 +40,8 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
+    private readonly bearers: BearerCallersService,
     private readonly access: AccessService,
-    private readonly bearerCallers: BearerCallersService,
     private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
     private readonly streamingResponses: StreamingResponses,
@@ -56,18 +53,21 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * matches, or with the `BffError` of a request that got no complete response.
    */
   serve(request: Request, response: Response, passOn: PassOn): void {
+    let fail = passOn;
     try {
       const admitted = this.admission.admit(request, response);
       if (!admitted) return passOn();
+      const { bearer } = admitted.route;
+      if (bearer) fail = withChallenges(admitted, bearer, passOn);
       const served = after(this.#caller(admitted), (caller) => {
         this.#refuseByRules(admitted, caller);
         return after(this.authorization.authorize(admitted, caller), (authorized) =>
-          this.#send(admitted, caller, authorized, passOn),
+          this.#send(admitted, caller, authorized, fail),
         );
       });
-      if (served instanceof Promise) served.catch(passOn);
+      if (served instanceof Promise) served.catch(fail);
     } catch (failure) {
-      passOn(failure);
+      fail(failure);
     }
   }
 
@@ -84,20 +84,29 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     await this.routes.close();
   }
 
-  #caller({ request, route, handshake, isBearer }: AdmittedRequest): MaybePromise<Caller> {
+  #caller({ request, route, handshake, bearer }: AdmittedRequest): MaybePromise<Caller> {
     if (route.isAnonymous) return anonymous;
-    if (route.bearer && isBearer) {
-      const found = this.bearerCallers.callerOf(request, route.bearer, handshake !== undefined);
-      return after(found, (bearer) => this.#callerWith(route, bearer.session, bearer));
-    }
-    if (route.bearer?.isOnly) return anonymous;
+    if (bearer) return this.#bearerCaller(request, route, bearer, handshake !== undefined);
     const { cookie } = request.headers;
     // A background page reconnects its WebSocket again and again. That must not extend the session.
     const session = handshake ? this.sessions.peek(cookie) : this.sessions.read(cookie);
-    return after(session, (found) => (found ? this.#callerWith(route, found) : anonymous));
+    return after(session, (found) =>
+      found
+        ? { session: found, account: this.#accountFor(route, found), bearer: undefined }
+        : anonymous,
+    );
   }
 
-  #callerWith(route: ProxyRoute, session: Session | undefined, bearer?: BearerCaller): Caller {
+  /** The cookie of a request with an access token is never read. */
+  async #bearerCaller(
+    request: Request,
+    route: ProxyRoute,
+    bearerRoute: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<Caller> {
+    if (request.headers.authorization === undefined) return anonymous;
+    const bearer = await this.bearers.callerOf(request, bearerRoute, isHandshake);
+    const { session } = bearer;
     return { session, account: session && this.#accountFor(route, session), bearer };
   }
 
@@ -115,53 +124,53 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /** Throws `not_allowed` if `routes[].require` does not admit the user. */
-  #refuseByRules({ request, route }: AdmittedRequest, caller: Caller): void {
-    if (!route.rules) return;
-    const claims = claimsOf(caller);
-    const refusal = claims && route.rules.refusal(claims, request.method);
-    if (refusal) throw this.access.refused(refusal, route.path);
+  #refuseByRules({ request, route: { rules, path } }: AdmittedRequest, caller: Caller): void {
+    const subject = rules && subjectOf(caller);
+    const refusal = subject && rules.refusal(subject.claims, request.method);
+    if (refusal) throw this.access.refused(refusal, path);
   }
 
   /**
    * Ties an open connection to the session, to its claims if the route has rules, and to the
-   * connected account whose token it carries.
+   * connected account whose token it carries. A WebSocket of a client ends with its access token,
+   * as does every connection with a token of another issuer. `undefined` for a client that is not
+   * signed in.
    */
   #bind(
-    { request, route }: AdmittedRequest,
-    watched: Session,
-    expiresAt: number | undefined,
-  ): SessionBinding {
+    { request, route, handshake }: AdmittedRequest,
+    { session: current, account, bearer }: Caller,
+  ): ConnectionBinding | undefined {
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? current : undefined);
+    if (!watched) return bearer?.token && bindingToToken(bearer.token);
     const { id, sub } = watched;
     const { rules } = route;
-    const session = { sessionId: id, owner: id, expiresAt };
-    if (!rules && !isConnection(watched)) return { ...session, isStillAllowed: undefined };
+    const endsAt = handshake && bearer?.expiresAt;
+    const binding = { owner: id, sessionId: id, endsAt, isStillAllowed: undefined };
+    if (!rules && !isConnection(watched)) return binding;
     const { method } = request;
     return {
-      ...session,
+      ...binding,
       isStillAllowed: async () => {
-        const current = await this.sessions.find(id).catch(() => undefined);
+        const session = await this.sessions.find(id).catch(() => undefined);
         // Without a session, or if the store is unavailable, its end decides.
-        if (!current) return true;
-        const account = this.#accountFor(route, current);
-        return account?.sub === sub && !rules?.refusal(account.claims, method);
+        if (!session) return true;
+        const latest = this.#accountFor(route, session);
+        return latest?.sub === sub && !rules?.refusal(latest.claims, method);
       },
     };
   }
 
   #send(
     admitted: AdmittedRequest,
-    { session, account, bearer }: Caller,
+    caller: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, route, handshake } = admitted;
-    // What a protected frontend sends ends with the session, too.
-    const watched = account ?? (route.isProtected ? session : undefined);
-    const binding = watched && this.#bind(admitted, watched, bearer?.expiresAt);
+    const { request, response, handshake } = admitted;
+    const binding = this.#bind(admitted, caller);
     if (handshake) {
-      const slot = this.openSockets.take(
-        binding ?? (bearer?.foreign && bindToToken(bearer.foreign)),
-      );
+      const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
@@ -173,10 +182,22 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 }
 
-/** Ties a WebSocket to the access token of its caller, which has no session here. */
-function bindToToken({ issuer, sub = '', expiresAt }: ForeignToken): SessionBinding {
-  const owner = JSON.stringify([issuer, sub]);
-  return { sessionId: undefined, owner, isStillAllowed: undefined, expiresAt };
+function bindingToToken({ claims: { iss, sub }, expiresAt }: CallerToken): ConnectionBinding {
+  const owner = JSON.stringify([iss, sub]);
+  return { owner, sessionId: undefined, endsAt: expiresAt, isStillAllowed: undefined };
+}
+
+/** Adds challenges to the failures of a route that accepts access tokens. */
+function withChallenges(
+  { request, response }: AdmittedRequest,
+  bearer: BearerRoute,
+  passOn: PassOn,
+): PassOn {
+  return (failure) => {
+    const challenges = challengesFor(failure, bearer, request.headers.authorization);
+    if (challenges && !response.headersSent) response.setHeader('WWW-Authenticate', challenges);
+    passOn(failure);
+  };
 }
 
 function describe(

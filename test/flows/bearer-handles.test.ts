@@ -105,7 +105,6 @@ describe('a handle', () => {
 
   it.each([
     ['a forged handle', 'Bearer pxb_AAAA'],
-    ['another scheme', 'Basic YTpi'],
     ['no token', 'Bearer'],
     ['a token with a space', 'Bearer a b'],
     ['a token that is none of a known issuer', 'Bearer eyJhbGciOiJub25lIn0.e30.'],
@@ -170,7 +169,7 @@ describe('a handle', () => {
     const field = `Authorization: Bearer ${token}\r\n`;
     const head = `GET /api HTTP/1.1\r\nHost: localhost:${bff.port}\r\nConnection: close\r\n`;
     expect((await rawRequest(bff.port, `${head}${field}\r\n`)).statuses).toEqual([200]);
-    expect((await rawRequest(bff.port, `${head}${field}${field}\r\n`)).statuses).toEqual([401]);
+    expect((await rawRequest(bff.port, `${head}${field}${field}\r\n`)).statuses).toEqual([400]);
   });
 });
 
@@ -210,7 +209,7 @@ describe('a handle that is bound to a key', () => {
     for (const [name, headers] of proofs) {
       const { status, code, challenge } = await outcome(call('/api/orders', headers));
       expect([name, status, code]).toEqual([name, 401, 'invalid_token']);
-      expect(challenge).toContain('DPoP error="invalid_token", algs="RS256');
+      expect(challenge).toContain('DPoP algs="ES256');
     }
   });
 

@@ -1,155 +1,135 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { BffError } from '../../errors.ts';
-import { after, type MaybePromise } from '../../http/maybe-promise.ts';
 import { BearerIssuers } from '../../oauth/bearer/bearer-issuers.ts';
 import { DpopProofs } from '../../oauth/bearer/dpop-proofs.ts';
 import type { VerifiedToken } from '../../oauth/bearer/verified-token.ts';
-import { ClientHandlesService } from '../../session/clients/client-handles.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
-import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
+import {
+  type ClientHandle,
+  ClientHandlesService,
+} from '../../session/clients/client-handles.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
+import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
 import type { BearerRoute } from './bearer-route.ts';
-import { challenged } from './challenge.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
 
-/** A caller that was identified by the access token in `Authorization`. */
+/** A verified access token of another issuer, with the token itself. */
+export interface CallerToken extends VerifiedToken {
+  readonly value: string;
+}
+
+/** The caller of a request with an access token. */
 export interface BearerCaller {
-  /** The session of a handle. `undefined` for a token of another authorization server. */
+  /** The session that a handle of our own authorization server refers to. */
   readonly session: Session | undefined;
-  /** A token of another authorization server. `undefined` for a handle. */
-  readonly foreign: ForeignToken | undefined;
+  /** The access token, if another issuer has issued it. */
+  readonly token: CallerToken | undefined;
   /** The end of the access token, in epoch milliseconds. */
   readonly expiresAt: number;
 }
 
-/** A verified token of another authorization server, with the token itself. */
-export interface ForeignToken extends VerifiedToken {
-  readonly accessToken: string;
-}
-
-/** The credentials of a request (RFC 6750 §2.1, RFC 9449 §7.1). */
-interface Credentials {
-  readonly isDpop: boolean;
-  readonly accessToken: string;
-}
-
-/** An access token of either kind, before its key and scopes are checked. */
-interface KnownToken extends BearerCaller {
-  readonly scopes: readonly string[];
-  readonly keyThumbprint?: string | undefined;
-}
-
-/** The scheme and a token of RFC 6750 §2.1. */
-const credentialsForm = /^(bearer|dpop) +([\w.~+/-]+=*)$/i;
-
-/** Identifies callers by the access token in their `Authorization` header, and by nothing else. */
+/** Finds out who calls with an access token, from the `Authorization` header alone. */
 @Injectable()
 export class BearerCallersService {
   constructor(
     @Inject(SESSION_OPTIONS) private readonly options: SessionRoomOptions,
-    private readonly handles: ClientHandlesService,
-    private readonly sessions: SessionReaderService,
     @Inject(BearerIssuers) private readonly issuers: BearerIssuers | undefined,
     private readonly proofs: DpopProofs,
+    private readonly handles: ClientHandlesService,
+    private readonly sessions: SessionReaderService,
   ) {}
 
   /**
-   * Returns the caller of a request with `Authorization`. Throws `invalid_token` or
-   * `insufficient_scope` with a challenge, and `session_store_unavailable`, `provider_unavailable`
-   * or `rate_limited`. A WebSocket does not renew the idle time of its session.
+   * Returns the caller of a request with `Authorization`. A call renews the idle time of its
+   * session, unless `isHandshake`. Rejects with `not_signed_in` for a scheme that we do not know,
+   * `invalid_token`, `insufficient_scope`, `invalid_request` for several `Authorization` fields,
+   * `session_store_unavailable`, and the errors of `BearerIssuers` and `DpopProofs`.
    */
-  callerOf(request: Request, route: BearerRoute, isWebSocket: boolean): MaybePromise<BearerCaller> {
-    try {
-      const caller = this.#identify(request, route, isWebSocket);
-      return caller instanceof Promise ? caller.catch(withChallenge(route)) : caller;
-    } catch (error) {
-      return withChallenge(route)(error);
-    }
-  }
-
-  #identify(
+  async callerOf(
     request: Request,
     route: BearerRoute,
-    isWebSocket: boolean,
-  ): MaybePromise<BearerCaller> {
-    const credentials = credentialsOf(request);
-    return after(this.#read(credentials.accessToken, route, isWebSocket), (token) =>
-      after(this.#requireKey(request, credentials, token), () => {
-        const missing = route.scopes.filter((scope) => !token.scopes.includes(scope));
-        if (missing.length === 0) return token;
-        const cause = new Error(`the token lacks ${missing.join(' ')}`);
-        throw new BffError('insufficient_scope', { cause });
-      }),
-    );
+    isHandshake: boolean,
+  ): Promise<BearerCaller> {
+    const credentials = readCredentials(request);
+    if (!credentials) throw new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
+    return this.handles.isHandle(credentials.token)
+      ? this.#callerWithHandle(request, credentials, route, isHandshake)
+      : this.#callerOfIssuer(request, credentials, route);
   }
 
-  #read(accessToken: string, route: BearerRoute, isWebSocket: boolean): MaybePromise<KnownToken> {
-    if (this.handles.isHandle(accessToken))
-      return this.#readHandle(accessToken, route, isWebSocket);
-    if (!this.issuers) throw refused('the token is no handle, and bearer.issuers is not set');
-    return after(this.issuers.verify(accessToken), (verified) => {
-      const { expiresAt, scopes, keyThumbprint } = verified;
-      const foreign = { ...verified, accessToken };
-      return { session: undefined, foreign, expiresAt, scopes, keyThumbprint };
-    });
+  async #callerWithHandle(
+    request: Request,
+    credentials: Credentials,
+    route: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<BearerCaller> {
+    const handle = this.handles.read(credentials.token);
+    if (!handle) throw invalid('forged or expired');
+    if (handle.resource !== undefined && handle.resource !== route.resource)
+      throw invalid(`for another resource: ${handle.resource}`);
+    await this.#requireKey(request, credentials, handle.keyThumbprint);
+    const session = await this.#sessionOf(handle, isHandshake);
+    refuseMissingScopes(handle.scopes, route);
+    return { session, token: undefined, expiresAt: handle.expiresAt };
   }
 
-  #readHandle(
-    accessToken: string,
-    { resource }: BearerRoute,
-    isWebSocket: boolean,
-  ): MaybePromise<KnownToken> {
-    const handle = this.handles.read(accessToken);
-    if (!handle) throw refused('the handle has expired or is not ours');
-    const { sessionId, clientId, scopes, expiresAt, keyThumbprint } = handle;
-    if (handle.resource !== undefined && handle.resource !== resource)
-      throw refused('the handle is for another resource');
-    const found = isWebSocket ? this.sessions.find(sessionId) : this.sessions.readById(sessionId);
-    return after(found, (session) => {
-      if (session?.client?.id !== clientId) throw refused('the session of the handle has ended');
-      return { session, foreign: undefined, expiresAt, scopes, keyThumbprint };
-    });
+  async #callerOfIssuer(
+    request: Request,
+    credentials: Credentials,
+    route: BearerRoute,
+  ): Promise<BearerCaller> {
+    if (!this.issuers) throw invalid('not of our own authorization server');
+    const verified = await this.issuers.verify(credentials.token);
+    await this.#requireKey(request, credentials, verified.keyThumbprint);
+    refuseMissingScopes(verified.scopes, route);
+    const token = { ...verified, value: credentials.token };
+    return { session: undefined, token, expiresAt: verified.expiresAt };
   }
 
-  /** A token is bound to a key exactly if the scheme is `DPoP` (RFC 9449 §7.1, §7.2). */
-  #requireKey(
+  /** Requires the scheme of the token, and for a bound token a proof of its key. */
+  async #requireKey(
     { method, originalUrl, headers }: Request,
-    { isDpop, accessToken }: Credentials,
-    { keyThumbprint }: KnownToken,
-  ): MaybePromise<void> {
-    if (keyThumbprint === undefined) {
-      if (isDpop) throw refused('the token is bound to no key');
-      return undefined;
-    }
-    if (!isDpop) throw refused('the token is bound to a key and needs the scheme DPoP');
+    credentials: Credentials,
+    keyThumbprint: string | undefined,
+  ): Promise<void> {
+    refuseOtherScheme(credentials, keyThumbprint);
+    if (keyThumbprint === undefined) return;
+    const { dpop } = headers;
+    const proof = typeof dpop === 'string' ? dpop : undefined;
     const url = this.options.publicUrl + originalUrl;
-    const proof = headers['dpop'];
-    const one = typeof proof === 'string' ? proof : undefined;
-    return this.proofs.verify(one, { method, url, accessToken, keyThumbprint });
+    const bound = { method, url, accessToken: credentials.token, keyThumbprint };
+    await this.proofs.verify(proof, bound);
+  }
+
+  async #sessionOf({ sessionId, clientId }: ClientHandle, isHandshake: boolean): Promise<Session> {
+    // A client in the background reconnects its WebSocket. That must not extend the session.
+    const reading = isHandshake ? this.sessions.find(sessionId) : this.sessions.readById(sessionId);
+    const session = await reading;
+    if (!session) throw invalid('its session has ended');
+    if (session.client?.id !== clientId) throw invalid('its session is of another client');
+    return session;
   }
 }
 
-/** Reads the one `Authorization` field. Of two, Node.js would return the first. */
-function credentialsOf({ headers, rawHeaders }: Request): Credentials {
-  const fields = rawHeaders.filter(
-    (name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization',
-  );
-  const [, scheme = '', accessToken] = credentialsForm.exec(headers.authorization ?? '') ?? [];
-  if (fields.length !== 1 || accessToken === undefined)
-    throw refused('Authorization is no Bearer or DPoP token');
-  return { isDpop: scheme.toLowerCase() === 'dpop', accessToken };
+/**
+ * Throws `invalid_token` unless the scheme is that of the token. A bound token without its proof
+ * could be a stolen one (RFC 9449 §7.2), and a proof says nothing about a token that is not bound.
+ */
+function refuseOtherScheme({ scheme }: Credentials, keyThumbprint: string | undefined): void {
+  const isBound = keyThumbprint !== undefined;
+  if (isBound !== (scheme === 'DPoP'))
+    throw invalid(`${isBound ? 'bound to a key' : 'bound to no key'}, sent as ${scheme}`);
 }
 
-function refused(reason: string): BffError {
-  return new BffError('invalid_token', { cause: new Error(reason) });
+/** Throws `insufficient_scope` unless the token has every scope of the route. */
+function refuseMissingScopes(scopes: readonly string[], route: BearerRoute): void {
+  const missing = route.scopes.filter((scope) => !scopes.includes(scope));
+  if (missing.length === 0) return;
+  const cause = new Error(`the access token lacks ${missing.join(' ')}`);
+  throw new BffError('insufficient_scope', { cause });
 }
 
-/** Adds the challenge of the route to errors about the token. */
-function withChallenge(route: BearerRoute): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof BffError)) throw error;
-    const { code, cause } = error;
-    if (code !== 'invalid_token' && code !== 'insufficient_scope') throw error;
-    throw challenged(code, route, { cause });
-  };
+function invalid(reason: string): BffError {
+  return new BffError('invalid_token', { cause: new Error(`access token: ${reason}`) });
 }

@@ -1,32 +1,44 @@
 import type { RouteOptions } from '../../config/options.ts';
 
-/** What a route that accepts access tokens in `Authorization` asks of them. */
+/** The well-known prefix of the metadata of protected resources (RFC 9728 §3). */
+export const protectedResourcePrefix = '/.well-known/oauth-protected-resource';
+
+/** A route that accepts access tokens: a protected resource (RFC 9728 §1.2). */
 export interface BearerRoute {
-  /** The resource identifier: the public URL of the route (RFC 8707, RFC 9728). */
+  readonly path: string;
+  /** The resource identifier: the public address of the route. */
   readonly resource: string;
-  /** The address of the metadata of the resource. Clients find it in every challenge. */
-  readonly metadataUrl: string;
   /** The scopes that a token must have, every one. */
   readonly scopes: readonly string[];
-  /** Whether browsers cannot call it. */
-  readonly isOnly: boolean;
+  /** Whether requests without `Authorization` are those of a browser. */
+  readonly admitsBrowsers: boolean;
+  /** The path of the metadata of the resource. */
+  readonly metadataPath: string;
+  /** The absolute URL of the metadata of the resource. */
+  readonly metadataUrl: string;
 }
 
-/** Describes a route to callers with an access token. `undefined` if it accepts none. */
+/** Prepares a route for callers with an access token. `undefined` if it accepts none. */
 export function bearerRoute(
   { path, clients, scopes }: Pick<RouteOptions, 'path' | 'clients' | 'scopes'>,
   publicUrl: string,
 ): BearerRoute | undefined {
   if (!clients.includes('bearer')) return undefined;
+  const metadataPath = metadataPathOf(path);
   return {
+    path,
     resource: publicUrl + path,
-    metadataUrl: publicUrl + resourceMetadataPath(path),
     scopes,
-    isOnly: !clients.includes('browser'),
+    admitsBrowsers: clients.includes('browser'),
+    metadataPath,
+    metadataUrl: publicUrl + metadataPath,
   };
 }
 
-/** The path of the metadata document of a route (RFC 9728 §3.1). */
-export function resourceMetadataPath(path: string): string {
-  return `/.well-known/oauth-protected-resource${path === '/' ? '' : path}`;
+/**
+ * The path of the metadata of a route. "Any terminating slash following the host component MUST be
+ * removed before inserting" the prefix (RFC 9728 §3.1).
+ */
+function metadataPathOf(path: string): string {
+  return path === '/' ? protectedResourcePrefix : protectedResourcePrefix + path;
 }

@@ -1,51 +1,58 @@
-import { BffError, type BffErrorOptions, type ErrorCode } from '../../errors.ts';
+import { BffError, type ErrorCode } from '../../errors.ts';
 import { dpopAlgorithms } from '../../oauth/bearer/dpop-proofs.ts';
 import type { BearerRoute } from './bearer-route.ts';
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 
-/** The challenges of errors that a client can react to (RFC 6750 §3.1, RFC 9470 §3). */
-const errorOf: Partial<Record<ErrorCode, string>> = {
+/**
+ * The error codes of RFC 6750 §3.1 for our own. Other codes of a refused token are not registered
+ * there; `access_denied` tells the client that neither another token nor another scope helps.
+ */
+const errorCodes: Partial<Record<ErrorCode, string>> = {
+  invalid_request: 'invalid_request',
   invalid_token: 'invalid_token',
   insufficient_scope: 'insufficient_scope',
   step_up_required: 'insufficient_user_authentication',
 };
 
 /**
- * Creates an error with a challenge in `WWW-Authenticate` that leads the client to the metadata of
- * the resource (RFC 9728 §5.1). Without credentials in the request, use `not_signed_in`, whose
- * challenge has no error.
+ * Returns the `WWW-Authenticate` fields for a failure on a route that accepts access tokens: one
+ * for each scheme (RFC 6750 §3, RFC 9449 §7.1), with the address of the metadata (RFC 9728 §5.1).
+ * `undefined` for a failure that is not about the token. A request without a token gets no error
+ * code (RFC 6750 §3.1). `authorization` is the header of the request.
  */
-export function challenged(
-  code: ErrorCode,
-  { metadataUrl, scopes }: BearerRoute,
-  options: BffErrorOptions = {},
-  further: Parameters = {},
-): BffError {
-  const error = errorOf[code];
-  const needsScope = error === undefined || error === 'insufficient_scope';
-  const parameters = {
-    error,
-    error_description: error && new BffError(code).message,
-    scope: needsScope && scopes.length > 0 ? scopes.join(' ') : undefined,
-    ...further,
-    resource_metadata: metadataUrl,
+export function challengesFor(
+  failure: unknown,
+  { scopes, metadataUrl }: BearerRoute,
+  authorization: string | undefined,
+): string[] | undefined {
+  if (!(failure instanceof BffError) || failure.detour) return undefined;
+  const { code, status, message, challenge } = failure;
+  const [scheme] = /^(?:bearer|dpop)(?= |$)/i.exec(authorization ?? '') ?? [];
+  const isAboutToken = status === 403 || code === 'invalid_request';
+  if (status !== 401 && !(scheme && isAboutToken)) return undefined;
+  const error = scheme && {
+    error: errorCodes[code] ?? 'access_denied',
+    error_description: message,
+    ...challenge,
   };
-  const algorithms = dpopAlgorithms.join(' ');
-  const value =
-    `Bearer ${listOf(parameters)}, ` +
-    `DPoP ${listOf({ error, algs: algorithms, resource_metadata: metadataUrl })}`;
-  const { headers } = options;
-  return new BffError(code, { ...options, headers: { ...headers, 'WWW-Authenticate': value } });
+  const resource = { scope: scopes.join(' ') || undefined, resource_metadata: metadataUrl };
+  const proofError = scheme?.toLowerCase() === 'dpop' ? error : undefined;
+  return [
+    challengeOf('Bearer', { ...error, ...resource }),
+    challengeOf('DPoP', { algs: dpopAlgorithms.join(' '), ...proofError, ...resource }),
+  ];
 }
 
-/** The parameters of a challenge. Quotes and backslashes cannot occur in them (RFC 6750 §3). */
-function listOf(parameters: Parameters): string {
-  return Object.entries(parameters)
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}="${quotable(value)}"`]))
-    .join(', ');
+/** One challenge, with quoted strings as values (RFC 9110 §11.2). */
+function challengeOf(scheme: string, parameters: Parameters): string {
+  const list = Object.entries(parameters)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}="${escaped(value)}"`);
+  return `${scheme} ${list.join(', ')}`;
 }
 
-function quotable(value: string): string {
-  return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '');
+/** Escapes a quoted string, and drops what a header must not contain (RFC 9110 §5.6.4). */
+function escaped(value = ''): string {
+  return value.replace(/[^\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&');
 }

@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import {
   type AccessToken,
-  type AsymmetricSigningAlgorithm,
   type Configuration,
   errors,
   type KoaContextWithOIDC,
@@ -76,7 +75,7 @@ export async function createLibrary(
     claims: {},
     responseTypes: ['code'],
     clientAuthMethods: ['none'],
-    enabledJWA: { dPoPSigningAlgValues: dpopAlgorithms as AsymmetricSigningAlgorithm[] },
+    enabledJWA: { dPoPSigningAlgValues: [...dpopAlgorithms] },
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
     ttl: lifetimesOf(options, parts),

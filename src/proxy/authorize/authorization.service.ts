@@ -2,17 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { CLOCK, type Clock } from '../../clock.ts';
-import type { BearerCaller } from '../../access/bearer/bearer-callers.service.ts';
-import { challenged } from '../../access/bearer/challenge.ts';
 import { BffError } from '../../errors.ts';
-import { type Demand, satisfies } from '../../oauth/login/acr.ts';
-import type { Claims } from '../../oauth/login/claims.ts';
+import { satisfies } from '../../oauth/login/acr.ts';
 import { requiresNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
-import type { Session } from '../../session/sessions/session.ts';
+import type { Claims } from '../../oauth/login/claims.ts';
 import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
-import { RouteTokenService } from '../../session/tokens/route-token.service.ts';
 import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
@@ -21,33 +17,10 @@ import { after, type MaybePromise } from '../../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
+import { type Caller, subjectOf } from './caller.ts';
 import { DpopSigners } from './dpop-signer.ts';
-import { ForeignTokensService } from './foreign-tokens.service.ts';
-import { loginUrl, stepUpError, stepUpParameters } from './step-up.ts';
-
-/** The user of a request. */
-export interface Caller {
-  /**
-   * The session of the request. `undefined` if the client is not signed in or the route does not
-   * read the session.
-   */
-  readonly session: Session | undefined;
-  /**
-   * The part of the session that the upstream may receive: the session itself or a connected
-   * account. `undefined` if there is none at the provider of the route.
-   */
-  readonly account: Session | undefined;
-  /**
-   * The caller with an access token in `Authorization`: its session is that of a handle, and its
-   * cookie does not count. `undefined` for browsers.
-   */
-  readonly bearer: BearerCaller | undefined;
-}
-
-/** The claims that rules and headers are about. `undefined` without an account. */
-export function claimsOf({ account, bearer }: Caller): Claims | undefined {
-  return account?.claims ?? bearer?.foreign?.claims;
-}
+import { loginUrl, stepUpError, type StepUpReader } from './step-up.ts';
+import { UpstreamTokensService, withheld } from './upstream-tokens.service.ts';
 
 /** Creates the headers of upstream requests, with an access token where the route requires one. */
 @Injectable()
@@ -61,8 +34,7 @@ export class AuthorizationService {
   constructor(
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly tokens: RouteTokenService,
-    private readonly callerTokens: ForeignTokensService,
+    private readonly tokens: UpstreamTokensService,
     private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
@@ -79,49 +51,37 @@ export class AuthorizationService {
     const { request, route, isPage } = admitted;
     if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
     if (isPage && caller.session) this.navigations.refuseOtherSites(request);
-    return after(this.#tokensFor(route, caller), (tokens) => {
-      const mayHaveNone = caller.bearer?.foreign && !route.options.forwardToken;
-      if (!tokens && route.requiresToken && !mayHaveNone) throw this.#notSignedIn(admitted, caller);
-      return this.#authorizedBy(tokens, admitted, caller);
+    this.#refuseWeakSignIn(route, caller);
+    return after(this.tokens.tokensFor(route, caller), (tokens) => {
+      if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
+      return this.#authorizedBy(tokens === withheld ? undefined : tokens, admitted, caller);
     });
   }
 
   /** Throws `step_up_required` before a token is requested. */
-  #tokensFor(route: ProxyRoute, caller: Caller): MaybePromise<TokenSet | undefined> {
-    const { requirements, isAnonymous } = route;
-    const { account, bearer } = caller;
-    if (!account && !bearer?.foreign && !isAnonymous) return undefined;
-    const user = account ?? bearer?.foreign;
+  #refuseWeakSignIn({ requirements, signInTarget }: ProxyRoute, caller: Caller): void {
     const demand = requirements?.demand;
-    if (user && demand && !satisfies(user, demand, this.clock()))
-      throw this.#stepUpError(route, caller, demand);
-    if (bearer?.foreign) return this.callerTokens.tokensFor(route, bearer.foreign);
-    return this.tokens.tokensFor(requirements?.policy, account);
-  }
-
-  /** A client without cookies cannot follow a `loginUrl`. It gets the challenge of RFC 9470. */
-  #stepUpError({ signInTarget, bearer }: ProxyRoute, caller: Caller, demand: Demand): BffError {
-    if (bearer && caller.bearer)
-      return challenged('step_up_required', bearer, {}, stepUpParameters(demand));
-    return stepUpError(signInTarget, caller.account, demand);
+    const subject = demand && subjectOf(caller);
+    if (!demand || !subject || satisfies(subject, demand, this.clock())) return;
+    const { account, bearer } = caller;
+    const isConnected = account !== undefined && isConnection(account);
+    throw stepUpError(bearer ? undefined : signInTarget, isConnected, demand);
   }
 
   /** The error for a request that only a sign-in can help. */
-  #notSignedIn({ request, route, handshake }: AdmittedRequest, caller: Caller): BffError {
+  #notSignedIn({ request, route, handshake, bearer }: AdmittedRequest, caller: Caller) {
     const { session, account } = caller;
+    if (caller.bearer) {
+      const cause = new Error('the session has no valid token for the provider of the route');
+      return new BffError('invalid_token', { cause });
+    }
+    // No page would help a client that is no browser.
+    if (bearer) return new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
     // A user who is signed in at another provider connects an account to the existing session.
     const connects = account ? isConnection(account) : session !== undefined;
-    const { bearer } = route;
-    if (bearer && caller.bearer) {
-      const cause = new Error('the session has no access token for this route');
-      return challenged('invalid_token', bearer, { cause });
-    }
     const url = loginUrl(route.signInTarget, connects);
     if (route.sendsToSignIn && !handshake) return this.navigations.notSignedIn(request, url);
-    const options = { extensions: { loginUrl: url } };
-    return bearer
-      ? challenged('not_signed_in', bearer, options)
-      : new BffError('not_signed_in', options);
+    return new BffError('not_signed_in', { extensions: { loginUrl: url } });
   }
 
   #authorizedBy(
@@ -129,10 +89,8 @@ export class AuthorizationService {
     { request, response, route }: AdmittedRequest,
     caller: Caller,
   ): AuthorizedRequest {
-    const first = this.#attempt(tokens, request, route, caller);
-    const { account } = caller;
-    // The step-up of a client without cookies is between it and its authorization server.
-    const stepUp = caller.bearer ? undefined : route.stepUp;
+    const claims = subjectOf(caller)?.claims;
+    const first = this.#attempt(tokens, request, route, claims);
     return {
       headers: first.headers,
       proof: first.proof,
@@ -143,9 +101,9 @@ export class AuthorizationService {
             // The next proof will contain the nonce.
             if (first.proof && requiresNonce(refusal)) return first;
             const others = await this.#replacement(refusal, tokens, route, caller);
-            return others && this.#attempt(others, request, route, caller);
+            return others && this.#attempt(others, request, route, claims);
           })),
-      stepUp: account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'],
+      stepUp: stepUpReaderFor(route, caller),
     };
   }
 
@@ -153,14 +111,14 @@ export class AuthorizationService {
     tokens: TokenSet | undefined,
     request: Request,
     route: ProxyRoute,
-    caller: Caller,
+    claims: Claims | undefined,
   ): AttemptHeaders {
     const clientAddress = plainAddress(request.socket.remoteAddress);
     const facts = {
       clientAddress,
       requestId: String(request.id),
       isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      set: headersFrom(route.options.headers.set, claimsOf(caller), (name) =>
+      set: headersFrom(route.options.headers.set, claims, (name) =>
         this.#warnOnce(route.path, name),
       ),
     };
@@ -186,17 +144,24 @@ export class AuthorizationService {
     refusal: IncomingHttpHeaders,
     refused: TokenSet,
     route: ProxyRoute,
-    { account, bearer }: Caller,
+    caller: Caller,
   ): Promise<TokenSet | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const others = bearer?.foreign
-        ? await this.callerTokens.replacementFor(route, bearer.foreign, refused)
-        : await this.tokens.replacementFor(route.requirements?.policy, account, refused);
+      const others = await this.tokens.replacementFor(route, caller, refused);
       return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });
       return undefined;
     }
   }
+}
+
+/** The reader of step-up challenges for the token that the upstream gets. */
+function stepUpReaderFor(
+  { stepUp }: ProxyRoute,
+  { account, bearer }: Caller,
+): StepUpReader | undefined {
+  if (bearer) return stepUp?.bearer;
+  return account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'];
 }

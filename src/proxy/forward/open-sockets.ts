@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
-import type { SessionBinding } from './session-binding.ts';
+import type { ConnectionBinding } from './connection-binding.ts';
 import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
 const goingAway = 1001;
 
-/** The longest delay of a timer of Node.js, in milliseconds. */
+/** The longest delay of a Node.js timer, in milliseconds. */
 const maxTimerDelay = 2 ** 31 - 1;
 
-/** Our own codes: the session or access token has ended, and the rules of the route no longer admit the user. */
+/** Our own codes: the session or the access token has ended, and the rules of the route no longer admit the user. */
 const signedOut = 4401;
 const notAllowed = 4403;
 
@@ -21,7 +21,7 @@ const notAllowed = 4403;
  */
 export interface Slot {
   /** `undefined` if the WebSocket belongs to no session. */
-  readonly binding: SessionBinding | undefined;
+  readonly binding: ConnectionBinding | undefined;
   /** Frees the slot. Further calls have no effect. */
   readonly release: () => void;
 }
@@ -35,12 +35,12 @@ export interface SocketPair {
 }
 
 /**
- * The open WebSockets. It closes them when their session ends, when the rules of their route no
- * longer admit the user, or when the server stops.
+ * The open WebSockets. It closes them when their session or access token ends, when the rules of
+ * their route no longer admit the user, or when the server stops.
  */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
-  /** Number of slots that each session or foreign subject has taken. */
+  /** Number of slots that each session or subject has taken. */
   readonly #counts = new Map<string, number>();
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
@@ -48,17 +48,17 @@ export class OpenSockets {
   /** `maxPerSession` 0 means no limit. */
   constructor(
     private readonly sessions: SessionNotifier,
-    private readonly maxPerSession: number,
     private readonly clock: Clock,
+    private readonly maxPerSession: number,
   ) {}
 
-  /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
-  take(binding: SessionBinding | undefined): Slot {
+  /** Takes a slot for a session or subject. Throws `rate_limited` if it has none left. */
+  take(binding: ConnectionBinding | undefined): Slot {
     if (!binding) return { binding, release: () => {} };
     const { owner } = binding;
     const count = this.#counts.get(owner) ?? 0;
     if (this.maxPerSession > 0 && count >= this.maxPerSession) {
-      const cause = new Error(`the session has ${count} WebSockets open already`);
+      const cause = new Error(`the session or subject has ${count} WebSockets open already`);
       throw new BffError('rate_limited', { cause });
     }
     this.#counts.set(owner, count + 1);
@@ -85,34 +85,39 @@ export class OpenSockets {
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
-  #watch(binding: SessionBinding, tunnel: Tunnel): () => void {
-    const { sessionId, expiresAt } = binding;
-    const stops = [
-      sessionId !== undefined && this.#watchSession(sessionId, binding, tunnel),
-      expiresAt !== undefined && this.#watchExpiry(expiresAt, tunnel),
-    ];
+  #watch(binding: ConnectionBinding, tunnel: Tunnel): () => void {
+    const onEnd = () => tunnel.close(signedOut);
+    const cancel = this.#at(binding.endsAt, onEnd);
+    const unsubscribe = this.#subscribe(binding, tunnel, onEnd);
     return () => {
-      for (const stop of stops) if (stop) stop();
+      cancel();
+      unsubscribe?.();
     };
   }
 
-  #watchExpiry(expiresAt: number, tunnel: Tunnel): () => void {
-    const left = expiresAt - this.clock();
-    const again = () => {
-      if (left <= maxTimerDelay) return tunnel.close(signedOut);
-      stop = this.#watchExpiry(expiresAt, tunnel);
+  /** Calls `onEnd` at a time in epoch milliseconds. The returned function cancels it. */
+  #at(endsAt: number | undefined, onEnd: () => void): () => void {
+    if (endsAt === undefined) return () => {};
+    let timer: NodeJS.Timeout | undefined;
+    const wait = () => {
+      const left = Math.min(Math.max(endsAt - this.clock(), 0), maxTimerDelay);
+      timer = setTimeout(() => (endsAt <= this.clock() ? onEnd() : wait()), left).unref();
     };
-    const timer = setTimeout(again, Math.min(left, maxTimerDelay)).unref();
-    let stop = () => clearTimeout(timer);
-    return () => stop();
+    wait();
+    return () => clearTimeout(timer);
   }
 
-  #watchSession(sessionId: string, { isStillAllowed }: SessionBinding, tunnel: Tunnel): () => void {
+  #subscribe(
+    { sessionId, isStillAllowed }: ConnectionBinding,
+    tunnel: Tunnel,
+    onEnd: () => void,
+  ): (() => void) | undefined {
+    if (sessionId === undefined) return undefined;
     const recheck = async () => {
       if (!(await isStillAllowed?.())) tunnel.close(notAllowed);
     };
     return this.sessions.subscribe(sessionId, {
-      onEnd: () => tunnel.close(signedOut),
+      onEnd,
       onChange: isStillAllowed && (() => void recheck()),
     });
   }
