@@ -1,0 +1,68 @@
+/**
+ * Elects one of the tabs that use the same name, by a lock (Web Locks). A tab that closes or resigns
+ * is followed by another. Where locks are missing or forbidden, every tab is elected.
+ */
+export class TabLeader {
+  #isLeading = false;
+  #isCandidate = false;
+  #waiting: AbortController | undefined;
+  #release: () => void = () => {};
+
+  /** `onChange` is called whenever this tab has been elected or replaced. */
+  constructor(
+    private readonly name: string,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** Whether this tab is the elected one. */
+  get isLeading(): boolean {
+    return this.#isLeading;
+  }
+
+  /**
+   * Makes this tab a candidate. With `steal` it replaces the elected tab at once, which becomes a
+   * candidate again.
+   */
+  stand(steal = false): void {
+    this.#isCandidate = true;
+    this.#waiting?.abort();
+    const waiting = (this.#waiting = new AbortController());
+    if (navigator.locks)
+      void this.#request(waiting, steal ? { steal } : { signal: waiting.signal });
+    else this.#lead(true);
+  }
+
+  /** Leaves the place to another tab. */
+  resign(): void {
+    this.#isCandidate = false;
+    this.#waiting?.abort();
+    this.#release();
+    this.#lead(false);
+  }
+
+  async #request(waiting: AbortController, options: LockOptions): Promise<void> {
+    let isHeld = false;
+    try {
+      await navigator.locks.request(this.name, options, () => {
+        // It may have been granted at the moment in which it was given up.
+        if (waiting !== this.#waiting || !this.#isCandidate) return undefined;
+        isHeld = true;
+        this.#lead(true);
+        return new Promise<void>((resolve) => (this.#release = resolve));
+      });
+    } catch (error) {
+      // Otherwise locks are forbidden here, in a sandbox for example.
+      if ((error as Error).name !== 'AbortError') return this.#lead(true);
+    }
+    // Replaced by another tab, unless the lock was released, or requested again, by this one.
+    if (!isHeld || !this.#isCandidate || waiting !== this.#waiting) return;
+    this.#lead(false);
+    this.stand();
+  }
+
+  #lead(isLeading: boolean): void {
+    if (this.#isLeading === isLeading) return;
+    this.#isLeading = isLeading;
+    this.onChange();
+  }
+}
