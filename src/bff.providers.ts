@@ -10,6 +10,10 @@ import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
+import {
+  CLIENT_SCRIPT_OPTIONS,
+  type ClientScriptOptions,
+} from './frontend/client-script.middleware.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
 import {
   MANAGEMENT_LISTENS,
@@ -198,6 +202,13 @@ export const bffProviders: NestProvider[] = [
       passesOn,
     }),
   },
+
+  slice(CLIENT_SCRIPT_OPTIONS, ({ basePath, csrf }): ClientScriptOptions => ({
+    basePath,
+    csrf,
+    // The same place for this file, for its compiled form and for the bundle.
+    file: new URL('../dist/client/served.js', import.meta.url),
+  })),
 
   // management
   {
