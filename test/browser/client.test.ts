@@ -1,0 +1,138 @@
+/// <reference lib="dom" />
+import type { Server } from 'node:http';
+import type { BrowserContext, Page } from 'playwright-core';
+import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { describeInChromium } from '../support/browser/chromium.ts';
+import { waitFor } from '../support/time/wait-for.ts';
+import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
+import { signOut } from '../flows/logout-tokens.ts';
+import { clientPage, openStreams, openTab, says, stateOf } from './client-page.ts';
+
+const alice = 'Hello, Alice Adams';
+
+describeInChromium('the browser client, in Chromium', (open) => {
+  let web: Upstream;
+  let bff: TestBff;
+
+  beforeAll(async () => {
+    web = await startUpstream(clientPage());
+    bff = await startBff({
+      frontend: { url: web.url, contentSecurityPolicy: 'off' },
+      authorizationServer: { backchannelLogout: true },
+    });
+  });
+  afterAll(async () => {
+    await bff.close();
+    await web.close();
+  });
+
+  /** Signs Alice in, and opens tabs that say so. */
+  async function signedIn(tabs = 1): Promise<{ context: BrowserContext; tabs: Page[] }> {
+    const context = await open();
+    const first = await openTab(context, bff.url);
+    await says(first, 'signed-out ');
+    await first.evaluate(() => void window.client.login());
+    await says(first, alice);
+    const others = Array.from({ length: tabs - 1 }, () => openTab(context, bff.url));
+    const all = [first, ...(await Promise.all(others))];
+    await Promise.all(all.map((tab) => says(tab, alice)));
+    return { context, tabs: all };
+  }
+
+  /** Milliseconds from this time until a tab was shown as signed out. */
+  async function delays(tabs: readonly Page[], since: number): Promise<number[]> {
+    const ends = tabs.map((tab) =>
+      tab.evaluate(() => window.shown.find(({ state }) => state.status === 'signed-out')?.at),
+    );
+    return (await Promise.all(ends)).map((at = Infinity) => at - since);
+  }
+
+  describe('in three tabs', () => {
+    it('opens one event stream for all, and another tab takes it over', async () => {
+      const { tabs } = await signedIn(3);
+      await waitFor(async () => (await openStreams(tabs)) === 1);
+      const counts = await Promise.all(
+        tabs.map((tab) => tab.evaluate(() => window.streams.length)),
+      );
+      expect(counts.reduce((sum, count) => sum + count)).toBe(1);
+      const leader = tabs[counts.indexOf(1)];
+      await leader?.close();
+      const left = tabs.filter((tab) => tab !== leader);
+      await waitFor(async () => (await openStreams(left)) === 1);
+    });
+
+    it('shows within a second that one of them signed out', async () => {
+      const { tabs } = await signedIn(3);
+      const [first, ...others] = tabs as [Page, ...Page[]];
+      await waitFor(async () => (await openStreams(tabs)) === 1);
+      const since = Date.now();
+      await first.evaluate(() => void window.client.logout());
+      await Promise.all(others.map((tab) => says(tab, 'signed-out signed_out')));
+      for (const delay of await delays(others, since)) expect(delay).toBeLessThan(1000);
+      await says(first, 'signed-out ');
+    });
+
+    it('shows within a second a logout by the provider', async () => {
+      const { tabs } = await signedIn(3);
+      await waitFor(async () => (await openStreams(tabs)) === 1);
+      const since = Date.now();
+      expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
+      for (const delay of await delays(tabs, since)) expect(delay).toBeLessThan(1000);
+    });
+
+    it('shows a sign-in of one of them in all', async () => {
+      const context = await open();
+      const tabs = await Promise.all([1, 2, 3].map(() => openTab(context, bff.url)));
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out ')));
+      await tabs[0]?.evaluate(() => void window.client.login());
+      await Promise.all(tabs.map((tab) => says(tab, alice)));
+    });
+  });
+
+  /** Takes the network from a browser. Playwright alone leaves open connections as they are. */
+  async function goOffline(context: BrowserContext, tabs: readonly Page[]): Promise<void> {
+    await waitFor(async () => (await openStreams(tabs)) === 1);
+    await context.setOffline(true);
+    (bff.app.getHttpServer() as Server).closeAllConnections();
+    await waitFor(async () => (await openStreams(tabs)) === 0);
+  }
+
+  describe('without a network', () => {
+    it('stays signed in, and is told of events again afterwards', async () => {
+      const { context, tabs } = await signedIn(2);
+      await goOffline(context, tabs);
+      for (const tab of tabs) expect((await stateOf(tab)).status).toBe('signed-in');
+      await context.setOffline(false);
+      await waitFor(async () => (await openStreams(tabs)) === 1);
+      expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
+    });
+
+    it('notices the end of the session as soon as the network is back', async () => {
+      const { context, tabs } = await signedIn(2);
+      await goOffline(context, tabs);
+      expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+      for (const tab of tabs) expect((await stateOf(tab)).status).toBe('signed-in');
+      const since = Date.now();
+      await context.setOffline(false);
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
+      for (const delay of await delays(tabs, since)) expect(delay).toBeLessThan(1000);
+    });
+
+    it('loads, says so, and signs in by itself when the BFF is back', async () => {
+      const { context, tabs } = await signedIn();
+      const page = tabs[0] as Page;
+      await context.setOffline(true);
+      const state = await page.evaluate(async () => {
+        const other = window.createBffClient();
+        const error = await other.getUser().catch(({ code }: { code: string }) => code);
+        return { error, snapshot: other.getSnapshot() };
+      });
+      expect(state).toEqual({
+        error: 'network_error',
+        snapshot: { status: 'loading', reason: 'network_error' },
+      });
+    });
+  });
+});
