@@ -48,14 +48,15 @@ export class LiveSession {
     name: string,
     private readonly store: StateStore<object>,
   ) {
-    this.#leader = new TabLeader(name, () => this.#follow());
+    if ('BroadcastChannel' in globalThis) this.#channel = new BroadcastChannel(name);
+    // Without a channel, a tab does not learn what another one has heard.
+    this.#leader = new TabLeader(this.#channel?.name, () => this.#follow());
     const events = `${basePath}/events`;
     this.#stream = new SessionStream(
       events,
       (event) => this.#onEvent(event),
       () => this.#check(),
     );
-    if ('BroadcastChannel' in globalThis) this.#channel = new BroadcastChannel(name);
     this.#unsubscribe = store.subscribe(() => this.#onChange());
     this.#listen(this.#stopping.signal);
     this.#resume();
@@ -81,7 +82,6 @@ export class LiveSession {
   }
 
   #resume(): void {
-    // Without a channel, a tab cannot hear what another tab hears.
     this.#leader.stand();
     // To open a page is activity.
     void this.#check(undefined, this.store.user);

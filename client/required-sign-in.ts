@@ -40,7 +40,8 @@ export class RequiredSignIns {
     if (store.signIns > before) return true;
     if (signIns.isLeaving() || (method === 'redirect' && signIns.mayRedirect()))
       await signIns.redirect(required);
-    else if (method === 'popup') return signIns.popUp(required);
+    // The user may be typing a password in the open window.
+    else if (method === 'popup') return signIns.openPopup() ?? signIns.popUp(required);
     else if (typeof method === 'function') return method(required);
     // The call knows that the session may be over. The state should know too.
     await store.check().catch(() => {});

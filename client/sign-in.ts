@@ -44,10 +44,12 @@ export interface SignIns {
    */
   mayRedirect(): boolean;
   /**
-   * Opens the sign-in in a pop-up window. Resolves with whether the user signed in there. Calls
-   * while the window is open share it. Never rejects.
+   * Opens the sign-in in a pop-up window, or leads the open window there. Resolves with whether the
+   * user signed in. Never rejects.
    */
   popUp(options: LoginOptions): Promise<boolean>;
+  /** The result of the open pop-up window. */
+  openPopup(): Promise<boolean> | undefined;
 }
 
 /** Creates the sign-ins of one client. `name` is the name of the pop-up window and its channel. */
@@ -67,6 +69,7 @@ export function createSignIns(basePath: string, name: string, store: StateStore<
   const explained = (code: string | undefined) => store.check(code).catch(() => undefined);
 
   return {
+    openPopup: () => outcome,
     isLeaving: () => leaving !== undefined,
     leave,
     redirect: (options) => leave(() => loginAddress(basePath, options)),

@@ -1,6 +1,7 @@
 /**
  * Elects one of the tabs that use the same name, by a lock (Web Locks). A tab that closes or resigns
- * is followed by another. Where locks are missing or forbidden, every tab is elected.
+ * is followed by another. Every tab is elected where locks are missing or forbidden, or without a
+ * name.
  */
 export class TabLeader {
   #isLeading = false;
@@ -10,7 +11,7 @@ export class TabLeader {
 
   /** `onChange` is called whenever this tab has been elected or replaced. */
   constructor(
-    private readonly name: string,
+    private readonly name: string | undefined,
     private readonly onChange: () => void,
   ) {}
 
@@ -27,8 +28,8 @@ export class TabLeader {
     this.#isCandidate = true;
     this.#waiting?.abort();
     const waiting = (this.#waiting = new AbortController());
-    if (navigator.locks)
-      void this.#request(waiting, steal ? { steal } : { signal: waiting.signal });
+    const options = steal ? { steal } : { signal: waiting.signal };
+    if (this.name && navigator.locks) void this.#request(this.name, waiting, options);
     else this.#lead(true);
   }
 
@@ -40,10 +41,10 @@ export class TabLeader {
     this.#lead(false);
   }
 
-  async #request(waiting: AbortController, options: LockOptions): Promise<void> {
+  async #request(name: string, waiting: AbortController, options: LockOptions): Promise<void> {
     let isHeld = false;
     try {
-      await navigator.locks.request(this.name, options, () => {
+      await navigator.locks.request(name, options, () => {
         // It may have been granted at the moment in which it was given up.
         if (waiting !== this.#waiting || !this.#isCandidate) return undefined;
         isHeld = true;

@@ -4,11 +4,14 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { describeInChromium } from '../support/browser/chromium.ts';
 import { waitFor } from '../support/time/wait-for.ts';
+import { freePort } from '../support/network/ports.ts';
+import { startReverseProxy } from '../support/network/reverse-proxy.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
 import { signOut } from '../flows/logout-tokens.ts';
 import { clientPage, openStreams, openTab, says, stateOf } from './client-page.ts';
 
 const alice = 'Hello, Alice Adams';
+const managementToken = 'a-token-of-the-operator-long-enough-for-tests';
 
 describeInChromium('the browser client, in Chromium', (open) => {
   let web: Upstream;
@@ -87,6 +90,7 @@ describeInChromium('the browser client, in Chromium', (open) => {
       await Promise.all(tabs.map((tab) => says(tab, 'signed-out ')));
       await tabs[0]?.evaluate(() => void window.client.login());
       await Promise.all(tabs.map((tab) => says(tab, alice)));
+      expect(bff.authorizationServer.authorizationRequests().length).toBeGreaterThan(0);
     });
   });
 
@@ -134,5 +138,128 @@ describeInChromium('the browser client, in Chromium', (open) => {
         snapshot: { status: 'loading', reason: 'network_error' },
       });
     });
+  });
+
+  describe('when the session ends by itself', () => {
+    it('warns, and says in every tab that it has expired', async () => {
+      await using short = await startBff({
+        store: 'memory',
+        frontend: { url: web.url, contentSecurityPolicy: 'off' },
+        session: { idle: '2s' },
+      });
+      const context = await open();
+      const first = await openTab(context, short.url);
+      await first.evaluate(() => void window.client.login());
+      await says(first, alice);
+      const tabs = [first, await openTab(context, short.url)];
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out expired')));
+      for (const tab of tabs) {
+        const reasons = await tab.evaluate(() => window.shown.map(({ state }) => state.reason));
+        expect(reasons).toContain('expiring');
+      }
+    });
+
+    it('goes on when its user is active', async () => {
+      await using short = await startBff({
+        store: 'memory',
+        frontend: { url: web.url, contentSecurityPolicy: 'off' },
+        session: { idle: '4s' },
+      });
+      const page = await openTab(await open(), short.url);
+      await page.evaluate(() => void window.client.login());
+      await says(page, alice);
+      await waitFor(async () => (await stateOf(page)).reason === 'expiring');
+      const before = (await stateOf(page)).expiresAt ?? 0;
+      await page.evaluate(() => window.client.getUser());
+      await waitFor(async () => (await stateOf(page)).reason === undefined);
+      const { status, expiresAt = 0 } = await stateOf(page);
+      expect(status).toBe('signed-in');
+      expect(expiresAt).toBeGreaterThan(before);
+    });
+  });
+
+  it('tells all tabs of all browsers on all replicas within a second, whoever ends the session', async () => {
+    await using several = await startBff({
+      server: { port: await freePort() },
+      frontend: { url: web.url, contentSecurityPolicy: 'off' },
+      management: { token: managementToken },
+    });
+    const replica = await several.replica();
+    await using balancer = await startReverseProxy(Number(new URL(several.url).port), several.port);
+    const tabs: Page[] = [];
+    for (const { port } of [several, replica]) {
+      balancer.target = port;
+      const context = await open();
+      const first = await openTab(context, several.url);
+      await first.evaluate(() => void window.client.login());
+      await says(first, alice);
+      tabs.push(first, await openTab(context, several.url));
+    }
+    await Promise.all(tabs.map((tab) => says(tab, alice)));
+    await waitFor(async () => (await openStreams(tabs)) === 2);
+    const since = Date.now();
+    const response = await fetch(`${several.managementUrl}/sessions?sub=alice`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${managementToken}` },
+    });
+    expect(response.status).toBe(204);
+    await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
+    for (const delay of await delays(tabs, since)) expect(delay).toBeLessThan(1000);
+  });
+
+  describe('in a browser without', () => {
+    /** A browser whose pages lack some API from the start. */
+    async function without(script: string): Promise<Page[]> {
+      const context = await open();
+      await context.addInitScript(script);
+      const first = await openTab(context, bff.url);
+      await first.evaluate(() => void window.client.login());
+      await says(first, alice);
+      const tabs = [first, await openTab(context, bff.url)];
+      await Promise.all(tabs.map((tab) => says(tab, alice)));
+      return tabs;
+    }
+
+    it.each([
+      ['Web Locks', 'delete Navigator.prototype.locks'],
+      ['BroadcastChannel', 'delete window.BroadcastChannel'],
+      ['permission for locks', 'navigator.locks.request = async () => { throw new Error() }'],
+    ])('%s, each tab has an event stream of its own', async (_api, script) => {
+      const tabs = await without(script);
+      await waitFor(async () => (await openStreams(tabs)) === 2);
+      expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+      await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
+    });
+  });
+
+  it('takes the event stream from a tab that the browser has suspended', async () => {
+    const { tabs } = await signedIn(2);
+    await waitFor(async () => (await openStreams(tabs)) === 1);
+    const counts = await Promise.all(tabs.map((tab) => openStreams([tab])));
+    const [leader, other] = (counts[0] === 1 ? tabs : tabs.toReversed()) as [Page, Page];
+    const suspended = leader.evaluate(() => {
+      const end = Date.now() + 3000;
+      while (Date.now() < end);
+    });
+    await other.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await waitFor(async () => (await openStreams([other])) === 1);
+    expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+    await says(other, 'signed-out signed_out');
+    await suspended;
+    await says(leader, 'signed-out signed_out');
+  });
+
+  it('keeps no stream for a page that was left, and checks the session when it is shown again', async () => {
+    const { tabs } = await signedIn();
+    const page = tabs[0] as Page;
+    await waitFor(async () => (await openStreams(tabs)) === 1);
+    await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
+    await waitFor(async () => (await openStreams(tabs)) === 0);
+    expect(await signOut(bff, { sub: 'alice' })).toBe(200);
+    expect((await stateOf(page)).status).toBe('signed-in');
+    await page.evaluate(() =>
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })),
+    );
+    await says(page, 'signed-out signed_out');
   });
 });
