@@ -121,7 +121,7 @@ export class LiveSession {
   #onEvent({ state, reason }: SessionEvent): void {
     if (state === 'ended') return void this.#check(reason);
     if (state === 'active' && this.store.get().reason !== 'expiring') return;
-    this.#tell({ session: this.#session ?? null, reason: state });
+    this.#tell(state);
     void this.#check(state);
   }
 
@@ -135,18 +135,23 @@ export class LiveSession {
     const session = this.#session;
     if (status !== 'loading' && session !== this.#told) {
       this.#told = session;
-      this.#tell({ session: session ?? null, ...(isEnd(reason) && { reason }) });
+      this.#tell(isEnd(reason) ? reason : undefined);
     }
     this.#follow();
   }
 
-  #tell(message: TabMessage): void {
+  /** Tells the other tabs which session this one knows, and a reason to check theirs. */
+  #tell(reason?: BffReason): void {
+    this.#send({ session: this.#session ?? null, ...(reason && { reason }) });
+  }
+
+  #send(message: TabMessage): void {
     this.#channel?.postMessage(message);
   }
 
   #hear({ data }: MessageEvent<TabMessage>): void {
     const { session, reason, call, source } = data;
-    if (call === 'ping' && this.#leader.isLeading) this.#tell({ call: 'pong' });
+    if (call === 'ping' && this.#leader.isLeading) this.#send({ call: 'pong' });
     if (call === 'pong') clearTimeout(this.#takeover);
     const known = this.#session ?? null;
     const isNews = session !== undefined && (session !== known || (known && reason));
@@ -158,7 +163,7 @@ export class LiveSession {
     if (Date.now() - this.store.checkedAt > staleAge) void this.#check();
     if (this.#leader.isLeading || !this.#channel) return;
     clearTimeout(this.#takeover);
-    this.#tell({ call: 'ping' });
+    this.#send({ call: 'ping' });
     // Browsers suspend hidden tabs, and a suspended tab keeps its lock.
     this.#takeover = setTimeout(() => this.#leader.stand(true), pongTimeout);
   }

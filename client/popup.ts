@@ -8,14 +8,6 @@ interface PopupMessage {
 /** How often an open pop-up is looked at, in milliseconds. */
 const interval = 250;
 
-/** Returns the features of a pop-up window: a small window in the middle of this one. */
-export function popupFeatures(): string {
-  const [width, height] = [480, 640];
-  const left = Math.round(screenX + (outerWidth - width) / 2);
-  const top = Math.round(screenY + (outerHeight - height) / 2);
-  return `popup,width=${width},height=${height},left=${left},top=${top}`;
-}
-
 /**
  * Waits for the end of a pop-up sign-in. Resolves with `undefined` if the user signed in, otherwise
  * with why not: `popup_closed`, or a code of the BFF. The message comes by `postMessage` and, if

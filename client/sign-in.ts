@@ -1,4 +1,4 @@
-import { waitForPopup, popupFeatures } from './popup.ts';
+import { waitForPopup } from './popup.ts';
 import type { StateStore } from './state.ts';
 
 /** What `login` accepts. Everything is optional. */
@@ -23,6 +23,8 @@ const departure = 5000;
 
 /** Milliseconds after an automatic redirect in which the same tab makes no further one. */
 const redirectPause = 30_000;
+
+const popupFeatures = 'popup,width=480,height=640';
 
 /** The longest return URL that the BFF accepts, in octets. */
 const maxReturnUrl = 2048;
@@ -85,7 +87,7 @@ export function createSignIns(basePath: string, name: string, store: StateStore<
     },
     async popUp(options) {
       // The name gives a second sign-in the window of the first.
-      const opened = open(loginAddress(basePath, options, true), name, popupFeatures());
+      const opened = open(loginAddress(basePath, options, true), name, popupFeatures);
       if (!opened) return explained('popup_blocked').then(() => false);
       popup = opened;
       const before = store.signIns;

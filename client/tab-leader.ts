@@ -5,7 +5,7 @@
  */
 export class TabLeader {
   #isLeading = false;
-  #isCandidate = false;
+  /** The candidacy of this tab. */
   #waiting: AbortController | undefined;
   #release: () => void = () => {};
 
@@ -25,7 +25,6 @@ export class TabLeader {
    * candidate again.
    */
   stand(steal = false): void {
-    this.#isCandidate = true;
     this.#waiting?.abort();
     const waiting = (this.#waiting = new AbortController());
     const options = steal ? { steal } : { signal: waiting.signal };
@@ -35,8 +34,8 @@ export class TabLeader {
 
   /** Leaves the place to another tab. */
   resign(): void {
-    this.#isCandidate = false;
     this.#waiting?.abort();
+    this.#waiting = undefined;
     this.#release();
     this.#lead(false);
   }
@@ -46,7 +45,7 @@ export class TabLeader {
     try {
       await navigator.locks.request(name, options, () => {
         // It may have been granted at the moment in which it was given up.
-        if (waiting !== this.#waiting || !this.#isCandidate) return undefined;
+        if (waiting !== this.#waiting) return undefined;
         isHeld = true;
         this.#lead(true);
         return new Promise<void>((resolve) => (this.#release = resolve));
@@ -56,7 +55,7 @@ export class TabLeader {
       if ((error as Error).name !== 'AbortError') return this.#lead(true);
     }
     // Replaced by another tab, unless the lock was released, or requested again, by this one.
-    if (!isHeld || !this.#isCandidate || waiting !== this.#waiting) return;
+    if (!isHeld || waiting !== this.#waiting) return;
     this.#lead(false);
     this.stand();
   }

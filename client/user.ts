@@ -69,21 +69,14 @@ export function userIn<Claims extends object>(body: unknown): BffUser<Claims> | 
   return (user as BffUser<Claims> | null) ?? undefined;
 }
 
-function userOfRecords(records: readonly ClaimRecord[]): BffUser {
-  const all = new Map<string, unknown>();
+function userOfRecords(records: readonly ClaimRecord[]): unknown {
+  const claims = Object.create(null) as Record<string, unknown>;
   for (const { type, value, valueType } of records) {
-    const parsed: unknown = valueType === 'json' ? JSON.parse(String(value)) : value;
-    all.set(type, all.has(type) ? [all.get(type), parsed].flat() : parsed);
+    const parsed: unknown = valueType ? JSON.parse(value as string) : value;
+    claims[type] = type in claims ? [claims[type], parsed].flat() : parsed;
   }
-  const logoutUrl = String(all.get('bff:logout_url'));
-  return {
-    sub: String(all.get('sub')),
-    provider: '',
-    claims: Object.fromEntries([...all].filter(([type]) => !type.startsWith('bff:'))),
-    session: {
-      id: new URLSearchParams(logoutUrl.split('?')[1]).get('sid') ?? '',
-      expiresIn: Number(all.get('bff:session_expires_in')),
-    },
-    logoutUrl,
-  };
+  const logoutUrl = String(claims['bff:logout_url']);
+  const id = new URLSearchParams(logoutUrl.split('?')[1]).get('sid');
+  const session = { id, expiresIn: claims['bff:session_expires_in'] };
+  return { sub: claims['sub'], provider: '', claims, session, logoutUrl };
 }
