@@ -46,8 +46,8 @@ export interface SignIns {
    */
   mayRedirect(): boolean;
   /**
-   * Opens the sign-in in a pop-up window, or leads the open window there. Resolves with whether the
-   * user signed in. Never rejects.
+   * Opens the sign-in in a pop-up window. A window that is open is led there, unless it began with
+   * the same sign-in. Resolves with whether the user signed in. Never rejects.
    */
   popUp(options: LoginOptions): Promise<boolean>;
   /** The result of the open pop-up window. */
@@ -57,7 +57,8 @@ export interface SignIns {
 /** Creates the sign-ins of one client. `name` is the name of the pop-up window and its channel. */
 export function createSignIns(basePath: string, name: string, store: StateStore<object>): SignIns {
   let leaving: Promise<void> | undefined;
-  let popup: Window | null;
+  let popup: Window | null = null;
+  let shown: string | undefined;
   let outcome: Promise<boolean> | undefined;
 
   function leave(address: () => string | Promise<string>): Promise<void> {
@@ -86,10 +87,14 @@ export function createSignIns(basePath: string, name: string, store: StateStore<
       return true;
     },
     async popUp(options) {
-      // The name gives a second sign-in the window of the first.
-      const opened = open(loginAddress(basePath, options, true), name, popupFeatures);
-      if (!opened) return explained('popup_blocked').then(() => false);
-      popup = opened;
+      const wanted = loginAddress(basePath, options, true);
+      if (outcome && wanted === shown && popup?.closed === false) popup.focus();
+      else {
+        // The name gives a second sign-in the window of the first.
+        popup = open(wanted, name, popupFeatures);
+        if (!popup) return explained('popup_blocked').then(() => false);
+        shown = wanted;
+      }
       const before = store.signIns;
       outcome ??= waitForPopup(name, () => popup?.closed ?? true)
         .then(async (code) => {

@@ -104,6 +104,7 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
       const page = await openTab(context, bff.url, { signIn: 'popup' });
       const popup = await popupOf(page, '#sign-in');
       await popup.getByRole('link', { name: 'Go on' }).waitFor();
+      await page.locator('#sign-in').click();
       const calls = page.evaluate(async () => {
         const paths = ['/api/a', '/api/b', '/api/c'];
         const responses = await Promise.all(paths.map((path) => window.client.fetch(path)));
