@@ -1,6 +1,8 @@
 import { brotliCompressSync, brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { request } from 'undici';
+import { BffModule } from '../../src/index.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
+import { hostOptions, startHostOf } from '../support/bff/host.ts';
 
 /** The size of the script that a browser downloads at most, in bytes. */
 const budget = 4000;
@@ -83,6 +85,18 @@ describe('the browser client that the BFF serves', () => {
     await other.redis.close();
     const response = await browser.fetch('/bff/client.js', { csrf: false });
     expect(response.status).toBe(200);
+  });
+
+  it('is served in a NestJS application, too', async () => {
+    const { authorizationServer, upstream } = bff;
+    const options = await hostOptions(authorizationServer, upstream, { basePath: '/own' });
+    const application = startHostOf([BffModule.forRoot(options)], options, (app) =>
+      app.setGlobalPrefix('v1'),
+    );
+    await using host = await application;
+    const response = await request(`${host.url}/own/client.js`);
+    expect(response.statusCode).toBe(200);
+    expect(await response.body.text()).toContain('createBffClient');
   });
 
   it('knows the CSRF header and the path of its BFF, and another hash with them', async () => {
