@@ -116,6 +116,37 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
       expect(await calls).toEqual([200, 200, 200]);
     });
 
+    it('is not needed again for a call that was begun before it and came back after it', async () => {
+      const page = await signedInTab({ signIn: 'popup' });
+      const late = Promise.withResolvers<void>();
+      bff.upstream.handler = async (request, response, recorded) => {
+        const isFirst = bff.upstream.requests.length === 1;
+        if (isFirst) await late.promise;
+        const handler = isFirst ? problem('not_signed_in') : echo();
+        return handler(request, response, recorded);
+      };
+      const status = page.evaluate(async () => {
+        const response = await window.client.fetch('/api/a', { method: 'POST', body: 'a' });
+        return response.status;
+      });
+      await waitFor(() => bff.upstream.requests.length === 1);
+      await page.evaluate(() => window.client.login({ popup: true, prompt: 'login' }));
+      late.resolve();
+      expect(await status).toBe(200);
+      expect(loginRequests()).toBe(2);
+    });
+
+    it('repeats a call that was made of a Request', async () => {
+      const page = await openTab(await open(), bff.url, { signIn: 'popup' });
+      const status = await page.evaluate(async () => {
+        const request = new Request('/api/a', { method: 'POST', body: 'in a request' });
+        const response = await window.client.fetch(request);
+        return response.status;
+      });
+      expect(status).toBe(200);
+      expect(bff.upstream.last.body.toString()).toBe('in a request');
+    });
+
     it.each([
       ['its user closes it', (popup: Page) => popup.close(), 'popup_closed'],
       [
@@ -218,27 +249,28 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
       expect(last?.query.get('acr_values')).toBe('urn:test:mfa');
     });
 
-    it.each([
-      'https://evil.example/bff/login',
-      '//evil.example/bff/login?x=1',
-      'javascript:alert(1)//bff/login',
-      '/elsewhere/login',
-      '/elsewhere',
-      'blob:https://evil.example/login',
-    ])('is never led away by the loginUrl of an upstream: %s', async (loginUrl) => {
+    it('is never led away by the loginUrl of an upstream', async () => {
       const page = await signedInTab({ signIn: 'popup' });
-      bff.upstream.handler = inTurn(problem('not_signed_in', loginUrl), echo());
-      const opened = await page.evaluate(async () => {
-        const addresses: string[] = [];
+      await page.evaluate(() => {
         const { open: openWindow } = window;
         window.open = (url, ...others) => {
-          addresses.push(String(url));
+          document.title = String(url);
           return openWindow(url, ...others);
         };
-        await window.client.fetch('/api/a');
-        return addresses;
       });
-      expect(opened).toEqual([expect.stringMatching(/^\/bff\/login\?/)]);
+      for (const loginUrl of [
+        'https://evil.example/bff/login',
+        '//evil.example/bff/login?x=1',
+        'javascript:alert(1)//bff/login',
+        '/elsewhere/login',
+        '/elsewhere',
+        'blob:https://evil.example/login',
+      ]) {
+        bff.upstream.handler = inTurn(problem('not_signed_in', loginUrl), echo());
+        await page.evaluate(() => window.client.fetch('/api/a'));
+        expect(await page.title()).toMatch(/^\/bff\/login\?(?:x=1&)?popup=1$/);
+        await page.evaluate(() => (document.title = ''));
+      }
     });
 
     it('asks the application, if that signs in by itself', async () => {

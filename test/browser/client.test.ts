@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { BrowserContext, Page } from 'playwright-core';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { describeInChromium } from '../support/browser/chromium.ts';
+import { startRedis } from '../support/redis/redis.ts';
 import { waitFor } from '../support/time/wait-for.ts';
 import { freePort } from '../support/network/ports.ts';
 import { startReverseProxy } from '../support/network/reverse-proxy.ts';
@@ -124,19 +125,21 @@ describeInChromium('the browser client, in Chromium', (open) => {
       for (const delay of await delays(tabs, since)) expect(delay).toBeLessThan(1000);
     });
 
-    it('loads, says so, and signs in by itself when the BFF is back', async () => {
+    it('says why it is not known who is signed in, and knows as soon as the network is back', async () => {
       const { context, tabs } = await signedIn();
       const page = tabs[0] as Page;
       await context.setOffline(true);
       const state = await page.evaluate(async () => {
-        const other = window.createBffClient();
-        const error = await other.getUser().catch(({ code }: { code: string }) => code);
-        return { error, snapshot: other.getSnapshot() };
+        window.client = window.createBffClient();
+        const error = await window.client.getUser().catch(({ code }: { code: string }) => code);
+        return { error, snapshot: window.client.getSnapshot() };
       });
       expect(state).toEqual({
         error: 'network_error',
         snapshot: { status: 'loading', reason: 'network_error' },
       });
+      await context.setOffline(false);
+      await waitFor(async () => (await stateOf(page)).status === 'signed-in');
     });
   });
 
@@ -230,6 +233,83 @@ describeInChromium('the browser client, in Chromium', (open) => {
       expect(await signOut(bff, { sub: 'alice' })).toBe(200);
       await Promise.all(tabs.map((tab) => says(tab, 'signed-out signed_out')));
     });
+  });
+
+  it('stays signed in while Redis is down, and is told of events again afterwards', async () => {
+    const redis = await startRedis();
+    await using other = await startBff({
+      redis: { url: redis.url },
+      frontend: { url: web.url, contentSecurityPolicy: 'off' },
+    });
+    const page = await openTab(await open(), other.url);
+    await page.evaluate(() => void window.client.login());
+    await says(page, alice);
+    await waitFor(async () => (await openStreams([page])) === 1);
+    redis.pause();
+    (other.app.getHttpServer() as Server).closeAllConnections();
+    await waitFor(() => other.logs.text.includes('session_store_unavailable'));
+    expect((await stateOf(page)).status).toBe('signed-in');
+    redis.resume();
+    await waitFor(async () => (await openStreams([page])) === 1);
+    expect(await signOut(other, { sub: 'alice' })).toBe(200);
+    await says(page, 'signed-out signed_out');
+    await other.close();
+    await redis.stop();
+  });
+
+  it('changes to another user in every tab', async () => {
+    const { tabs } = await signedIn(2);
+    const [first, second] = tabs as [Page, Page];
+    await first.goto(`${bff.url}/bff/login?login_hint=bob&prompt=login&returnUrl=/`);
+    await Promise.all([first, second].map((tab) => says(tab, 'Hello, Bob Brown')));
+    expect((await stateOf(second)).user?.sub).toBe('bob');
+  });
+
+  it('asks once for all who ask at the same time', async () => {
+    const { tabs } = await signedIn();
+    const page = tabs[0] as Page;
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(new URL(request.url()).pathname));
+    const users = await page.evaluate(() =>
+      Promise.all([1, 2, 3].map(() => window.client.getUser())),
+    );
+    expect(users.map((user) => user?.sub)).toEqual(['alice', 'alice', 'alice']);
+    expect(requests).toEqual(['/bff/user']);
+  });
+
+  it('understands both formats of the user, and both responses without one', async () => {
+    await using other = await startBff({
+      store: 'memory',
+      user: { format: 'claims-array', anonymous: 200 },
+      frontend: { url: web.url, contentSecurityPolicy: 'off' },
+    });
+    const page = await openTab(await open(), other.url);
+    await says(page, 'signed-out ');
+    expect(await page.evaluate(() => window.client.getUser())).toBeNull();
+    await page.evaluate(() => void window.client.login());
+    await says(page, alice);
+    const { user, expiresAt = 0 } = await stateOf(page);
+    expect(user).toMatchObject({ sub: 'alice', claims: { email: 'alice@example.com' } });
+    expect(user?.session.id).toBe(
+      new URL(user?.logoutUrl ?? '', other.url).searchParams.get('sid'),
+    );
+    expect(expiresAt).toBeGreaterThan(Date.now());
+  });
+
+  it('leaves no lock behind when its last listener is removed', async () => {
+    const { tabs } = await signedIn();
+    const locks = await (tabs[0] as Page).evaluate(async () => {
+      const other = window.createBffClient();
+      const remove = [other.subscribe(() => {}), other.subscribe(() => {})];
+      const before = await navigator.locks.query();
+      for (const each of remove) each();
+      const after = await navigator.locks.query();
+      return [before, after].map(({ held, pending }) => [held?.length, pending?.length]);
+    });
+    expect(locks).toEqual([
+      [1, 1],
+      [1, 0],
+    ]);
   });
 
   it('takes the event stream from a tab that the browser has suspended', async () => {
