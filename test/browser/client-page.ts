@@ -48,7 +48,7 @@ export function clientPage(basePath = '/bff'): Handler {
   Object.assign(window, { client, createBffClient })
   client.subscribe(say)
   say()
-  document.querySelector('#sign-in').onclick = () => client.login({ popup: true })
+  document.querySelector('#sign-in').onclick = () => client.login({ popup: true, provider: 'corp' })
   document.querySelector('#send').onclick = async () => {
     const body = document.querySelector('textarea').value
     const response = await client.fetch('/api/orders', { method: 'POST', body })

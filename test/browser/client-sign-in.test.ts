@@ -178,6 +178,15 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
       await says(page, 'signed-out popup_blocked');
     });
 
+    it('works in a browser without BroadcastChannel', async () => {
+      const context = await open();
+      await context.addInitScript('delete window.BroadcastChannel');
+      const page = await openTab(context, bff.url);
+      const popup = await popupOf(page, '#sign-in');
+      await says(page, alice);
+      await waitFor(() => expect(popup.isClosed()).toBe(true));
+    });
+
     it('works when the provider cuts the connection between the windows', async () => {
       const isolating: Handler = (request, response, recorded) => {
         response.setHeader('cross-origin-opener-policy', 'same-origin');
@@ -208,7 +217,7 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
 
     it('does not go round when a sign-in does not help', async () => {
       const page = await signedInTab();
-      bff.upstream.handler = problem('not_signed_in');
+      bff.upstream.handler = problem('not_signed_in', '/bff/login?popup=1');
       await page.evaluate(() => void window.client.fetch('/api/a'));
       await waitFor(() => loginRequests() === 2);
       await says(page, alice);

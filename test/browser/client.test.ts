@@ -312,7 +312,7 @@ describeInChromium('the browser client, in Chromium', (open) => {
     ]);
   });
 
-  it('takes the event stream from a tab that the browser has suspended', async () => {
+  it('takes the event stream from a tab that the browser has suspended, and leaves it to it again', async () => {
     const { tabs } = await signedIn(2);
     await waitFor(async () => (await openStreams(tabs)) === 1);
     const counts = await Promise.all(tabs.map((tab) => openStreams([tab])));
@@ -323,9 +323,11 @@ describeInChromium('the browser client, in Chromium', (open) => {
     });
     await other.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
     await waitFor(async () => (await openStreams([other])) === 1);
-    expect(await signOut(bff, { sub: 'alice' })).toBe(200);
-    await says(other, 'signed-out signed_out');
     await suspended;
+    await waitFor(async () => (await openStreams(tabs)) === 1);
+    await other.close();
+    await waitFor(async () => (await openStreams([leader])) === 1);
+    expect(await signOut(bff, { sub: 'alice' })).toBe(200);
     await says(leader, 'signed-out signed_out');
   });
 

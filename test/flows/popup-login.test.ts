@@ -44,9 +44,8 @@ describe('a sign-in in a pop-up window', () => {
     expect(page.url).toMatch(/\/bff\/callback\?/);
     expect(messageIn(page)).toEqual({ source, isLoggedIn: true });
     expect(page.body).toContain(`opener?.postMessage(message, "${bff.url}")`);
-    expect(page.body).toContain(
-      "new BroadcastChannel('pixie-bff:' + location.pathname.slice(0, -9))",
-    );
+    expect(page.body).toContain("const name = 'pixie-bff:' + location.pathname.slice(0, -9)\n");
+    expect(page.body).toContain('new BroadcastChannel(name).postMessage(message)');
     expect(page.body).toContain('close()');
     await expect(whoIs(browser)).resolves.toBe('alice');
   });

@@ -45,8 +45,8 @@ export function sendToOpener(
   const message = JSON.stringify({ source: 'bff-popup-login', isLoggedIn: !error, ...code });
   const script = `const message = ${message}
 opener?.postMessage(message, ${JSON.stringify(publicUrl)})
-new BroadcastChannel('pixie-bff:' + location.pathname.slice(0, -${endpoint.length}))
-  .postMessage(message)
+const name = 'pixie-bff:' + location.pathname.slice(0, -${endpoint.length})
+if (self.BroadcastChannel) new BroadcastChannel(name).postMessage(message)
 close()`;
   const hash = createHash('sha256').update(script).digest('base64');
   const sentence = error ? error.message : 'You are signed in.';
