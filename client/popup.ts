@@ -15,8 +15,6 @@ const interval = 250;
  */
 export function waitForPopup(name: string, isClosed: () => boolean): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const listening = new AbortController();
-    const { signal } = listening;
     const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(name) : undefined;
     let looks = 0;
     const timer = setInterval(() => {
@@ -28,15 +26,17 @@ export function waitForPopup(name: string, isClosed: () => boolean): Promise<str
 
     function end(code?: string): void {
       clearInterval(timer);
-      listening.abort();
+      removeEventListener('message', hear);
       channel?.close();
       resolve(code);
     }
-    function hear({ origin, data }: MessageEvent<PopupMessage | null>): void {
+    function hear({ origin, source, data }: MessageEvent<PopupMessage | null>): void {
       if (origin !== location.origin || data?.source !== 'bff-popup-login') return;
+      // A failure in the window of another tab. That of this window comes from it.
+      if (!data.isLoggedIn && !source && !isClosed()) return;
       end(data.isLoggedIn ? undefined : (data.code ?? 'login_failed'));
     }
-    addEventListener('message', hear, { signal });
-    channel?.addEventListener('message', hear, { signal });
+    addEventListener('message', hear);
+    channel?.addEventListener('message', hear);
   });
 }

@@ -79,7 +79,7 @@ export function createSignIns(basePath: string, name: string, store: StateStore<
     mayRedirect() {
       try {
         const last = Number(sessionStorage.getItem(name));
-        if (Date.now() - last < redirectPause) return false;
+        if (Math.abs(Date.now() - last) < redirectPause) return false;
         sessionStorage.setItem(name, String(Date.now()));
       } catch {
         // A browser without storage keeps no cookies either: the sign-in ends on an error page.

@@ -95,7 +95,7 @@ export class StateStore<Claims extends object> {
     this.#applied = turn;
     this.checkedAt = Date.now();
     if (user) this.#signIn(user, reason);
-    else this.#signOut(isWarning(reason) ? undefined : reason);
+    else this.#signOut(reason === 'expiring' || reason === 'active' ? undefined : reason);
     return user;
   }
 
@@ -123,7 +123,8 @@ export class StateStore<Claims extends object> {
     const { user: known, reason: before } = this.#state;
     const isSame = known?.session.id === user.session.id;
     if (!isSame) this.signIns += 1;
-    const isExpiring = (reason ?? (isSame && before)) === 'expiring';
+    const isExpiring =
+      reason === 'expiring' || (isSame && before === 'expiring' && reason !== 'active');
     const expiresAt = Date.now() + user.session.expiresIn * 1000;
     this.#set({ status: 'signed-in', user, expiresAt, ...(isExpiring && { reason: 'expiring' }) });
   }
@@ -138,11 +139,6 @@ export class StateStore<Claims extends object> {
       }
     }
   }
-}
-
-/** Whether the reason is one of a session that goes on. */
-function isWarning(reason: BffReason | undefined): boolean {
-  return reason === 'expiring' || reason === 'active';
 }
 
 /** How a session ended of which nothing is known but its expected end. */

@@ -167,6 +167,24 @@ describeInChromium('signing in with the browser client, in Chromium', (open) => 
       await waitFor(() => expect(popup.isClosed()).toBe(true));
     });
 
+    it('goes on when the one of another tab fails', async () => {
+      bff.authorizationServer.override('authorization', inTurn(signInPage, signInPage, passOn()));
+      const context = await open();
+      const [page, other] = [await openTab(context, bff.url), await openTab(context, bff.url)];
+      const popup = await popupOf(page, '#sign-in');
+      const result = page.evaluate(async () => {
+        const { status } = await window.client.login({ popup: true, provider: 'corp' });
+        return status;
+      });
+      const failing = await popupOf(other, '#sign-in');
+      bff.authorizationServer.interaction = 'deny';
+      await failing.getByRole('link', { name: 'Go on' }).click();
+      await says(other, 'signed-out login_denied');
+      bff.authorizationServer.interaction = 'sign-in';
+      await popup.getByRole('link', { name: 'Go on' }).click();
+      expect(await result).toBe('signed-in');
+    });
+
     it('says that the browser has blocked it', async () => {
       const page = await openTab(await open(), bff.url, { signIn: 'popup' });
       await page.evaluate(() => void (window.open = () => null));
