@@ -21,6 +21,8 @@ await build({
     'class-validator',
     // So does the client of Redis.
     '@node-rs/xxhash',
+    // Loaded only if an authorization server for our own clients is configured.
+    'oidc-provider',
   ],
   output: { dir: dist, chunkFileNames: 'command-[hash].js' },
 });

@@ -16,17 +16,10 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@ne
 import type { Application } from 'express';
 import { AccessService } from './access/access.service.ts';
 import { BffService } from './access/bff.service.ts';
-import { BackchannelController } from './auth/logout/backchannel.controller.ts';
-import { ConnectController } from './auth/account/connect.controller.ts';
+import { authControllers } from './auth/auth.providers.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
-import { EventsController } from './auth/account/events.controller.ts';
-import { FrontchannelController } from './auth/logout/frontchannel.controller.ts';
-import { LoginController } from './auth/login/login.controller.ts';
-import { LogoutController } from './auth/logout/logout.controller.ts';
-import { ProvidersController } from './auth/login/providers.controller.ts';
-import { SessionsController } from './auth/account/sessions.controller.ts';
-import { RefreshController } from './auth/account/refresh.controller.ts';
-import { UserController } from './auth/account/user.controller.ts';
+import { AuthorizationServerMiddleware } from './authorization-server/authorization-server.middleware.ts';
+import { authorizationServerControllers } from './authorization-server/authorization-server.providers.ts';
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
@@ -47,6 +40,7 @@ import {
   refuseControllersBelow,
 } from './http/pipeline.middleware.ts';
 import { mountFallback } from './http/fallback.middleware.ts';
+import { PublicDocumentsMiddleware } from './http/public-documents.middleware.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { ProxyMiddleware } from './proxy/proxy.middleware.ts';
 import { ResponseHeadersMiddleware } from './http/response-headers.middleware.ts';
@@ -148,8 +142,10 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
+      step(PublicDocumentsMiddleware),
       step(EndpointsMiddleware),
       step(ClientScriptMiddleware),
+      { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
         ...step(CsrfMiddleware),
         endpoints: [
@@ -193,6 +189,7 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
 const pipelineMiddlewares = [
   ResponseHeadersMiddleware,
   ProxyMiddleware,
+  PublicDocumentsMiddleware,
   EndpointsMiddleware,
   ClientScriptMiddleware,
   CsrfMiddleware,
@@ -217,18 +214,7 @@ function describeModule(
     module: BffModule,
     global: true,
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
-    controllers: [
-      LoginController,
-      ProvidersController,
-      UserController,
-      RefreshController,
-      BackchannelController,
-      FrontchannelController,
-      LogoutController,
-      SessionsController,
-      EventsController,
-      ConnectController,
-    ],
+    controllers: [...authControllers, ...authorizationServerControllers],
     providers: [
       ...options,
       { provide: IS_EMBEDDED, useValue: isEmbedded },

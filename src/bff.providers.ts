@@ -6,14 +6,20 @@ import { accessProviders, placesOfRules } from './access/access.providers.ts';
 import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
+import {
+  AUTHORIZATION_SERVER_OPTIONS,
+  authorizationServerOptions,
+  issuerOf,
+  metadataPath,
+} from './authorization-server/authorization-server-options.ts';
+import { authorizationServerMetadata } from './authorization-server/metadata.ts';
+import { protectedResourceDocuments } from './access/bearer/protected-resources.ts';
+import { PUBLIC_DOCUMENTS, type PublicDocuments } from './http/public-documents.middleware.ts';
+import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
 import { frontendRoute } from './frontend/frontend-route.ts';
-import {
-  CLIENT_SCRIPT_OPTIONS,
-  type ClientScriptOptions,
-} from './frontend/client-script.middleware.ts';
 import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend/frontend.middleware.ts';
 import {
   MANAGEMENT_LISTENS,
@@ -103,6 +109,8 @@ export const bffProviders: NestProvider[] = [
   })),
   ...oauthProviders,
 
+  slice(PUBLIC_DOCUMENTS, publicDocuments),
+
   // session
   {
     provide: SESSION_OPTIONS,
@@ -160,10 +168,15 @@ export const bffProviders: NestProvider[] = [
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       formPostCallbacks: formPostCallbacks(options.providers),
+      hasAuthorizationServer: options.authorizationServer !== undefined,
       listener,
     }),
   },
   ...authProviders,
+
+  // authorization-server
+  slice(AUTHORIZATION_SERVER_OPTIONS, authorizationServerOptions),
+  ...authorizationServerProviders,
 
   // proxy
   {
@@ -187,6 +200,7 @@ export const bffProviders: NestProvider[] = [
       defaultProvider: options.providers[0]?.id,
       offersChoice: options.login.chooser,
       maxWebSockets: options.session.maxWebSockets,
+      ownDocuments: publicDocuments(options),
     }),
   },
   ...proxyProviders,
@@ -198,17 +212,13 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
       basePath: options.basePath,
       directory: options.frontend?.directory,
+      csrf: options.csrf,
+      // The same place for this file, for its compiled form and for the bundle.
+      clientScript: new URL('../dist/client/served.js', import.meta.url),
       publicPaths: publicPathsOf(options),
       passesOn,
     }),
   },
-
-  slice(CLIENT_SCRIPT_OPTIONS, ({ basePath, csrf }): ClientScriptOptions => ({
-    basePath,
-    csrf,
-    // The same place for this file, for its compiled form and for the bundle.
-    file: new URL('../dist/client/served.js', import.meta.url),
-  })),
 
   // management
   {
@@ -222,6 +232,18 @@ export const bffProviders: NestProvider[] = [
   { provide: MANAGEMENT_LISTENS, useValue: true },
   ManagementService,
 ];
+
+/** The metadata of the routes for `bearer` and of the authorization server, by path. */
+function publicDocuments(options: Options): PublicDocuments {
+  const server = authorizationServerOptions(options);
+  const ownIssuer = server && issuerOf(server);
+  return new Map([
+    ...protectedResourceDocuments({ ...options, ownIssuer }),
+    ...(server
+      ? [[metadataPath(options.basePath), authorizationServerMetadata(server)] as const]
+      : []),
+  ]);
+}
 
 /** Creates a Nest provider for a slice of the options, or a value that depends only on options. */
 function slice<T>(token: NonNullable<unknown>, pick: (options: Options) => T): NestProvider {

@@ -27,6 +27,14 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['frontchannel', ['GET']],
   ['connect/{provider}', ['GET']],
   ['disconnect/{provider}', ['POST']],
+  ['oauth/authorize', ['GET']],
+  ['oauth/authorize/{id}', ['GET']],
+  ['oauth/interaction/{id}', ['GET', 'POST']],
+  ['oauth/token', ['POST', 'OPTIONS']],
+  ['oauth/revoke', ['POST', 'OPTIONS']],
+  ['oauth/device_authorization', ['POST']],
+  ['oauth/device', ['GET', 'POST']],
+  ['oauth/device/{id}', ['GET']],
 ]);
 
 /** The first segments of all endpoints. */
@@ -73,6 +81,7 @@ export class EndpointsMiddleware implements NestMiddleware {
 
   /** Returns `undefined` if there is no such endpoint. */
   #methodsOf(name: string): readonly string[] | undefined {
+    if (name.startsWith('oauth/') && !this.options.hasAuthorizationServer) return undefined;
     return this.options.formPostCallbacks.includes(name) ? ['POST'] : allowedMethods(name);
   }
 }
@@ -86,6 +95,7 @@ export function allowedMethods(name: string): readonly string[] | undefined {
     .replace(/^callback\/[^/]+$/, 'callback')
     .replace(/^client\.[0-9a-f]{16}\.js$/, 'client.{hash}.js')
     .replace(/^sessions\/[^/]+$/, 'sessions/{id}')
-    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}');
+    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}')
+    .replace(/^(oauth\/(?:authorize|interaction|device))\/[^/]+$/, '$1/{id}');
   return methods.get(pattern);
 }

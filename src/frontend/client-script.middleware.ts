@@ -2,18 +2,8 @@ import { Inject, Injectable, Logger, type NestMiddleware } from '@nestjs/common'
 import type { NextFunction, Request, Response } from 'express';
 import { BffError } from '../errors.ts';
 import { type Coding, codings } from './built-files.ts';
-import { type ClientScript, type CsrfHeader, readClientScript } from './client-script.ts';
-
-/** Injects `ClientScriptOptions`. */
-export const CLIENT_SCRIPT_OPTIONS = Symbol('client script options');
-
-/** What the browser client is served with. */
-export interface ClientScriptOptions {
-  readonly basePath: string;
-  readonly csrf: CsrfHeader;
-  /** The built script. */
-  readonly file: URL;
-}
+import { type ClientScript, readClientScript } from './client-script.ts';
+import { FRONTEND_OPTIONS, type FrontendRoomOptions } from './frontend.middleware.ts';
 
 const best = Object.keys(codings) as Coding[];
 
@@ -31,7 +21,7 @@ export class ClientScriptMiddleware implements NestMiddleware {
   readonly #logger = new Logger(ClientScriptMiddleware.name);
   #script: Promise<ClientScript> | undefined;
 
-  constructor(@Inject(CLIENT_SCRIPT_OPTIONS) private readonly options: ClientScriptOptions) {}
+  constructor(@Inject(FRONTEND_OPTIONS) private readonly options: FrontendRoomOptions) {}
 
   async use(request: Request, response: Response, next: NextFunction): Promise<void> {
     const { basePath } = this.options;
@@ -58,9 +48,9 @@ export class ClientScriptMiddleware implements NestMiddleware {
   }
 
   async #read(): Promise<ClientScript> {
-    const { file, csrf } = this.options;
+    const { clientScript, csrf } = this.options;
     try {
-      return await (this.#script ??= readClientScript(file, csrf));
+      return await (this.#script ??= readClientScript(clientScript, csrf));
     } catch (error) {
       this.#script = undefined;
       this.#logger.error({ msg: 'the browser client cannot be read', err: error });

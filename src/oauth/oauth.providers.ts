@@ -11,6 +11,8 @@ import {
   type HookListener,
   SIGN_IN_HOOK,
 } from './hook/sign-in-hook.ts';
+import { BearerIssuers } from './bearer/bearer-issuers.ts';
+import { DpopProofs } from './bearer/dpop-proofs.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth-options.ts';
 import { ProviderRegistry } from './provider-registry.ts';
@@ -20,6 +22,8 @@ import { routeNeedsOf } from './tokens/token-policy.ts';
 /** The Nest providers of the `oauth` room. They require `OAUTH_OPTIONS`, `HOOKS` and `CLOCK`. */
 export const oauthProviders: NestProvider[] = [
   { provide: ProviderRegistry, inject: [OAUTH_OPTIONS, CLOCK], useFactory: createRegistry },
+  { provide: BearerIssuers, useFactory: () => new BearerIssuers() },
+  { provide: DpopProofs, inject: [CLOCK], useFactory: (clock: Clock) => new DpopProofs(clock) },
   { provide: SIGN_IN_HOOK, inject: [OAUTH_OPTIONS, HOOKS, Recorder], useFactory: createHook },
 ];
 

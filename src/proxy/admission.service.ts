@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { challenged } from '../access/bearer/challenge.ts';
 import { BffError } from '../errors.ts';
 import { isDocumentNavigation } from '../http/navigation.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/cookie/csrf.ts';
@@ -27,6 +28,8 @@ export interface AdmittedRequest {
    * from another site.
    */
   readonly isPage: boolean;
+  /** Whether the access token in `Authorization` identifies the caller, and its cookie does not. */
+  readonly isBearer: boolean;
 }
 
 /**
@@ -51,18 +54,28 @@ export class AdmissionService {
     refuseTwoHosts(request);
     const target = canonicalTarget(request.originalUrl);
     const handshake = this.handshakes.of(request);
-    const matched = this.routes.match(target.path);
+    const isOurs = this.options.ownDocuments.has(target.path);
+    const matched = isOurs ? undefined : this.routes.match(target.path);
     const match = matched?.publicPart?.(target.path) ?? matched;
     const route = match && this.#isForHost(match, request, handshake) ? undefined : match;
     request.matchedRoute = route?.path;
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;
-    const { options } = route;
+    const { options, bearer } = route;
+    const isBearer = bearer !== undefined && request.headers.authorization !== undefined;
+    if (bearer?.isOnly && !isBearer && route.requiresToken)
+      throw challenged('not_signed_in', bearer);
     const isPage =
-      options.signedOut === 'login' && options.csrf && !handshake && isDocumentNavigation(request);
-    if (handshake) this.#checkHandshake(request, route);
-    else this.#checkRequest(request, route, isPage);
-    return { request, response, route, target, handshake, isPage };
+      !isBearer &&
+      options.signedOut === 'login' &&
+      options.csrf &&
+      !handshake &&
+      isDocumentNavigation(request);
+    // Another site cannot send the access token of a caller, so nothing has to prove the origin.
+    const mayBeForged = options.token !== 'none' && !isBearer && !bearer?.isOnly;
+    if (handshake) this.#checkHandshake(request, route, mayBeForged);
+    else this.#checkRequest(request, route, mayBeForged && !isPage);
+    return { request, response, route, target, handshake, isPage, isBearer };
   }
 
   /** The controllers of a host application have no WebSocket handshakes. */
@@ -75,26 +88,30 @@ export class AdmissionService {
     return frontendIsLast && options === frontendRoute && !isLeftOver && !handshake;
   }
 
-  #checkRequest(request: Request, { options }: ProxyRoute, isPage: boolean): void {
+  #checkRequest(request: Request, { options }: ProxyRoute, mayBeForged: boolean): void {
     refuseWebSocket(request);
     const { method, headers } = request;
     // The response to TRACE contains the request as received, including the token (RFC 9110
     // §9.3.8).
     if (method === 'TRACE')
       throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
-    if (options.token === 'none') return;
+    if (!mayBeForged) return;
     // Only a page of another origin sends a preflight.
     if (method === 'OPTIONS' && 'access-control-request-method' in headers)
       throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
-    if (options.csrf && !isPage) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
+    if (options.csrf) refuseForgery(headers, this.options.csrf, this.options.publicUrl);
   }
 
   /** `Origin` replaces the CSRF header, which a browser cannot send with a handshake. */
-  #checkHandshake(request: Request, { options, isProtected }: ProxyRoute): void {
+  #checkHandshake(
+    request: Request,
+    { options, isProtected }: ProxyRoute,
+    mayBeForged: boolean,
+  ): void {
     if (!options.websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
     const { headers } = request;
-    if (options.token !== 'none' || (isProtected && headers.origin !== undefined))
+    if (mayBeForged || (isProtected && headers.origin !== undefined))
       refuseForeignOrigin(headers, this.options.publicUrl);
   }
 }

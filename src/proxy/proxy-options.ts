@@ -40,4 +40,6 @@ export interface ProxyOptions {
   readonly offersChoice: boolean;
   /** The maximum number of open WebSockets per session on this replica. 0 means no limit. */
   readonly maxWebSockets: number;
+  /** The paths of our own documents, which no route serves. */
+  readonly ownDocuments: Pick<ReadonlyMap<string, unknown>, 'has'>;
 }

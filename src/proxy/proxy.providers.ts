@@ -1,6 +1,8 @@
 import type { Provider as NestProvider } from '@nestjs/common';
+import { CLOCK, type Clock } from '../clock.ts';
 import { AdmissionService } from './admission.service.ts';
 import { AuthorizationService } from './authorize/authorization.service.ts';
+import { ForeignTokensService } from './authorize/foreign-tokens.service.ts';
 import { WebSocketHandshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
@@ -21,6 +23,7 @@ export const proxyProviders: NestProvider[] = [
   },
   AdmissionService,
   AuthorizationService,
+  ForeignTokensService,
   ProxyService,
   {
     provide: WebSocketHandshakes,
@@ -29,9 +32,9 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, SessionNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
-      new OpenSockets(ends, maxWebSockets),
+    inject: [PROXY_OPTIONS, SessionNotifier, CLOCK],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier, clock: Clock) =>
+      new OpenSockets(ends, maxWebSockets, clock),
   },
   {
     provide: StreamingResponses,

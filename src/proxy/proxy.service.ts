@@ -6,17 +6,22 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
+import {
+  type BearerCaller,
+  BearerCallersService,
+  type ForeignToken,
+} from '../access/bearer/bearer-callers.service.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
 import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
-import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
+import { AuthorizationService, type Caller, claimsOf } from './authorize/authorization.service.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import type { SessionBinding } from './forward/session-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
-import { after, type MaybePromise } from './maybe-promise.ts';
+import { after, type MaybePromise } from '../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 import { upstreamPath } from './routes.ts';
@@ -25,7 +30,7 @@ import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-req
 /** Called for a request that matches no route, or with the error of one that failed. */
 export type PassOn = (failure?: unknown) => void;
 
-const anonymous: Caller = { session: undefined, account: undefined };
+const anonymous: Caller = { session: undefined, account: undefined, bearer: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -39,6 +44,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
     private readonly access: AccessService,
+    private readonly bearerCallers: BearerCallersService,
     private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
     private readonly streamingResponses: StreamingResponses,
@@ -78,14 +84,21 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     await this.routes.close();
   }
 
-  #caller({ request, route, handshake }: AdmittedRequest): MaybePromise<Caller> {
+  #caller({ request, route, handshake, isBearer }: AdmittedRequest): MaybePromise<Caller> {
     if (route.isAnonymous) return anonymous;
+    if (route.bearer && isBearer) {
+      const found = this.bearerCallers.callerOf(request, route.bearer, handshake !== undefined);
+      return after(found, (bearer) => this.#callerWith(route, bearer.session, bearer));
+    }
+    if (route.bearer?.isOnly) return anonymous;
     const { cookie } = request.headers;
     // A background page reconnects its WebSocket again and again. That must not extend the session.
     const session = handshake ? this.sessions.peek(cookie) : this.sessions.read(cookie);
-    return after(session, (found) =>
-      found ? { session: found, account: this.#accountFor(route, found) } : anonymous,
-    );
+    return after(session, (found) => (found ? this.#callerWith(route, found) : anonymous));
+  }
+
+  #callerWith(route: ProxyRoute, session: Session | undefined, bearer?: BearerCaller): Caller {
+    return { session, account: session && this.#accountFor(route, session), bearer };
   }
 
   /**
@@ -102,8 +115,10 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /** Throws `not_allowed` if `routes[].require` does not admit the user. */
-  #refuseByRules({ request, route }: AdmittedRequest, { account }: Caller): void {
-    const refusal = account && route.rules?.refusal(account.claims, request.method);
+  #refuseByRules({ request, route }: AdmittedRequest, caller: Caller): void {
+    if (!route.rules) return;
+    const claims = claimsOf(caller);
+    const refusal = claims && route.rules.refusal(claims, request.method);
     if (refusal) throw this.access.refused(refusal, route.path);
   }
 
@@ -111,18 +126,23 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * Ties an open connection to the session, to its claims if the route has rules, and to the
    * connected account whose token it carries.
    */
-  #bind({ request, route }: AdmittedRequest, watched: Session): SessionBinding {
+  #bind(
+    { request, route }: AdmittedRequest,
+    watched: Session,
+    expiresAt: number | undefined,
+  ): SessionBinding {
     const { id, sub } = watched;
     const { rules } = route;
-    if (!rules && !isConnection(watched)) return { sessionId: id, isStillAllowed: undefined };
+    const session = { sessionId: id, owner: id, expiresAt };
+    if (!rules && !isConnection(watched)) return { ...session, isStillAllowed: undefined };
     const { method } = request;
     return {
-      sessionId: id,
+      ...session,
       isStillAllowed: async () => {
-        const session = await this.sessions.find(id).catch(() => undefined);
+        const current = await this.sessions.find(id).catch(() => undefined);
         // Without a session, or if the store is unavailable, its end decides.
-        if (!session) return true;
-        const account = this.#accountFor(route, session);
+        if (!current) return true;
+        const account = this.#accountFor(route, current);
         return account?.sub === sub && !rules?.refusal(account.claims, method);
       },
     };
@@ -130,16 +150,18 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
 
   #send(
     admitted: AdmittedRequest,
-    { session, account }: Caller,
+    { session, account, bearer }: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
     const { request, response, route, handshake } = admitted;
     // What a protected frontend sends ends with the session, too.
     const watched = account ?? (route.isProtected ? session : undefined);
-    const binding = watched && this.#bind(admitted, watched);
+    const binding = watched && this.#bind(admitted, watched, bearer?.expiresAt);
     if (handshake) {
-      const slot = this.openSockets.take(binding);
+      const slot = this.openSockets.take(
+        binding ?? (bearer?.foreign && bindToToken(bearer.foreign)),
+      );
       const upstreamRequest = describe(admitted, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
@@ -149,6 +171,12 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
       if (failure) passOn(failure);
     });
   }
+}
+
+/** Ties a WebSocket to the access token of its caller, which has no session here. */
+function bindToToken({ issuer, sub = '', expiresAt }: ForeignToken): SessionBinding {
+  const owner = JSON.stringify([issuer, sub]);
+  return { sessionId: undefined, owner, isStillAllowed: undefined, expiresAt };
 }
 
 function describe(

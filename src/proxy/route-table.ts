@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type BearerRoute, bearerRoute } from '../access/bearer/bearer-route.ts';
 import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, routeTokenPolicy } from '../oauth/tokens/token-policy.ts';
@@ -35,6 +36,8 @@ export interface ProxyRoute {
   /** `routes[].require`. `undefined` if every signed-in user may call. */
   readonly rules: CompiledRules | undefined;
   readonly signInTarget: SignInTarget;
+  /** Callers with an access token in `Authorization`. `undefined` if the route accepts none. */
+  readonly bearer: BearerRoute | undefined;
   /**
    * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
    * `undefined` if the route carries no user token.
@@ -90,6 +93,7 @@ function prepare(options: RouteOptions, index: number, all: ProxyOptions): Proxy
     options,
     upstream: openUpstream(options, index),
     rules: options.require && compileRules(options.require),
+    bearer: bearerRoute(options, publicUrl),
     ...signInRules(options, all),
     requestHeaders: new RequestHeaders({
       publicUrl,

@@ -13,22 +13,19 @@ import type { Request, Response } from 'express';
 import { BffError, type ErrorCode } from '../../errors.ts';
 import { refuseRepeatedParameters } from '../../oauth/login/authorization-response.ts';
 import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
-import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
+import type { LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
-import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
-import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
-import { SignInAdmissionService } from './sign-in-admission.service.ts';
-import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
-import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { PendingLogins } from '../../session/store/pending-logins.ts';
 import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
-import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
-import { type Callback, redirectAfter, refuseOtherSession } from './callback.ts';
-import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import { type Callback, redirectAfter } from './callback.ts';
+import { SignInCompletionService, type TakenLogin } from './sign-in-completion.service.ts';
+import { interactionPath } from './interaction-path.ts';
+import { sendChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
 import { hasMark, isFirstTry } from './login-mark.ts';
 import {
@@ -60,17 +57,14 @@ export class LoginController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: ProviderRegistry,
     private readonly outgoing: OutgoingLoginsService,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,
     private readonly sessions: SessionReaderService,
-    private readonly sessionCookie: SessionCookieService,
-    private readonly connections: LinkedAccountsService,
     private readonly navigations: SignedOutNavigationService,
-    private readonly admission: SignInAdmissionService,
+    private readonly completion: SignInCompletionService,
   ) {}
 
   /** `GET /bff/login` */
@@ -104,9 +98,8 @@ export class LoginController {
 
   #showChooser(response: Response, { parameters }: Query): void {
     const { basePath, returnUrl } = this.options;
-    const choices = providerChoices(this.providers, basePath, parameters);
-    response.setHeader('Content-Security-Policy', chooserPagePolicy);
-    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
+    const choices = providerChoices(this.providers, `${basePath}/login`, parameters);
+    sendChooserPage(response, returnUrl.publicUrl, choices);
   }
 
   /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
@@ -155,34 +148,37 @@ export class LoginController {
   }
 
   async #finish(callback: Callback): Promise<void> {
-    const { request, response, provider, received } = callback;
+    const { request, provider, received } = callback;
     // Without a login cookie no signature is verified, so that forged callbacks cost little.
     if (!this.loginCookie.read(request)) return this.#withoutPendingLogin(callback);
     const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
     const taken = await this.#takePendingLogin(request, state, provider);
     if (!taken) return this.#withoutPendingLogin(callback);
-    // `begunAt` was read before the code is redeemed, so a later logout also ends this sign-in.
-    const { pending, begunAt } = taken;
-    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
+    const { authorizes, returnUrl } = taken.pending;
+    if (authorizes !== undefined)
+      return this.#finishForClient(callback, taken, authorizes, authorizationResponse);
+    await this.completion.complete(callback, taken, authorizationResponse);
+    this.#redirect(callback, returnUrl);
+  }
 
-    const now = this.clock();
-    const finished = await finishLogin(provider, pending.secrets, authorizationResponse, now);
-    const signIn = await this.admission.admit(callback, pending, finished);
-    if (pending.connects !== undefined) {
-      const connecting = { id: pending.connects, provider: provider.id, begunAt };
-      await this.connections.connect(connecting, signIn);
-      this.#logger.log({ msg: 'account connected', provider: provider.id });
-      this.options.listener.signInCompleted(provider.id);
-      return this.#redirect(callback, pending.returnUrl);
+  /** Returns to the page of the client's request. It also hears when the user denies the sign-in. */
+  async #finishForClient(
+    callback: Callback,
+    taken: TakenLogin,
+    authorizationRequest: string,
+    authorizationResponse: URLSearchParams,
+  ): Promise<void> {
+    const { request, response, provider } = callback;
+    const path = interactionPath(this.options.basePath, authorizationRequest);
+    try {
+      await this.completion.complete(callback, taken, authorizationResponse);
+    } catch (error) {
+      if (!(error instanceof BffError) || error.code !== 'login_denied') throw error;
+      this.options.listener.signInFailed(provider.id, error.code);
+      return redirectAfter(request, response, `${path}?denied=1`);
     }
-    const { session: limits } = this.sessionOptions;
-    const userAgent = request.headers['user-agent'];
-    const session = beginSession(signIn, provider.id, userAgent, limits, { now, begunAt });
-    await this.sessionCookie.issue(request, response, session, pending.replaces);
-    this.#logger.log({ msg: 'signed in', provider: provider.id });
-    this.options.listener.signInCompleted(provider.id);
-    this.#redirect(callback, pending.returnUrl);
+    redirectAfter(request, response, path);
   }
 
   #redirect(window: LoginWindow, returnUrl: string): void {
@@ -212,7 +208,7 @@ export class LoginController {
     request: Request,
     state: string | null,
     provider: Provider,
-  ): Promise<{ readonly pending: PendingLogin; readonly begunAt: number } | undefined> {
+  ): Promise<TakenLogin | undefined> {
     const bound = this.loginCookie.read(request);
     const binding = hasMark(state, 'connect') ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
@@ -225,7 +221,7 @@ export class LoginController {
     ]);
     // Like a token, a code is sent only to the issuer and client that it was requested from.
     const isOurs = pending && this.providers.ofAccount(pending) === provider;
-    return isOurs ? { pending, begunAt } : undefined;
+    return isOurs ? { pending, binding, begunAt } : undefined;
   }
 
   /**

@@ -2,8 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { CLOCK, type Clock } from '../../clock.ts';
+import type { BearerCaller } from '../../access/bearer/bearer-callers.service.ts';
+import { challenged } from '../../access/bearer/challenge.ts';
 import { BffError } from '../../errors.ts';
-import { satisfies } from '../../oauth/login/acr.ts';
+import { type Demand, satisfies } from '../../oauth/login/acr.ts';
+import type { Claims } from '../../oauth/login/claims.ts';
 import { requiresNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
@@ -14,12 +17,13 @@ import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
 import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
-import { after, type MaybePromise } from '../maybe-promise.ts';
+import { after, type MaybePromise } from '../../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
 import { DpopSigners } from './dpop-signer.ts';
-import { loginUrl, stepUpError } from './step-up.ts';
+import { ForeignTokensService } from './foreign-tokens.service.ts';
+import { loginUrl, stepUpError, stepUpParameters } from './step-up.ts';
 
 /** The user of a request. */
 export interface Caller {
@@ -33,6 +37,16 @@ export interface Caller {
    * account. `undefined` if there is none at the provider of the route.
    */
   readonly account: Session | undefined;
+  /**
+   * The caller with an access token in `Authorization`: its session is that of a handle, and its
+   * cookie does not count. `undefined` for browsers.
+   */
+  readonly bearer: BearerCaller | undefined;
+}
+
+/** The claims that rules and headers are about. `undefined` without an account. */
+export function claimsOf({ account, bearer }: Caller): Claims | undefined {
+  return account?.claims ?? bearer?.foreign?.claims;
 }
 
 /** Creates the headers of upstream requests, with an access token where the route requires one. */
@@ -48,6 +62,7 @@ export class AuthorizationService {
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly tokens: RouteTokenService,
+    private readonly callerTokens: ForeignTokensService,
     private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
@@ -64,40 +79,60 @@ export class AuthorizationService {
     const { request, route, isPage } = admitted;
     if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
     if (isPage && caller.session) this.navigations.refuseOtherSites(request);
-    return after(this.#tokensFor(route, caller.account), (tokens) => {
-      if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
-      return this.#authorizedBy(tokens, admitted, caller.account);
+    return after(this.#tokensFor(route, caller), (tokens) => {
+      const mayHaveNone = caller.bearer?.foreign && !route.options.forwardToken;
+      if (!tokens && route.requiresToken && !mayHaveNone) throw this.#notSignedIn(admitted, caller);
+      return this.#authorizedBy(tokens, admitted, caller);
     });
   }
 
   /** Throws `step_up_required` before a token is requested. */
-  #tokensFor(
-    { requirements, signInTarget, isAnonymous }: ProxyRoute,
-    account: Session | undefined,
-  ): MaybePromise<TokenSet | undefined> {
-    if (!account && !isAnonymous) return undefined;
+  #tokensFor(route: ProxyRoute, caller: Caller): MaybePromise<TokenSet | undefined> {
+    const { requirements, isAnonymous } = route;
+    const { account, bearer } = caller;
+    if (!account && !bearer?.foreign && !isAnonymous) return undefined;
+    const user = account ?? bearer?.foreign;
     const demand = requirements?.demand;
-    if (account && demand && !satisfies(account, demand, this.clock()))
-      throw stepUpError(signInTarget, account, demand);
+    if (user && demand && !satisfies(user, demand, this.clock()))
+      throw this.#stepUpError(route, caller, demand);
+    if (bearer?.foreign) return this.callerTokens.tokensFor(route, bearer.foreign);
     return this.tokens.tokensFor(requirements?.policy, account);
   }
 
+  /** A client without cookies cannot follow a `loginUrl`. It gets the challenge of RFC 9470. */
+  #stepUpError({ signInTarget, bearer }: ProxyRoute, caller: Caller, demand: Demand): BffError {
+    if (bearer && caller.bearer)
+      return challenged('step_up_required', bearer, {}, stepUpParameters(demand));
+    return stepUpError(signInTarget, caller.account, demand);
+  }
+
   /** The error for a request that only a sign-in can help. */
-  #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
+  #notSignedIn({ request, route, handshake }: AdmittedRequest, caller: Caller): BffError {
+    const { session, account } = caller;
     // A user who is signed in at another provider connects an account to the existing session.
     const connects = account ? isConnection(account) : session !== undefined;
+    const { bearer } = route;
+    if (bearer && caller.bearer) {
+      const cause = new Error('the session has no access token for this route');
+      return challenged('invalid_token', bearer, { cause });
+    }
     const url = loginUrl(route.signInTarget, connects);
     if (route.sendsToSignIn && !handshake) return this.navigations.notSignedIn(request, url);
-    return new BffError('not_signed_in', { extensions: { loginUrl: url } });
+    const options = { extensions: { loginUrl: url } };
+    return bearer
+      ? challenged('not_signed_in', bearer, options)
+      : new BffError('not_signed_in', options);
   }
 
   #authorizedBy(
     tokens: TokenSet | undefined,
     { request, response, route }: AdmittedRequest,
-    account: Session | undefined,
+    caller: Caller,
   ): AuthorizedRequest {
-    const first = this.#attempt(tokens, request, route, account);
-    const { stepUp } = route;
+    const first = this.#attempt(tokens, request, route, caller);
+    const { account } = caller;
+    // The step-up of a client without cookies is between it and its authorization server.
+    const stepUp = caller.bearer ? undefined : route.stepUp;
     return {
       headers: first.headers,
       proof: first.proof,
@@ -107,8 +142,8 @@ export class AuthorizationService {
           inRequestLog(response, async () => {
             // The next proof will contain the nonce.
             if (first.proof && requiresNonce(refusal)) return first;
-            const others = await this.#replacement(refusal, tokens, route, account);
-            return others && this.#attempt(others, request, route, account);
+            const others = await this.#replacement(refusal, tokens, route, caller);
+            return others && this.#attempt(others, request, route, caller);
           })),
       stepUp: account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'],
     };
@@ -118,14 +153,14 @@ export class AuthorizationService {
     tokens: TokenSet | undefined,
     request: Request,
     route: ProxyRoute,
-    account: Session | undefined,
+    caller: Caller,
   ): AttemptHeaders {
     const clientAddress = plainAddress(request.socket.remoteAddress);
     const facts = {
       clientAddress,
       requestId: String(request.id),
       isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      set: headersFrom(route.options.headers.set, account?.claims, (name) =>
+      set: headersFrom(route.options.headers.set, claimsOf(caller), (name) =>
         this.#warnOnce(route.path, name),
       ),
     };
@@ -151,11 +186,13 @@ export class AuthorizationService {
     refusal: IncomingHttpHeaders,
     refused: TokenSet,
     route: ProxyRoute,
-    account: Session | undefined,
+    { account, bearer }: Caller,
   ): Promise<TokenSet | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const others = await this.tokens.replacementFor(route.requirements?.policy, account, refused);
+      const others = bearer?.foreign
+        ? await this.callerTokens.replacementFor(route, bearer.foreign, refused)
+        : await this.tokens.replacementFor(route.requirements?.policy, account, refused);
       return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });

@@ -39,12 +39,17 @@ export function loginUrl(
  */
 export function stepUpError(
   signInTarget: SignInTarget,
-  session: Session,
+  session: Session | undefined,
   demand: Demand,
 ): BffError {
-  const { acr, maxAge } = demand;
+  const isConnected = session !== undefined && isConnection(session);
+  return stepUp(signInTarget, isConnected, stepUpParameters(demand));
+}
+
+/** The parameters of a step-up challenge that meets a demand (RFC 9470 §3). */
+export function stepUpParameters({ acr, maxAge }: Demand): StepUpParameters {
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
-  return stepUp(signInTarget, isConnection(session), { acr_values: acr, max_age: seconds });
+  return { acr_values: acr, max_age: seconds };
 }
 
 /**

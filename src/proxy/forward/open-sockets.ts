@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
 import type { SessionBinding } from './session-binding.ts';
 import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
@@ -7,7 +8,10 @@ import { Tunnel } from './tunnel.ts';
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
 const goingAway = 1001;
 
-/** Our own codes: the session has ended, and the rules of the route no longer admit the user. */
+/** The longest delay of a timer of Node.js, in milliseconds. */
+const maxTimerDelay = 2 ** 31 - 1;
+
+/** Our own codes: the session or access token has ended, and the rules of the route no longer admit the user. */
 const signedOut = 4401;
 const notAllowed = 4403;
 
@@ -36,7 +40,7 @@ export interface SocketPair {
  */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
-  /** Number of slots that each session has taken. */
+  /** Number of slots that each session or foreign subject has taken. */
   readonly #counts = new Map<string, number>();
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
@@ -45,21 +49,22 @@ export class OpenSockets {
   constructor(
     private readonly sessions: SessionNotifier,
     private readonly maxPerSession: number,
+    private readonly clock: Clock,
   ) {}
 
   /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
   take(binding: SessionBinding | undefined): Slot {
     if (!binding) return { binding, release: () => {} };
-    const { sessionId } = binding;
-    const count = this.#counts.get(sessionId) ?? 0;
+    const { owner } = binding;
+    const count = this.#counts.get(owner) ?? 0;
     if (this.maxPerSession > 0 && count >= this.maxPerSession) {
       const cause = new Error(`the session has ${count} WebSockets open already`);
       throw new BffError('rate_limited', { cause });
     }
-    this.#counts.set(sessionId, count + 1);
+    this.#counts.set(owner, count + 1);
     let isTaken = true;
     const release = () => {
-      if (isTaken) this.#release(sessionId);
+      if (isTaken) this.#release(owner);
       isTaken = false;
     };
     return { binding, release };
@@ -80,7 +85,29 @@ export class OpenSockets {
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
-  #watch({ sessionId, isStillAllowed }: SessionBinding, tunnel: Tunnel): () => void {
+  #watch(binding: SessionBinding, tunnel: Tunnel): () => void {
+    const { sessionId, expiresAt } = binding;
+    const stops = [
+      sessionId !== undefined && this.#watchSession(sessionId, binding, tunnel),
+      expiresAt !== undefined && this.#watchExpiry(expiresAt, tunnel),
+    ];
+    return () => {
+      for (const stop of stops) if (stop) stop();
+    };
+  }
+
+  #watchExpiry(expiresAt: number, tunnel: Tunnel): () => void {
+    const left = expiresAt - this.clock();
+    const again = () => {
+      if (left <= maxTimerDelay) return tunnel.close(signedOut);
+      stop = this.#watchExpiry(expiresAt, tunnel);
+    };
+    const timer = setTimeout(again, Math.min(left, maxTimerDelay)).unref();
+    let stop = () => clearTimeout(timer);
+    return () => stop();
+  }
+
+  #watchSession(sessionId: string, { isStillAllowed }: SessionBinding, tunnel: Tunnel): () => void {
     const recheck = async () => {
       if (!(await isStillAllowed?.())) tunnel.close(notAllowed);
     };
@@ -103,9 +130,9 @@ export class OpenSockets {
     await promise;
   }
 
-  #release(sessionId: string): void {
-    const count = (this.#counts.get(sessionId) ?? 0) - 1;
-    if (count > 0) this.#counts.set(sessionId, count);
-    else this.#counts.delete(sessionId);
+  #release(owner: string): void {
+    const count = (this.#counts.get(owner) ?? 0) - 1;
+    if (count > 0) this.#counts.set(owner, count);
+    else this.#counts.delete(owner);
   }
 }

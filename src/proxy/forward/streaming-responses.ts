@@ -87,6 +87,7 @@ export class StreamingResponses {
 
   #listen(running: StreamingResponse): void {
     const { sessionId, isStillAllowed } = running.binding;
+    if (sessionId === undefined) return;
     const revoke = () => {
       running.isRevoked = true;
       endIfEndless(running);
