@@ -24,6 +24,7 @@ import { authorizationServerControllers } from './authorization-server/authoriza
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
+import { ClientScriptMiddleware } from './frontend/client-script.middleware.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { FrontendBodiesMiddleware } from './proxy/frontend-bodies.middleware.ts';
 import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
@@ -137,14 +138,13 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   /** The request pipeline. The order of its steps is a security decision. */
   #pipeline(): PipelineStep[] {
     const { basePath } = this.options;
-    const step = (middleware: Type<NestMiddleware>) => ({
-      middleware: this.moduleRef.get(middleware),
-    });
+    const step = (type: Type<NestMiddleware>) => ({ middleware: this.moduleRef.get(type) });
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
       step(WellKnownMiddleware),
       step(EndpointsMiddleware),
+      step(ClientScriptMiddleware),
       { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
         ...step(CsrfMiddleware),
@@ -190,6 +190,7 @@ const pipelineMiddlewares = [
   ResponseHeadersMiddleware,
   ProxyMiddleware,
   EndpointsMiddleware,
+  ClientScriptMiddleware,
   CsrfMiddleware,
   SessionMiddleware,
   FrontendMiddleware,

@@ -209,6 +209,9 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
       basePath: options.basePath,
       directory: options.frontend?.directory,
+      csrf: options.csrf,
+      // The same place for this file, for its compiled form and for the bundle.
+      clientScript: new URL('../dist/client/served.js', import.meta.url),
       publicPaths: publicPathsOf(options),
       passesOn,
     }),

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Logger, Post, Req, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { interactionPath } from '../auth/login/interaction-path.ts';
-import { noSecondTry } from '../auth/login/login-request.ts';
+import { markSuffix } from '../auth/login/login-mark.ts';
 import { providerChoices } from '../auth/login/provider-choices.ts';
 import { sendChooserPage } from '../auth/login/chooser-page.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth/auth-options.ts';
@@ -113,7 +113,8 @@ export class InteractionController {
       ...(isOther && { prompt: await accountChoicePrompt(provider) }),
       ...(loginHint !== undefined && !isOther && { login_hint: loginHint }),
     };
-    const login = { parameters, mark: noSecondTry, returnUrl: '/', authorizes: id };
+    const mark = markSuffix({ secondTry: true });
+    const login = { parameters, mark, returnUrl: '/', authorizes: id };
     const url = await this.outgoing.begin(request, response, provider, login);
     this.auth.listener.signInStarted(provider.id);
     response.redirect(url.href);

@@ -36,6 +36,8 @@ const places = [
   'GET /bff/login',
   'GET /bff/callback',
   'POST /bff/callback/form',
+  'GET /bff/client.js',
+  'GET /bff/client.0123456789abcdef.js',
   'GET /bff/providers',
   'GET /bff/user',
   'POST /bff/refresh',

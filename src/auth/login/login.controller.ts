@@ -10,7 +10,7 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { BffError } from '../../errors.ts';
+import { BffError, type ErrorCode } from '../../errors.ts';
 import { refuseRepeatedParameters } from '../../oauth/login/authorization-response.ts';
 import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
 import type { LoginParameters } from '../../oauth/login/login.ts';
@@ -27,21 +27,26 @@ import { SignInCompletionService, type TakenLogin } from './sign-in-completion.s
 import { interactionPath } from './interaction-path.ts';
 import { sendChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
+import { hasMark, isFirstTry } from './login-mark.ts';
 import {
-  connectMark,
-  isFirstTry,
   loginParameters,
   namedProvider,
-  noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
   secondTry,
 } from './login-request.ts';
+import {
+  type LoginWindow,
+  markOfLogin,
+  reportingTo,
+  sendResult,
+  windowOfLogin,
+  windowOfResponse,
+} from './login-window.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { storedReturnUrl } from './return-url.ts';
-import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -71,16 +76,15 @@ export class LoginController {
     const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    const window = windowOfLogin(request, response, query, parameters);
     if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const isInFrame = isSilent(request.headers, parameters);
-    const retryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
-    const mark = isInFrame ? silentMark : retryMark;
+    const mark = markOfLogin(window, parameter(query, secondTry) !== undefined);
     // A `Strict` session cookie is missing on the callback, so the session it names is stored now.
     const replaces = this.sessions.idIn(request.headers.cookie);
     const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
     const start = () => this.outgoing.begin(request, response, provider, login);
-    await this.#attempt(isInFrame, response, async () => {
+    await this.#attempt(window, async () => {
       const url = await this.#notifyingFailure(provider, start);
       this.options.listener.signInStarted(provider.id);
       response.redirect(url.href);
@@ -131,22 +135,16 @@ export class LoginController {
     refuseRepeatedParameters(received);
     const provider = this.providers.atCallback(providerId);
     const state = claimedState(provider, received);
-    const isInFrame = isSilentResponse(request.headers, state);
-    const callback = { request, response, provider, received, state, isInFrame };
-    await this.#attempt(isInFrame, response, () =>
+    const window = windowOfResponse(request, response, state);
+    const callback = { ...window, provider, received, state };
+    await this.#attempt(callback, () =>
       this.#notifyingFailure(provider, () => this.#finish(callback)),
     );
   }
 
-  /** Runs a step. An error in a hidden frame goes to the page around it, not to an error page. */
-  async #attempt(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!isInFrame || !(error instanceof BffError)) throw error;
-      this.#logger.log({ msg: 'silent sign-in failed', code: error.code });
-      sendToParentPage(response, this.options.returnUrl.publicUrl, error.code);
-    }
+  #attempt(window: LoginWindow, work: () => Promise<void>): Promise<void> {
+    const log = (msg: string, code: ErrorCode) => this.#logger.log({ msg, code });
+    return reportingTo(window, this.options.returnUrl, log, work);
   }
 
   async #finish(callback: Callback): Promise<void> {
@@ -183,8 +181,9 @@ export class LoginController {
     redirectAfter(request, response, path);
   }
 
-  #redirect({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) return sendToParentPage(response, this.options.returnUrl.publicUrl, true);
+  #redirect(window: LoginWindow, returnUrl: string): void {
+    if (sendResult(window, this.options.returnUrl)) return;
+    const { request, response } = window;
     const location = storedReturnUrl(returnUrl, this.options.returnUrl);
     this.navigations.returnsTo(location, request, response);
     redirectAfter(request, response, location);
@@ -211,7 +210,7 @@ export class LoginController {
     provider: Provider,
   ): Promise<TakenLogin | undefined> {
     const bound = this.loginCookie.read(request);
-    const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
+    const binding = hasMark(state, 'connect') ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
     // This comes before the state is used: if the provider's metadata cannot be fetched, the client
     // can send the same callback again.
@@ -231,13 +230,14 @@ export class LoginController {
    * login cookie; the other tabs retry once with it.
    */
   #withoutPendingLogin(callback: Callback): void {
-    const { request, provider, state } = callback;
+    const { request, provider, state, kind } = callback;
     if (request.session.signedIn) {
       return this.#redirect(callback, this.options.returnUrl.defaultReturnUrl);
     }
     const mayTryAgain = isFirstTry(state) && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
-    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
+    const popup = kind === 'popup' ? '&popup=1' : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}${popup}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},
