@@ -86,7 +86,8 @@ function checkClaims(claims: JsonObject, request: BoundRequest, now: number): st
   if (typeof jti !== 'string' || jti === '' || jti.length > longestId)
     throw invalidProof(`jti is no text of 1 to ${longestId} characters`);
   if (htm !== request.method) throw invalidProof(`htm is not ${request.method}`);
-  if (typeof htu !== 'string' || normalizedUrl(htu) !== normalizedUrl(request.url))
+  const target = normalizedUrl(request.url);
+  if (typeof htu !== 'string' || target === undefined || normalizedUrl(htu) !== target)
     throw invalidProof('htu is not the URL of the request');
   if (typeof iat !== 'number') throw invalidProof('iat is no time');
   if (iat * 1000 < now - oldest) throw invalidProof('it is older than 60 seconds (iat)');
