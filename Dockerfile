@@ -8,6 +8,7 @@ FROM dependencies AS build
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts/bundle.ts ./scripts/
 COPY src ./src
+COPY client ./client
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 # The demo's authorization server and API: development dependencies, never part of the product's image.

@@ -21,8 +21,17 @@ await build({
     'class-validator',
     // So does the client of Redis.
     '@node-rs/xxhash',
+    // Loaded only if an authorization server for our own clients is configured.
+    'oidc-provider',
   ],
   output: { dir: dist, chunkFileNames: 'command-[hash].js' },
+});
+
+/** What the BFF serves as `client.js`: one small file, while the package has readable modules. */
+await build({
+  input: fileURLToPath(new URL('../client/served.ts', import.meta.url)),
+  platform: 'browser',
+  output: { file: `${dist}/client/served.js`, minify: true },
 });
 
 // Its first line names the flags of Node.js.

@@ -16,20 +16,15 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, RouterModule } from '@ne
 import type { Application } from 'express';
 import { AccessService } from './access/access.service.ts';
 import { BffService } from './access/bff.service.ts';
-import { BackchannelController } from './auth/logout/backchannel.controller.ts';
-import { ConnectController } from './auth/account/connect.controller.ts';
+import { authControllers } from './auth/auth.providers.ts';
 import { allowedMethods, endpointNames, EndpointsMiddleware } from './auth/endpoints.middleware.ts';
-import { EventsController } from './auth/account/events.controller.ts';
-import { FrontchannelController } from './auth/logout/frontchannel.controller.ts';
-import { LoginController } from './auth/login/login.controller.ts';
-import { LogoutController } from './auth/logout/logout.controller.ts';
-import { ProvidersController } from './auth/login/providers.controller.ts';
-import { SessionsController } from './auth/account/sessions.controller.ts';
-import { RefreshController } from './auth/account/refresh.controller.ts';
-import { UserController } from './auth/account/user.controller.ts';
+import { AuthorizationServerMiddleware } from './authorization-server/authorization-server.middleware.ts';
+import { WellKnownMiddleware } from './authorization-server/well-known.middleware.ts';
+import { authorizationServerControllers } from './authorization-server/authorization-server.providers.ts';
 import { bffProviders, type HostOptions, IS_EMBEDDED } from './bff.providers.ts';
 import { ConfigurationError, parseOptions } from './config/load.ts';
 import { OPTIONS, type Options, type OptionsInput } from './config/options.ts';
+import { ClientScriptMiddleware } from './frontend/client-script.middleware.ts';
 import { FrontendMiddleware } from './frontend/frontend.middleware.ts';
 import { FrontendBodiesMiddleware } from './proxy/frontend-bodies.middleware.ts';
 import { FrontendProxyMiddleware } from './proxy/frontend-proxy.middleware.ts';
@@ -143,13 +138,14 @@ export class BffModule implements NestModule, OnModuleInit, OnApplicationShutdow
   /** The request pipeline. The order of its steps is a security decision. */
   #pipeline(): PipelineStep[] {
     const { basePath } = this.options;
-    const step = (middleware: Type<NestMiddleware>) => ({
-      middleware: this.moduleRef.get(middleware),
-    });
+    const step = (type: Type<NestMiddleware>) => ({ middleware: this.moduleRef.get(type) });
     return [
       step(ResponseHeadersMiddleware),
       step(ProxyMiddleware),
+      step(WellKnownMiddleware),
       step(EndpointsMiddleware),
+      step(ClientScriptMiddleware),
+      { ...step(AuthorizationServerMiddleware), endpoints: [['use', `${basePath}/oauth`]] },
       {
         ...step(CsrfMiddleware),
         endpoints: [
@@ -194,6 +190,7 @@ const pipelineMiddlewares = [
   ResponseHeadersMiddleware,
   ProxyMiddleware,
   EndpointsMiddleware,
+  ClientScriptMiddleware,
   CsrfMiddleware,
   SessionMiddleware,
   FrontendMiddleware,
@@ -216,18 +213,7 @@ function describeModule(
     module: BffModule,
     global: true,
     imports: [...imports, RouterModule.register([{ path: basePath, module: BffModule }])],
-    controllers: [
-      LoginController,
-      ProvidersController,
-      UserController,
-      RefreshController,
-      BackchannelController,
-      FrontchannelController,
-      LogoutController,
-      SessionsController,
-      EventsController,
-      ConnectController,
-    ],
+    controllers: [...authControllers, ...authorizationServerControllers],
     providers: [
       ...options,
       { provide: IS_EMBEDDED, useValue: isEmbedded },

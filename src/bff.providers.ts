@@ -6,6 +6,12 @@ import { accessProviders, placesOfRules } from './access/access.providers.ts';
 import { claimsOfControllers } from './access/required-rules.ts';
 import { authProviders } from './auth/auth.providers.ts';
 import { AUTH_OPTIONS, type AuthOptions, formPostCallbacks } from './auth/auth-options.ts';
+import {
+  AUTHORIZATION_SERVER_OPTIONS,
+  authorizationServerOptions,
+} from './authorization-server/authorization-server-options.ts';
+import { WELL_KNOWN, type WellKnown, wellKnown } from './authorization-server/well-known.ts';
+import { authorizationServerProviders } from './authorization-server/authorization-server.providers.ts';
 import { OPTIONS, type Options } from './config/options.ts';
 import { tracksReturns, publicPathsOf } from './config/protected-pages.ts';
 import { frontendPolicy } from './frontend/content-security-policy.ts';
@@ -157,25 +163,33 @@ export const bffProviders: NestProvider[] = [
       postLogoutRedirectUri: `${baseUrl(options)}/logout/callback`,
       returnUrl: { publicUrl: options.publicUrl, basePath: options.basePath, ...options.login },
       formPostCallbacks: formPostCallbacks(options.providers),
+      hasAuthorizationServer: options.authorizationServer !== undefined,
       listener,
     }),
   },
   ...authProviders,
 
+  // authorization-server
+  slice(AUTHORIZATION_SERVER_OPTIONS, authorizationServerOptions),
+  slice(WELL_KNOWN, wellKnown),
+  ...authorizationServerProviders,
+
   // proxy
   {
     provide: PROXY_OPTIONS,
-    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED],
+    inject: [OPTIONS, ResponseHeaders, IS_EMBEDDED, WELL_KNOWN],
     useFactory: (
       options: Options,
       defaultResponseHeaders: ResponseHeaders,
       frontendIsLast: boolean,
+      { prefixes }: WellKnown,
     ): ProxyOptions => ({
       defaultResponseHeaders,
       publicUrl: options.publicUrl,
       basePath: options.basePath,
       csrf: options.csrf,
       trustedProxies: options.server.trustedProxies,
+      reservedPaths: [options.basePath, ...prefixes],
       ourCookies: [...Object.values(namesOf(options)), arrivalNameOf(options)],
       routes: withProviderCertificates(options.routes, options.providers),
       frontendRoute: options.frontend?.url ? frontendRoute(options.frontend.url) : undefined,
@@ -195,6 +209,9 @@ export const bffProviders: NestProvider[] = [
     useFactory: (options: Options, passesOn: boolean): FrontendRoomOptions => ({
       basePath: options.basePath,
       directory: options.frontend?.directory,
+      csrf: options.csrf,
+      // The same place for this file, for its compiled form and for the bundle.
+      clientScript: new URL('../dist/client/served.js', import.meta.url),
       publicPaths: publicPathsOf(options),
       passesOn,
     }),

@@ -55,12 +55,23 @@ export interface Detour {
   readonly page?: string | undefined;
 }
 
+/**
+ * Extension members of a problem document (RFC 9457 §3.2). An `undefined` one leaves out a member
+ * that the code has by default.
+ */
+export type ErrorExtensions = Readonly<Record<string, string | undefined>>;
+
 /** Details of a failure. The client receives everything except `cause`. */
 export interface BffErrorOptions {
   /** The underlying error. It is logged and never sent to the client. */
   readonly cause?: unknown;
-  /** Extension members of the problem document, for example `loginUrl` (RFC 9457 §3.2). */
-  readonly extensions?: Readonly<Record<string, string>>;
+  /** Extension members of the problem document, for example `loginUrl`. */
+  readonly extensions?: ErrorExtensions;
+  /**
+   * Parameters of the challenge to a client with an access token, for example `acr_values` (RFC 9470
+   * §3). A browser gets no challenge.
+   */
+  readonly challenge?: Readonly<Record<string, string | undefined>>;
   /** Additional response headers, for example `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent instead of the error, for example a redirect to the sign-in. */
@@ -71,7 +82,8 @@ export interface BffErrorOptions {
 export class BffError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
-  readonly extensions: Readonly<Record<string, string>>;
+  readonly extensions: ErrorExtensions;
+  readonly challenge: Readonly<Record<string, string | undefined>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly detour: Detour | undefined;
 
@@ -82,6 +94,7 @@ export class BffError extends Error {
     this.code = code;
     this.status = status;
     this.extensions = options.extensions ?? {};
+    this.challenge = options.challenge ?? {};
     this.detour = options.detour;
     const seconds = retryAfterSeconds[code];
     this.headers = { ...(seconds && { 'Retry-After': String(seconds) }), ...options.headers };

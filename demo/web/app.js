@@ -1,4 +1,5 @@
 import { call, clickedBefore, rememberClick, signedInUser, signInUrl } from './bff.js';
+import { commandLine } from './command-line.js';
 import { apiConsole } from './console.js';
 import { diagram } from './diagram.js';
 import { el } from './dom.js';
@@ -117,6 +118,15 @@ async function showSignedIn(signedIn) {
         'The page calls its own origin. The BFF attaches the access token on the way to the API.',
       ),
       apiConsole(notes, onCalled),
+    ),
+    section(
+      'command-line',
+      'Connect the command line',
+      intro(
+        'A client without cookies signs in through the BFF, too. PKCE protects both levels, and ' +
+          'neither verifier leaves its owner.',
+      ),
+      ...commandLine(),
     ),
     section(
       'reach',

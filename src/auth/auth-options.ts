@@ -16,6 +16,8 @@ export interface AuthOptions {
   readonly postLogoutRedirectUri: string;
   /** Callback paths that accept only `POST`, relative to the base path. */
   readonly formPostCallbacks: readonly string[];
+  /** Whether there is an authorization server for clients of our own. */
+  readonly hasAuthorizationServer: boolean;
   readonly listener: AuthListener;
 }
 

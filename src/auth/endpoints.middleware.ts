@@ -14,6 +14,8 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['login', ['GET']],
   ['callback', ['GET']],
   ['providers', ['GET', 'HEAD']],
+  ['client.js', ['GET', 'HEAD']],
+  ['client.{hash}.js', ['GET', 'HEAD']],
   ['user', ['GET', 'HEAD']],
   ['refresh', ['POST']],
   ['logout', ['GET', 'POST']],
@@ -25,6 +27,14 @@ const methods: ReadonlyMap<string, readonly string[]> = new Map([
   ['frontchannel', ['GET']],
   ['connect/{provider}', ['GET']],
   ['disconnect/{provider}', ['POST']],
+  ['oauth/authorize', ['GET']],
+  ['oauth/authorize/{id}', ['GET']],
+  ['oauth/interaction/{id}', ['GET', 'POST']],
+  ['oauth/token', ['POST', 'OPTIONS']],
+  ['oauth/revoke', ['POST', 'OPTIONS']],
+  ['oauth/device_authorization', ['POST']],
+  ['oauth/device', ['GET', 'POST']],
+  ['oauth/device/{id}', ['GET']],
 ]);
 
 /** The first segments of all endpoints. */
@@ -33,7 +43,8 @@ export const endpointNames = [
 ];
 
 /**
- * Accepts only the exact paths and methods of our endpoints, and forbids caching. Another spelling
+ * Accepts only the exact paths and methods of our endpoints, and forbids caching, which only the
+ * browser client allows again. Another spelling
  * that Express would accept (other case, `;x`) is `bad_path`; any other path is `not_found`.
  */
 @Injectable()
@@ -46,9 +57,10 @@ export class EndpointsMiddleware implements NestMiddleware {
     if (!isBelow(path.toLowerCase(), basePath.toLowerCase())) return next();
     response.setHeader('Cache-Control', 'no-store');
     limitUnreadBody(request, response);
-    // Responses are never cached, so conditional requests are not supported.
-    delete request.headers['if-none-match'];
-    const allowed = isBelow(path, basePath) && this.#methodsOf(path.slice(basePath.length + 1));
+    const name = path.slice(basePath.length + 1);
+    // No other response is cached, so conditional requests are not supported.
+    if (!name.startsWith('client.')) delete request.headers['if-none-match'];
+    const allowed = isBelow(path, basePath) && this.#methodsOf(name);
     if (!allowed) throw new BffError(this.#isOtherSpelling(path) ? 'bad_path' : 'not_found');
     if (!allowed.includes(request.method)) {
       throw new BffError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
@@ -69,6 +81,7 @@ export class EndpointsMiddleware implements NestMiddleware {
 
   /** Returns `undefined` if there is no such endpoint. */
   #methodsOf(name: string): readonly string[] | undefined {
+    if (name.startsWith('oauth/') && !this.options.hasAuthorizationServer) return undefined;
     return this.options.formPostCallbacks.includes(name) ? ['POST'] : allowedMethods(name);
   }
 }
@@ -80,7 +93,9 @@ export class EndpointsMiddleware implements NestMiddleware {
 export function allowedMethods(name: string): readonly string[] | undefined {
   const pattern = name
     .replace(/^callback\/[^/]+$/, 'callback')
+    .replace(/^client\.[0-9a-f]{16}\.js$/, 'client.{hash}.js')
     .replace(/^sessions\/[^/]+$/, 'sessions/{id}')
-    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}');
+    .replace(/^((?:dis)?connect)\/[^/]+$/, '$1/{provider}')
+    .replace(/^(oauth\/(?:authorize|interaction|device))\/[^/]+$/, '$1/{id}');
   return methods.get(pattern);
 }

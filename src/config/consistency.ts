@@ -1,6 +1,6 @@
 import { isBelow } from '../http/path-prefix.ts';
 import { keptClaims } from './claim-consistency.ts';
-import { bearerRoutes } from './client-consistency.ts';
+import { bearerRoutes, metadataPaths } from './client-consistency.ts';
 import type { ComparedOptions } from './compared-options.ts';
 import { publicErrorPage, publicFrontend } from './page-consistency.ts';
 import { rule } from './values/rule.ts';
@@ -159,6 +159,7 @@ export const consistency = [
   publicErrorPage,
   keptClaims,
   bearerRoutes,
+  metadataPaths,
 ] as const;
 
 /** Each repeated entry, with the index of its first occurrence. */

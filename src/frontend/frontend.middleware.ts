@@ -5,6 +5,7 @@ import { isBelow } from '../http/path-prefix.ts';
 import type { PublicPaths } from '../http/public-paths.ts';
 import { BffError } from '../errors.ts';
 import { type BuiltFile, BuiltFiles } from './built-files.ts';
+import type { CsrfHeader } from './client-script.ts';
 import { isNavigation } from '../http/navigation.ts';
 import { SignedOutNavigationService } from '../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
@@ -20,6 +21,10 @@ export interface FrontendRoomOptions {
    * or there is none.
    */
   readonly directory?: string | undefined;
+  /** The header that the browser client adds to its calls. */
+  readonly csrf: CsrfHeader;
+  /** The file of the built browser client. */
+  readonly clientScript: URL;
   /**
    * Whether requests without a file are passed on to a host application. Otherwise they get
    * `not_found` or `method_not_allowed`.

@@ -10,10 +10,13 @@ export interface Page {
   readonly body: string;
 }
 
-/** Returns a `Content-Security-Policy` that allows only the page's own inline style. */
-export function pagePolicy(style: string): string {
+/**
+ * Returns a `Content-Security-Policy` that allows only the page's own inline style. `formTargets`
+ * are the CSP sources that its forms may be sent and redirected to, by default none.
+ */
+export function pagePolicy(style: string, formTargets = "'none'"): string {
   const hash = createHash('sha256').update(style).digest('base64');
-  const others = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  const others = `base-uri 'none'; form-action ${formTargets}; frame-ancestors 'none'`;
   return `default-src 'none'; style-src 'sha256-${hash}'; ${others}`;
 }
 

@@ -110,8 +110,8 @@ export class ProblemFilter implements ExceptionFilter<BffError> {
       const separator = errorUrl.includes('?') ? '&' : '?';
       return response.redirect(redirectStatus, `${errorUrl}${separator}code=${code}`);
     }
-    const { loginUrl = resolvedBySignIn.has(code) ? `${basePath}/login` : undefined } =
-      error.extensions;
+    const defaultUrl = resolvedBySignIn.has(code) ? `${basePath}/login` : undefined;
+    const { loginUrl } = { loginUrl: defaultUrl, ...error.extensions };
     const signIn = code === 'not_allowed' ? 'Sign in with another account' : 'Sign in';
     const link = loginUrl
       ? { href: loginUrl, label: signIn }

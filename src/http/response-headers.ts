@@ -28,7 +28,12 @@ export class ResponseHeaders {
   constructor(private readonly options: ResponseHeaderOptions) {
     const { isHttps, pagePolicy } = options;
     const headers = helmetHeaders(isHttps);
-    this.page = { ...headers, ...(pagePolicy && { 'content-security-policy': pagePolicy }) };
+    this.page = {
+      ...headers,
+      // A page may sign in in a pop-up window, which leads through the provider's pages.
+      'cross-origin-opener-policy': 'same-origin-allow-popups',
+      ...(pagePolicy && { 'content-security-policy': pagePolicy }),
+    };
     this.other = { ...headers, 'content-security-policy': nothingAllowed };
   }
 

@@ -2,8 +2,6 @@ import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { ConfigurationError } from '../config/load.ts';
 import { reasonOf } from '../errors.ts';
 import { Recorder } from '../telemetry/recorder.ts';
-import { BearerIssuers } from './bearer/bearer-issuers.ts';
-import { DpopProofs } from './bearer/dpop-proofs.ts';
 import { type BffHooks, HOOKS } from './hook/bff-hooks.ts';
 import { createFunctionHook } from './hook/function-hook.ts';
 import { createHttpHook } from './hook/http-hook.ts';
@@ -13,6 +11,8 @@ import {
   type HookListener,
   SIGN_IN_HOOK,
 } from './hook/sign-in-hook.ts';
+import { BearerIssuers } from './bearer/bearer-issuers.ts';
+import { DpopProofs } from './bearer/dpop-proofs.ts';
 import { CLOCK, type Clock } from '../clock.ts';
 import { OAUTH_OPTIONS, type OAuthRoomOptions } from './oauth-options.ts';
 import { ProviderRegistry } from './provider-registry.ts';

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import type { BearerRoute } from '../access/bearer/bearer-route.ts';
 import { BffError } from '../errors.ts';
 import { isDocumentNavigation } from '../http/navigation.ts';
 import { refuseForeignOrigin, refuseForgery } from '../session/cookie/csrf.ts';
@@ -27,6 +28,11 @@ export interface AdmittedRequest {
    * from another site.
    */
   readonly isPage: boolean;
+  /**
+   * The rules of the route for callers with an access token, which alone decides about the request.
+   * `undefined` if the request is a browser's.
+   */
+  readonly bearer: BearerRoute | undefined;
 }
 
 /**
@@ -58,11 +64,16 @@ export class AdmissionService {
     if (!route && handshake) throw new BffError('not_found');
     if (!route) return undefined;
     const { options } = route;
+    const bearer = bearerOf(request, route);
     const isPage =
-      options.signedOut === 'login' && options.csrf && !handshake && isDocumentNavigation(request);
-    if (handshake) this.#checkHandshake(request, route);
-    else this.#checkRequest(request, route, isPage);
-    return { request, response, route, target, handshake, isPage };
+      options.signedOut === 'login' &&
+      options.csrf &&
+      !handshake &&
+      !bearer &&
+      isDocumentNavigation(request);
+    if (handshake) this.#checkHandshake(request, route, bearer);
+    else this.#checkRequest(request, route, bearer, isPage);
+    return { request, response, route, target, handshake, isPage, bearer };
   }
 
   /** The controllers of a host application have no WebSocket handshakes. */
@@ -75,14 +86,20 @@ export class AdmissionService {
     return frontendIsLast && options === frontendRoute && !isLeftOver && !handshake;
   }
 
-  #checkRequest(request: Request, { options }: ProxyRoute, isPage: boolean): void {
+  #checkRequest(
+    request: Request,
+    { options }: ProxyRoute,
+    bearer: BearerRoute | undefined,
+    isPage: boolean,
+  ): void {
     refuseWebSocket(request);
     const { method, headers } = request;
     // The response to TRACE contains the request as received, including the token (RFC 9110
     // §9.3.8).
     if (method === 'TRACE')
       throw new BffError('method_not_allowed', { headers: { Allow: allowedMethods } });
-    if (options.token === 'none') return;
+    // A browser attaches a cookie to the requests of other sites, but never an access token.
+    if (options.token === 'none' || bearer) return;
     // Only a page of another origin sends a preflight.
     if (method === 'OPTIONS' && 'access-control-request-method' in headers)
       throw new BffError('csrf', { cause: new Error('a preflight on a route with a token') });
@@ -90,13 +107,27 @@ export class AdmissionService {
   }
 
   /** `Origin` replaces the CSRF header, which a browser cannot send with a handshake. */
-  #checkHandshake(request: Request, { options, isProtected }: ProxyRoute): void {
+  #checkHandshake(
+    request: Request,
+    { options, isProtected }: ProxyRoute,
+    bearer: BearerRoute | undefined,
+  ): void {
     if (!options.websocket) refuseWebSocket(request);
     refuseBadHandshake(request);
+    if (bearer) return;
     const { headers } = request;
     if (options.token !== 'none' || (isProtected && headers.origin !== undefined))
       refuseForeignOrigin(headers, this.options.publicUrl);
   }
+}
+
+/**
+ * Returns the rules for an access token if it alone decides about the request: there is an
+ * `Authorization` header, or the route accepts no browsers.
+ */
+function bearerOf({ headers }: Request, { bearer }: ProxyRoute): BearerRoute | undefined {
+  if (!bearer) return undefined;
+  return headers.authorization === undefined && bearer.admitsBrowsers ? undefined : bearer;
 }
 
 /**

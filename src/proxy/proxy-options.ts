@@ -11,6 +11,8 @@ export interface ProxyOptions {
   /** The public origin of the BFF, as browsers see it. */
   readonly publicUrl: string;
   readonly basePath: string;
+  /** Paths that belong to no route, nor anything below them: `basePath` and those of metadata. */
+  readonly reservedPaths: readonly string[];
   readonly csrf: CsrfOptions;
   readonly trustedProxies: readonly string[];
   readonly ourCookies: readonly string[];

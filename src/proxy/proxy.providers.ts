@@ -1,12 +1,14 @@
 import type { Provider as NestProvider } from '@nestjs/common';
 import { AdmissionService } from './admission.service.ts';
 import { AuthorizationService } from './authorize/authorization.service.ts';
+import { UpstreamTokensService } from './authorize/upstream-tokens.service.ts';
 import { WebSocketHandshakes } from './forward/websocket-handshakes.ts';
 import { StreamingResponses } from './forward/streaming-responses.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
 import { ProxyService } from './proxy.service.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { ProxyRoutes } from './route-table.ts';
+import { CLOCK, type Clock } from '../clock.ts';
 import { SessionNotifier } from '../session/sessions/session-notifier.ts';
 
 /**
@@ -21,6 +23,7 @@ export const proxyProviders: NestProvider[] = [
   },
   AdmissionService,
   AuthorizationService,
+  UpstreamTokensService,
   ProxyService,
   {
     provide: WebSocketHandshakes,
@@ -29,13 +32,13 @@ export const proxyProviders: NestProvider[] = [
   },
   {
     provide: OpenSockets,
-    inject: [PROXY_OPTIONS, SessionNotifier],
-    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier) =>
-      new OpenSockets(ends, maxWebSockets),
+    inject: [PROXY_OPTIONS, SessionNotifier, CLOCK],
+    useFactory: ({ maxWebSockets }: ProxyOptions, ends: SessionNotifier, clock: Clock) =>
+      new OpenSockets(ends, clock, maxWebSockets),
   },
   {
     provide: StreamingResponses,
-    inject: [SessionNotifier],
-    useFactory: (ends: SessionNotifier) => new StreamingResponses(ends),
+    inject: [SessionNotifier, CLOCK],
+    useFactory: (ends: SessionNotifier, clock: Clock) => new StreamingResponses(ends, clock),
   },
 ];

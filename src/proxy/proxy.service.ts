@@ -6,17 +6,21 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
+import type { BearerRoute } from '../access/bearer/bearer-route.ts';
+import { BearerCallersService, type CallerToken } from '../access/bearer/bearer-callers.service.ts';
+import { challengesFor } from '../access/bearer/challenge.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
 import { type AdmittedRequest, AdmissionService } from './admission.service.ts';
-import { AuthorizationService, type Caller } from './authorize/authorization.service.ts';
+import { AuthorizationService } from './authorize/authorization.service.ts';
+import { anonymous, type Caller, subjectOf } from './authorize/caller.ts';
 import { forward } from './forward/forward.ts';
 import { OpenSockets } from './forward/open-sockets.ts';
-import type { SessionBinding } from './forward/session-binding.ts';
+import type { ConnectionBinding } from './forward/connection-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
-import { after, type MaybePromise } from './maybe-promise.ts';
+import { after, type MaybePromise } from '../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
 import { upstreamPath } from './routes.ts';
@@ -24,8 +28,6 @@ import type { AuthorizedRequest, UpstreamRequest } from './upstream/upstream-req
 
 /** Called for a request that matches no route, or with the error of one that failed. */
 export type PassOn = (failure?: unknown) => void;
-
-const anonymous: Caller = { session: undefined, account: undefined };
 
 /**
  * Forwards requests to the upstream of their route, with the user's access token where the route
@@ -38,6 +40,7 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly admission: AdmissionService,
     private readonly routes: ProxyRoutes,
     private readonly sessions: SessionReaderService,
+    private readonly bearers: BearerCallersService,
     private readonly access: AccessService,
     private readonly authorization: AuthorizationService,
     private readonly openSockets: OpenSockets,
@@ -50,18 +53,21 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
    * matches, or with the `BffError` of a request that got no complete response.
    */
   serve(request: Request, response: Response, passOn: PassOn): void {
+    let fail = passOn;
     try {
       const admitted = this.admission.admit(request, response);
       if (!admitted) return passOn();
+      const { bearer } = admitted.route;
+      if (bearer) fail = withChallenges(admitted, bearer, passOn);
       const served = after(this.#caller(admitted), (caller) => {
         this.#refuseByRules(admitted, caller);
         return after(this.authorization.authorize(admitted, caller), (authorized) =>
-          this.#send(admitted, caller, authorized, passOn),
+          this.#send(admitted, caller, authorized, fail),
         );
       });
-      if (served instanceof Promise) served.catch(passOn);
+      if (served instanceof Promise) served.catch(fail);
     } catch (failure) {
-      passOn(failure);
+      fail(failure);
     }
   }
 
@@ -78,14 +84,30 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     await this.routes.close();
   }
 
-  #caller({ request, route, handshake }: AdmittedRequest): MaybePromise<Caller> {
+  #caller({ request, route, handshake, bearer }: AdmittedRequest): MaybePromise<Caller> {
     if (route.isAnonymous) return anonymous;
+    if (bearer) return this.#bearerCaller(request, route, bearer, handshake !== undefined);
     const { cookie } = request.headers;
     // A background page reconnects its WebSocket again and again. That must not extend the session.
     const session = handshake ? this.sessions.peek(cookie) : this.sessions.read(cookie);
     return after(session, (found) =>
-      found ? { session: found, account: this.#accountFor(route, found) } : anonymous,
+      found
+        ? { session: found, account: this.#accountFor(route, found), bearer: undefined }
+        : anonymous,
     );
+  }
+
+  /** The cookie of a request with an access token is never read. */
+  async #bearerCaller(
+    request: Request,
+    route: ProxyRoute,
+    bearerRoute: BearerRoute,
+    isHandshake: boolean,
+  ): Promise<Caller> {
+    if (request.headers.authorization === undefined) return anonymous;
+    const bearer = await this.bearers.callerOf(request, bearerRoute, isHandshake);
+    const { session } = bearer;
+    return { session, account: session && this.#accountFor(route, session), bearer };
   }
 
   /**
@@ -102,42 +124,51 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /** Throws `not_allowed` if `routes[].require` does not admit the user. */
-  #refuseByRules({ request, route }: AdmittedRequest, { account }: Caller): void {
-    const refusal = account && route.rules?.refusal(account.claims, request.method);
-    if (refusal) throw this.access.refused(refusal, route.path);
+  #refuseByRules({ request, route: { rules, path } }: AdmittedRequest, caller: Caller): void {
+    const subject = rules && subjectOf(caller);
+    const refusal = subject && rules.refusal(subject.claims, request.method);
+    if (refusal) throw this.access.refused(refusal, path);
   }
 
   /**
    * Ties an open connection to the session, to its claims if the route has rules, and to the
-   * connected account whose token it carries.
+   * connected account whose token it carries. A WebSocket of a client ends with its access token,
+   * as does every connection with a token of another issuer. `undefined` for a client that is not
+   * signed in.
    */
-  #bind({ request, route }: AdmittedRequest, watched: Session): SessionBinding {
+  #bind(
+    { request, route, handshake }: AdmittedRequest,
+    { session: current, account, bearer }: Caller,
+  ): ConnectionBinding | undefined {
+    // What a protected frontend sends ends with the session, too.
+    const watched = account ?? (route.isProtected ? current : undefined);
+    if (!watched) return bearer?.token && bindingToToken(bearer.token);
     const { id, sub } = watched;
     const { rules } = route;
-    if (!rules && !isConnection(watched)) return { sessionId: id, isStillAllowed: undefined };
+    const endsAt = handshake && bearer?.expiresAt;
+    const binding = { owner: id, sessionId: id, endsAt, isStillAllowed: undefined };
+    if (!rules && !isConnection(watched)) return binding;
     const { method } = request;
     return {
-      sessionId: id,
+      ...binding,
       isStillAllowed: async () => {
         const session = await this.sessions.find(id).catch(() => undefined);
         // Without a session, or if the store is unavailable, its end decides.
         if (!session) return true;
-        const account = this.#accountFor(route, session);
-        return account?.sub === sub && !rules?.refusal(account.claims, method);
+        const latest = this.#accountFor(route, session);
+        return latest?.sub === sub && !rules?.refusal(latest.claims, method);
       },
     };
   }
 
   #send(
     admitted: AdmittedRequest,
-    { session, account }: Caller,
+    caller: Caller,
     authorized: AuthorizedRequest,
     passOn: PassOn,
   ): MaybePromise<void> {
-    const { request, response, route, handshake } = admitted;
-    // What a protected frontend sends ends with the session, too.
-    const watched = account ?? (route.isProtected ? session : undefined);
-    const binding = watched && this.#bind(admitted, watched);
+    const { request, response, handshake } = admitted;
+    const binding = this.#bind(admitted, caller);
     if (handshake) {
       const slot = this.openSockets.take(binding);
       const upstreamRequest = describe(admitted, authorized);
@@ -149,6 +180,24 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
       if (failure) passOn(failure);
     });
   }
+}
+
+function bindingToToken({ claims: { iss, sub }, expiresAt }: CallerToken): ConnectionBinding {
+  const owner = JSON.stringify([iss, sub]);
+  return { owner, sessionId: undefined, endsAt: expiresAt, isStillAllowed: undefined };
+}
+
+/** Adds challenges to the failures of a route that accepts access tokens. */
+function withChallenges(
+  { request, response }: AdmittedRequest,
+  bearer: BearerRoute,
+  passOn: PassOn,
+): PassOn {
+  return (failure) => {
+    const challenges = challengesFor(failure, bearer, request.headers.authorization);
+    if (challenges && !response.headersSent) response.setHeader('WWW-Authenticate', challenges);
+    passOn(failure);
+  };
 }
 
 function describe(

@@ -1,4 +1,5 @@
 import type { RouteOptions } from '../config/options.ts';
+import { type BearerRoute, bearerRoute } from '../access/bearer/bearer-route.ts';
 import { type CompiledRules, compileRules } from '../access/rules.ts';
 import type { Demand } from '../oauth/login/acr.ts';
 import { type TokenPolicy, routeTokenPolicy } from '../oauth/tokens/token-policy.ts';
@@ -28,6 +29,8 @@ export interface ProxyRoute {
   readonly sendsToSignIn: boolean;
   /** The rules of a public path of a protected frontend. `undefined` for any other path. */
   readonly publicPart?: (path: string) => ProxyRoute | undefined;
+  /** For callers with an access token of their own. `undefined` if the route accepts none. */
+  readonly bearer: BearerRoute | undefined;
   /** Whether requests without a token are refused. */
   readonly requiresToken: boolean;
   /** The route's own token policy or sign-in requirements, if it has any. */
@@ -35,12 +38,17 @@ export interface ProxyRoute {
   /** `routes[].require`. `undefined` if every signed-in user may call. */
   readonly rules: CompiledRules | undefined;
   readonly signInTarget: SignInTarget;
-  /**
-   * Read step-up challenges of the upstream, for the signed-in user and for a connected account.
-   * `undefined` if the route carries no user token.
-   */
-  readonly stepUp:
-    { readonly signedIn: StepUpReader; readonly connected: StepUpReader } | undefined;
+  /** `undefined` if the route carries no user token. */
+  readonly stepUp: StepUpReaders | undefined;
+}
+
+/** Read step-up challenges of the upstream, for each kind of caller. */
+export interface StepUpReaders {
+  readonly signedIn: StepUpReader;
+  /** For the token of a connected account. */
+  readonly connected: StepUpReader;
+  /** For a client with an access token of its own, which has no page to sign in on. */
+  readonly bearer: StepUpReader;
 }
 
 /** Requirements of a route beyond a sign-in: its own token, a stronger sign-in, or both. */
@@ -58,10 +66,10 @@ export class ProxyRoutes {
 
   /** Throws `ConfigurationError` for certificates that cannot be used. */
   constructor(options: ProxyOptions) {
-    const { routes, frontendRoute, basePath } = options;
+    const { routes, frontendRoute, reservedPaths } = options;
     const all = [...routes, ...(frontendRoute ? [frontendRoute] : [])];
     this.#all = all.map((route, index) => prepare(route, index, options));
-    this.#byPath = new Routes(this.#all, basePath);
+    this.#byPath = new Routes(this.#all, reservedPaths);
   }
 
   /**
@@ -123,7 +131,7 @@ function protectedFrontend(
 /** The sign-in requirements of a route, and where its users meet them. */
 function signInRules(
   options: RouteOptions,
-  { basePath, defaultProvider, offersChoice }: ProxyOptions,
+  { publicUrl, basePath, defaultProvider, offersChoice }: ProxyOptions,
 ) {
   const { token, session, signedOut, acr, maxAge, provider = defaultProvider } = options;
   const policy = routeTokenPolicy(options, defaultProvider);
@@ -135,11 +143,15 @@ function signInRules(
   const stepUp = {
     signedIn: stepUpReader(signInTarget, false),
     connected: stepUpReader(signInTarget, true),
+    bearer: stepUpReader(undefined, false),
   };
+  const bearer = bearerRoute(options, publicUrl);
   return {
     isAnonymous: token === 'none' || session === 'none',
     isProtected: false,
-    sendsToSignIn: signedOut === 'login',
+    // The cookie of a sign-in would be ignored.
+    sendsToSignIn: signedOut === 'login' && bearer?.admitsBrowsers !== false,
+    bearer,
     requiresToken: token !== 'none' && token !== 'optional',
     requirements: policy || demand ? { policy, demand } : undefined,
     signInTarget,

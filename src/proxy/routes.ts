@@ -15,7 +15,7 @@ declare module 'http' {
 type Matchable = Pick<RouteOptions, 'path'>;
 
 /**
- * Matches paths to routes; the longest matching path wins. Paths below `reserved` are never
+ * Matches paths to routes; the longest matching path wins. Paths below one of `reserved` are never
  * proxied, because the BFF's own endpoints are there.
  */
 export class Routes<Route extends Matchable> {
@@ -31,12 +31,12 @@ export class Routes<Route extends Matchable> {
 
   constructor(
     routes: readonly Route[],
-    private readonly reserved: string,
+    private readonly reserved: readonly string[],
   ) {
     this.#byLength = routes
-      .filter(({ path }) => !isBelow(path, reserved))
+      .filter(({ path }) => !reserved.some((own) => isBelow(path, own)))
       .toSorted((a, b) => b.path.length - a.path.length);
-    const paths = [reserved, ...this.#byLength.map(({ path }) => path)];
+    const paths = [...reserved, ...this.#byLength.map(({ path }) => path)];
     const forms = paths.map((path) => looseForm(path));
     this.#looseForms = new Map(paths.map((path, index) => [path, forms[index] ?? path]));
     this.#looseByLength = forms.toSorted((a, b) => b.length - a.length);
@@ -52,12 +52,13 @@ export class Routes<Route extends Matchable> {
    */
   match(path: string): Route | undefined {
     const decoded = path.includes('%') ? decodeURIComponent(path) : path;
-    const isReserved = isBelow(decoded, this.reserved);
-    const route = isReserved
-      ? undefined
-      : this.#byLength.find((candidate) => isBelow(decoded, candidate.path));
+    const reserved = this.reserved.find((own) => isBelow(decoded, own));
+    const route =
+      reserved === undefined
+        ? this.#byLength.find((candidate) => isBelow(decoded, candidate.path))
+        : undefined;
     if (this.#arePlain && isPlainForm(path)) return route;
-    this.#refuseOtherReadings(decoded, isReserved ? this.reserved : route?.path);
+    this.#refuseOtherReadings(decoded, reserved ?? route?.path);
     return route;
   }
 

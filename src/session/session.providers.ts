@@ -1,15 +1,16 @@
 import { Logger, type Provider as NestProvider } from '@nestjs/common';
 import { CLOCK, type Clock } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
 import { type AccountProvider, ProviderRegistry } from '../oauth/provider-registry.ts';
-import { Recorder } from '../telemetry/recorder.ts';
 import { ClaimsPolicy } from './claims/claims-policy.ts';
 import { ClaimsRefresher, type ClaimsRefresherParts } from './claims/claims-refresher.ts';
 import { SessionRefreshService } from './claims/session-refresh.service.ts';
 import { ClientHandlesService } from './clients/client-handles.service.ts';
+import { ClientSessionsService } from './clients/client-sessions.service.ts';
+import { ClientSignIns } from './clients/client-sign-ins.ts';
 import { LoginCookieService } from './cookie/login-cookie.service.ts';
 import { SessionCookieService } from './cookie/session-cookie.service.ts';
 import { SignedOutNavigationService } from './navigation/signed-out-navigation.service.ts';
+import { SessionLogService } from './session-log.service.ts';
 import { SESSION_OPTIONS, type SessionRoomOptions } from './session-options.ts';
 import { SessionNotifier } from './sessions/session-notifier.ts';
 import { LinkedAccountsService } from './sessions/linked-accounts.service.ts';
@@ -17,12 +18,10 @@ import { SessionCache } from './sessions/session-cache.ts';
 import { SessionIndex } from './sessions/session-index.ts';
 import { SessionReaderService } from './sessions/session-reader.service.ts';
 import { SessionStore } from './sessions/session-store.ts';
-import type { Session } from './sessions/session.ts';
 import { SignedInSessionsService } from './sessions/signed-in-sessions.service.ts';
 import { KEY_VALUE_STORE, type KeyValueStore } from './store/key-value-store.ts';
 import { MemoryKeyValueStore } from './store/memory.ts';
 import { PendingLogins } from './store/pending-logins.ts';
-import type { ConnectionListener } from './store/redis/connection.ts';
 import { RedisKeyValueStore } from './store/redis/redis-key-value-store.ts';
 import { SealedRecords } from './store/sealed-records.ts';
 import { Sealing } from './store/sealing.ts';
@@ -40,9 +39,10 @@ import {
 
 /** Where records are stored, and how long. */
 const storage: NestProvider[] = [
+  SessionLogService,
   {
     provide: KEY_VALUE_STORE,
-    inject: [SESSION_OPTIONS, CLOCK, Recorder],
+    inject: [SESSION_OPTIONS, CLOCK, SessionLogService],
     useFactory: openStore,
   },
   {
@@ -64,6 +64,12 @@ const storage: NestProvider[] = [
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}login:`);
       return new PendingLogins(records, slots, clock);
     },
+  },
+  {
+    provide: ClientSignIns,
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing],
+    useFactory: (options: SessionRoomOptions, store: KeyValueStore, sealing: Sealing) =>
+      new ClientSignIns(new SealedRecords(store, sealing, `${keyPrefix(options)}client-sign-in:`)),
   },
   {
     provide: UsedOnce,
@@ -109,6 +115,7 @@ const sessions: NestProvider[] = [
     useFactory: (store: SessionStore) => new SessionNotifier(store),
   },
   ClientHandlesService,
+  ClientSessionsService,
   SessionReaderService,
   SignedOutNavigationService,
   SignedInSessionsService,
@@ -121,60 +128,82 @@ const sessions: NestProvider[] = [
 const tokens: NestProvider[] = [
   {
     provide: ClaimsRefresher,
-    inject: [SESSION_OPTIONS, SessionStore, ProviderRegistry, ClaimsPolicy, CLOCK, Recorder],
+    inject: [
+      SESSION_OPTIONS,
+      SessionStore,
+      ProviderRegistry,
+      ClaimsPolicy,
+      CLOCK,
+      SessionLogService,
+    ],
     useFactory: (
       { claimsRefresh: interval }: SessionRoomOptions,
       store: SessionStore,
       providers: ProviderRegistry,
       policy: ClaimsPolicy,
       clock: Clock,
-      recorder: Recorder,
+      log: SessionLogService,
     ) => {
-      const parts = { store, providers, policy, clock, interval };
-      return new ClaimsRefresher({ ...parts, listener: onClaims(recorder) });
+      const listener: ClaimsRefresherParts['listener'] = (outcome, provider) =>
+        log.claimsRead(outcome, provider);
+      return new ClaimsRefresher({ store, providers, policy, clock, interval, listener });
     },
   },
   SessionRefreshService,
   {
     provide: TokenRefresher,
-    inject: [SessionStore, ProviderRegistry, CLOCK, ClaimsRefresher, Recorder],
+    inject: [SessionStore, ProviderRegistry, CLOCK, ClaimsRefresher, SessionLogService],
     useFactory: (
       store: SessionStore,
       providers: ProviderRegistry,
       clock: Clock,
       claims: ClaimsRefresher,
-      recorder: Recorder,
+      log: SessionLogService,
     ) => {
-      const pending = new PendingWrites(store, logLostTokens);
-      return new TokenRefresher(store, pending, providers, clock, claims, onRefresh(recorder));
+      const pending = new PendingWrites(store, (session, cause) => log.lostTokens(session, cause));
+      const listener: RefreshListener = (outcome, provider) => log.refreshed(outcome, provider);
+      return new TokenRefresher(store, pending, providers, clock, claims, listener);
     },
   },
   {
     provide: ClientTokens,
-    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing, ProviderRegistry, CLOCK, Recorder],
+    inject: [SESSION_OPTIONS, KEY_VALUE_STORE, Sealing, ProviderRegistry, CLOCK, SessionLogService],
     useFactory: (
       options: SessionRoomOptions,
       store: KeyValueStore,
       sealing: Sealing,
       providers: ProviderRegistry,
       clock: Clock,
-      recorder: Recorder,
+      log: SessionLogService,
     ) => {
       const records = new SealedRecords(store, sealing, `${keyPrefix(options)}client:`);
-      const listeners = { onOutcome: onRefresh(recorder), onUnshared: logUnshared };
-      return new ClientTokens(records, store, providers, clock, listeners);
+      return new ClientTokens(records, store, providers, clock, {
+        onOutcome: (outcome, provider) => log.refreshed(outcome, provider),
+        onUnshared: (cause) => log.unshared(cause),
+      });
     },
   },
   AccessTokenService,
   RouteTokenService,
-  { provide: REFRESH_LISTENER, inject: [Recorder], useFactory: onRefresh },
+  {
+    provide: REFRESH_LISTENER,
+    inject: [SessionLogService],
+    useFactory:
+      (log: SessionLogService): RefreshListener =>
+      (outcome, provider) =>
+        log.refreshed(outcome, provider),
+  },
   CallerTokensService,
 ];
 
 /** The Nest providers of the `session` room. They require `SESSION_OPTIONS` and `CLOCK`. */
 export const sessionProviders: NestProvider[] = [...storage, ...sessions, ...tokens];
 
-function openStore(options: SessionRoomOptions, clock: Clock, recorder: Recorder): KeyValueStore {
+function openStore(
+  options: SessionRoomOptions,
+  clock: Clock,
+  log: SessionLogService,
+): KeyValueStore {
   const { redis, store } = options;
   if (store && redis)
     throw new Error('Remove redis from the options: the sessions are in `store`.');
@@ -184,7 +213,9 @@ function openStore(options: SessionRoomOptions, clock: Clock, recorder: Recorder
     new Logger('Redis').warn(warning);
     return new MemoryKeyValueStore(clock);
   }
-  return new RedisKeyValueStore(redis, sessionPrefix(options), onConnection(recorder));
+  return new RedisKeyValueStore(redis, sessionPrefix(options), (event, cause) =>
+    log.connection(event, cause),
+  );
 }
 
 function sessionPrefix(options: SessionRoomOptions): string {
@@ -193,58 +224,4 @@ function sessionPrefix(options: SessionRoomOptions): string {
 
 function keyPrefix({ redis }: SessionRoomOptions): string {
   return redis?.keyPrefix ?? '';
-}
-
-/** Records and logs the outcome of a token request. */
-function onRefresh(recorder: Recorder): RefreshListener {
-  const logger = new Logger('TokenRefresher');
-  return (outcome, provider) => {
-    recorder.refreshed(provider, outcome.kind);
-    switch (outcome.kind) {
-      case 'refreshed':
-        return logger.debug({ msg: 'tokens refreshed', provider });
-      case 'ended':
-        return logger.log({ msg: 'session ended', provider, reason: outcome.reason });
-      case 'refused':
-        return logger.log({ msg: 'token refused', provider, reason: reasonOf(outcome.error) });
-      case 'failed':
-        return logger.warn({ msg: 'tokens not refreshed', provider, err: outcome.error });
-    }
-  };
-}
-
-/** Records and logs the outcome of reading claims again. */
-function onClaims(recorder: Recorder): ClaimsRefresherParts['listener'] {
-  const logger = new Logger('ClaimsRefresher');
-  return (outcome, provider) => {
-    recorder.claimsRead(provider, outcome.kind);
-    if (outcome.kind === 'ended')
-      logger.log({ msg: 'session ended', provider, reason: outcome.reason });
-    if (outcome.kind === 'failed')
-      logger.warn({ msg: 'claims not read again', provider, reason: reasonOf(outcome.error) });
-  };
-}
-
-/** Creates a listener that records and logs a lost or restored connection to Redis. */
-function onConnection(recorder: Recorder): ConnectionListener {
-  const logger = new Logger('Redis');
-  return (event, cause) => {
-    recorder.redis(event);
-    if (event === 'connected') logger.log('connected');
-    else logger.error({ msg: 'connection lost; sessions answer 503 until it is back', err: cause });
-  };
-}
-
-/** Logs that refreshed tokens of a session could not be stored. */
-function logLostTokens({ provider }: Session, cause: unknown): void {
-  const msg = 'refreshed tokens could not be stored; their session has to sign in again';
-  new Logger('TokenRefresher').error({ msg, provider, err: cause });
-}
-
-/** Logs that a client token could not be shared with the other replicas. */
-function logUnshared(cause: unknown): void {
-  new Logger('ClientTokens').warn({
-    msg: 'client token not shared with other replicas',
-    err: cause,
-  });
 }

@@ -641,6 +641,27 @@ describe('routes', () => {
     expect(mistakesWith(inRoute(changes))).toEqual([expect.stringContaining(sentence)]);
   });
 
+  it('may not be where the metadata of routes for access tokens is', () => {
+    const bearer = { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] };
+    const path = '/.well-known/oauth-protected-resource/x';
+    const routes = [
+      { ...route, clients: ['bearer'] },
+      { ...route, path },
+    ];
+    expect(mistakesWith({ bearer, routes })).toEqual([
+      expect.stringContaining('routes[1].path: is /.well-known/oauth-protected-resource/x'),
+    ]);
+    expect(mistakesWith({ routes: [{ ...route, path }] })).toEqual([]);
+  });
+
+  it('do not pass on the proofs of clients', () => {
+    const bearer = { issuers: [{ issuer: 'https://login.example.com', audience: 'api' }] };
+    const routes = [{ ...route, clients: ['bearer'], headers: { pass: ['DPoP'] } }];
+    expect(mistakesWith({ bearer, routes })).toEqual([
+      expect.stringContaining('routes[0].headers.pass: names DPoP, but clients has bearer'),
+    ]);
+  });
+
   it('may neither contain the base path nor be there twice', () => {
     const changes = { basePath: '/auth/bff', routes: [{ ...route, path: '/auth' }, route, route] };
     expect(mistakesWith(changes)).toEqual([

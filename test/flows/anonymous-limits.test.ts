@@ -1,3 +1,10 @@
+import {
+  type ClientHandle,
+  ClientHandlesService,
+} from '../../src/session/clients/client-handles.service.ts';
+import { startNativeClient } from '../support/clients/native-client.ts';
+import { startRedis } from '../support/redis/redis.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { changed, errorCode, untilCallback, visitCallback, whoIs } from './steps.ts';
 
@@ -50,6 +57,38 @@ describe('a return URL of more than 2,048 octets', () => {
     const [{ loginUrl }] = JSON.parse(listed.body) as [{ loginUrl: string }];
     const page = await bff.browser().navigate(bff.url + loginUrl, { redirect: 'manual' });
     expect(page.status).toBe(302);
+  });
+});
+
+describe('access tokens that are not valid', () => {
+  it('are refused without a word to Redis', async () => {
+    const redis = await startRedis();
+    await using own = await startBff({
+      redis: { url: redis.url },
+      route: { clients: ['bearer'] },
+      ownAuthorizationServer: {
+        clients: [{ id: 'cli', name: 'CLI', redirectUris: ['http://127.0.0.1/callback'] }],
+      },
+    });
+    await using client = await startNativeClient(own);
+    const { access_token: token } = await client.signIn();
+    await redis.stop();
+    const handles = own.app.get(ClientHandlesService);
+    const expired = { ...(handles.read(token) as ClientHandle), expiresAt: Date.now() };
+    const statusOf = async (value: string) => {
+      const headers = { Authorization: `Bearer ${value}` };
+      return (await fetch(`${own.url}/api`, { headers })).status;
+    };
+    const bad = [
+      handles.issue(expired),
+      `${token}A`,
+      'pxb_',
+      'pxb_forged',
+      'forged',
+      'e30.e30.e30',
+    ];
+    expect(await Promise.all(bad.map(statusOf))).toEqual(bad.map(() => 401));
+    await waitFor(async () => (await statusOf(token)) === 503);
   });
 });
 

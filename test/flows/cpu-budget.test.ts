@@ -18,6 +18,7 @@ import {
   type RequestMaker,
   startMeteredServer,
 } from '../support/bff/metered-server.ts';
+import { TokenIssuer } from '../support/clients/token-issuer.ts';
 import { type TestRedis, testRedis } from '../support/redis/redis.ts';
 import { runDirectory } from '../support/setup/run-directory.ts';
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts';
@@ -35,6 +36,8 @@ const places = [
   'GET /bff/login',
   'GET /bff/callback',
   'POST /bff/callback/form',
+  'GET /bff/client.js',
+  'GET /bff/client.0123456789abcdef.js',
   'GET /bff/providers',
   'GET /bff/user',
   'POST /bff/refresh',
@@ -49,18 +52,31 @@ const places = [
   'GET /bff/frontchannel',
   'GET /bff/connect/corp',
   'POST /bff/disconnect/corp',
+  'GET /bff/oauth/authorize',
+  'GET /bff/oauth/authorize/abc',
+  'GET /bff/oauth/interaction/abc',
+  'POST /bff/oauth/interaction/abc',
+  'POST /bff/oauth/token',
+  'POST /bff/oauth/revoke',
+  'POST /bff/oauth/device_authorization',
+  'GET /bff/oauth/device',
+  'POST /bff/oauth/device',
+  'GET /bff/oauth/device/abc',
+  'GET /.well-known/oauth-protected-resource/mcp',
   'GET /bff/unknown',
   'GET /api/orders',
   'POST /api/orders',
   'GET /open/orders',
   'POST /open/orders',
   'GET /pages/orders',
+  'POST /mcp/tools',
   'GET /',
   'GET /app.js',
   'GET /unknown',
 ] as const;
 
 let servers: readonly AuthorizationServer[];
+let tokenIssuer: TokenIssuer;
 let upstream: Upstream;
 let redis: TestRedis;
 let server: MeteredServer;
@@ -70,6 +86,7 @@ let cookie: string;
 
 beforeAll(async () => {
   servers = [await startAuthorizationServer(), await startAuthorizationServer()];
+  tokenIssuer = await TokenIssuer.start();
   upstream = await startUpstream((_request, response) => void response.end());
   redis = await testRedis();
   server = await startMeteredServer(await options());
@@ -81,6 +98,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   await redis.close();
   await upstream.close();
+  await tokenIssuer[Symbol.asyncDispose]();
   await Promise.all(servers.map((each) => each.close()));
 });
 
@@ -110,7 +128,13 @@ async function options() {
       { path: '/api', upstream: upstream.url },
       { path: '/open', upstream: upstream.url, token: 'none' },
       { path: '/pages', upstream: upstream.url, signedOut: 'login' },
+      { path: '/mcp', upstream: upstream.url, clients: ['bearer'], scopes: ['tools'] },
     ],
+    bearer: { issuers: [tokenIssuer.option] },
+    authorizationServer: {
+      clients: [{ id: 'cli', name: 'CLI', redirectUris: ['http://127.0.0.1/callback'] }],
+      deviceAuthorization: true,
+    },
   } as typeof usual;
 }
 
@@ -189,6 +213,26 @@ const seeds: readonly (readonly [name: string, AdversarialRequest])[] = [
     'thousands of different parameters in a callback',
     { place: 'GET /bff/callback', attack: { into: 'query', text: distinct(mostOctets) } },
   ],
+  ...['authorize', 'authorize/abc', 'device'].map(
+    (name) =>
+      [
+        `thousands of different parameters, GET /bff/oauth/${name}`,
+        {
+          place: `GET /bff/oauth/${name}`,
+          attack: { into: 'query', text: distinct(mostOctets) },
+        },
+      ] as const,
+  ),
+  ...['token', 'revoke', 'device_authorization', 'device'].map(
+    (name) =>
+      [
+        `thousands of different parameters in a form, POST /bff/oauth/${name}`,
+        {
+          place: `POST /bff/oauth/${name}`,
+          attack: { into: 'form', text: distinct(mostInForm) },
+        },
+      ] as const,
+  ),
   [
     'thousands of different parameters in the form of a callback',
     { place: 'POST /bff/callback/form', attack: { into: 'form', text: distinct(mostInForm) } },
@@ -225,6 +269,27 @@ const seeds: readonly (readonly [name: string, AdversarialRequest])[] = [
   ],
 ];
 
+const ofTokens: readonly (readonly [name: string, authorization: () => string])[] = [
+  ['of the form of a handle', () => `Bearer pxb_${'A'.repeat(15_000)}`],
+  ['of an unknown key', () => `Bearer ${jwt({ alg: 'ES256', kid: 'unknown', typ: 'at+jwt' })}`],
+  ['with a forged signature', () => `Bearer ${jwt({ alg: 'ES256', kid: 'one', typ: 'at+jwt' })}`],
+  ['without a signature', () => `Bearer ${jwt({ alg: 'none' })}`],
+  ['with a proof', () => `DPoP ${jwt({ alg: 'ES256', kid: 'one', typ: 'at+jwt' })}`],
+  ['with thousands of dots', () => `Bearer ${'a.'.repeat(7_500)}`],
+  ['with thousands of padding characters', () => `Bearer a${'='.repeat(15_000)}`],
+  ['after thousands of spaces', () => `Bearer${' '.repeat(15_000)}a b`],
+  ['in a scheme that goes on and on', () => 'Bearer '.repeat(2_200)],
+];
+
+/** A forged JWT of 12 KB, in the name of an issuer that is accepted. */
+function jwt(header: object): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const times = { iat: seconds, exp: seconds + 300 };
+  const claims = { iss: tokenIssuer.issuer, aud: 'api', ...times, junk: 'x'.repeat(9_000) };
+  const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)));
+  return [...parts, Buffer.alloc(64, 1)].map((part) => part.toString('base64url')).join('.');
+}
+
 it('every endpoint has a place here', () => {
   const file = new URL('../../src/auth/endpoints.middleware.ts', import.meta.url);
   const names = [...readFileSync(file, 'utf8').matchAll(/^ {2}\['([^']+)', \[/gm)];
@@ -240,6 +305,15 @@ it.each(seeds)(
   async (_name, request) => {
     // 431 would mean that Node.js refused the request before our code ran.
     expect(await expectCheap(() => sent(request))).not.toBe(431);
+  },
+);
+
+it.each(ofTokens)(
+  'a call with an access token stays within the processor budget: %s',
+  async (_name, textOf) => {
+    const attack = { into: 'Authorization', text: textOf() } as const;
+    const status = await expectCheap(() => sent({ place: 'POST /mcp/tools', attack }));
+    expect(status).toBe(401);
   },
 );
 

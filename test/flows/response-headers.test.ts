@@ -61,10 +61,13 @@ const kinds: readonly [string, number, () => Promise<{ status: number; headers: 
   ['an upstream that is silent', 504, () => signedOut.fetch('/silent')],
 ];
 
+/** Responses of the frontend. Its pages may open windows that stay connected to them. */
+const ofFrontend = new Set(['a page', 'a missing file', 'another method']);
+
 describe('every response', () => {
   it.each(kinds)(
     'carries the security headers and a request id: %s, %d',
-    async (_kind, status, request) => {
+    async (kind, status, request) => {
       const response = await request();
       expect(response.status).toBe(status);
       const headers = Object.fromEntries(response.headers);
@@ -73,7 +76,9 @@ describe('every response', () => {
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',
         'referrer-policy': 'no-referrer',
-        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-opener-policy': ofFrontend.has(kind)
+          ? 'same-origin-allow-popups'
+          : 'same-origin',
         'cross-origin-resource-policy': 'same-origin',
         'x-request-id': expect.stringMatching(/^[\w-]{10,}$/),
         'content-security-policy': expect.stringContaining("frame-ancestors 'none'"),

@@ -87,7 +87,7 @@ const configured = [
   route({ path: '/api/@me', stripPrefix: true }),
   route({ path: '/reports', rewrite: '/' }),
 ];
-const routes = new Routes(configured, '/bff');
+const routes = new Routes(configured, ['/bff']);
 
 /** A path as a server resolves it: decoded once more, without parameters and dot segments. */
 function resolved(sent: string): string {

@@ -67,11 +67,11 @@ describe('the loose form of a path', () => {
 const configured = ['/api', '/api/admin', '/api/v1/files', '/Api/Legacy', '/shop', '/API'];
 const routes = new Routes(
   configured.map((path) => route({ path })),
-  '/bff',
+  ['/bff'],
 );
 const plainRoutes = new Routes(
   ['/', '/api', '/api/admin'].map((path) => route({ path })),
-  '/bff',
+  ['/bff'],
 );
 
 /** How lenient servers read a path, one habit each. */

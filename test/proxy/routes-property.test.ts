@@ -12,7 +12,7 @@ const configured = [
   route({ path: '/reports', rewrite: '/' }),
   route({ path: '/a/b/c', rewrite: '/x' }),
 ];
-const routes = new Routes(configured, '/bff');
+const routes = new Routes(configured, ['/bff']);
 
 const segments =
   'api apix orders %61pi API @me %40me reports a b c bff login .. . ..; %2e%2e %252e %2f %5c \\ x.y ;v=1 %20 %00 ~ %7e'

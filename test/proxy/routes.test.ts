@@ -24,7 +24,7 @@ describe('the route of a path', () => {
       route('/api/@me'),
       route('/graphql'),
     ],
-    '/bff',
+    ['/bff'],
   );
 
   it.each([
@@ -88,7 +88,7 @@ describe('the route of a path', () => {
   it('of an exact spelling stands where another route differs from it in case alone', () => {
     const both = new Routes(
       [route('/api'), route('/api/a'), route('/api/A'), route('/BFF')],
-      '/bff',
+      ['/bff'],
     );
     expect(both.match('/api/a/x')?.path).toBe('/api/a');
     expect(both.match('/api/A/x')?.path).toBe('/api/A');
@@ -99,7 +99,7 @@ describe('the route of a path', () => {
   });
 
   it('is not that of a lower-case path where a nested route is written in capitals', () => {
-    const nested = new Routes([route('/api'), route('/api/Admin')], '/bff');
+    const nested = new Routes([route('/api'), route('/api/Admin')], ['/bff']);
     expect(nested.match('/api/Admin/x')?.path).toBe('/api/Admin');
     expect(nested.match('/api/x')?.path).toBe('/api');
     expect(() => nested.match('/api/admin/x')).toThrow(
@@ -110,7 +110,7 @@ describe('the route of a path', () => {
   it.each(['/bff', '/bff/', '/bff/login', '/bff/unknown', '/%62ff/login'])(
     'never matches %s, which is the BFF’s own, even where a route has everything',
     (target) => {
-      const everything = new Routes([route('/'), route('/bff/login')], '/bff');
+      const everything = new Routes([route('/'), route('/bff/login')], ['/bff']);
       expect(everything.match(canonicalTarget(target).path)).toBeUndefined();
       expect(everything.match('/bffx')?.path).toBe('/');
     },
@@ -121,7 +121,7 @@ describe('the route of a path', () => {
     for (const order of [paths, paths.toReversed()]) {
       const any = new Routes(
         order.map((path) => route(path)),
-        '/bff',
+        ['/bff'],
       );
       const found = ['/x', '/a/x', '/a/b/x', '/a/b/c/x'].map((path) => any.match(path)?.path);
       expect(found).toEqual(paths);
@@ -146,12 +146,12 @@ describe('the address at the upstream', () => {
     ['http://u.test/v1', true, '/api', 'http://u.test/v1/'],
     ['https://u.test/a/b', true, '/api/c', 'https://u.test/a/b/c'],
   ])('%s (strip: %s) for %s is %s', (upstream, stripPrefix, target, expected) => {
-    const routes = new Routes([route('/api', { upstream: [upstream], stripPrefix })], '/bff');
+    const routes = new Routes([route('/api', { upstream: [upstream], stripPrefix })], ['/bff']);
     expect(addressOf(routes, target)).toBe(expected);
   });
 
   it('loses a prefix that was sent percent-encoded, and no more', () => {
-    const routes = new Routes([route('/api/@me', { stripPrefix: true })], '/bff');
+    const routes = new Routes([route('/api/@me', { stripPrefix: true })], ['/bff']);
     expect(addressOf(routes, '/api/%40me/photo')).toBe('http://upstream.test:3000/photo');
     expect(addressOf(routes, '/api/@me/%40me')).toBe('http://upstream.test:3000/%40me');
   });
@@ -180,7 +180,7 @@ describe('the address at the upstream', () => {
   )('for %s below %s (strip: %s) is at the upstream', (target, base, stripPrefix) => {
     const routes = new Routes(
       [route('/api', { upstream: [base], stripPrefix }), route('/', { upstream: [base] })],
-      '/bff',
+      ['/bff'],
     );
     const address = addressOf(routes, target) ?? '';
     expect(new URL(address).host).toBe('upstream.test:3000');

@@ -11,18 +11,15 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { BffError } from '../../errors.ts';
+import { BffError, type ErrorCode } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import type { Session } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
-import {
-  loginParameters,
-  connectMark,
-  refuseHiddenLogin,
-  refuseOtherSites,
-} from '../login/login-request.ts';
+import { markSuffix } from '../login/login-mark.ts';
+import { loginParameters, refuseHiddenLogin, refuseOtherSites } from '../login/login-request.ts';
+import { reportingTo, windowOfLogin } from '../login/login-window.ts';
 import { OutgoingLoginsService } from '../login/outgoing-logins.service.ts';
 import { parameter, queryOf } from '../../http/query.ts';
 import { validatedReturnUrl } from '../login/return-url.ts';
@@ -57,10 +54,15 @@ export class ConnectController {
     refuseOtherSites(request.headers);
     const connects = this.#sessionOfOtherProvider(provider, request).id;
 
-    const login = { parameters, mark: connectMark, returnUrl, connects };
-    const url = await this.outgoing.begin(request, response, provider, login);
-    this.options.listener.signInStarted(provider.id);
-    response.redirect(url.href);
+    const window = windowOfLogin(request, response, query, {});
+    const mark = markSuffix({ connect: true, popup: window.kind === 'popup' });
+    const login = { parameters, mark, returnUrl, connects };
+    const log = (msg: string, code: ErrorCode) => this.#logger.log({ msg, code });
+    await reportingTo(window, this.options.returnUrl, log, async () => {
+      const url = await this.outgoing.begin(request, response, provider, login);
+      this.options.listener.signInStarted(provider.id);
+      response.redirect(url.href);
+    });
   }
 
   /** `POST /bff/disconnect/{provider}`, with the CSRF header. */

@@ -1,20 +1,15 @@
 import type { Request, Response } from 'express';
 import { BffError } from '../../errors.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
+import type { LoginWindow } from './login-window.ts';
 
 /** An authorization response that is being processed. */
-export interface Callback {
-  readonly request: Request;
-  readonly response: Response;
+export interface Callback extends LoginWindow {
   readonly provider: Provider;
   /** The parameters as received. */
   readonly received: URLSearchParams;
   /** The `state` parameter, not yet verified. `undefined` if there is none. */
   readonly state: string | undefined;
-  /**
-   * Whether it was loaded in a hidden frame. The result is then sent to the page around the frame.
-   */
-  readonly isInFrame: boolean;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Response } from 'express';
 import type { ProviderChoice } from './provider-choices.ts';
 import { escapeHtml, pagePolicy, renderPage } from '../../http/html-page.ts';
 
@@ -25,13 +26,13 @@ span { flex: none; display: grid; place-items: center; width: 1.75rem; height: 1
   border-radius: 50%; color: var(--card); background: var(--dim); font-size: .875rem }`;
 
 /** The `Content-Security-Policy` of the page. */
-export const chooserPagePolicy = pagePolicy(style);
+const chooserPagePolicy = pagePolicy(style);
 
 /**
  * Renders the page on which users choose a provider. It consists of links, which work with a
  * keyboard and without scripts.
  */
-export function renderChooserPage(host: string, choices: readonly ProviderChoice[]): string {
+function renderChooserPage(host: string, choices: readonly ProviderChoice[]): string {
   const items = choices.map(({ name, loginUrl }) => {
     const [initial = ''] = name;
     const mark = `<span aria-hidden="true">${escapeHtml(initial.toUpperCase())}</span>`;
@@ -46,4 +47,14 @@ ${items.join('\n')}
 </ul>
 </main>`;
   return renderPage({ title: `Sign in to ${host}`, style, body });
+}
+
+/** Sends the page. `publicUrl` is the application that the user signs in to. */
+export function sendChooserPage(
+  response: Response,
+  publicUrl: string,
+  choices: readonly ProviderChoice[],
+): void {
+  response.setHeader('Content-Security-Policy', chooserPagePolicy);
+  response.type('html').send(renderChooserPage(new URL(publicUrl).host, choices));
 }

@@ -4,7 +4,6 @@ import { maxLoginParameter, type LoginParameters } from '../../oauth/login/login
 import type { Provider } from '../../oauth/provider/provider.ts';
 import type { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { parameter, type Query } from '../../http/query.ts';
-import { silentMark } from './silent-login.ts';
 import { validatedReturnUrl, type ReturnUrlRules } from './return-url.ts';
 
 /** The maximum total size of all parameters of a login, in octets. */
@@ -13,20 +12,8 @@ const maxTotalOctets = 4096;
 /** Parameters that every login may send to the provider (OIDC Core §3.1.2.1). */
 const alwaysAllowed = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'];
 
-/** Suffix of the `state` of a login that is not retried automatically. */
-export const noSecondTry = '.2';
-
-/** Suffix of the `state` of a login that connects an account. It is not retried automatically. */
-export const connectMark = '.c';
-
 /** The parameter of `login` that marks an automatic retry. A retry is not retried again. */
 export const secondTry = 'secondTry';
-
-/** Whether the login with this `state` may be retried automatically. */
-export function isFirstTry(state: string | undefined): boolean {
-  const marks = [noSecondTry, connectMark, silentMark];
-  return Boolean(state) && !marks.some((mark) => state?.endsWith(mark));
-}
 
 /**
  * Returns the parameters of `login` that are sent on to the provider. Others are dropped, so that a

@@ -10,41 +10,43 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { BffError } from '../../errors.ts';
+import { BffError, type ErrorCode } from '../../errors.ts';
 import { refuseRepeatedParameters } from '../../oauth/login/authorization-response.ts';
 import { claimedState, readAuthorizationResponse } from '../../oauth/login/jarm.ts';
-import { finishLogin, type LoginParameters } from '../../oauth/login/login.ts';
+import type { LoginParameters } from '../../oauth/login/login.ts';
 import type { Provider } from '../../oauth/provider/provider.ts';
 import { ProviderRegistry } from '../../oauth/provider-registry.ts';
 import { CLOCK, type Clock } from '../../clock.ts';
-import { LinkedAccountsService } from '../../session/sessions/linked-accounts.service.ts';
 import { LoginCookieService } from '../../session/cookie/login-cookie.service.ts';
-import { type PendingLogin, PendingLogins } from '../../session/store/pending-logins.ts';
-import { SignInAdmissionService } from './sign-in-admission.service.ts';
-import { SessionCookieService } from '../../session/cookie/session-cookie.service.ts';
-import { SESSION_OPTIONS, type SessionRoomOptions } from '../../session/session-options.ts';
+import { PendingLogins } from '../../session/store/pending-logins.ts';
 import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
 import { SessionReaderService } from '../../session/sessions/session-reader.service.ts';
-import { beginSession } from '../../session/sessions/session.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
-import { type Callback, redirectAfter, refuseOtherSession } from './callback.ts';
-import { chooserPagePolicy, renderChooserPage } from './chooser-page.ts';
+import { type Callback, redirectAfter } from './callback.ts';
+import { SignInCompletionService, type TakenLogin } from './sign-in-completion.service.ts';
+import { interactionPath } from './interaction-path.ts';
+import { sendChooserPage } from './chooser-page.ts';
 import { formOf } from '../../http/form.ts';
+import { hasMark, isFirstTry } from './login-mark.ts';
 import {
-  connectMark,
-  isFirstTry,
   loginParameters,
   namedProvider,
-  noSecondTry,
   refuseHiddenLogin,
   returnUrlOf,
   secondTry,
 } from './login-request.ts';
+import {
+  type LoginWindow,
+  markOfLogin,
+  reportingTo,
+  sendResult,
+  windowOfLogin,
+  windowOfResponse,
+} from './login-window.ts';
 import { OutgoingLoginsService } from './outgoing-logins.service.ts';
 import { providerChoices } from './provider-choices.ts';
 import { limitedQueryOf, parameter, type Query, queryOf } from '../../http/query.ts';
 import { storedReturnUrl } from './return-url.ts';
-import { isSilent, isSilentResponse, silentMark, sendToParentPage } from './silent-login.ts';
 
 /**
  * Signs users in: redirects to the authorization server and handles its response (RFC 6749 §4.1).
@@ -55,17 +57,14 @@ export class LoginController {
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
-    @Inject(SESSION_OPTIONS) private readonly sessionOptions: SessionRoomOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly providers: ProviderRegistry,
     private readonly outgoing: OutgoingLoginsService,
     private readonly pendingLogins: PendingLogins,
     private readonly loginCookie: LoginCookieService,
     private readonly sessions: SessionReaderService,
-    private readonly sessionCookie: SessionCookieService,
-    private readonly connections: LinkedAccountsService,
     private readonly navigations: SignedOutNavigationService,
-    private readonly admission: SignInAdmissionService,
+    private readonly completion: SignInCompletionService,
   ) {}
 
   /** `GET /bff/login` */
@@ -77,16 +76,15 @@ export class LoginController {
     const provider = named ?? this.providers.get(undefined);
     const parameters = loginParameters(query, provider.options.loginParams);
     refuseHiddenLogin(request.headers, parameters);
+    const window = windowOfLogin(request, response, query, parameters);
     if (!named && this.#letsChoose(parameters)) return this.#showChooser(response, query);
 
-    const isInFrame = isSilent(request.headers, parameters);
-    const retryMark = parameter(query, secondTry) === undefined ? '' : noSecondTry;
-    const mark = isInFrame ? silentMark : retryMark;
+    const mark = markOfLogin(window, parameter(query, secondTry) !== undefined);
     // A `Strict` session cookie is missing on the callback, so the session it names is stored now.
     const replaces = this.sessions.idIn(request.headers.cookie);
     const login = { parameters, mark, returnUrl, ...(replaces && { replaces }) };
     const start = () => this.outgoing.begin(request, response, provider, login);
-    await this.#attempt(isInFrame, response, async () => {
+    await this.#attempt(window, async () => {
       const url = await this.#notifyingFailure(provider, start);
       this.options.listener.signInStarted(provider.id);
       response.redirect(url.href);
@@ -100,9 +98,8 @@ export class LoginController {
 
   #showChooser(response: Response, { parameters }: Query): void {
     const { basePath, returnUrl } = this.options;
-    const choices = providerChoices(this.providers, basePath, parameters);
-    response.setHeader('Content-Security-Policy', chooserPagePolicy);
-    response.type('html').send(renderChooserPage(new URL(returnUrl.publicUrl).host, choices));
+    const choices = providerChoices(this.providers, `${basePath}/login`, parameters);
+    sendChooserPage(response, returnUrl.publicUrl, choices);
   }
 
   /** `GET /bff/callback`, `GET /bff/callback/{provider}` */
@@ -138,57 +135,55 @@ export class LoginController {
     refuseRepeatedParameters(received);
     const provider = this.providers.atCallback(providerId);
     const state = claimedState(provider, received);
-    const isInFrame = isSilentResponse(request.headers, state);
-    const callback = { request, response, provider, received, state, isInFrame };
-    await this.#attempt(isInFrame, response, () =>
+    const window = windowOfResponse(request, response, state);
+    const callback = { ...window, provider, received, state };
+    await this.#attempt(callback, () =>
       this.#notifyingFailure(provider, () => this.#finish(callback)),
     );
   }
 
-  /** Runs a step. An error in a hidden frame goes to the page around it, not to an error page. */
-  async #attempt(isInFrame: boolean, response: Response, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!isInFrame || !(error instanceof BffError)) throw error;
-      this.#logger.log({ msg: 'silent sign-in failed', code: error.code });
-      sendToParentPage(response, this.options.returnUrl.publicUrl, error.code);
-    }
+  #attempt(window: LoginWindow, work: () => Promise<void>): Promise<void> {
+    const log = (msg: string, code: ErrorCode) => this.#logger.log({ msg, code });
+    return reportingTo(window, this.options.returnUrl, log, work);
   }
 
   async #finish(callback: Callback): Promise<void> {
-    const { request, response, provider, received } = callback;
+    const { request, provider, received } = callback;
     // Without a login cookie no signature is verified, so that forged callbacks cost little.
     if (!this.loginCookie.read(request)) return this.#withoutPendingLogin(callback);
     const authorizationResponse = await readAuthorizationResponse(provider, received, this.clock());
     const state = authorizationResponse.get('state');
     const taken = await this.#takePendingLogin(request, state, provider);
     if (!taken) return this.#withoutPendingLogin(callback);
-    // `begunAt` was read before the code is redeemed, so a later logout also ends this sign-in.
-    const { pending, begunAt } = taken;
-    if (pending.connects !== undefined) refuseOtherSession(request, pending.connects);
-
-    const now = this.clock();
-    const finished = await finishLogin(provider, pending.secrets, authorizationResponse, now);
-    const signIn = await this.admission.admit(callback, pending, finished);
-    if (pending.connects !== undefined) {
-      const connecting = { id: pending.connects, provider: provider.id, begunAt };
-      await this.connections.connect(connecting, signIn);
-      this.#logger.log({ msg: 'account connected', provider: provider.id });
-      this.options.listener.signInCompleted(provider.id);
-      return this.#redirect(callback, pending.returnUrl);
-    }
-    const { session: limits } = this.sessionOptions;
-    const userAgent = request.headers['user-agent'];
-    const session = beginSession(signIn, provider.id, userAgent, limits, { now, begunAt });
-    await this.sessionCookie.issue(request, response, session, pending.replaces);
-    this.#logger.log({ msg: 'signed in', provider: provider.id });
-    this.options.listener.signInCompleted(provider.id);
-    this.#redirect(callback, pending.returnUrl);
+    const { authorizes, returnUrl } = taken.pending;
+    if (authorizes !== undefined)
+      return this.#finishForClient(callback, taken, authorizes, authorizationResponse);
+    await this.completion.complete(callback, taken, authorizationResponse);
+    this.#redirect(callback, returnUrl);
   }
 
-  #redirect({ request, response, isInFrame }: Callback, returnUrl: string): void {
-    if (isInFrame) return sendToParentPage(response, this.options.returnUrl.publicUrl, true);
+  /** Returns to the page of the client's request. It also hears when the user denies the sign-in. */
+  async #finishForClient(
+    callback: Callback,
+    taken: TakenLogin,
+    authorizationRequest: string,
+    authorizationResponse: URLSearchParams,
+  ): Promise<void> {
+    const { request, response, provider } = callback;
+    const path = interactionPath(this.options.basePath, authorizationRequest);
+    try {
+      await this.completion.complete(callback, taken, authorizationResponse);
+    } catch (error) {
+      if (!(error instanceof BffError) || error.code !== 'login_denied') throw error;
+      this.options.listener.signInFailed(provider.id, error.code);
+      return redirectAfter(request, response, `${path}?denied=1`);
+    }
+    redirectAfter(request, response, path);
+  }
+
+  #redirect(window: LoginWindow, returnUrl: string): void {
+    if (sendResult(window, this.options.returnUrl)) return;
+    const { request, response } = window;
     const location = storedReturnUrl(returnUrl, this.options.returnUrl);
     this.navigations.returnsTo(location, request, response);
     redirectAfter(request, response, location);
@@ -213,9 +208,9 @@ export class LoginController {
     request: Request,
     state: string | null,
     provider: Provider,
-  ): Promise<{ readonly pending: PendingLogin; readonly begunAt: number } | undefined> {
+  ): Promise<TakenLogin | undefined> {
     const bound = this.loginCookie.read(request);
-    const binding = state?.endsWith(connectMark) ? bound?.connect : bound?.login;
+    const binding = hasMark(state, 'connect') ? bound?.connect : bound?.login;
     if (!binding || !state) return undefined;
     // This comes before the state is used: if the provider's metadata cannot be fetched, the client
     // can send the same callback again.
@@ -226,7 +221,7 @@ export class LoginController {
     ]);
     // Like a token, a code is sent only to the issuer and client that it was requested from.
     const isOurs = pending && this.providers.ofAccount(pending) === provider;
-    return isOurs ? { pending, begunAt } : undefined;
+    return isOurs ? { pending, binding, begunAt } : undefined;
   }
 
   /**
@@ -235,13 +230,14 @@ export class LoginController {
    * login cookie; the other tabs retry once with it.
    */
   #withoutPendingLogin(callback: Callback): void {
-    const { request, provider, state } = callback;
+    const { request, provider, state, kind } = callback;
     if (request.session.signedIn) {
       return this.#redirect(callback, this.options.returnUrl.defaultReturnUrl);
     }
     const mayTryAgain = isFirstTry(state) && this.loginCookie.read(request);
     const where = this.providers.all.length > 1 ? `&provider=${provider.id}` : '';
-    const login = `${this.options.basePath}/login?${secondTry}=1${where}`;
+    const popup = kind === 'popup' ? '&popup=1' : '';
+    const login = `${this.options.basePath}/login?${secondTry}=1${where}${popup}`;
     throw new BffError(
       'login_expired',
       mayTryAgain ? { headers: { Refresh: `0;url=${login}` } } : {},

@@ -9,12 +9,12 @@ export interface ProviderChoice {
 }
 
 /**
- * Returns all providers in the order of the configuration. Each login URL includes the given
- * parameters.
+ * Returns all providers in the order of the configuration. Each login URL is `loginPath` with the
+ * provider and the given parameters.
  */
 export function providerChoices(
   { all }: ProviderRegistry,
-  basePath: string,
+  loginPath: string,
   parameters: URLSearchParams = new URLSearchParams(),
 ): ProviderChoice[] {
   const others = new URLSearchParams(parameters);
@@ -22,6 +22,6 @@ export function providerChoices(
   const rest = others.size > 0 ? `&${others}` : '';
   return all.map(({ id, options: { name } }) => {
     const provider = new URLSearchParams({ provider: id });
-    return { id, name, loginUrl: `${basePath}/login?${provider}${rest}` };
+    return { id, name, loginUrl: `${loginPath}?${provider}${rest}` };
   });
 }

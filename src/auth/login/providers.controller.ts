@@ -24,6 +24,6 @@ export class ProvidersController {
     // The value is passed on as it was sent, because `login` validates it again.
     const returnUrl = requested && validatedReturnUrl(requested, this.options.returnUrl);
     const parameters = new URLSearchParams(returnUrl ? { returnUrl } : {});
-    return providerChoices(this.providers, this.options.basePath, parameters);
+    return providerChoices(this.providers, `${this.options.basePath}/login`, parameters);
   }
 }

@@ -8,6 +8,7 @@ import { LinkedAccountsService } from '../../session/sessions/linked-accounts.se
 import type { PendingLogin } from '../../session/store/pending-logins.ts';
 import { AUTH_OPTIONS, type AuthOptions } from '../auth-options.ts';
 import type { Callback } from './callback.ts';
+import { interactionPath } from './interaction-path.ts';
 
 /** Decides whether a completed sign-in may become a session or a connected account. */
 @Injectable()
@@ -56,6 +57,8 @@ export class SignInAdmissionService {
   /** The URL that starts the same sign-in or connection again with another account. */
   async #otherAccount({ provider }: Callback, pending: PendingLogin): Promise<string> {
     const { basePath } = this.options;
+    if (pending.authorizes !== undefined)
+      return `${interactionPath(basePath, pending.authorizes)}?account=other`;
     const isConnect = pending.connects !== undefined;
     const query = new URLSearchParams({
       prompt: await accountChoicePrompt(provider),

@@ -3,12 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Response } from 'express';
 import type { ErrorCode } from '../../errors.ts';
 import type { LoginParameters } from '../../oauth/login/login.ts';
-
-/**
- * Suffix of the `state` of a silent sign-in. It identifies the response even after the state has
- * been used.
- */
-export const silentMark = '.s';
+import { hasMark } from './login-mark.ts';
 
 /**
  * Whether a login is silent: in a hidden frame, to check if the provider still has a session for
@@ -23,8 +18,7 @@ export function isSilent(headers: IncomingHttpHeaders, { prompt }: LoginParamete
  * top-level window has no page around it.
  */
 export function isSilentResponse(headers: IncomingHttpHeaders, state: string | undefined): boolean {
-  const isMarked = state?.endsWith(silentMark) ?? false;
-  return isMarked && headers['sec-fetch-dest'] !== 'document';
+  return hasMark(state, 'silent') && headers['sec-fetch-dest'] !== 'document';
 }
 
 /**

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { clientDocuments } from '../values/client-documents.ts';
+import { readRedirectUri } from '../values/redirect-uri.ts';
 import { rule } from '../values/rule.ts';
 import { duration, flag, listOf, refuse, text } from '../values/scalar.ts';
 import { readScope, scopeNames } from '../values/scope.ts';
@@ -29,11 +31,13 @@ const ownClient = z
 export const authorizationServer = z
   .strictObject({
     clients: z.array(ownClient).prefault([]).describe('The registered clients. All are public.'),
-    clientIdMetadataDocuments: flag()
+    clientIdMetadataDocuments: clientDocuments()
       .prefault(false)
       .describe(
         'Whether a client may use the https URL of its metadata document as `client_id`, as MCP ' +
-          'clients do. The BFF fetches that document, never from a private address.',
+          'clients do. The BFF fetches that document, never from a private address. ' +
+          '`{ allowedHosts: [agent.corp.example] }` accepts documents of these hosts alone, ' +
+          'which then may have private addresses.',
       ),
     deviceAuthorization: flag()
       .prefault(false)
@@ -92,26 +96,4 @@ function readOwnScope(scope: string): string {
   if (scope === 'openid' || scope === 'offline_access')
     refuse(`must not be ${scope}; the authorization server has no ID tokens, and always refreshes`);
   return readScope(scope);
-}
-
-/** Reads a redirect URI (RFC 6749 §3.1.2, RFC 8252 §7). */
-function readRedirectUri(value: string): string {
-  const url = /^[a-z][a-z0-9+.-]*:[^\s\\]+$/i.test(value) ? URL.parse(value) : null;
-  if (!url) refuse('must be a complete address, like https://app.acme.com/cb');
-  if (value.includes('#')) refuse('must have no fragment (RFC 6749 §3.1.2)');
-  if (value.includes('*')) refuse('must be one exact address without a wildcard');
-  if (url.username || url.password) refuse('must not contain a user name or password');
-  switch (url.protocol) {
-    case 'https:':
-      return value;
-    case 'http:':
-      return url.hostname === '127.0.0.1' || url.hostname === '[::1]'
-        ? value
-        : refuse('must be https; http works only at 127.0.0.1 or [::1], for any port (RFC 8252)');
-    default:
-      // "apps MUST use a URI scheme based on a domain name under their control" (RFC 8252 §7.1).
-      return url.protocol.includes('.')
-        ? value
-        : refuse('has a private scheme without a dot; use com.acme.app:/callback (RFC 8252 §7.1)');
-  }
 }

@@ -8,6 +8,7 @@ interface ClientRuledOptions {
   readonly scopes: readonly string[];
   readonly forwardToken: boolean;
   readonly exchange?: object | undefined;
+  readonly headers: { readonly pass: readonly string[] };
 }
 
 const bearerNeedsAuthentication = rule<ClientRuledOptions>(
@@ -42,9 +43,21 @@ const oneForwardedToken = rule<ClientRuledOptions>(
   },
 );
 
+const ownProof = rule<ClientRuledOptions>(
+  ['clients', 'headers.pass'],
+  ({ clients, headers: { pass } }, report) => {
+    if (clients.includes('bearer') && pass.includes('dpop'))
+      report(
+        ['headers', 'pass'],
+        'names DPoP, but clients has bearer, whose proofs are for the BFF alone; remove it',
+      );
+  },
+);
+
 /** Consistency rules for one route and its callers with an access token of their own. */
 export const routeClientRules = [
   bearerNeedsAuthentication,
   optionsForBearer,
   oneForwardedToken,
+  ownProof,
 ] as const;

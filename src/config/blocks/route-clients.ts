@@ -21,8 +21,9 @@ export const routeClientOptions = {
   forwardToken: flag()
     .prefault(true)
     .describe(
-      'For `clients: [bearer]`: whether the upstream gets an access token. Without `exchange` it ' +
-        'is the caller’s own, or for clients of `authorizationServer` that of their session. A ' +
-        'DPoP-bound token is never forwarded, so such a route needs `exchange` or `false`.',
+      'For `clients: [bearer]`: whether the upstream gets an access token of such a caller. It is ' +
+        'the caller’s own of `bearer.issuers`, an exchanged one with `exchange`, or that of the ' +
+        'session of a client of `authorizationServer`. A DPoP-bound token of `bearer.issuers` is ' +
+        'never forwarded, so such a route needs `exchange` or `false`.',
     ),
 };

@@ -1,11 +1,13 @@
 import { hash } from 'node:crypto';
 import { calculateJwkThumbprint, compactVerify, type JWK } from 'jose';
 import type { Clock } from '../../clock.ts';
-import { signatureAlgorithms } from '../../config/blocks/provider.ts';
 import { BffError } from '../../errors.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { decodeJwt } from './jwt-access-token.ts';
 import { UsedProofs } from './used-proofs.ts';
+
+/** The signature algorithms of proofs that are accepted (RFC 9449 §5.1). */
+export const dpopAlgorithms = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const;
 
 /** The maximum length of a proof, in characters. */
 const longestProof = 8 * 1024;
@@ -69,8 +71,8 @@ function decode(proof: string | undefined): { header: JsonObject; claims: JsonOb
 /** Returns the public key that the proof is signed with. It is not trusted yet. */
 function checkHeader({ typ, alg, crit, jwk }: JsonObject): JWK {
   if (typ !== 'dpop+jwt') throw invalidProof('typ is not dpop+jwt');
-  if (!signatureAlgorithms.some((accepted) => accepted === alg))
-    throw invalidProof(`alg is none of ${signatureAlgorithms.join(', ')}`);
+  if (!dpopAlgorithms.some((accepted) => accepted === alg))
+    throw invalidProof(`alg is none of ${dpopAlgorithms.join(', ')}`);
   if (crit !== undefined) throw invalidProof('crit demands extensions that are not supported');
   if (!isJsonObject(jwk)) throw invalidProof('jwk is no object');
   if (secretMembers.some((name) => Object.hasOwn(jwk, name)))
@@ -120,7 +122,7 @@ async function checkKey(jwk: JWK, keyThumbprint: string): Promise<void> {
 
 async function checkSignature(proof: string, jwk: JWK): Promise<void> {
   try {
-    await compactVerify(proof, jwk, { algorithms: [...signatureAlgorithms] });
+    await compactVerify(proof, jwk, { algorithms: [...dpopAlgorithms] });
   } catch (error) {
     throw invalidProof('its signature does not hold', error);
   }

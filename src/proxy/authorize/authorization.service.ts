@@ -7,33 +7,20 @@ import { satisfies } from '../../oauth/login/acr.ts';
 import { requiresNonce } from '../../oauth/client/dpop.ts';
 import { authorizationOf, type TokenSet } from '../../oauth/tokens/token-set.ts';
 import { isConnection } from '../../session/sessions/linked-accounts.ts';
-import type { Session } from '../../session/sessions/session.ts';
+import type { Claims } from '../../oauth/login/claims.ts';
 import { SignedOutNavigationService } from '../../session/navigation/signed-out-navigation.service.ts';
-import { RouteTokenService } from '../../session/tokens/route-token.service.ts';
 import { inRequestLog } from '../../telemetry/server-log.service.ts';
 import type { AdmittedRequest } from '../admission.service.ts';
 import { headersFrom } from '../headers/claim-headers.ts';
 import { plainAddress, TrustedPeers } from '../headers/trusted-peers.ts';
-import { after, type MaybePromise } from '../maybe-promise.ts';
+import { after, type MaybePromise } from '../../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from '../proxy-options.ts';
 import type { ProxyRoute } from '../route-table.ts';
 import type { AttemptHeaders, AuthorizedRequest } from '../upstream/upstream-request.ts';
+import { type Caller, subjectOf } from './caller.ts';
 import { DpopSigners } from './dpop-signer.ts';
-import { loginUrl, stepUpError } from './step-up.ts';
-
-/** The user of a request. */
-export interface Caller {
-  /**
-   * The session of the request. `undefined` if the client is not signed in or the route does not
-   * read the session.
-   */
-  readonly session: Session | undefined;
-  /**
-   * The part of the session that the upstream may receive: the session itself or a connected
-   * account. `undefined` if there is none at the provider of the route.
-   */
-  readonly account: Session | undefined;
-}
+import { loginUrl, stepUpError, type StepUpReader } from './step-up.ts';
+import { UpstreamTokensService, withheld } from './upstream-tokens.service.ts';
 
 /** Creates the headers of upstream requests, with an access token where the route requires one. */
 @Injectable()
@@ -47,7 +34,7 @@ export class AuthorizationService {
   constructor(
     @Inject(PROXY_OPTIONS) options: ProxyOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly tokens: RouteTokenService,
+    private readonly tokens: UpstreamTokensService,
     private readonly navigations: SignedOutNavigationService,
   ) {
     this.#signers = new DpopSigners(clock);
@@ -64,26 +51,32 @@ export class AuthorizationService {
     const { request, route, isPage } = admitted;
     if (route.isProtected && !caller.session) throw this.#notSignedIn(admitted, caller);
     if (isPage && caller.session) this.navigations.refuseOtherSites(request);
-    return after(this.#tokensFor(route, caller.account), (tokens) => {
+    this.#refuseWeakSignIn(route, caller);
+    return after(this.tokens.tokensFor(route, caller), (tokens) => {
       if (!tokens && route.requiresToken) throw this.#notSignedIn(admitted, caller);
-      return this.#authorizedBy(tokens, admitted, caller.account);
+      return this.#authorizedBy(tokens === withheld ? undefined : tokens, admitted, caller);
     });
   }
 
   /** Throws `step_up_required` before a token is requested. */
-  #tokensFor(
-    { requirements, signInTarget, isAnonymous }: ProxyRoute,
-    account: Session | undefined,
-  ): MaybePromise<TokenSet | undefined> {
-    if (!account && !isAnonymous) return undefined;
+  #refuseWeakSignIn({ requirements, signInTarget }: ProxyRoute, caller: Caller): void {
     const demand = requirements?.demand;
-    if (account && demand && !satisfies(account, demand, this.clock()))
-      throw stepUpError(signInTarget, account, demand);
-    return this.tokens.tokensFor(requirements?.policy, account);
+    const subject = demand && subjectOf(caller);
+    if (!demand || !subject || satisfies(subject, demand, this.clock())) return;
+    const { account, bearer } = caller;
+    const isConnected = account !== undefined && isConnection(account);
+    throw stepUpError(bearer ? undefined : signInTarget, isConnected, demand);
   }
 
   /** The error for a request that only a sign-in can help. */
-  #notSignedIn({ request, route, handshake }: AdmittedRequest, { session, account }: Caller) {
+  #notSignedIn({ request, route, handshake, bearer }: AdmittedRequest, caller: Caller) {
+    const { session, account } = caller;
+    if (caller.bearer) {
+      const cause = new Error('the session has no valid token for the provider of the route');
+      return new BffError('invalid_token', { cause });
+    }
+    // No page would help a client that is no browser.
+    if (bearer) return new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
     // A user who is signed in at another provider connects an account to the existing session.
     const connects = account ? isConnection(account) : session !== undefined;
     const url = loginUrl(route.signInTarget, connects);
@@ -94,10 +87,10 @@ export class AuthorizationService {
   #authorizedBy(
     tokens: TokenSet | undefined,
     { request, response, route }: AdmittedRequest,
-    account: Session | undefined,
+    caller: Caller,
   ): AuthorizedRequest {
-    const first = this.#attempt(tokens, request, route, account);
-    const { stepUp } = route;
+    const claims = subjectOf(caller)?.claims;
+    const first = this.#attempt(tokens, request, route, claims);
     return {
       headers: first.headers,
       proof: first.proof,
@@ -107,10 +100,10 @@ export class AuthorizationService {
           inRequestLog(response, async () => {
             // The next proof will contain the nonce.
             if (first.proof && requiresNonce(refusal)) return first;
-            const others = await this.#replacement(refusal, tokens, route, account);
-            return others && this.#attempt(others, request, route, account);
+            const others = await this.#replacement(refusal, tokens, route, caller);
+            return others && this.#attempt(others, request, route, claims);
           })),
-      stepUp: account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'],
+      stepUp: stepUpReaderFor(route, caller),
     };
   }
 
@@ -118,14 +111,14 @@ export class AuthorizationService {
     tokens: TokenSet | undefined,
     request: Request,
     route: ProxyRoute,
-    account: Session | undefined,
+    claims: Claims | undefined,
   ): AttemptHeaders {
     const clientAddress = plainAddress(request.socket.remoteAddress);
     const facts = {
       clientAddress,
       requestId: String(request.id),
       isTrustedPeer: this.#trustedPeers.includes(clientAddress),
-      set: headersFrom(route.options.headers.set, account?.claims, (name) =>
+      set: headersFrom(route.options.headers.set, claims, (name) =>
         this.#warnOnce(route.path, name),
       ),
     };
@@ -151,15 +144,24 @@ export class AuthorizationService {
     refusal: IncomingHttpHeaders,
     refused: TokenSet,
     route: ProxyRoute,
-    account: Session | undefined,
+    caller: Caller,
   ): Promise<TokenSet | undefined> {
     if (!/\berror="?invalid_token\b/.test(refusal['www-authenticate'] ?? '')) return undefined;
     try {
-      const others = await this.tokens.replacementFor(route.requirements?.policy, account, refused);
+      const others = await this.tokens.replacementFor(route, caller, refused);
       return others && Boolean(others.dpopKey) === Boolean(refused.dpopKey) ? others : undefined;
     } catch (error) {
       this.#logger.debug({ msg: 'no other token for a second try', err: error });
       return undefined;
     }
   }
+}
+
+/** The reader of step-up challenges for the token that the upstream gets. */
+function stepUpReaderFor(
+  { stepUp }: ProxyRoute,
+  { account, bearer }: Caller,
+): StepUpReader | undefined {
+  if (bearer) return stepUp?.bearer;
+  return account && stepUp?.[isConnection(account) ? 'connected' : 'signedIn'];
 }

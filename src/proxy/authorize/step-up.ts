@@ -1,9 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
 import type { Demand } from '../../oauth/login/acr.ts';
-import { isConnection } from '../../session/sessions/linked-accounts.ts';
 import { maxLoginParameter } from '../../oauth/login/login.ts';
-import type { Session } from '../../session/sessions/session.ts';
 
 /** Where users sign in for a route. */
 export interface SignInTarget {
@@ -34,17 +32,18 @@ export function loginUrl(
 }
 
 /**
- * Creates the `step_up_required` error for a session that does not meet the demand of a route. Its
- * parameters are those of a step-up challenge (RFC 9470 §3).
+ * Creates the `step_up_required` error for a sign-in that does not meet the demand of a route. Its
+ * parameters are those of a step-up challenge (RFC 9470 §3). `isConnected` tells whether it is that
+ * of a connected account. Without a target there is no login URL.
  */
 export function stepUpError(
-  signInTarget: SignInTarget,
-  session: Session,
+  signInTarget: SignInTarget | undefined,
+  isConnected: boolean,
   demand: Demand,
 ): BffError {
   const { acr, maxAge } = demand;
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000).toString();
-  return stepUp(signInTarget, isConnection(session), { acr_values: acr, max_age: seconds });
+  return stepUp(signInTarget, isConnected, { acr_values: acr, max_age: seconds });
 }
 
 /**
@@ -57,7 +56,10 @@ export type StepUpReader = (refusal: IncomingHttpHeaders) => BffError | undefine
  * Creates a reader of an upstream's step-up challenges (RFC 9470 §3). `isConnected` tells whether
  * the token is that of a connected account.
  */
-export function stepUpReader(signInTarget: SignInTarget, isConnected: boolean): StepUpReader {
+export function stepUpReader(
+  signInTarget: SignInTarget | undefined,
+  isConnected: boolean,
+): StepUpReader {
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
@@ -73,12 +75,13 @@ export function stepUpReader(signInTarget: SignInTarget, isConnected: boolean): 
 }
 
 function stepUp(
-  signInTarget: SignInTarget,
+  signInTarget: SignInTarget | undefined,
   isConnected: boolean,
   parameters: StepUpParameters,
 ): BffError {
-  const extensions = { loginUrl: loginUrl(signInTarget, isConnected, parameters) };
-  return new BffError('step_up_required', { extensions });
+  const url = signInTarget && loginUrl(signInTarget, isConnected, parameters);
+  const extensions = { loginUrl: url };
+  return new BffError('step_up_required', { extensions, challenge: parameters });
 }
 
 /**

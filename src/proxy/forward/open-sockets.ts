@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net';
+import type { Clock } from '../../clock.ts';
 import { BffError } from '../../errors.ts';
-import type { SessionBinding } from './session-binding.ts';
+import type { ConnectionBinding } from './connection-binding.ts';
 import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** "Going away", for a server that stops (RFC 6455 §7.4.1). */
 const goingAway = 1001;
 
-/** Our own codes: the session has ended, and the rules of the route no longer admit the user. */
+/** The longest delay of a Node.js timer, in milliseconds. */
+const maxTimerDelay = 2 ** 31 - 1;
+
+/** Our own codes: the session or the access token has ended, and the rules of the route no longer admit the user. */
 const signedOut = 4401;
 const notAllowed = 4403;
 
@@ -17,7 +21,7 @@ const notAllowed = 4403;
  */
 export interface Slot {
   /** `undefined` if the WebSocket belongs to no session. */
-  readonly binding: SessionBinding | undefined;
+  readonly binding: ConnectionBinding | undefined;
   /** Frees the slot. Further calls have no effect. */
   readonly release: () => void;
 }
@@ -31,12 +35,12 @@ export interface SocketPair {
 }
 
 /**
- * The open WebSockets. It closes them when their session ends, when the rules of their route no
- * longer admit the user, or when the server stops.
+ * The open WebSockets. It closes them when their session or access token ends, when the rules of
+ * their route no longer admit the user, or when the server stops.
  */
 export class OpenSockets {
   readonly #tunnels = new Set<Tunnel>();
-  /** Number of slots that each session has taken. */
+  /** Number of slots that each session or subject has taken. */
   readonly #counts = new Map<string, number>();
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
@@ -44,22 +48,23 @@ export class OpenSockets {
   /** `maxPerSession` 0 means no limit. */
   constructor(
     private readonly sessions: SessionNotifier,
+    private readonly clock: Clock,
     private readonly maxPerSession: number,
   ) {}
 
-  /** Takes a slot for a session. Throws `rate_limited` if the session has none left. */
-  take(binding: SessionBinding | undefined): Slot {
+  /** Takes a slot for a session or subject. Throws `rate_limited` if it has none left. */
+  take(binding: ConnectionBinding | undefined): Slot {
     if (!binding) return { binding, release: () => {} };
-    const { sessionId } = binding;
-    const count = this.#counts.get(sessionId) ?? 0;
+    const { owner } = binding;
+    const count = this.#counts.get(owner) ?? 0;
     if (this.maxPerSession > 0 && count >= this.maxPerSession) {
-      const cause = new Error(`the session has ${count} WebSockets open already`);
+      const cause = new Error(`the session or subject has ${count} WebSockets open already`);
       throw new BffError('rate_limited', { cause });
     }
-    this.#counts.set(sessionId, count + 1);
+    this.#counts.set(owner, count + 1);
     let isTaken = true;
     const release = () => {
-      if (isTaken) this.#release(sessionId);
+      if (isTaken) this.#release(owner);
       isTaken = false;
     };
     return { binding, release };
@@ -80,12 +85,39 @@ export class OpenSockets {
     if (this.#isDraining) tunnel.close(goingAway);
   }
 
-  #watch({ sessionId, isStillAllowed }: SessionBinding, tunnel: Tunnel): () => void {
+  #watch(binding: ConnectionBinding, tunnel: Tunnel): () => void {
+    const onEnd = () => tunnel.close(signedOut);
+    const cancel = this.#at(binding.endsAt, onEnd);
+    const unsubscribe = this.#subscribe(binding, tunnel, onEnd);
+    return () => {
+      cancel();
+      unsubscribe?.();
+    };
+  }
+
+  /** Calls `onEnd` at a time in epoch milliseconds. The returned function cancels it. */
+  #at(endsAt: number | undefined, onEnd: () => void): () => void {
+    if (endsAt === undefined) return () => {};
+    let timer: NodeJS.Timeout | undefined;
+    const wait = () => {
+      const left = Math.min(Math.max(endsAt - this.clock(), 0), maxTimerDelay);
+      timer = setTimeout(() => (endsAt <= this.clock() ? onEnd() : wait()), left).unref();
+    };
+    wait();
+    return () => clearTimeout(timer);
+  }
+
+  #subscribe(
+    { sessionId, isStillAllowed }: ConnectionBinding,
+    tunnel: Tunnel,
+    onEnd: () => void,
+  ): (() => void) | undefined {
+    if (sessionId === undefined) return undefined;
     const recheck = async () => {
       if (!(await isStillAllowed?.())) tunnel.close(notAllowed);
     };
     return this.sessions.subscribe(sessionId, {
-      onEnd: () => tunnel.close(signedOut),
+      onEnd,
       onChange: isStillAllowed && (() => void recheck()),
     });
   }
@@ -103,9 +135,9 @@ export class OpenSockets {
     await promise;
   }
 
-  #release(sessionId: string): void {
-    const count = (this.#counts.get(sessionId) ?? 0) - 1;
-    if (count > 0) this.#counts.set(sessionId, count);
-    else this.#counts.delete(sessionId);
+  #release(owner: string): void {
+    const count = (this.#counts.get(owner) ?? 0) - 1;
+    if (count > 0) this.#counts.set(owner, count);
+    else this.#counts.delete(owner);
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { SessionBinding } from './session-binding.ts';
+import type { Clock } from '../../clock.ts';
+import type { ConnectionBinding } from './connection-binding.ts';
 import type { SessionNotifier } from '../../session/sessions/session-notifier.ts';
 
 /**
@@ -11,9 +12,9 @@ const sweepInterval = 500;
 /** Milliseconds after which a request without a response counts as a long poll. */
 const longPollTime = 10_000;
 
-/** A running response that belongs to a session. */
+/** A running response that belongs to a session or an access token. */
 export interface StreamingResponse {
-  readonly binding: SessionBinding;
+  readonly binding: ConnectionBinding;
   readonly response: ServerResponse;
   /** Time of the first sweep that saw it, by `performance.now()`. */
   seenAt: number | undefined;
@@ -27,7 +28,7 @@ export interface StreamingResponse {
 }
 
 /**
- * Ends endless responses with their session, or when the rules of their route no longer admit the
+ * Ends endless responses with their session or access token, or when the rules of their route no longer admit the
  * user: event streams, bodies without a length, long polls. Finite responses are completed, so that
  * the client knows the result of a write. Short responses are only recorded, because a listener for
  * the end of their session would cost more than serving them.
@@ -40,13 +41,16 @@ export class StreamingResponses {
   readonly #running: StreamingResponse[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly sessions: SessionNotifier) {}
+  constructor(
+    private readonly sessions: SessionNotifier,
+    private readonly clock: Clock,
+  ) {}
 
   /**
    * Registers a response, which is destroyed when the session ends if it is endless. The caller
    * sets `headers` when the response begins, and calls `end` when it is over.
    */
-  begin(binding: SessionBinding, response: ServerResponse): StreamingResponse {
+  begin(binding: ConnectionBinding, response: ServerResponse): StreamingResponse {
     this.#timer ??= setInterval(() => this.#sweep(), sweepInterval).unref();
     const running: StreamingResponse = {
       binding,
@@ -79,6 +83,8 @@ export class StreamingResponses {
   #sweep(): void {
     const now = performance.now();
     for (const running of this.#running.slice()) {
+      const { endsAt } = running.binding;
+      if (endsAt !== undefined && endsAt <= this.clock()) running.isRevoked = true;
       if (running.isRevoked) endIfEndless(running);
       else if (running.seenAt === undefined) running.seenAt = now;
       else if (!running.unsubscribe) this.#listen(running);
@@ -87,6 +93,7 @@ export class StreamingResponses {
 
   #listen(running: StreamingResponse): void {
     const { sessionId, isStillAllowed } = running.binding;
+    if (sessionId === undefined) return;
     const revoke = () => {
       running.isRevoked = true;
       endIfEndless(running);

@@ -178,6 +178,11 @@ export class SessionStore extends RedisStore {
     return (await this.records.touch(session.id, left)) ? now + left : undefined;
   }
 
+  /** Ends a session after this many milliseconds unless it is used before. */
+  async shorten(id: string, milliseconds: number): Promise<void> {
+    await this.records.touch(id, Math.min(milliseconds, this.limits.idle));
+  }
+
   /**
    * The time of the last use, in epoch milliseconds, `undefined` if the session has ended. It may
    * lag by a minute, and by more near the absolute end.

@@ -28,6 +28,11 @@ export interface PendingLogin extends AccountProvider {
    * session.
    */
   readonly connects?: string;
+  /**
+   * The authorization request of a client of our own that the user signs in for. Optional: without
+   * it, the login is one for this browser.
+   */
+  readonly authorizes?: string;
 }
 
 /** A slot for one record. Slots limit the pending logins of all replicas. */

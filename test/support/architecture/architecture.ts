@@ -15,6 +15,7 @@ const rows = [
   ['session'],
   ['access'],
   ['auth', 'proxy', 'frontend', 'management'],
+  ['authorization-server'],
   ['server'],
   ['cli'],
 ];
@@ -35,12 +36,13 @@ const loose = new Set([...forAll, ...module, 'main.ts', 'index.ts', 'store.ts', 
 /** Outside libraries and the rooms that own them. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['oauth'],
-  jose: ['oauth'],
+  jose: ['oauth', 'authorization-server'],
+  'oidc-provider': ['authorization-server'],
   'express-session': ['session'],
   'connect-redis': ['session'],
   redis: ['session'],
   'cookie-signature': ['session'],
-  undici: ['proxy', 'oauth'],
+  undici: ['proxy', 'oauth', 'authorization-server'],
   'prom-client': ['telemetry'],
   pino: ['telemetry'],
   'pino-http': ['telemetry'],
