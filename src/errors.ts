@@ -68,8 +68,8 @@ export interface BffErrorOptions {
   /** Extension members of the problem document, for example `loginUrl`. */
   readonly extensions?: ErrorExtensions;
   /**
-   * Parameters of the challenge to a client with an access token, for example `acr_values` (RFC 9470
-   * §3). A browser gets no challenge.
+   * Parameters of the challenge to a client with an access token, for example `acr_values` (RFC
+   * 9470 §3). A browser gets no challenge.
    */
   readonly challenge?: Readonly<Record<string, string | undefined>>;
   /** Additional response headers, for example `Allow`. */

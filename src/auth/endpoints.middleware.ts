@@ -44,8 +44,8 @@ export const endpointNames = [
 
 /**
  * Accepts only the exact paths and methods of our endpoints, and forbids caching, which only the
- * browser client allows again. Another spelling
- * that Express would accept (other case, `;x`) is `bad_path`; any other path is `not_found`.
+ * browser client allows again. Another spelling that Express would accept (other case, `;x`) is
+ * `bad_path`; any other path is `not_found`.
  */
 @Injectable()
 export class EndpointsMiddleware implements NestMiddleware {

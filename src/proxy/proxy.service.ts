@@ -8,7 +8,8 @@ import type { Request, Response } from 'express';
 import { AccessService } from '../access/access.service.ts';
 import type { BearerRoute } from '../access/bearer/bearer-route.ts';
 import { BearerCallersService, type CallerToken } from '../access/bearer/bearer-callers.service.ts';
-import { challengesFor } from '../access/bearer/challenge.ts';
+import { challengesFor, relayedChallenges } from '../access/bearer/challenge.ts';
+import { nameOfToken } from '../oauth/bearer/remembered.ts';
 import { isConnection, sessionAt } from '../session/sessions/linked-accounts.ts';
 import { SessionReaderService } from '../session/sessions/session-reader.service.ts';
 import type { Session } from '../session/sessions/session.ts';
@@ -20,6 +21,7 @@ import { OpenSockets } from './forward/open-sockets.ts';
 import type { ConnectionBinding } from './forward/connection-binding.ts';
 import { StreamingResponses, type StreamingResponse } from './forward/streaming-responses.ts';
 import { openWebSocket } from './forward/websocket.ts';
+import { type HeaderList, valueOf, without } from './headers/request-headers.ts';
 import { after, type MaybePromise } from '../http/maybe-promise.ts';
 import { PROXY_OPTIONS, type ProxyOptions } from './proxy-options.ts';
 import { type ProxyRoute, ProxyRoutes } from './route-table.ts';
@@ -140,15 +142,16 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     { request, route, handshake }: AdmittedRequest,
     { session: current, account, bearer }: Caller,
   ): ConnectionBinding | undefined {
-    // What a protected frontend sends ends with the session, too.
-    const watched = account ?? (route.isProtected ? current : undefined);
+    // What a protected frontend or a handle of a session got ends with the session, too.
+    const watched = account ?? (route.isProtected || bearer ? current : undefined);
     if (!watched) return bearer?.token && bindingToToken(bearer.token);
-    const { id, sub } = watched;
+    const { id } = watched;
     const { rules } = route;
     const endsAt = handshake && bearer?.expiresAt;
     const binding = { owner: id, sessionId: id, endsAt, isStillAllowed: undefined };
-    if (!rules && !isConnection(watched)) return binding;
+    if (!account || (!rules && !isConnection(account))) return binding;
     const { method } = request;
+    const { sub } = account;
     return {
       ...binding,
       isStillAllowed: async () => {
@@ -171,19 +174,21 @@ export class ProxyService implements BeforeApplicationShutdown, OnApplicationShu
     const binding = this.#bind(admitted, caller);
     if (handshake) {
       const slot = this.openSockets.take(binding);
-      const upstreamRequest = describe(admitted, authorized);
+      const upstreamRequest = describe(admitted, caller, authorized);
       return openWebSocket({ handshake, response }, upstreamRequest, this.openSockets, slot);
     }
     const running = binding && this.streamingResponses.begin(binding, response);
-    forward(request, response, describe(admitted, authorized, running), (failure) => {
+    const upstreamRequest = describe(admitted, caller, authorized, running);
+    forward(request, response, upstreamRequest, (failure) => {
       if (running) this.streamingResponses.end(running);
       if (failure) passOn(failure);
     });
   }
 }
 
-function bindingToToken({ claims: { iss, sub }, expiresAt }: CallerToken): ConnectionBinding {
-  const owner = JSON.stringify([iss, sub]);
+/** A token without a subject counts alone, so that the clients of its issuer share no limit. */
+function bindingToToken({ issuer, sub, value, expiresAt }: CallerToken): ConnectionBinding {
+  const owner = sub === undefined ? nameOfToken(value) : JSON.stringify([issuer, sub]);
   return { owner, sessionId: undefined, endsAt: expiresAt, isStillAllowed: undefined };
 }
 
@@ -201,7 +206,8 @@ function withChallenges(
 }
 
 function describe(
-  { request, route, target }: AdmittedRequest,
+  { request, route, target, bearer }: AdmittedRequest,
+  caller: Caller,
   authorized: AuthorizedRequest,
   running?: StreamingResponse,
 ): UpstreamRequest {
@@ -213,7 +219,23 @@ function describe(
     options,
     responseHeaders: (received) => {
       if (running) running.headers = received;
-      return responseHeaders.of(received, String(request.id));
+      const headers = responseHeaders.of(received, String(request.id));
+      return bearer ? withOwnMetadata(headers, bearer, authorized, caller) : headers;
     },
   };
+}
+
+/** Replaces the challenges of an upstream for a client with an access token. */
+function withOwnMetadata(
+  headers: HeaderList,
+  route: BearerRoute,
+  { headers: sent }: AuthorizedRequest,
+  { bearer }: Caller,
+): HeaderList {
+  const received = valueOf('www-authenticate', headers);
+  if (received === undefined) return headers;
+  const isForwarded = valueOf('authorization', sent) === `Bearer ${bearer?.token?.value}`;
+  const challenges = relayedChallenges(received, route, isForwarded);
+  if (!challenges) return headers;
+  return [...without('www-authenticate', headers), 'www-authenticate', challenges];
 }

@@ -1,4 +1,5 @@
 import { BffError, type ErrorCode } from '../../errors.ts';
+import { challengeAttributes } from '../../http/challenge-attributes.ts';
 import { dpopAlgorithms } from '../../oauth/bearer/dpop-proofs.ts';
 import type { BearerRoute } from './bearer-route.ts';
 
@@ -31,13 +32,58 @@ export function challengesFor(
   const [scheme] = /^(?:bearer|dpop)(?= |$)/i.exec(authorization ?? '') ?? [];
   const isAboutToken = status === 403 || code === 'invalid_request';
   if (status !== 401 && !(scheme && isAboutToken)) return undefined;
-  const error = scheme && {
+  const error = scheme !== undefined && {
     error: errorCodes[code] ?? 'access_denied',
     error_description: message,
     ...challenge,
   };
-  const resource = { scope: scopes.join(' ') || undefined, resource_metadata: metadataUrl };
-  const proofError = scheme?.toLowerCase() === 'dpop' ? error : undefined;
+  const isProven = scheme?.toLowerCase() === 'dpop';
+  return bothChallenges(error || undefined, isProven, scopes.join(' '), metadataUrl);
+}
+
+/** The errors of an upstream that concern the client (RFC 6750 §3.1, RFC 9470 §3). */
+const relayedErrors = new Set([
+  'invalid_request',
+  'invalid_token',
+  'insufficient_scope',
+  'insufficient_user_authentication',
+]);
+
+/**
+ * Returns the fields in place of an upstream's `WWW-Authenticate` for access tokens, whose metadata
+ * would lead the client to another authorization server than ours: the upstream's error, with the
+ * address of our metadata. `isForwarded` tells whether the upstream got the client's own token. The
+ * scopes of any other token mean nothing to the client. `undefined` if the upstream asks for no
+ * access token.
+ */
+export function relayedChallenges(
+  received: string | readonly string[],
+  { scopes, metadataUrl }: BearerRoute,
+  isForwarded: boolean,
+): string[] | undefined {
+  const challenge = [received].flat().join(', ');
+  if (!/(?:^|,) *(?:bearer|dpop)(?= |,|$)/i.test(challenge)) return undefined;
+  const attributes = challengeAttributes(challenge);
+  const isRelayed = relayedErrors.has(attributes.get('error') ?? '');
+  const error = {
+    error: attributes.get('error'),
+    error_description: attributes.get('error_description'),
+    acr_values: attributes.get('acr_values'),
+    max_age: attributes.get('max_age'),
+  };
+  const scope = (isForwarded && attributes.get('scope')) || scopes.join(' ');
+  return bothChallenges(isRelayed ? error : undefined, false, scope, metadataUrl);
+}
+
+/** The challenges of both schemes. A client that sent no proof gets the error as `Bearer` alone. */
+function bothChallenges(
+  error: Parameters | undefined,
+  isProven: boolean,
+  scope: string,
+  metadataUrl: string,
+): string[] {
+  const resource = { scope: scope || undefined, resource_metadata: metadataUrl };
+  const proofError = isProven ? error : undefined;
   return [
     challengeOf('Bearer', { ...error, ...resource }),
     challengeOf('DPoP', { algs: dpopAlgorithms.join(' '), ...proofError, ...resource }),

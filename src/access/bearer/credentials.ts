@@ -13,8 +13,8 @@ const pattern = /^(?:(bearer)|dpop) +([A-Za-z0-9._~+/-]+=*)$/i;
 
 /**
  * Reads the access token of a request. Returns `undefined` for a request with no token in a scheme
- * that we know. Throws `invalid_request` for several `Authorization` fields, which two servers could
- * read differently, and `invalid_token` for a malformed token.
+ * that we know. Throws `invalid_request` for several `Authorization` fields, which two servers
+ * could read differently, and `invalid_token` for a malformed token.
  */
 export function readCredentials({ headersDistinct }: IncomingMessage): Credentials | undefined {
   const [field, ...others] = headersDistinct['authorization'] ?? [];

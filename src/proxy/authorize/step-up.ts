@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BffError } from '../../errors.ts';
+import { challengeAttributes } from '../../http/challenge-attributes.ts';
 import type { Demand } from '../../oauth/login/acr.ts';
 import { maxLoginParameter } from '../../oauth/login/login.ts';
 
@@ -63,7 +64,7 @@ export function stepUpReader(
   return (refusal) => {
     const challenge = [refusal['www-authenticate'] ?? []].flat().join(', ');
     if (!challenge.includes('insufficient_user_authentication')) return undefined;
-    const attributes = attributesOf(challenge);
+    const attributes = challengeAttributes(challenge);
     if (attributes.get('error') !== 'insufficient_user_authentication') return undefined;
     const { acr_values: acr = '', max_age: maxAge } = Object.fromEntries(attributes);
     return stepUp(signInTarget, isConnected, {
@@ -82,20 +83,4 @@ function stepUp(
   const url = signInTarget && loginUrl(signInTarget, isConnected, parameters);
   const extensions = { loginUrl: url };
   return new BffError('step_up_required', { extensions, challenge: parameters });
-}
-
-/**
- * Parses the attributes of challenges (RFC 9110 §11.2). The first of each name wins. A quoted
- * string is read as a whole, so that text in it is never taken for an attribute.
- */
-function attributesOf(challenge: string): ReadonlyMap<string, string> {
-  const attributes = new Map<string, string>();
-  // The lookbehind starts a name only at its first character, which keeps matching linear.
-  const pattern = /(?<![\w.~-])([\w.~-]+)\s?=\s?(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
-  for (const [, name = '', quoted, plain = ''] of challenge.matchAll(pattern)) {
-    const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;
-    const key = name.toLowerCase();
-    if (!attributes.has(key) && !/\p{Cc}/u.test(value)) attributes.set(key, value);
-  }
-  return attributes;
 }

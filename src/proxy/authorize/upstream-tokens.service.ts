@@ -27,8 +27,8 @@ export class UpstreamTokensService {
 
   /**
    * Returns the tokens for the upstream, or `withheld` if it must not get any. `undefined` if the
-   * caller has none. Returns a promise only if a token must be requested. Throws `token_refused` for
-   * a caller's token that must not be forwarded, and the errors of the token services.
+   * caller has none. Returns a promise only if a token must be requested. Throws `token_refused`
+   * for a caller's token that must not be forwarded, and the errors of the token services.
    */
   tokensFor(
     { requirements, isAnonymous, options }: ProxyRoute,
@@ -44,8 +44,8 @@ export class UpstreamTokensService {
   }
 
   /**
-   * Returns other tokens in place of those that the upstream refused. `undefined` if there are none.
-   * Rejects with the errors of the token services.
+   * Returns other tokens in place of those that the upstream refused. `undefined` if there are
+   * none. Rejects with the errors of the token services.
    */
   async replacementFor(
     { requirements }: ProxyRoute,

@@ -11,8 +11,10 @@ const goingAway = 1001;
 /** The longest delay of a Node.js timer, in milliseconds. */
 const maxTimerDelay = 2 ** 31 - 1;
 
-/** Our own codes: the session or the access token has ended, and the rules of the route no longer admit the user. */
+/** Our own code: the session or the access token has ended. */
 const signedOut = 4401;
+
+/** Our own code: the rules of the route no longer admit the user. */
 const notAllowed = 4403;
 
 /**

@@ -28,10 +28,10 @@ export interface StreamingResponse {
 }
 
 /**
- * Ends endless responses with their session or access token, or when the rules of their route no longer admit the
- * user: event streams, bodies without a length, long polls. Finite responses are completed, so that
- * the client knows the result of a write. Short responses are only recorded, because a listener for
- * the end of their session would cost more than serving them.
+ * Ends endless responses with their session or access token, or when the rules of their route no
+ * longer admit the user: event streams, bodies without a length, long polls. Finite responses are
+ * completed, so that the client knows the result of a write. Short responses are only recorded,
+ * because a listener for the end of their session would cost more than serving them.
  */
 export class StreamingResponses {
   /**

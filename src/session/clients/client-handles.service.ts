@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../clock.ts';
 import { Sealing } from '../store/sealing.ts';
 
-/** The first characters of every handle. Secret scanners find it, and introspection never sees it. */
+/** The start of every handle. Secret scanners find it, and introspection never sees it. */
 const prefix = 'pxb_';
 
 const label = 'client handle';
