@@ -71,10 +71,7 @@ export class AuthorizationService {
   /** The error for a request that only a sign-in can help. */
   #notSignedIn({ request, route, handshake, bearer }: AdmittedRequest, caller: Caller) {
     const { session, account } = caller;
-    if (caller.bearer) {
-      const cause = new Error('the session has no valid token for the provider of the route');
-      return new BffError('invalid_token', { cause });
-    }
+    if (caller.bearer) return clientWithoutTokens(caller);
     // No page would help a client that is no browser.
     if (bearer) return new BffError('not_signed_in', { extensions: { loginUrl: undefined } });
     // A user who is signed in at another provider connects an account to the existing session.
@@ -155,6 +152,19 @@ export class AuthorizationService {
       return undefined;
     }
   }
+}
+
+/**
+ * The error for a client whose session has no tokens for the upstream. `invalid_token` sends the
+ * client to another sign-in, which only helps if the account is one at the provider of the route.
+ */
+function clientWithoutTokens({ account }: Caller): BffError {
+  if (account) {
+    const cause = new Error('the access token of the session is no longer valid');
+    return new BffError('invalid_token', { cause });
+  }
+  const cause = new Error('the session of the client has no account at the provider of the route');
+  return new BffError('token_refused', { cause });
 }
 
 /** The reader of step-up challenges for the token that the upstream gets. */
