@@ -17,6 +17,20 @@ export const lineFormat: LoggerOptions = {
   },
 };
 
+/** The caller of a request with an access token: a client of ours, or one of another issuer. */
+export interface LoggedCaller {
+  readonly kind: 'client' | 'issuer';
+  /** The `client_id`, or the issuer identifier. */
+  readonly name: string;
+}
+
+declare module 'http' {
+  interface IncomingMessage {
+    /** `undefined` for requests without a valid access token, such as all of browsers. */
+    caller?: LoggedCaller;
+  }
+}
+
 /**
  * Log data of a completed request. It holds no reference to the request, which can be freed before
  * the line is written.
@@ -30,6 +44,7 @@ export interface EndedRequest {
   readonly id: string;
   readonly method: string;
   readonly url: string;
+  readonly caller: LoggedCaller | undefined;
   /** `undefined` if the client received no status. */
   readonly status: number | undefined;
   readonly milliseconds: number;
@@ -41,10 +56,12 @@ export interface EndedRequest {
  * which takes several times as long, and every request has this line.
  */
 export function requestLine(ended: EndedRequest): string {
-  const { level, at, bindings, id, method, url, status, milliseconds, message } = ended;
+  const { level, at, bindings, id, method, url, caller, status, milliseconds, message } = ended;
+  const by = caller === undefined ? '' : `,"${caller.kind}":${quoted(caller.name)}`;
   const req = `${quoted(id)},"method":"${method}","path":${quoted(pathOf(url))}}`;
   const res = status === undefined ? '' : `,"res":{"status":${status}}`;
-  return `${beginning(level, at, bindings)}${req}${res},"responseTime":${milliseconds},"msg":"${message}"}\n`;
+  const rest = `,"responseTime":${milliseconds},"msg":"${message}"}\n`;
+  return beginning(level, at, bindings) + req + by + res + rest;
 }
 
 let begun = { level: '', bindings: '', time: '', text: '' };

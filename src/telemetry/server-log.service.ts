@@ -118,7 +118,7 @@ class RequestLines {
     const { lines, stream, bindings } = this.#output;
     if (!lines.isLevelEnabled(level)) return;
     const howItEnded = writableFinished ? 'request completed' : 'request aborted';
-    const { id, method = '', url = '' } = this.#request;
+    const { id, method = '', url = '', caller } = this.#request;
     const ended: EndedRequest = {
       level,
       at: Date.now(),
@@ -126,6 +126,7 @@ class RequestLines {
       id: String(id),
       method,
       url,
+      caller,
       status: headersSent ? statusCode : undefined,
       milliseconds: Math.round(performance.now() - this.#began),
       message: level === 'error' ? 'request failed' : howItEnded,

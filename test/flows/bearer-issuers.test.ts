@@ -1,7 +1,9 @@
 import { startBff, type TestBff } from '../support/bff/bff.ts';
 import { DpopKey } from '../support/clients/dpop-key.ts';
+import { startNativeClient } from '../support/clients/native-client.ts';
 import { TokenIssuer } from '../support/clients/token-issuer.ts';
 import { acceptWebSockets, openWebSocket } from '../support/network/web-sockets.ts';
+import { waitFor } from '../support/time/wait-for.ts';
 
 let issuer: TokenIssuer;
 let bff: TestBff;
@@ -9,6 +11,9 @@ beforeAll(async () => {
   issuer = await TokenIssuer.start();
   bff = await startBff({
     bearer: { issuers: [issuer.option] },
+    ownAuthorizationServer: {
+      clients: [{ id: 'cli', name: 'Acme CLI', redirectUris: ['http://127.0.0.1/callback'] }],
+    },
     routes: (usual) => [
       {
         ...usual,
@@ -105,5 +110,45 @@ describe('a JWT access token of another issuer', () => {
     const socket = await openWebSocket(bff, undefined, { headers: as(token), origin: null });
     expect((await socket.ended).code).toBe(4401);
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000 - 50);
+  });
+});
+
+describe('the line of a request in the log', () => {
+  const lineOf = async (path: string, headers: Record<string, string>) => {
+    const response = await call(path, headers);
+    await response.text();
+    const id = response.headers.get('x-request-id');
+    return waitFor(() => {
+      const lines = bff.logs.lines as {
+        msg: string;
+        req?: { id: string };
+        [name: string]: unknown;
+      }[];
+      return lines.find(({ msg, req }) => msg === 'request completed' && req?.id === id) ?? false;
+    });
+  };
+
+  it('names the issuer of the access token, also if it lacks a scope', async () => {
+    const { issuer: name } = issuer;
+    expect(await lineOf('/quiet', as(await issuer.issue()))).toMatchObject({ issuer: name });
+    expect(await lineOf('/api', as(await issuer.issue()))).toMatchObject({
+      issuer: name,
+      res: { status: 403 },
+    });
+  });
+
+  it('names the client of a handle', async () => {
+    await using client = await startNativeClient(bff);
+    const { access_token: token } = await client.signIn();
+    expect(await lineOf('/quiet', as(token))).toMatchObject({ client: 'cli' });
+  });
+
+  it('names no one for a browser, or an access token that is not valid', async () => {
+    for (const headers of [{}, as('pxb_forged'), as(await issuer.issue({ exp: 1 }))]) {
+      const line = await lineOf('/quiet', headers);
+      expect(Object.keys(line).sort()).toEqual(
+        ['level', 'msg', 'req', 'res', 'responseTime', 'time'].sort(),
+      );
+    }
   });
 });

@@ -41,8 +41,8 @@ export class BearerCallersService {
   ) {}
 
   /**
-   * Returns the caller of a request with `Authorization`. A call renews the idle time of its
-   * session, unless `isHandshake`. Rejects with `not_signed_in` for a scheme that we do not know,
+   * Returns the caller of a request with `Authorization`, and names it in the line of the request
+   * in the log. A call renews the idle time of its session, unless `isHandshake`. Rejects with `not_signed_in` for a scheme that we do not know,
    * `invalid_token`, `insufficient_scope`, `invalid_request` for several `Authorization` fields,
    * `session_store_unavailable`, and the errors of `BearerIssuers` and `DpopProofs`.
    */
@@ -70,6 +70,7 @@ export class BearerCallersService {
       throw invalid(`for another resource: ${handle.resource}`);
     await this.#requireKey(request, credentials, handle.keyThumbprint);
     const session = await this.#sessionOf(handle, isHandshake);
+    request.caller = { kind: 'client', name: handle.clientId };
     refuseMissingScopes(handle.scopes, route);
     return { session, token: undefined, expiresAt: handle.expiresAt };
   }
@@ -82,6 +83,7 @@ export class BearerCallersService {
     if (!this.issuers) throw invalid('not of our own authorization server');
     const verified = await this.issuers.verify(credentials.token);
     await this.#requireKey(request, credentials, verified.keyThumbprint);
+    request.caller = { kind: 'issuer', name: verified.issuer };
     refuseMissingScopes(verified.scopes, route);
     const token = { ...verified, value: credentials.token };
     return { session: undefined, token, expiresAt: verified.expiresAt };
