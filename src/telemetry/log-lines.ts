@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { isError } from '../errors.ts';
+import type { LoggedCaller } from './logged-caller.ts';
 
 /**
  * The pino options of all logs. Lines contain only fields that are known to be safe: no header,
@@ -16,20 +17,6 @@ export const lineFormat: LoggerOptions = {
     err: (thrown: unknown) => describeError(thrown),
   },
 };
-
-/** The caller of a request with an access token: a client of ours, or one of another issuer. */
-export interface LoggedCaller {
-  readonly kind: 'client' | 'issuer';
-  /** The `client_id`, or the issuer identifier. */
-  readonly name: string;
-}
-
-declare module 'http' {
-  interface IncomingMessage {
-    /** `undefined` for requests without a valid access token, such as all of browsers. */
-    caller?: LoggedCaller;
-  }
-}
 
 /**
  * Log data of a completed request. It holds no reference to the request, which can be freed before

@@ -146,9 +146,8 @@ describe('the line of a request in the log', () => {
   it('names no one for a browser, or an access token that is not valid', async () => {
     for (const headers of [{}, as('pxb_forged'), as(await issuer.issue({ exp: 1 }))]) {
       const line = await lineOf('/quiet', headers);
-      expect(Object.keys(line).sort()).toEqual(
-        ['level', 'msg', 'req', 'res', 'responseTime', 'time'].sort(),
-      );
+      expect(line).not.toHaveProperty('client');
+      expect(line).not.toHaveProperty('issuer');
     }
   });
 });
