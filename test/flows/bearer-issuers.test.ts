@@ -4,6 +4,7 @@ import { startNativeClient } from '../support/clients/native-client.ts';
 import { TokenIssuer } from '../support/clients/token-issuer.ts';
 import { acceptWebSockets, openWebSocket } from '../support/network/web-sockets.ts';
 import { waitFor } from '../support/time/wait-for.ts';
+import { eventFeed } from '../support/upstream/responses.ts';
 
 let issuer: TokenIssuer;
 let bff: TestBff;
@@ -102,6 +103,17 @@ describe('a JWT access token of another issuer', () => {
     expect((await call('/quiet', await proven('/quiet'))).status).toBe(200);
     const refused = await codeOf(call('/api', await proven('/api')));
     expect(refused.slice(0, 2)).toEqual([403, 'token_refused']);
+  });
+
+  it('ends its event stream when it expires', async () => {
+    const exp = Math.floor(Date.now() / 1000) + 1;
+    const headers = as(await issuer.issue({ scope: 'orders', exp }));
+    const echo = bff.upstream.handler;
+    bff.upstream.handler = eventFeed().handler;
+    const stream = await call('/api', headers);
+    bff.upstream.handler = echo;
+    await expect(stream.text()).rejects.toThrow();
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000 - 50);
   });
 
   it('closes its WebSocket when it expires', async () => {
