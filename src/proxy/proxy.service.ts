@@ -220,7 +220,7 @@ function describe(
     responseHeaders: (received) => {
       if (running) running.headers = received;
       const headers = responseHeaders.of(received, String(request.id));
-      return bearer ? withOwnMetadata(headers, bearer, authorized, caller) : headers;
+      return bearer ? withOwnMetadata(headers, bearer, request, authorized, caller) : headers;
     },
   };
 }
@@ -229,13 +229,15 @@ function describe(
 function withOwnMetadata(
   headers: HeaderList,
   route: BearerRoute,
+  request: Request,
   { headers: sent }: AuthorizedRequest,
   { bearer }: Caller,
 ): HeaderList {
   const received = valueOf('www-authenticate', headers);
   if (received === undefined) return headers;
   const isForwarded = valueOf('authorization', sent) === `Bearer ${bearer?.token?.value}`;
-  const challenges = relayedChallenges(received, route, isForwarded);
+  const { authorization } = request.headers;
+  const challenges = relayedChallenges(received, route, authorization, isForwarded);
   if (!challenges) return headers;
   return [...without('www-authenticate', headers), 'www-authenticate', challenges];
 }

@@ -29,7 +29,7 @@ export function challengesFor(
 ): string[] | undefined {
   if (!(failure instanceof BffError) || failure.detour) return undefined;
   const { code, status, message, challenge } = failure;
-  const [scheme] = /^(?:bearer|dpop)(?= |$)/i.exec(authorization ?? '') ?? [];
+  const scheme = schemeOf(authorization);
   const isAboutToken = status === 403 || code === 'invalid_request';
   if (status !== 401 && !(scheme && isAboutToken)) return undefined;
   const error = scheme !== undefined && {
@@ -37,8 +37,7 @@ export function challengesFor(
     error_description: message,
     ...challenge,
   };
-  const isProven = scheme?.toLowerCase() === 'dpop';
-  return bothChallenges(error || undefined, isProven, scopes.join(' '), metadataUrl);
+  return bothChallenges(error || undefined, scheme, scopes.join(' '), metadataUrl);
 }
 
 /** The errors of an upstream that concern the client (RFC 6750 §3.1, RFC 9470 §3). */
@@ -59,6 +58,7 @@ const relayedErrors = new Set([
 export function relayedChallenges(
   received: string | readonly string[],
   { scopes, metadataUrl }: BearerRoute,
+  authorization: string | undefined,
   isForwarded: boolean,
 ): string[] | undefined {
   const challenge = [received].flat().join(', ');
@@ -72,18 +72,23 @@ export function relayedChallenges(
     max_age: attributes.get('max_age'),
   };
   const scope = (isForwarded && attributes.get('scope')) || scopes.join(' ');
-  return bothChallenges(isRelayed ? error : undefined, false, scope, metadataUrl);
+  return bothChallenges(isRelayed ? error : undefined, schemeOf(authorization), scope, metadataUrl);
 }
 
-/** The challenges of both schemes. A client that sent no proof gets the error as `Bearer` alone. */
+/** The scheme of a request with an access token, in lower case. */
+function schemeOf(authorization = ''): string | undefined {
+  return /^(?:bearer|dpop)(?= |$)/i.exec(authorization)?.[0].toLowerCase();
+}
+
+/** The challenges of both schemes. Only a client that sent a proof gets the error in both. */
 function bothChallenges(
   error: Parameters | undefined,
-  isProven: boolean,
+  scheme: string | undefined,
   scope: string,
   metadataUrl: string,
 ): string[] {
   const resource = { scope: scope || undefined, resource_metadata: metadataUrl };
-  const proofError = isProven ? error : undefined;
+  const proofError = scheme === 'dpop' ? error : undefined;
   return [
     challengeOf('Bearer', { ...error, ...resource }),
     challengeOf('DPoP', { algs: dpopAlgorithms.join(' '), ...proofError, ...resource }),

@@ -1,5 +1,5 @@
 import { bearerRoute } from '../../../src/access/bearer/bearer-route.ts';
-import { challengesFor } from '../../../src/access/bearer/challenge.ts';
+import { challengesFor, relayedChallenges } from '../../../src/access/bearer/challenge.ts';
 import { BffError } from '../../../src/errors.ts';
 
 const route = bearerRoute(
@@ -60,5 +60,50 @@ describe('challenges', () => {
     [new Error('any other'), 'Bearer x'],
   ])('are not sent for %p with %p', (failure, authorization) => {
     expect(challengesFor(failure, route, authorization)).toBeUndefined();
+  });
+});
+
+describe('challenges of an upstream', () => {
+  const relayed = (received: string | string[], authorization = 'Bearer x', isForwarded = true) =>
+    relayedChallenges(received, route, authorization, isForwarded);
+
+  it('keep their error, and lose their metadata', () => {
+    const received = 'Bearer error="invalid_token", realm="x", resource_metadata="http://inside/"';
+    const bearer = `Bearer error="invalid_token", ${where}`;
+    expect(relayed(received)).toEqual([bearer, `DPoP ${algorithms}, ${where}`]);
+    expect(relayed(['Basic realm="x"', received], 'DPoP x')).toEqual([
+      bearer,
+      `DPoP ${algorithms}, error="invalid_token", ${where}`,
+    ]);
+  });
+
+  it.each(['use_dpop_nonce', 'invalid_dpop_proof', 'something_else'])(
+    'do not tell the client about %s',
+    (error) => {
+      const received = `DPoP error="${error}", error_description="inside", algs="ES256"`;
+      expect(relayed(received)).toEqual([`Bearer ${where}`, `DPoP ${algorithms}, ${where}`]);
+    },
+  );
+
+  it('name scopes for the token of the client alone', () => {
+    const received = 'bearer error="insufficient_scope", scope="files"';
+    expect(relayed(received)?.[0]).toContain('scope="files"');
+    expect(relayed(received, 'Bearer x', false)?.[0]).toContain('scope="a b"');
+  });
+
+  it('cannot add a header or a parameter', () => {
+    const received = 'Bearer error="invalid_token", error_description="a\\", scope=\\"é\\"b"';
+    expect(relayed(received)?.[0]).toBe(
+      `Bearer error="invalid_token", error_description="a\\", scope=\\"\\"b", ${where}`,
+    );
+  });
+
+  it.each([
+    'Basic realm="bearer"',
+    'Negotiate',
+    'Basic realm="x", Digest nonce="dpop"',
+    'Bearers x',
+  ])('of other schemes are not ours: %s', (received) => {
+    expect(relayed(received)).toBeUndefined();
   });
 });
