@@ -12,7 +12,6 @@ import { ClientTokens } from '../../../src/session/tokens/client-tokens.ts';
 import { RouteTokenService } from '../../../src/session/tokens/route-token.service.ts';
 import { SmallIssuer } from '../../oauth/small-issuer.ts';
 import { frozenClock, type TestClock } from '../../support/time/clock.ts';
-import { waitFor } from '../../support/time/wait-for.ts';
 import {
   type Handler,
   hang,
