@@ -157,8 +157,9 @@ describe('the token of a caller', () => {
     clock.advance(9999);
     expect(tokens.tokensFor(policy, own)).toMatchObject({ accessToken: 'exchanged-1' });
     clock.advance(1);
-    expect(tokens.tokensFor(policy, own)).toBeInstanceOf(Promise);
-    await waitFor(() => requests().length === 2);
+    await expect(tokens.tokensFor(policy, own)).resolves.toMatchObject({
+      accessToken: 'exchanged-2',
+    });
   });
 
   it('that the provider refuses is not requested again for a second, and others are', async () => {
