@@ -2,7 +2,7 @@ import type { AccessRule, Options } from './options.ts';
 
 /** Warnings about dangerous options, as sentences for the startup log. */
 export function warnings(options: Options): string[] {
-  const { server, management, providers, routes, frontend, login } = options;
+  const { server, management, providers, routes, frontend, login, bearer } = options;
   const found: string[] = [];
   if (server.trustedProxies.some((range) => range.endsWith('/0')))
     found.push('server.trustedProxies contains every address: every client can claim any address');
@@ -16,6 +16,18 @@ export function warnings(options: Options): string[] {
         `provider ${id}: internalUrl is http, so the client secret and all tokens travel ` +
           'unencrypted',
       );
+  for (const { issuer, internalUrl, introspection } of bearer?.issuers ?? []) {
+    if (introspection?.allowMissingAudience)
+      found.push(
+        `bearer issuer ${issuer}: allowMissingAudience accepts access tokens that were issued for ` +
+          'other applications',
+      );
+    if (introspection && issuer.startsWith('https:') && internalUrl?.startsWith('http:'))
+      found.push(
+        `bearer issuer ${issuer}: internalUrl is http, so the client secret and access tokens ` +
+          'travel unencrypted',
+      );
+  }
   for (const { path, token, upstream, provider: name = providers[0]?.id } of routes)
     if (token !== 'none' && upstream[0]?.startsWith('http:') && hasProfile(providers, name))
       found.push(

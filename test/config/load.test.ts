@@ -275,6 +275,21 @@ describe('dangerous choices', () => {
       expect.stringMatching(/^frontend\.contentSecurityPolicy is off/),
     ]);
   });
+
+  it('are allowed for an issuer of access tokens too, with a warning each', () => {
+    const issuer =
+      '{ issuer: https://legacy.example.com, audience: app, internalUrl: http://legacy,';
+    const client =
+      'endpoint: https://legacy.example.com/introspect, clientId: bff, clientSecret: s';
+    const introspection = `introspection: { ${client}, allowMissingAudience: true } }`;
+    const { warnings } = load(
+      `${smallestFile}\nbearer: { issuers: [${issuer} ${introspection}] }\n`,
+    );
+    expect(warnings).toEqual([
+      expect.stringMatching(/^bearer issuer https:\/\/legacy\.example\.com: allowMissingAudience/),
+      expect.stringMatching(/^bearer issuer https:\/\/legacy\.example\.com: internalUrl is http/),
+    ]);
+  });
 });
 
 describe('secrets in files', () => {

@@ -7,6 +7,8 @@ import { safeReturnUrl } from '../../src/auth/login/return-url.ts';
 import { renderErrorPage } from '../../src/http/error-page.ts';
 import { BffError } from '../../src/errors.ts';
 import { isNavigation } from '../../src/http/navigation.ts';
+import { checkIntrospection } from '../../src/oauth/bearer/introspection.ts';
+import { checkClaims, checkHeader, decodeJwt } from '../../src/oauth/bearer/jwt-access-token.ts';
 import { requiresNonce } from '../../src/oauth/client/dpop.ts';
 import { partiesOf } from '../../src/oauth/logout/logout-token.ts';
 import { UpstreamResponseHeaders } from '../../src/proxy/headers/response-headers.ts';
@@ -389,6 +391,63 @@ const logoutTokens: Target = {
   },
 };
 
+const bearerIssuer = { issuer: 'https://login.example.test', audience: 'app', timeout: 1000 };
+const introspection = {
+  endpoint: 'https://login.example.test/introspect',
+  clientId: 'bff',
+  clientSecret: 'secret',
+  allowMissingAudience: false,
+};
+const validClaims = { iss: bearerIssuer.issuer, aud: 'app', sub: 'alice', iat: 100, exp: 400 };
+
+/** The claims of lines such as `cnf={}`, with JSON after the name, added to valid ones. */
+function claimsOf(text: string): Record<string, unknown> {
+  const lines = text.split('\n', 20).flatMap((line) => {
+    const [name = '', ...rest] = line.split('=');
+    try {
+      return [[name, JSON.parse(rest.join('=')) as unknown] as const];
+    } catch {
+      return [];
+    }
+  });
+  return { ...validClaims, active: true, ...Object.fromEntries(lines) };
+}
+
+const accessTokens: Target = {
+  name: 'access-tokens',
+  words: [
+    'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9',
+    '.',
+    ...'iss= aud= exp= nbf= iat= cnf= scope= scp= sub= active='.split(' '),
+    ...'"app" ["app"] {"jkt":" "} null 500 1e300 true'.split(' '),
+    'a'.repeat(43),
+    '\n',
+  ],
+  check(text) {
+    const jwt = decodeJwt(text);
+    hold(!jwt || text.split('.').length === 3, 'read something else than three parts as a JWT');
+    if (jwt) resultOf(() => checkHeader(jwt.header, ['ES256']), 'invalid_token');
+    const now = 200_000;
+    const claims = claimsOf(text);
+    const opaque = { ...bearerIssuer, introspection };
+    for (const found of [
+      resultOf(() => checkClaims(claims, bearerIssuer, now), 'invalid_token'),
+      resultOf(() => checkIntrospection(claims, opaque, now), 'invalid_token'),
+    ]) {
+      if (!found) continue;
+      hold([claims['aud']].flat().includes('app'), 'accepted another audience');
+      hold(found.issuer === bearerIssuer.issuer, 'accepted another issuer');
+      hold(found.expiresAt > now, 'accepted a token that has ended');
+      hold(!claims['cnf'] || found.keyThumbprint !== undefined, 'lost the binding to a key');
+      hold(
+        found.scopes.every((scope) => scope !== '' && !scope.includes(' ')) ||
+          Array.isArray(claims['scope'] ?? claims['scp']),
+        'split the scopes wrongly',
+      );
+    }
+  },
+};
+
 /** All parsers of external input. */
 export const targets: readonly Target[] = [
   cookies,
@@ -404,4 +463,5 @@ export const targets: readonly Target[] = [
   problems,
   challenges,
   logoutTokens,
+  accessTokens,
 ];

@@ -162,9 +162,11 @@ describe('an opaque access token', () => {
     expect(requests()).toBe(0);
   });
 
-  it('may consist of three parts that are no JWT', async () => {
+  it('may consist of three parts that are no JWT, or be an encrypted JWT', async () => {
     issuer.introspection = respondWith(200, active());
-    await expect(issuers.verify('a.b.c')).resolves.toMatchObject({ sub: 'alice' });
+    const [header = ''] = (await issuer.token()).split('.');
+    for (const token of ['a.b.c', `${header}.a.b.c.d`])
+      await expect(issuers.verify(token)).resolves.toMatchObject({ sub: 'alice' });
   });
 
   it.each<readonly [string, Handler]>([
@@ -224,17 +226,25 @@ describe('an opaque access token', () => {
       expect(errors.filter(({ code }) => code === 'invalid_token')).toHaveLength(40);
     });
 
-    it('leaves room for a client whose token was valid before', async () => {
-      issuer.introspection = respondWith(200, active());
+    it('leaves room for a client whose token was valid before, and not for revoked ones', async () => {
+      issuer.introspection = inTurn(
+        respondWith(200, active()),
+        respondWith(200, active()),
+        respondWith(200, { active: false }),
+      );
       await issuers.verify('known');
+      await issuers.verify('revoked');
       issuer.clock.advance(60_000);
+      await expect(refusalOf(() => issuers.verify('revoked'))).resolves.toContain('not active');
+      issuer.clock.advance(10_000);
       const flood = held();
       issuer.introspection = flood.handler;
       const calls = Array.from({ length: 60 }, (_, index) =>
         refusalOf(() => issuers.verify(`invented-${index}`)),
       );
       const known = Promise.resolve(issuers.verify('known'));
-      await waitFor(() => requests() === 42);
+      await expect(refusalOf(() => issuers.verify('revoked'))).resolves.toContain('rate_limited');
+      await waitFor(() => requests() === 44);
       flood.release();
       await expect(known).resolves.toMatchObject({ sub: 'alice' });
       await Promise.all(calls);

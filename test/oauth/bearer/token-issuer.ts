@@ -51,6 +51,8 @@ export class TokenIssuer {
   private constructor(server: Upstream, key: IssuerKey) {
     this.server = server;
     this.key = key;
+    // Claims are whole seconds.
+    this.clock.advance(1000 - (this.clock.now() % 1000));
     this.metadata = respondWith(200, this.published());
     this.jwks = respondWith(200, { keys: [key.jwk] });
     server.handler = (...call) => this.#respond(...call);

@@ -12,7 +12,6 @@ import { ClientTokens } from '../../../src/session/tokens/client-tokens.ts';
 import { RouteTokenService } from '../../../src/session/tokens/route-token.service.ts';
 import { SmallIssuer } from '../../oauth/small-issuer.ts';
 import { frozenClock, type TestClock } from '../../support/time/clock.ts';
-import { waitFor } from '../../support/time/wait-for.ts';
 import {
   type Handler,
   hang,
@@ -158,8 +157,9 @@ describe('the token of a caller', () => {
     clock.advance(9999);
     expect(tokens.tokensFor(policy, own)).toMatchObject({ accessToken: 'exchanged-1' });
     clock.advance(1);
-    expect(tokens.tokensFor(policy, own)).toBeInstanceOf(Promise);
-    await waitFor(() => requests().length === 2);
+    await expect(tokens.tokensFor(policy, own)).resolves.toMatchObject({
+      accessToken: 'exchanged-2',
+    });
   });
 
   it('that the provider refuses is not requested again for a second, and others are', async () => {
