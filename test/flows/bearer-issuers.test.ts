@@ -8,7 +8,6 @@ let bff: TestBff;
 beforeAll(async () => {
   issuer = await TokenIssuer.start();
   bff = await startBff({
-    authorizationServer: { tokenExchange: true },
     bearer: { issuers: [issuer.option] },
     routes: (usual) => [
       {
