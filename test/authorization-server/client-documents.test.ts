@@ -204,6 +204,8 @@ describe('the address of a document', () => {
     'cli',
     'ftp://agent.example/',
     'http://agent.example/client.json',
+    'http://127.agent.example/client.json',
+    'http://127.0.0.1.agent.example/client.json',
     'https://agent.example',
     'https://AGENT.example/',
     'https://agent.example:443/',

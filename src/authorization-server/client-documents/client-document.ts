@@ -1,4 +1,5 @@
 import { redirectUriMistake } from '../../config/values/redirect-uri.ts';
+import { isLoopbackAddress } from './public-address.ts';
 
 /** The part of a client ID metadata document that is used, checked. */
 export interface ClientDocument {
@@ -21,7 +22,8 @@ export function documentAddressOf(clientId: string, allowsLoopback: boolean): UR
   const url = clientId.length <= limits.clientId ? URL.parse(clientId) : null;
   if (!url || url.href !== clientId || clientId.includes('#')) return undefined;
   if (url.username || url.password) return undefined;
-  const isLocal = url.hostname === 'localhost' || /^127\.|^\[::1\]$/.test(url.hostname);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isLocal = host === 'localhost' || isLoopbackAddress(host);
   const isWeb =
     url.protocol === 'https:' || (url.protocol === 'http:' && isLocal && allowsLoopback);
   return isWeb ? url : undefined;
