@@ -81,13 +81,18 @@ describe('the document of a client', () => {
     expect(await documents().find()).toMatchObject({ name: clean });
   });
 
-  it.each([[undefined], ['   '], [7]])(
+  it.each([[undefined], ['   '], [7], ['\u3164'], ['\u2800'], ['\u0301'], ['\u200b'], ['--']])(
     'without a usable name (%j) is named by its host',
     async (name) => {
       respond = serve({ client_name: name });
       expect(await documents().find()).toMatchObject({ name: new URL(origin).host });
     },
   );
+
+  it('has no more marks on a letter than a language needs, which cover other text', async () => {
+    respond = serve({ client_name: `Acm\u0113${'\u0325\u0302'.repeat(20)} Ti\u1EBFng Vi\u1EC7t` });
+    expect((await documents().find())?.name).toMatch(/^Acm\p{L}\p{M}{3} Tiếng Việt$/u);
+  });
 
   it('keeps only the redirect URIs that a client may have', async () => {
     const good = ['https://agent.example/cb', 'com.example.agent:/cb', 'http://[::1]/cb'];
