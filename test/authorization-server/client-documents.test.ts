@@ -382,6 +382,22 @@ describe('a flood of requests', () => {
     clock.advance(60_000);
     expect(await find('/more', 'one')).toBeDefined();
   });
+
+  it('does not displace documents that are in use', async () => {
+    respond = serve({}, { 'Cache-Control': 'max-age=86400' });
+    const clock = frozenClock();
+    const { find } = documents({}, clock);
+    await find('/used');
+    await find('/unused');
+    for (let index = 0; index < 1000; index += 1) {
+      clock.advance(3000);
+      await find(`/${index}`, `address ${index}`);
+      await find('/used');
+    }
+    expect(requests.filter((path) => path === '/used')).toHaveLength(1);
+    await find('/unused');
+    expect(requests.filter((path) => path === '/unused')).toHaveLength(2);
+  });
 });
 
 function closed(socket: Socket): Promise<void> | undefined {
