@@ -355,6 +355,13 @@ describe('a verified token', () => {
     await expect(again).resolves.toEqual(verified);
   });
 
+  it('is verified once for many calls at once', async () => {
+    const issuers = issuer.issuers();
+    const token = await issuer.token();
+    const calls = Array.from({ length: 20 }, async () => issuers.verify(token));
+    expect(new Set(await Promise.all(calls)).size).toBe(1);
+  });
+
   it('is never remembered past its end', async () => {
     const issuers = issuer.issuers();
     const token = await issuer.token({

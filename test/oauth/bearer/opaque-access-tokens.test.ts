@@ -192,6 +192,18 @@ describe('an opaque access token', () => {
     expect(requests()).toBe(asked);
   });
 
+  it('is introspected again a second after an outage, however many calls came in between', async () => {
+    issuer.introspection = hang();
+    await refusalOf(() => issuers.verify('first'));
+    issuer.introspection = respondWith(200, active());
+    for (let elapsed = 0; elapsed < 1000; elapsed += 100) {
+      const refusal = refusalOf(() => issuers.verify('opaque'));
+      await expect(refusal).resolves.toContain('provider_unavailable');
+      issuer.clock.advance(100);
+    }
+    await expect(issuers.verify('opaque')).resolves.toMatchObject({ sub: 'alice' });
+  });
+
   describe('in a flood of invented ones', () => {
     /** Holds the responses until the test releases them. */
     function held() {
