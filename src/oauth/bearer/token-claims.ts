@@ -1,7 +1,7 @@
 import { BffError } from '../../errors.ts';
 import { isJsonObject } from '../json-object.ts';
 import type { Claims } from '../login/claims.ts';
-import type { BearerIssuerOptions } from './issuer-keys.ts';
+import type { BearerIssuerOptions } from './issuer-connection.ts';
 import type { VerifiedToken } from './verified-token.ts';
 
 /** How far the issuer's clock may be ahead of ours, in milliseconds. It never extends `exp`. */

@@ -107,7 +107,7 @@ export class TokenIssuer {
 
   /** The issuers of a BFF that accepts the tokens of this issuer. */
   issuers(changes: object = {}, providers: readonly Provider[] = []): BearerIssuers {
-    const options = { issuer: this.issuer, audience, timeout: 3000, ...changes };
+    const options = { issuer: this.issuer, audience, timeout: 300_000, ...changes };
     return new BearerIssuers(
       { issuers: [options] } as unknown as BearerOptions,
       new ProviderRegistry(providers, 'https://app.example.com/bff'),
