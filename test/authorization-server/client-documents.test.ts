@@ -81,13 +81,18 @@ describe('the document of a client', () => {
     expect(await documents().find()).toMatchObject({ name: clean });
   });
 
-  it.each([[undefined], ['   '], [7]])(
+  it.each([[undefined], ['   '], [7], ['\u3164'], ['\u2800'], ['\u0301'], ['\u200b'], ['--']])(
     'without a usable name (%j) is named by its host',
     async (name) => {
       respond = serve({ client_name: name });
       expect(await documents().find()).toMatchObject({ name: new URL(origin).host });
     },
   );
+
+  it('has no more marks on a letter than a language needs, which cover other text', async () => {
+    respond = serve({ client_name: `Acm\u0113${'\u0325\u0302'.repeat(20)} Ti\u1EBFng Vi\u1EC7t` });
+    expect((await documents().find())?.name).toMatch(/^Acm\p{L}\p{M}{3} Tiếng Việt$/u);
+  });
 
   it('keeps only the redirect URIs that a client may have', async () => {
     const good = ['https://agent.example/cb', 'com.example.agent:/cb', 'http://[::1]/cb'];
@@ -204,6 +209,8 @@ describe('the address of a document', () => {
     'cli',
     'ftp://agent.example/',
     'http://agent.example/client.json',
+    'http://127.agent.example/client.json',
+    'http://127.0.0.1.agent.example/client.json',
     'https://agent.example',
     'https://AGENT.example/',
     'https://agent.example:443/',
@@ -374,6 +381,22 @@ describe('a flood of requests', () => {
     expect(await find('/one/0', 'one')).toBeDefined();
     clock.advance(60_000);
     expect(await find('/more', 'one')).toBeDefined();
+  });
+
+  it('does not displace documents that are in use', async () => {
+    respond = serve({}, { 'Cache-Control': 'max-age=86400' });
+    const clock = frozenClock();
+    const { find } = documents({}, clock);
+    await find('/used');
+    await find('/unused');
+    for (let index = 0; index < 1000; index += 1) {
+      clock.advance(3000);
+      await find(`/${index}`, `address ${index}`);
+      await find('/used');
+    }
+    expect(requests.filter((path) => path === '/used')).toHaveLength(1);
+    await find('/unused');
+    expect(requests.filter((path) => path === '/unused')).toHaveLength(2);
   });
 });
 

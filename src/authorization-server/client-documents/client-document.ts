@@ -1,4 +1,5 @@
 import { redirectUriMistake } from '../../config/values/redirect-uri.ts';
+import { isLoopbackAddress } from './public-address.ts';
 
 /** The part of a client ID metadata document that is used, checked. */
 export interface ClientDocument {
@@ -21,7 +22,8 @@ export function documentAddressOf(clientId: string, allowsLoopback: boolean): UR
   const url = clientId.length <= limits.clientId ? URL.parse(clientId) : null;
   if (!url || url.href !== clientId || clientId.includes('#')) return undefined;
   if (url.username || url.password) return undefined;
-  const isLocal = url.hostname === 'localhost' || /^127\.|^\[::1\]$/.test(url.hostname);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isLocal = host === 'localhost' || isLoopbackAddress(host);
   const isWeb =
     url.protocol === 'https:' || (url.protocol === 'http:' && isLocal && allowsLoopback);
   return isWeb ? url : undefined;
@@ -72,11 +74,21 @@ function isAllowedRedirect(uri: string): boolean {
   return uri.length <= limits.redirectUri && redirectUriMistake(uri) === undefined;
 }
 
-/** A name that cannot hide or rearrange text: without control and format characters. */
+/**
+ * A name that cannot hide or rearrange text: without control, format and invisible characters.
+ * More than three marks on a letter would cover the lines around it, where the host is. Empty
+ * without a letter or digit.
+ */
 function nameOf(name: unknown): string {
   if (typeof name !== 'string') return '';
-  const visible = name.normalize('NFC').replace(/\s+/g, ' ').replace(/\p{C}/gu, '').trim();
-  return [...visible].slice(0, limits.name).join('').trim();
+  const visible = name
+    .normalize('NFC')
+    .replace(/[\s\u2800]+/g, ' ')
+    .replace(/[\p{C}\p{Default_Ignorable_Code_Point}]/gu, '')
+    .replace(/(?<=\p{M}{3})\p{M}/gu, '')
+    .trim();
+  const shortened = [...visible].slice(0, limits.name).join('').trim();
+  return /[\p{L}\p{N}]/u.test(shortened) ? shortened : '';
 }
 
 function stringsOf(values: unknown): string[] {

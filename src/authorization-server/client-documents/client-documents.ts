@@ -17,7 +17,7 @@ export class ClientDocumentError extends Error {
 const cacheTime = { most: 24 * 3600, usual: 3600 };
 
 /** The most documents that are cached in a process. One is at most 5 KB. */
-const mostCached = 200;
+const mostCached = 1000;
 
 /**
  * Finds clients by their client ID metadata documents
@@ -46,7 +46,12 @@ export class ClientDocuments {
     const isAllowed = url && (allowedHosts?.includes(url.hostname) ?? true);
     if (!isAllowed) return undefined;
     const cached = this.#cached.get(clientId);
-    if (cached && cached.until > this.clock()) return cached.document;
+    if (cached && cached.until > this.clock()) {
+      // A map keeps the order of insertion, so its first key is the least recently used.
+      this.#cached.delete(clientId);
+      this.#cached.set(clientId, cached);
+      return cached.document;
+    }
     const pending = this.#pending.get(clientId);
     if (pending) return pending;
     const fetching = this.#budget.run(address, () => this.#fetch(url, clientId));
@@ -71,9 +76,8 @@ export class ClientDocuments {
     const { clientId } = document;
     this.#cached.delete(clientId);
     if (seconds === 0) return;
-    // A map keeps the order of insertion, so its first key is the oldest.
-    const [oldest] = this.#cached.keys();
-    if (this.#cached.size >= mostCached && oldest !== undefined) this.#cached.delete(oldest);
+    const [leastUsed] = this.#cached.keys();
+    if (this.#cached.size >= mostCached && leastUsed !== undefined) this.#cached.delete(leastUsed);
     this.#cached.set(clientId, { document, until: this.clock() + seconds * 1000 });
   }
 }

@@ -7,10 +7,10 @@ import type { KeysListener } from '../provider/keys.ts';
 import { Introspection, type IntrospectingIssuer } from './introspection.ts';
 import {
   type BearerIssuerOptions,
-  discoverKeys,
-  type IssuerKeys,
-  keysOfProvider,
-} from './issuer-keys.ts';
+  discoveringConnection,
+  type IssuerConnection,
+  providerConnection,
+} from './issuer-connection.ts';
 import { checkClaims, checkHeader, decodeJwt, type UnverifiedJwt } from './jwt-access-token.ts';
 import { nameOfToken, Remembered } from './remembered.ts';
 import { invalidToken } from './token-claims.ts';
@@ -22,7 +22,7 @@ const longestToken = 16 * 1024;
 /** How long a verified token is remembered at most, in milliseconds. */
 const rememberedFor = 60 * 1000;
 
-/** The limits of the memory of verified tokens: 10,000, and about 16 MB of tokens and claims. */
+/** The limits of the memory: 10,000 verified tokens, and 8 million characters of their claims. */
 const memoryLimits = { mostValues: 10_000, largestSum: 8 * 1024 * 1024 };
 
 /** The prefix of the access tokens of our own authorization server. No issuer sees them. */
@@ -30,7 +30,7 @@ const ownPrefix = 'pxb_';
 
 interface BearerIssuer {
   readonly options: BearerIssuerOptions;
-  readonly keys: IssuerKeys;
+  readonly connection: IssuerConnection;
 }
 
 /**
@@ -39,8 +39,10 @@ interface BearerIssuer {
  */
 export class BearerIssuers {
   readonly #byIssuer: ReadonlyMap<string, BearerIssuer>;
+  /** At most one issuer has introspection. */
   readonly #introspection: Introspection | undefined;
   readonly #verified: Remembered<VerifiedToken>;
+  readonly #running = new Map<string, Promise<VerifiedToken>>();
 
   constructor(
     { issuers }: BearerOptions,
@@ -53,14 +55,15 @@ export class BearerIssuers {
       issuers.map((options) => {
         const { issuer } = options;
         const provider = providers.all.find((one) => isSameIssuer(one.options, issuer));
-        const keys = provider
-          ? keysOfProvider(provider)
-          : discoverKeys(options, clock, listener(issuer));
-        return [issuer, { options, keys }];
+        const connection = provider
+          ? providerConnection(provider)
+          : discoveringConnection(options, clock, listener(issuer));
+        return [issuer, { options, connection }];
       }),
     );
-    const introspecting = issuers.find(isIntrospecting);
-    this.#introspection = introspecting && new Introspection(introspecting, this.#verified, clock);
+    for (const { options, connection } of this.#byIssuer.values())
+      if (isIntrospecting(options))
+        this.#introspection = new Introspection(options, connection.fetch, this.#verified, clock);
   }
 
   /**
@@ -71,7 +74,15 @@ export class BearerIssuers {
   verify(token: string): VerifiedToken | Promise<VerifiedToken> {
     if (token.length > longestToken)
       throw invalidToken(`it is longer than ${longestToken} characters`);
-    return this.#verified.get(nameOfToken(token)) ?? this.#verify(token);
+    const name = nameOfToken(token);
+    return this.#verified.get(name) ?? this.#running.get(name) ?? this.#begin(name, token);
+  }
+
+  /** Calls with the same token at the same moment share one verification. */
+  #begin(name: string, token: string): Promise<VerifiedToken> {
+    const begun = this.#verify(token).finally(() => this.#running.delete(name));
+    this.#running.set(name, begun);
+    return begun;
   }
 
   async #verify(token: string): Promise<VerifiedToken> {
@@ -90,17 +101,17 @@ export class BearerIssuers {
     const { iss } = claims;
     const issuer = typeof iss === 'string' ? this.#byIssuer.get(iss) : undefined;
     if (!issuer) throw invalidToken('iss is none of bearer.issuers');
-    const { options, keys } = issuer;
-    checkHeader(header, keys.algorithms);
+    const { options, connection } = issuer;
+    checkHeader(header, connection.algorithms);
     const result = checkClaims(claims, options, this.clock());
-    await keys.whileAlive(verifySignature(token, keys));
+    await connection.whileAlive(verifySignature(token, connection));
     const until = Math.min(result.expiresAt, this.clock() + rememberedFor);
-    this.#verified.set(nameOfToken(token), result, until, 2 * token.length);
+    this.#verified.set(nameOfToken(token), result, until, token.length);
     return result;
   }
 }
 
-async function verifySignature(token: string, issuer: IssuerKeys): Promise<void> {
+async function verifySignature(token: string, issuer: IssuerConnection): Promise<void> {
   try {
     await verifyWithKeys(await issuer.keys(), token, 'client', issuer.algorithms);
   } catch (error) {

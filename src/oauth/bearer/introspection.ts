@@ -1,11 +1,11 @@
+import type { CustomFetch } from 'openid-client';
 import { BffError, reasonOf } from '../../errors.ts';
 import { clientSecretBasic } from '../client/client-secret-basic.ts';
 import { outageBehind } from '../errors.ts';
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Claims } from '../login/claims.ts';
-import { createProviderFetch } from '../provider/fetch.ts';
 import { Liveness } from '../provider/liveness.ts';
-import { type BearerIssuerOptions, maxIssuerResponse } from './issuer-keys.ts';
+import type { BearerIssuerOptions } from './issuer-connection.ts';
 import { nameOfToken, Remembered } from './remembered.ts';
 import { checkParties, checkTimes, invalidToken, verifiedToken } from './token-claims.ts';
 import type { VerifiedToken } from './verified-token.ts';
@@ -51,18 +51,17 @@ export class Introspection {
   readonly #running = new Map<string, Promise<VerifiedToken>>();
   /** The reasons why tokens are not valid. */
   readonly #invalid: Remembered<string>;
-  readonly #fetch;
   readonly #liveness: Liveness;
   #outage: { readonly error: BffError; readonly at: number } | undefined;
 
   constructor(
     private readonly options: IntrospectingIssuer,
+    private readonly fetch: CustomFetch,
     /** The tokens that were verified, by `nameOfToken`. Results are added to it. */
     private readonly verified: Remembered<VerifiedToken>,
     private readonly clock: () => number,
   ) {
     this.#invalid = new Remembered(invalidLimits, clock);
-    this.#fetch = createProviderFetch({ ...options, maxResponse: maxIssuerResponse });
     this.#liveness = new Liveness((signal) => this.#probe(signal));
   }
 
@@ -74,8 +73,10 @@ export class Introspection {
     const name = nameOfToken(token);
     const reason = this.#invalid.get(name);
     if (reason !== undefined) throw new BffError('invalid_token', { cause: new Error(reason) });
+    if (this.#outage && this.clock() - this.#outage.at < outageBackoff) throw this.#outage.error;
+    const running = this.#running.get(name) ?? this.#begin(name, token);
     try {
-      return await this.#liveness.whileAlive(this.#running.get(name) ?? this.#begin(name, token));
+      return await this.#liveness.whileAlive(running);
     } catch (error) {
       if (error instanceof BffError && outageBehind(error)?.isUnreachable)
         this.#outage = { error, at: this.clock() };
@@ -85,10 +86,8 @@ export class Introspection {
 
   #begin(name: string, token: string): Promise<VerifiedToken> {
     const most = this.verified.has(name) ? mostRequests : mostRequests - reserved;
-    const isFull = this.#running.size >= most;
-    const isPaused = this.#outage && this.clock() - this.#outage.at < outageBackoff;
-    if (this.#outage && (isFull || isPaused)) throw this.#outage.error;
-    if (isFull) throw tooMany(this.#running.size);
+    // During an outage the requests are too many because they hang.
+    if (this.#running.size >= most) throw this.#outage?.error ?? tooMany(this.#running.size);
     const begun = this.#verify(name, token).finally(() => this.#running.delete(name));
     this.#running.set(name, begun);
     return begun;
@@ -121,7 +120,7 @@ export class Introspection {
     const body = new URLSearchParams({ token, token_type_hint: 'access_token' });
     const metadata = { issuer: this.options.issuer };
     await clientSecretBasic(clientSecret)(metadata, { client_id: clientId }, body, headers);
-    const response = await this.#fetch(endpoint, {
+    const response = await this.fetch(endpoint, {
       method: 'POST',
       headers: Object.fromEntries(headers),
       body,
@@ -138,7 +137,7 @@ export class Introspection {
 
   /** Any response shows that the issuer is alive. */
   async #probe(signal: AbortSignal): Promise<void> {
-    await this.#fetch(this.options.introspection.endpoint, {
+    await this.fetch(this.options.introspection.endpoint, {
       method: 'GET',
       headers: {},
       body: undefined,

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../json-object.ts';
 import type { Claims } from '../login/claims.ts';
-import type { BearerIssuerOptions } from './issuer-keys.ts';
+import type { BearerIssuerOptions } from './issuer-connection.ts';
 import { checkParties, checkTimes, invalidToken, verifiedToken } from './token-claims.ts';
 import type { VerifiedToken } from './verified-token.ts';
 

@@ -162,9 +162,11 @@ describe('an opaque access token', () => {
     expect(requests()).toBe(0);
   });
 
-  it('may consist of three parts that are no JWT', async () => {
+  it('may consist of three parts that are no JWT, or be an encrypted JWT', async () => {
     issuer.introspection = respondWith(200, active());
-    await expect(issuers.verify('a.b.c')).resolves.toMatchObject({ sub: 'alice' });
+    const [header = ''] = (await issuer.token()).split('.');
+    for (const token of ['a.b.c', `${header}.a.b.c.d`])
+      await expect(issuers.verify(token)).resolves.toMatchObject({ sub: 'alice' });
   });
 
   it.each<readonly [string, Handler]>([
@@ -182,14 +184,24 @@ describe('an opaque access token', () => {
     await expect(issuers.verify('opaque')).resolves.toMatchObject({ sub: 'alice' });
   });
 
-  it('is refused within two seconds if the issuer hangs, and then at once', async () => {
+  it('is refused long before the timeout if the issuer hangs, and then at once', async () => {
     issuer.introspection = hang();
-    const before = performance.now();
     await expect(refusalOf(() => issuers.verify('one'))).resolves.toContain('provider_unavailable');
-    expect(performance.now() - before).toBeLessThan(2500);
     const asked = requests();
     await expect(refusalOf(() => issuers.verify('two'))).resolves.toContain('provider_unavailable');
     expect(requests()).toBe(asked);
+  });
+
+  it('is introspected again a second after an outage, however many calls came in between', async () => {
+    issuer.introspection = hang();
+    await refusalOf(() => issuers.verify('first'));
+    issuer.introspection = respondWith(200, active());
+    for (let elapsed = 0; elapsed < 1000; elapsed += 100) {
+      const refusal = refusalOf(() => issuers.verify('opaque'));
+      await expect(refusal).resolves.toContain('provider_unavailable');
+      issuer.clock.advance(100);
+    }
+    await expect(issuers.verify('opaque')).resolves.toMatchObject({ sub: 'alice' });
   });
 
   describe('in a flood of invented ones', () => {
@@ -224,17 +236,25 @@ describe('an opaque access token', () => {
       expect(errors.filter(({ code }) => code === 'invalid_token')).toHaveLength(40);
     });
 
-    it('leaves room for a client whose token was valid before', async () => {
-      issuer.introspection = respondWith(200, active());
+    it('leaves room for a client whose token was valid before, and not for revoked ones', async () => {
+      issuer.introspection = inTurn(
+        respondWith(200, active()),
+        respondWith(200, active()),
+        respondWith(200, { active: false }),
+      );
       await issuers.verify('known');
+      await issuers.verify('revoked');
       issuer.clock.advance(60_000);
+      await expect(refusalOf(() => issuers.verify('revoked'))).resolves.toContain('not active');
+      issuer.clock.advance(10_000);
       const flood = held();
       issuer.introspection = flood.handler;
       const calls = Array.from({ length: 60 }, (_, index) =>
         refusalOf(() => issuers.verify(`invented-${index}`)),
       );
       const known = Promise.resolve(issuers.verify('known'));
-      await waitFor(() => requests() === 42);
+      await expect(refusalOf(() => issuers.verify('revoked'))).resolves.toContain('rate_limited');
+      await waitFor(() => requests() === 44);
       flood.release();
       await expect(known).resolves.toMatchObject({ sub: 'alice' });
       await Promise.all(calls);

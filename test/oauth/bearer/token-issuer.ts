@@ -51,6 +51,8 @@ export class TokenIssuer {
   private constructor(server: Upstream, key: IssuerKey) {
     this.server = server;
     this.key = key;
+    // Claims are whole seconds.
+    this.clock.advance(1000 - (this.clock.now() % 1000));
     this.metadata = respondWith(200, this.published());
     this.jwks = respondWith(200, { keys: [key.jwk] });
     server.handler = (...call) => this.#respond(...call);
@@ -105,7 +107,7 @@ export class TokenIssuer {
 
   /** The issuers of a BFF that accepts the tokens of this issuer. */
   issuers(changes: object = {}, providers: readonly Provider[] = []): BearerIssuers {
-    const options = { issuer: this.issuer, audience, timeout: 3000, ...changes };
+    const options = { issuer: this.issuer, audience, timeout: 300_000, ...changes };
     return new BearerIssuers(
       { issuers: [options] } as unknown as BearerOptions,
       new ProviderRegistry(providers, 'https://app.example.com/bff'),

@@ -20,12 +20,14 @@ import type { Provider } from '../provider/provider.ts';
 export type BearerIssuerOptions = BearerOptions['issuers'][number];
 
 /** The maximum size of a response of an issuer, in bytes. */
-export const maxIssuerResponse = 1024 * 1024;
+const maxResponse = 1024 * 1024;
 
-/** The published keys of an issuer of access tokens. */
-export interface IssuerKeys {
+/** The published keys of an issuer of access tokens, and how to reach it. */
+export interface IssuerConnection {
   /** The accepted signature algorithms. */
   readonly algorithms: readonly string[];
+  /** Makes all requests to this issuer. */
+  readonly fetch: CustomFetch;
   /** Returns the keys. Throws if discovery fails. */
   keys(): Promise<ProviderKeys>;
   /** Waits for work that needs the issuer. Throws `provider_unavailable` if it is down. */
@@ -33,11 +35,12 @@ export interface IssuerKeys {
 }
 
 /**
- * Returns the keys of a provider that is configured with the same issuer identifier, so that both
- * uses share their requests and limits. Its `idTokenAlgorithms` apply.
+ * Returns the connection of a provider that is configured with the same issuer identifier, so that
+ * both uses share keys, limits, certificates and `internalUrl`. Its `idTokenAlgorithms` apply.
  */
-export function keysOfProvider(provider: Provider): IssuerKeys {
+export function providerConnection(provider: Provider): IssuerConnection {
   return {
+    fetch: provider.fetch,
     algorithms: provider.options.idTokenAlgorithms,
     keys: () => provider.keys(),
     whileAlive: (work) => provider.whileAlive(work),
@@ -45,16 +48,16 @@ export function keysOfProvider(provider: Provider): IssuerKeys {
 }
 
 /**
- * Discovers the keys of an issuer that is no provider, in its OpenID Connect metadata or in those
+ * Creates a connection that discovers the keys of an issuer that is no provider, in its OpenID Connect metadata or in those
  * of RFC 8414. All asymmetric algorithms are accepted.
  */
-export function discoverKeys(
+export function discoveringConnection(
   options: BearerIssuerOptions,
   clock: () => number,
   listener: KeysListener,
-): IssuerKeys {
+): IssuerConnection {
   const { issuer, timeout } = options;
-  const fetch = createProviderFetch({ ...options, maxResponse: maxIssuerResponse });
+  const fetch = createProviderFetch({ ...options, maxResponse });
   const liveness = new Liveness((signal) =>
     probeProvider({ options: { type: 'oidc', issuer }, fetch }, signal),
   );
@@ -72,6 +75,7 @@ export function discoverKeys(
     throw new BffError('provider_unavailable', { cause });
   }, clock);
   return {
+    fetch,
     algorithms: signatureAlgorithms,
     keys: () => discovered.current(),
     whileAlive: (work) => liveness.whileAlive(work),
